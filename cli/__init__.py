@@ -1,0 +1,1 @@
+"""Command line of diffaug-bio; installed as `diffaug_bio.cli`."""

@@ -1,0 +1,90 @@
+"""Options that several commands share, and the set-up that they stand for."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_MAX_DEFAULT_THREADS = 8  # these networks are small: more threads wait more than they compute
+
+
+def data_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Which data and which matrix of it."""
+    for option in reversed(
+        [
+            click.argument("data"),
+            click.option("--layer", help="Embed this layer in place of X."),
+            click.option("--use-rep", help="Embed this entry of .obsm, taken as it is."),
+            click.option("--use-raw", is_flag=True, help="Embed .raw in place of X."),
+            click.option(
+                "--transpose",
+                is_flag=True,
+                help="The table has features in rows, samples in columns.",
+            ),
+        ]
+    ):
+        function = option(function)
+    return function
+
+
+def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Where to write, on what to run, and how much to say."""
+    for option in reversed(
+        [
+            click.option(
+                "-o",
+                "--output",
+                required=True,
+                type=click.Path(),
+                help="Folder to write; made if it is not there.",
+            ),
+            click.option("--force", is_flag=True, help="Replace what an earlier run wrote there."),
+            click.option(
+                "--device",
+                default="auto",
+                show_default=True,
+                help="auto, cpu, cuda, cuda:N or mps.",
+            ),
+            click.option(
+                "--threads",
+                type=click.IntRange(min=1),
+                help=f"CPU threads; by default all available ones, at most {_MAX_DEFAULT_THREADS}.",
+            ),
+            click.option("--quiet", is_flag=True, help="No log and no progress, only errors."),
+            click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
+        ]
+    ):
+        function = option(function)
+    return function
+
+
+def set_threads(threads: int | None) -> None:
+    """Set the threads of PyTorch and of the linear algebra beneath numpy."""
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    if threads is None:
+        available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        threads = min(available or 1, _MAX_DEFAULT_THREADS)
+    torch.set_num_threads(threads)
+    threadpool_limits(threads)
+
+
+class _EchoHandler(logging.Handler):
+    """Writes to what standard error is at that moment, so that a progress bar stays below the log."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(self.format(record), err=True)
+
+
+def start_log(*, quiet: bool) -> None:
+    """Send the package's log to standard error, a line each."""
+    logger = logging.getLogger("diffaug_bio")
+    logger.addHandler(_EchoHandler())
+    logger.setLevel(logging.ERROR if quiet else logging.INFO)

@@ -1,0 +1,59 @@
+"""`diffaug-bio embed`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from ._options import data_options, run_options, set_threads, start_log
+
+_EPILOG = """\b
+Example:
+  diffaug-bio embed new_cells.h5ad --model run/model -o new
+"""
+
+
+@click.command("embed", epilog=_EPILOG)
+@data_options
+@click.option(
+    "--model", required=True, type=click.Path(), help="Model folder, or the run folder around it."
+)
+@run_options
+def command(
+    data: str,
+    *,
+    model: str,
+    output: str,
+    layer: str | None,
+    use_rep: str | None,
+    use_raw: bool,
+    transpose: bool,
+    force: bool,
+    device: str,
+    threads: int | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Embed DATA with a fitted model, without any training.
+
+    Features are matched by name. The folder holds embedding.csv, embedded.h5ad and run.json.
+    """
+    start_log(quiet=quiet)
+    from diffaug_bio import runs
+
+    set_threads(threads)
+    result = runs.embed(
+        runs.DataSource(data=data, transpose=transpose),
+        Path(model),
+        Path(output),
+        choice=runs.MatrixChoice(layer=layer, use_rep=use_rep, use_raw=use_raw),
+        device=device,
+        force=force,
+    )
+    if as_json:
+        click.echo(json.dumps(result, indent=2))
+    elif not quiet:
+        n_obs = result["data"]["n_obs"]
+        click.echo(f"{n_obs} rows embedded; see {output}/embedding.csv and {output}/embedded.h5ad.")

@@ -1,0 +1,379 @@
+"""Everything that can be set, as frozen dataclasses, and the presets.
+
+Precedence: preset, then a TOML file, then explicit arguments. What is saved is the resolved result.
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Literal,
+    Self,
+    TypeVar,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+from diffaug_bio.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from _typeshed import DataclassInstance
+
+_Node = TypeVar("_Node", bound="DataclassInstance")
+Preset = Literal["quick", "default", "paper"]
+DeclaredState = Literal[
+    "auto", "counts", "normalized", "lognormalized", "scaled", "continuous", "representation"
+]
+Loss = Literal["soft_contrastive", "hard_contrastive", "info_nce"]
+WarmupView = Literal["gaussian", "feature_mask", "neighbor_mix"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureConfig:
+    """Preprocessing, fitted on the training rows and saved with the model."""
+
+    input_state: DeclaredState = "auto"
+    """What the input is; `"auto"` finds out and says so in the log."""
+    target_sum: float = 1e4
+    """Library size that counts are brought to before log1p."""
+    n_top_features: int = 2000
+    """Highly variable features kept of counts and log-normalised input; 0 keeps all."""
+    max_value: float = 10.0
+    """Standardised values are cut off at plus and minus this."""
+    front_end: Literal["pca", "none"] = "pca"
+    """Fixed linear map before the networks; `"none"` shows them all kept features."""
+    n_components: int = 128
+    """Components of the front end, at most one less than rows and features."""
+
+    def __post_init__(self) -> None:
+        _require_positive(self, "target_sum", "max_value", "n_components")
+        _require_at_least(self, 0, "n_top_features")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderConfig:
+    """The encoder `y = encoder(x)` and the projector `z = projector(y)`."""
+
+    hidden: tuple[int, ...] = (256,)
+    """Widths of the encoder's hidden layers."""
+    n_latent: int = 128
+    """Width of the embedding that users get."""
+    linear_path: bool = True
+    """Add a learned linear map of the row to the encoder's output."""
+    projector_hidden: tuple[int, ...] = (256,)
+    """Widths of the projector's hidden layers."""
+    n_projection: int = 128
+    """Width of what the loss compares."""
+
+    def __post_init__(self) -> None:
+        _require_positive(self, "n_latent", "n_projection")
+        for name in ("hidden", "projector_hidden"):
+            if any(width < 1 for width in getattr(self, name)):
+                msg = f"`{name}` holds widths of layers, each at least 1; got {getattr(self, name)}."
+                raise InputError(msg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GeneratorConfig:
+    """The conditional diffusion generator."""
+
+    width: int = 256
+    """Width of the denoiser's blocks."""
+    n_blocks: int = 2
+    """Residual blocks of the denoiser."""
+    schedule: Literal["cosine", "linear"] = "cosine"
+    """Noise schedule."""
+    n_steps: int = 1000
+    """Length of the schedule."""
+    prediction: Literal["velocity", "noise"] = "velocity"
+    """What the denoiser predicts."""
+    sampler: Literal["ddim", "ddpm"] = "ddim"
+    """Deterministic or ancestral sampling."""
+    n_sampling_steps: int = 15
+    """Denoiser calls per generated row."""
+    guidance: float = 1.0
+    """Classifier-free guidance; 1 is none, above 1 exaggerates the condition."""
+    condition_dropout: float = 0.1
+    """Share of conditions hidden in training, which guidance needs."""
+    ema_decay: float = 0.999
+    """Decay of the averaged weights that sample."""
+
+    def __post_init__(self) -> None:
+        _require_positive(self, "width", "n_blocks", "n_steps", "n_sampling_steps")
+        _require_fraction(self, "condition_dropout", "ema_decay")
+        if self.n_sampling_steps > self.n_steps:
+            msg = (
+                f"`n_sampling_steps` is {self.n_sampling_steps}, more than the {self.n_steps} steps "
+                "of the schedule (`n_steps`)."
+            )
+            raise InputError(msg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossConfig:
+    """The contrastive loss."""
+
+    name: Loss = "soft_contrastive"
+    """`"soft_contrastive"` weighs other rows by similarity, `"hard_contrastive"` by 0."""
+    degrees_y: float = 100.0
+    """Degrees of freedom of the similarity of embeddings (soft targets only)."""
+    degrees_z: float = 10.0
+    """Degrees of freedom of the similarity of projections."""
+    temperature: float = 0.5
+    """Temperature of InfoNCE."""
+
+    def __post_init__(self) -> None:
+        _require_positive(self, "degrees_y", "degrees_z", "temperature")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainConfig:
+    """Training in turn."""
+
+    warmup_view: WarmupView = "gaussian"
+    """Hand-made view of the warm-up."""
+    view_strength: float = 0.5
+    """Noise in standard deviations, share of features masked, or largest share of the neighbor."""
+    n_neighbors: int = 10
+    """Neighbors that `"neighbor_mix"` draws from."""
+    warmup_epochs: int = 30
+    """Epochs of the encoder on hand-made views alone."""
+    rounds: int = 1
+    """Times that generator and encoder are trained in turn after the warm-up."""
+    generator_epochs: int = 60
+    """Epochs of the generator in a round."""
+    encoder_epochs: int = 40
+    """Epochs of the encoder in a round."""
+    generated_fraction: float = 0.5
+    """Chance that a positive is a generated row."""
+    min_steps: int = 200
+    """Steps that a phase takes at least; small data get more epochs."""
+    batch_size: int = 512
+    """Rows in a batch."""
+    learning_rate: float = 1e-3
+    """Peak learning rate of AdamW."""
+    learning_rate_schedule: Literal["one_cycle", "step"] = "one_cycle"
+    """`"one_cycle"` warms up and anneals within a phase, `"step"` is the published decay."""
+    weight_decay: float = 1e-3
+    """Weight decay of AdamW."""
+    validation_fraction: float = 0.1
+    """Share of the rows held out to watch the loss; labels are never used."""
+    patience: int = 20
+    """Epochs without a better held-out loss after which a phase ends; 0 never ends early."""
+
+    def __post_init__(self) -> None:
+        _require_positive(self, "learning_rate", "n_neighbors", "view_strength")
+        _require_at_least(self, 0, "rounds", "patience", "min_steps", "weight_decay")
+        _require_at_least(self, 1, "warmup_epochs", "generator_epochs", "encoder_epochs")
+        _require_at_least(self, 2, "batch_size")
+        _require_fraction(self, "validation_fraction")
+        if not 0 <= self.generated_fraction <= 1:
+            msg = f"`generated_fraction` is a share from 0 to 1, got {self.generated_fraction!r}."
+            raise InputError(msg)
+        if self.warmup_view != "gaussian" and self.view_strength > 1:
+            msg = (
+                f"`view_strength` of {self.warmup_view!r} is a share of at most 1, "
+                f"got {self.view_strength}."
+            )
+            raise InputError(msg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiffAugConfig:
+    """The whole configuration of a fit."""
+
+    features: FeatureConfig = field(default_factory=FeatureConfig)
+    """Preprocessing."""
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    """Encoder and projector."""
+    generator: GeneratorConfig = field(default_factory=GeneratorConfig)
+    """Diffusion generator."""
+    loss: LossConfig = field(default_factory=LossConfig)
+    """Contrastive loss."""
+    train: TrainConfig = field(default_factory=TrainConfig)
+    """Training in turn."""
+
+    @classmethod
+    def preset(cls, name: Preset) -> Self:
+        """Return a named configuration.
+
+        Parameters
+        ----------
+        name
+            `"quick"` for a first look, `"default"`, or `"paper"`, the published set-up.
+
+        Raises
+        ------
+        InputError
+            If there is no such preset.
+        """
+        if name not in get_args(Preset):
+            msg = f"There is no preset {name!r}; choose one of {', '.join(get_args(Preset))}."
+            raise InputError(msg)
+        if name == "quick":
+            return cls(
+                train=TrainConfig(warmup_epochs=10, generator_epochs=20, encoder_epochs=10, min_steps=60),
+            )
+        if name == "paper":
+            return cls(
+                features=FeatureConfig(front_end="none"),
+                encoder=EncoderConfig(
+                    hidden=(500, 500, 500),
+                    n_latent=50,
+                    linear_path=False,
+                    projector_hidden=(500, 500),
+                    n_projection=2,
+                ),
+                generator=GeneratorConfig(
+                    width=2000,
+                    schedule="linear",
+                    prediction="noise",
+                    sampler="ddpm",
+                    n_sampling_steps=1000,
+                    ema_decay=0.9999,
+                ),
+                loss=LossConfig(name="soft_contrastive", degrees_y=100.0, degrees_z=0.01),
+                train=TrainConfig(
+                    warmup_view="neighbor_mix",
+                    view_strength=1.0,
+                    warmup_epochs=400,
+                    rounds=1,
+                    generator_epochs=400,
+                    encoder_epochs=400,
+                    min_steps=0,
+                    batch_size=500,
+                    learning_rate_schedule="step",
+                    patience=0,
+                ),
+            )
+        return cls()
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> Self:
+        """Read a TOML file: an optional top-level `preset`, and tables named as the fields here.
+
+        Parameters
+        ----------
+        path
+            The file, for example `preset = "quick"` followed by `[encoder]` and `n_latent = 64`.
+
+        Raises
+        ------
+        InputError
+            If the file is not TOML, or holds an unknown key or a value of a wrong type.
+        """
+        try:
+            table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            msg = f"{path} is not a TOML file: {error}."
+            raise InputError(msg) from error
+        preset = table.pop("preset", "default")
+        return cls.preset(preset).updated(table, source=str(path))
+
+    @classmethod
+    def from_dict(cls, table: Mapping[str, Any], *, source: str) -> Self:
+        """Rebuild what :meth:`to_dict` returned; `source` is named in errors."""
+        return cls().updated(table, source=source)
+
+    def updated(self, table: Mapping[str, Any], *, source: str) -> Self:
+        """Return a copy with the values of nested tables put in.
+
+        Parameters
+        ----------
+        table
+            `{section: {key: value}}`.
+        source
+            Where the table comes from, named in errors.
+
+        Raises
+        ------
+        InputError
+            If a section or key is unknown, or a value has a wrong type.
+        """
+        return _replaced(self, table, source=source, where="")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return nested plain values, exactly what `config.json` of a model holds."""
+        return {
+            section: {
+                key: list(value) if isinstance(value, tuple) else value for key, value in values.items()
+            }
+            for section, values in asdict(self).items()
+        }
+
+
+def _replaced(node: _Node, table: Mapping[str, Any], *, source: str, where: str) -> _Node:
+    """Copy a dataclass with the values of a table, checked against its annotations."""
+    known = {entry.name for entry in fields(node)}
+    if unknown := sorted(set(table) - known):
+        msg = (
+            f"{source}: unknown key {where}{unknown[0]}; "
+            f"{f'[{where[:-1]}]' if where else 'the file'} may hold {', '.join(sorted(known))}."
+        )
+        raise InputError(msg)
+    hints = get_type_hints(type(node))
+    changes: dict[str, Any] = {}
+    for key, value in table.items():
+        current = getattr(node, key)
+        name = f"{where}{key}"
+        if is_dataclass(current) and not isinstance(current, type):
+            if not isinstance(value, dict):
+                msg = f"{source}: `{name}` has to be a table [{name}], got {value!r}."
+                raise InputError(msg)
+            changes[key] = _replaced(current, value, source=source, where=f"{name}.")
+        else:
+            changes[key] = _parsed(value, hints[key], name=name, source=source)
+    return replace(node, **changes)
+
+
+def _parsed(value: object, hint: Any, *, name: str, source: str) -> object:
+    """Return a TOML or JSON value as the annotated type, or say what was expected."""
+    if get_origin(hint) is Literal:
+        expected, fits = f"one of {', '.join(map(repr, get_args(hint)))}", value in get_args(hint)
+    elif hint is float:
+        expected = "a number"
+        fits = isinstance(value, int | float) and not isinstance(value, bool)
+        fits = fits and math.isfinite(cast("float", value))
+        value = float(cast("float", value)) if fits else value
+    elif hint is int:
+        expected, fits = "a whole number", isinstance(value, int) and not isinstance(value, bool)
+    elif hint is bool:
+        expected, fits = "true or false", isinstance(value, bool)
+    else:  # the one remaining kind: tuple[int, ...]
+        expected = "a list of whole numbers"
+        fits = isinstance(value, list | tuple) and all(type(item) is int for item in value)
+        value = tuple(cast("list[int]", value)) if fits else value
+    if not fits:
+        msg = f"{source}: `{name}` has to be {expected}, got {value!r}."
+        raise InputError(msg)
+    return value
+
+
+def _require_positive(config: object, *names: str) -> None:
+    for name in names:
+        if not getattr(config, name) > 0:
+            msg = f"`{name}` has to be above 0, got {getattr(config, name)!r}."
+            raise InputError(msg)
+
+
+def _require_at_least(config: object, least: int, *names: str) -> None:
+    for name in names:
+        if getattr(config, name) < least:
+            msg = f"`{name}` has to be at least {least}, got {getattr(config, name)!r}."
+            raise InputError(msg)
+
+
+def _require_fraction(config: object, *names: str) -> None:
+    for name in names:
+        if not 0 <= getattr(config, name) < 1:
+            msg = f"`{name}` is a share in [0, 1), got {getattr(config, name)!r}."
+            raise InputError(msg)

@@ -1,0 +1,114 @@
+"""Where batches come from: rows held on the device, or read from the host batch by batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class Rows(Protocol):
+    """A table of which any rows can be taken as a tensor."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and features."""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """Where taken rows lie."""
+        ...
+
+    def take(self, indices: Tensor) -> Tensor:
+        """Rows at indices (on `device`); shape `(len(indices), n_features)`, float32."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DenseRows:
+    """Rows that fit on the device: no copy between host and device in the inner loop."""
+
+    values: Tensor
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and features."""
+        return self.values.shape[0], self.values.shape[1]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the rows lie."""
+        return self.values.device
+
+    def take(self, indices: Tensor) -> Tensor:
+        """Rows at indices; shape `(len(indices), n_features)`."""
+        return self.values[indices]
+
+
+@dataclass(frozen=True, slots=True)
+class HostRows:
+    """Rows made on the host when they are asked for, so that a sparse matrix is never densified."""
+
+    read: Callable[[NDArray[np.int64]], NDArray[np.float32]]
+    shape: tuple[int, int]
+    device: torch.device
+
+    def take(self, indices: Tensor) -> Tensor:
+        """Rows at indices; shape `(len(indices), n_features)`."""
+        return torch.from_numpy(self.read(indices.cpu().numpy())).to(self.device)
+
+
+def iterate_batches(indices: Tensor, batch_size: int, *, generator: torch.Generator) -> Iterator[Tensor]:
+    """Yield shuffled batches of indices; a last batch under half the size is left for another epoch.
+
+    Parameters
+    ----------
+    indices
+        What to draw from, each once. Shape: `(n,)`.
+    batch_size
+        Rows in a batch; all rows make one batch where there are fewer.
+    generator
+        Source of the order, on the device of `indices`.
+    """
+    order = torch.randperm(len(indices), generator=generator, device=indices.device)
+    shuffled = indices[order]
+    for start in range(0, n_batches(len(indices), batch_size) * batch_size, batch_size):
+        yield shuffled[start : start + batch_size]
+
+
+def n_batches(n_rows: int, batch_size: int) -> int:
+    """Count the batches that :func:`iterate_batches` yields."""
+    return max(1, round(n_rows / batch_size))
+
+
+def split_rows(n_rows: int, validation_fraction: float, *, seed: int) -> tuple[Tensor, Tensor]:
+    """Split row numbers into training and held-out ones.
+
+    Parameters
+    ----------
+    n_rows
+        Number of rows.
+    validation_fraction
+        Share to hold out, of at most 5000 rows: more does not sharpen the loss.
+    seed
+        Seed of the split.
+
+    Returns
+    -------
+    Training and held-out row numbers, sorted. The latter are empty where fewer than 10 rows would be
+    held out, since a contrast among so few says nothing.
+    """
+    n_held_out = min(int(n_rows * validation_fraction), 5000)
+    if n_held_out < 10:
+        return torch.arange(n_rows), torch.arange(0)
+    order = torch.randperm(n_rows, generator=torch.Generator().manual_seed(seed))
+    return order[n_held_out:].sort().values, order[:n_held_out].sort().values

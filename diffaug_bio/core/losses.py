@@ -1,0 +1,148 @@
+"""Soft contrastive loss and InfoNCE as pure functions of tensors.
+
+Everything here is computed in float32, whatever precision the networks ran in: `log(1 - Q)` loses all
+its digits in bfloat16 once `Q` is close to 1.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+# log(1 - Q) and its gradient are unbounded where two rows coincide. A pair closer than this (1 - Q)
+# is treated as if it stood exactly there.
+_MIN_DISSIMILARITY = 1e-6
+
+
+def log_t_similarity(squared_distance: Tensor, *, degrees: float) -> Tensor:
+    """Logarithm of the Student-t similarity of rows at a squared distance.
+
+    `log kappa(a, b; nu) = -(nu + 1) / 2 * log(1 + |a - b|^2 / nu)`, at most 0 (paper, eq. 5).
+
+    Parameters
+    ----------
+    squared_distance
+        Squared Euclidean distances. Shape: any.
+    degrees
+        Degrees of freedom `nu`. Large values approach a Gaussian, small ones have heavy tails.
+
+    Returns
+    -------
+    Log-similarities, float32. Shape: that of `squared_distance`.
+    """
+    return -(degrees + 1.0) / 2.0 * torch.log1p(squared_distance.float() / degrees)
+
+
+def t_similarity(squared_distance: Tensor, *, degrees: float) -> Tensor:
+    """Student-t similarity `(1 + d^2 / nu) ** (-(nu + 1) / 2)`, 1 where rows coincide (paper, eq. 5).
+
+    Parameters
+    ----------
+    squared_distance
+        Squared Euclidean distances. Shape: any.
+    degrees
+        Degrees of freedom `nu`.
+
+    Returns
+    -------
+    Similarities in (0, 1], float32. Shape: that of `squared_distance`.
+    """
+    return log_t_similarity(squared_distance, degrees=degrees).exp()
+
+
+def squared_distances(a: Tensor, b: Tensor) -> Tensor:
+    """Squared Euclidean distances between all rows of two matrices.
+
+    The product form `|a|^2 + |b|^2 - 2ab` is used, since it is one matrix product; rounding below zero
+    is cut off.
+
+    Parameters
+    ----------
+    a, b
+        Rows. Shapes: `(n_a, n_dims)` and `(n_b, n_dims)`.
+
+    Returns
+    -------
+    Distances, float32. Shape: `(n_a, n_b)`.
+    """
+    a, b = a.float(), b.float()
+    squares = a.square().sum(1)[:, None] + b.square().sum(1)[None, :]
+    return (squares - 2.0 * a @ b.T).clamp_min(0.0)
+
+
+def soft_contrastive_loss(
+    y: Tensor, z: Tensor, z_positive: Tensor, *, degrees_y: float, degrees_z: float
+) -> Tensor:
+    """Soft contrastive loss (paper, eq. 4 and 5; `docs/method.md` derives it).
+
+    `- mean_i sum_j [ P_ij log Q_ij + (1 - P_ij) log(1 - Q_ij) ]` with `Q_ij = kappa(z_i, z+_j; nu_z)`,
+    `P_ii = 1` and else `P_ij = kappa(y_i, y_j; nu_y)`. No gradient flows through `P`.
+    `degrees_y = inf` gives the hard target, `P_ij = 0` for every other row.
+
+    Parameters
+    ----------
+    y
+        Embeddings of the first view. Shape: `(batch, n_latent)`.
+    z, z_positive
+        Projections of the first and of the other view. Shape: `(batch, n_projection)`.
+    degrees_y, degrees_z
+        Degrees of freedom of the similarity of embeddings and of projections.
+
+    Returns
+    -------
+    The loss, a scalar.
+
+    Raises
+    ------
+    ValueError
+        If the batch holds fewer than two rows: a contrast needs another row.
+    """
+    if len(z) < 2:
+        msg = f"A contrastive loss needs at least 2 rows in a batch, got {len(z)}."
+        raise ValueError(msg)
+    log_q = log_t_similarity(squared_distances(z, z_positive), degrees=degrees_z)
+    log_not_q = torch.log(-torch.expm1(log_q.clamp_max(-_MIN_DISSIMILARITY)))
+    # The matched pair is taken from the difference itself, since the product form rounds worst there.
+    matched = (z.float() - z_positive.float()).square().sum(1)
+    attraction = log_t_similarity(matched, degrees=degrees_z)
+    if degrees_y == float("inf"):
+        pairs = log_not_q
+    else:
+        with torch.no_grad():
+            p = t_similarity(squared_distances(y, y), degrees=degrees_y)
+        pairs = p * log_q + (1.0 - p) * log_not_q
+    repulsion = pairs.sum(1) - pairs.diagonal()
+    return -(attraction + repulsion).mean()
+
+
+def info_nce(z: Tensor, z_positive: Tensor, *, temperature: float) -> Tensor:
+    """InfoNCE on cosine similarities, in both directions (van den Oord et al. 2018, eq. 4).
+
+    Parameters
+    ----------
+    z, z_positive
+        Projections of the two views. Shape: `(batch, n_projection)`.
+    temperature
+        Divides the cosine similarities.
+
+    Returns
+    -------
+    The loss, a scalar.
+
+    Raises
+    ------
+    ValueError
+        If the batch holds fewer than two rows.
+    """
+    if len(z) < 2:
+        msg = f"A contrastive loss needs at least 2 rows in a batch, got {len(z)}."
+        raise ValueError(msg)
+    z, z_positive = (
+        functional.normalize(z.float(), dim=1),
+        functional.normalize(z_positive.float(), dim=1),
+    )
+    logits = z @ z_positive.T / temperature
+    target = torch.arange(len(z), device=z.device)
+    forward = functional.cross_entropy(logits, target)
+    return 0.5 * (forward + functional.cross_entropy(logits.T, target))

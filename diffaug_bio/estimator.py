@@ -1,0 +1,392 @@
+"""`DiffAug`: arrays in, arrays out."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Self, cast
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.exceptions import NotFittedError
+from sklearn.neighbors import NearestNeighbors
+
+from diffaug_bio._validation import as_matrix, shorten, summarise
+from diffaug_bio.checkpoint import ModelRecord, columns_of, load_model, save_model
+from diffaug_bio.config import DiffAugConfig
+from diffaug_bio.core.batches import DenseRows, HostRows
+from diffaug_bio.core.runtime import resolve_device, resolve_precision
+from diffaug_bio.core.trainer import EpochEnd, build, encode, train
+from diffaug_bio.errors import CheckpointError, InputError
+from diffaug_bio.features import FittedFeatures, fit_features
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from os import PathLike
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from diffaug_bio._blocks import Matrix
+    from diffaug_bio.core.batches import Rows
+    from diffaug_bio.core.runtime import Precision
+    from diffaug_bio.core.trainer import Callback, TrainState
+
+logger = logging.getLogger(__name__)
+
+_MIN_SHARE, _GOOD_SHARE = 0.2, 0.8  # of the training features that new data have to hold
+_EXACT_NEIGHBORS = 50_000  # rows up to which brute force finds neighbors faster than an index
+
+
+class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Embed rows with an encoder whose positives a conditional diffusion model generates [1]_.
+
+    Parameters
+    ----------
+    config
+        The whole configuration; the default preset if left out.
+    random_state
+        Seed of everything random. The same seed gives the same bits on the same number of threads, and
+        the global random states of numpy and torch are left alone.
+    device
+        `"auto"` (CUDA, else MPS, else CPU), `"cpu"`, `"cuda"`, `"cuda:N"` or `"mps"`.
+    precision
+        Of matrix products in training: `"auto"`, `"float32"` or `"bfloat16"`. Losses and embeddings
+        are float32.
+
+    Attributes
+    ----------
+    features_ : FittedFeatures
+        The fitted preprocessing.
+    state_ : TrainState
+        The trained networks.
+    history_ : list of EpochEnd
+        Losses of every epoch.
+    n_features_in_ : int
+        Features of the training matrix.
+    feature_names_in_ : ndarray of str
+        Their names, where they were given.
+
+    References
+    ----------
+    .. [1] Zang et al. (2024), "DiffAug: Enhance Unsupervised Contrastive Learning with
+       Domain-Knowledge-Free Diffusion-based Data Augmentation", ICML, arXiv:2309.07909.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from diffaug_bio import DiffAug, DiffAugConfig
+    >>> X = np.random.default_rng(0).normal(size=(60, 20))
+    >>> model = DiffAug(DiffAugConfig.preset("quick"), device="cpu").fit(X)
+    >>> model.transform(X).shape
+    (60, 128)
+    """
+
+    def __init__(
+        self,
+        config: DiffAugConfig | None = None,
+        *,
+        random_state: int = 0,
+        device: str = "auto",
+        precision: Precision = "auto",
+    ) -> None:
+        self.config = config
+        self.random_state = random_state
+        self.device = device
+        self.precision = precision
+
+    def fit(
+        self,
+        X: Matrix,  # noqa: N803 - scikit-learn's name
+        y: None = None,
+        *,
+        feature_names: Sequence[str] | None = None,
+        callbacks: Sequence[Callback] = (),
+    ) -> Self:
+        """Fit preprocessing, encoder and generator.
+
+        Parameters
+        ----------
+        X
+            Dense or sparse; never changed. Shape: `(n_obs, n_vars)`.
+        y
+            Ignored: labels are never used.
+        feature_names
+            Names of the columns, by which later data are matched.
+        callbacks
+            Called with an :class:`~diffaug_bio.core.trainer.EpochEnd` after every epoch.
+
+        Raises
+        ------
+        InputError
+            If the matrix cannot be learned from, or device or precision are unknown.
+        TrainingError
+            If training diverges.
+        """
+        config = self.config or DiffAugConfig()
+        device = resolve_device(self.device)
+        precision = resolve_precision(self.precision, device)
+        matrix = as_matrix(X)
+        features = fit_features(
+            matrix, config.features, seed=self.random_state, feature_names=feature_names
+        )
+        scores = features.project(matrix)
+        self.state_: TrainState = train(
+            _rows(features, matrix, scores, device),
+            config,
+            neighbors=_neighbors(scores, config, device, seed=self.random_state),
+            seed=self.random_state,
+            precision=precision,
+            callbacks=callbacks,
+        )
+        self.features_ = features
+        self.history_: list[EpochEnd] = self.state_.history
+        self.n_features_in_ = matrix.shape[1]
+        if feature_names is not None:
+            self.feature_names_in_ = np.asarray(feature_names, dtype=object)
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+        return self
+
+    def transform(
+        self,
+        X: Matrix,  # noqa: N803 - scikit-learn's name
+        *,
+        feature_names: Sequence[str] | None = None,
+    ) -> NDArray[np.float32]:
+        """Embed rows with the fitted preprocessing and encoder.
+
+        Parameters
+        ----------
+        X
+            Dense or sparse. Shape: `(n_obs, n_vars)`, the features of the fit in the same order, or any
+            that `feature_names` tells apart.
+        feature_names
+            Names of the columns. They are put in the order of the fit; missing ones count as the
+            training mean, and more than a fifth of them missing is warned of.
+
+        Returns
+        -------
+        Embeddings. Shape: `(n_obs, n_latent)`.
+
+        Raises
+        ------
+        NotFittedError
+            Before :meth:`fit`.
+        InputError
+            If the features do not fit, or fewer than a fifth of them are there.
+        """
+        matrix = as_matrix(X)
+        columns = self._columns(matrix, feature_names)
+        summarise(matrix, feature_names=feature_names)
+        device = resolve_device(self.device)
+        scores = self.features_.project(matrix, columns) if self.features_.front_end else None
+        rows = _rows(self.features_, matrix, scores, device, columns=columns)
+        return cast("NDArray[np.float32]", encode(self.state_.encoder.to(device), rows).cpu().numpy())
+
+    def save(self, folder: str | PathLike[str], *, overwrite: bool = False) -> None:
+        """Write the fitted model to a folder, without any pickle.
+
+        Parameters
+        ----------
+        folder
+            Where to.
+        overwrite
+            Whether a model that is there may be replaced.
+
+        Raises
+        ------
+        InputError
+            If the folder exists and may not be replaced.
+        """
+        save_model(Path(folder), self.record(), overwrite=overwrite)
+
+    @classmethod
+    def load(cls, folder: str | PathLike[str], *, device: str = "auto") -> Self:
+        """Read a model that :meth:`save` or `diffaug-bio fit` wrote.
+
+        Parameters
+        ----------
+        folder
+            The model folder, or the run folder around it.
+        device
+            As for the class.
+
+        Raises
+        ------
+        CheckpointError
+            If the folder is missing, incomplete, damaged, or of a newer format.
+        """
+        record = load_model(Path(folder))
+        arrays = record.arrays
+        try:
+            fitted = {name: arrays[f"features.{name}"] for name in _FEATURE_ARRAYS}
+            features = FittedFeatures(**{**record.preprocessing, **fitted})
+            state = build(record.config, n_features=features.n_features, seed=0, device=torch.device("cpu"))
+            for name, module in _networks(state).items():
+                weights = {
+                    key.removeprefix(f"{name}."): torch.from_numpy(value)
+                    for key, value in arrays.items()
+                    if key.startswith(f"{name}.")
+                }
+                module.load_state_dict(weights)
+            state.condition_mean = torch.from_numpy(arrays["condition.mean"])
+            state.condition_std = torch.from_numpy(arrays["condition.std"])
+            state.denoiser.load_state_dict(state.averaged_denoiser.state_dict())
+            state.history = _history(record)
+        except (KeyError, TypeError, RuntimeError) as error:
+            msg = f"{folder} is damaged: {error}. Fit the model again, or restore the folder."
+            raise CheckpointError(msg) from error
+        model = cls(record.config, random_state=record.seed, device=device)
+        model.features_, model.state_, model.history_ = features, state, state.history
+        model.n_features_in_ = features.n_vars
+        if record.feature_names is not None:
+            model.feature_names_in_ = np.asarray(record.feature_names, dtype=object)
+        return model
+
+    def record(self) -> ModelRecord:
+        """Everything that is saved, as plain values and arrays.
+
+        Raises
+        ------
+        NotFittedError
+            Before :meth:`fit`.
+        """
+        self._check_fitted()
+        arrays = {f"features.{name}": getattr(self.features_, name) for name in _FEATURE_ARRAYS}
+        for name, module in _networks(self.state_).items():
+            for key, value in module.state_dict().items():
+                arrays[f"{name}.{key}"] = value.cpu().numpy()
+        arrays["condition.mean"] = self.state_.condition_mean.cpu().numpy()
+        arrays["condition.std"] = self.state_.condition_std.cpu().numpy()
+        names = getattr(self, "feature_names_in_", None)
+        return ModelRecord(
+            config=self.config or DiffAugConfig(),
+            seed=self.random_state,
+            preprocessing={
+                entry.name: getattr(self.features_, entry.name)
+                for entry in fields(self.features_)
+                if entry.name not in _FEATURE_ARRAYS
+            },
+            feature_names=None if names is None else [str(name) for name in names],
+            history=columns_of(self.history_),
+            arrays={key: np.ascontiguousarray(value) for key, value in arrays.items()},
+        )
+
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "state_"):
+            msg = "This DiffAug is not fitted yet. Call `fit` first, or read one with `DiffAug.load`."
+            raise NotFittedError(msg)
+
+    def _columns(self, matrix: Matrix, feature_names: Sequence[str] | None) -> NDArray[np.int64] | None:
+        """Where each training feature stands in new data, or None where all stand as in training."""
+        self._check_fitted()
+        known = getattr(self, "feature_names_in_", None)
+        if feature_names is None or known is None:
+            if matrix.shape[1] != self.n_features_in_:
+                msg = (
+                    f"The data have {matrix.shape[1]} features, the model was fitted on "
+                    f"{self.n_features_in_}. Pass the same features, or names to match them by."
+                )
+                raise InputError(msg)
+            return None
+        if list(feature_names) == list(known):
+            return None
+        return align_features(feature_names, known)
+
+
+def align_features(names: Sequence[str], training_names: Sequence[str]) -> NDArray[np.int64]:
+    """Find each training feature among the features of new data.
+
+    Parameters
+    ----------
+    names
+        Features of the new data.
+    training_names
+        Features of the fit.
+
+    Returns
+    -------
+    Column numbers, -1 where a feature is missing. Shape: `(len(training_names),)`.
+
+    Raises
+    ------
+    InputError
+        If fewer than a fifth of the training features are there.
+    """
+    position = {name: column for column, name in enumerate(names)}
+    columns = np.array([position.get(name, -1) for name in training_names], dtype=np.int64)
+    share = float((columns >= 0).mean())
+    missing = [name for name, column in zip(training_names, columns, strict=True) if column < 0]
+    if share < _MIN_SHARE:
+        msg = (
+            f"Only {share:.0%} of the model's {len(columns)} features are in the data, which is too few "
+            f"to embed it. The model knows {shorten(training_names[:3])}, the data hold "
+            f"{shorten(names[:3])}: do the kinds of names agree?"
+        )
+        raise InputError(msg)
+    level = logging.INFO if share >= _GOOD_SHARE else logging.WARNING
+    logger.log(level, "%.1f %% of the model's %d features are in the data.", 100 * share, len(columns))
+    if missing:
+        logger.log(level, "Missing ones count as the training mean: %s.", shorten(missing))
+    return columns
+
+
+_FEATURE_ARRAYS = ("selected", "medians", "mean", "std", "center", "components")
+
+
+def _networks(state: TrainState) -> dict[str, torch.nn.Module]:
+    """Networks that are saved, by the prefix of their weights; of denoisers the averaged one."""
+    return {
+        "encoder": state.encoder,
+        "projector": state.projector,
+        "denoiser": state.averaged_denoiser,
+    }
+
+
+def _history(record: ModelRecord) -> list[EpochEnd]:
+    """Rebuild the events of a saved history."""
+    names = [entry.name for entry in fields(EpochEnd)]
+    columns = [
+        [float("nan") if value is None else value for value in record.history.get(name, [])]
+        for name in names
+    ]
+    return [EpochEnd(**dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True)]
+
+
+def _rows(
+    features: FittedFeatures,
+    matrix: Matrix,
+    scores: NDArray[np.float32] | None,
+    device: torch.device,
+    *,
+    columns: NDArray[np.int64] | None = None,
+) -> Rows:
+    """Rows for the networks: components held on the device, or features made batch by batch."""
+    if features.front_end and scores is not None:
+        return DenseRows(torch.from_numpy(scores).to(device))
+
+    def read(indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        return features.dense_rows(matrix[indices], columns)
+
+    return HostRows(read, (matrix.shape[0], features.n_features), device)
+
+
+def _neighbors(
+    scores: NDArray[np.float32], config: DiffAugConfig, device: torch.device, *, seed: int
+) -> Tensor | None:
+    """Row numbers of each row's nearest others by principal components, if a view needs them."""
+    if config.train.warmup_view != "neighbor_mix":
+        return None
+    n_neighbors = min(config.train.n_neighbors, len(scores) - 1)
+    if len(scores) <= _EXACT_NEIGHBORS:
+        index = NearestNeighbors(n_neighbors=n_neighbors).fit(scores)
+        found = index.kneighbors(return_distance=False)
+    else:
+        from pynndescent import NNDescent
+
+        graph = NNDescent(scores, n_neighbors=n_neighbors + 1, random_state=seed)
+        found = graph.neighbor_graph[0][:, 1:]
+    return torch.from_numpy(np.ascontiguousarray(found, dtype=np.int64)).to(device)

@@ -1,0 +1,8 @@
+"""Reading data of any supported kind into AnnData, and writing embeddings."""
+
+from __future__ import annotations
+
+from diffaug_bio.io._read import read
+from diffaug_bio.io._write import write_embedding
+
+__all__ = ["read", "write_embedding"]

@@ -1,0 +1,213 @@
+"""Reading delimited text: delimiter, id column, labels and missing values are found."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import logging
+import zlib
+from typing import IO, TYPE_CHECKING
+
+import anndata
+import numpy as np
+import pandas as pd
+
+from diffaug_bio._validation import check_unique, shorten
+from diffaug_bio.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from anndata import AnnData
+
+logger = logging.getLogger(__name__)
+
+_DELIMITERS = (",", "\t", ";", "|")
+_ID_NAMES = frozenset(
+    {"", "id", "ids", "index", "name", "names", "cell", "cells", "cell_id", "barcode", "barcodes"}
+    | {"sample", "samples", "sample_id", "sampleid", "gene", "genes", "gene_id", "unnamed: 0"}
+)
+_OBS_NAMES = frozenset(
+    {"label", "labels", "class", "target", "batch", "cell_type", "celltype", "cluster", "group"}
+)
+_MOSTLY_TEXT = 0.5  # of a column's values; with fewer, text among numbers is a mistake
+
+
+def read_table(path: Path, *, obs_columns: Sequence[str], transpose: bool) -> AnnData:
+    """Read a delimited text file; see :func:`diffaug_bio.io.read`.
+
+    Raises
+    ------
+    InputError
+        If the file is empty, ragged, not text, cut off, or holds text in a numeric column.
+    """
+    try:
+        with _open(path) as stream:
+            delimiter = _delimiter(stream, path)
+        with _open(path) as stream:
+            _refuse_ragged(stream, path, delimiter)
+        with _open(path) as stream:
+            frame = pd.read_csv(stream, sep=delimiter, low_memory=False)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        msg = f"{path} is not a complete gzip file: {error}. Copy or download it again."
+        raise InputError(msg) from error
+    except UnicodeDecodeError as error:
+        msg = f"{path} is not a UTF-8 text file: {error.reason} at byte {error.start}."
+        raise InputError(msg) from error
+    except PermissionError as error:
+        msg = f"{path} cannot be read: permission denied."
+        raise InputError(msg) from error
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        msg = f"{path} is not a table: {error}."
+        raise InputError(msg) from error
+    frame = _with_ids(frame, path)
+    if transpose:
+        frame = frame.T.infer_objects()
+    return _to_anndata(frame, path, obs_columns)
+
+
+def _open(path: Path) -> IO[str]:
+    """Open a plain or gzipped text file, told apart by content, a byte order mark dropped."""
+    with path.open("rb") as stream:
+        zipped = stream.read(2) == b"\x1f\x8b"
+    if zipped:
+        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+    return path.open("r", encoding="utf-8-sig", newline="")
+
+
+def _delimiter(stream: IO[str], path: Path) -> str:
+    """Find the delimiter that is most frequent in the header."""
+    header = stream.readline()
+    if not header.strip():
+        msg = f"{path} is empty or starts with an empty line; its first line has to name the columns."
+        raise InputError(msg)
+    if "\0" in header:
+        msg = f"{path} is not a text file."
+        raise InputError(msg)
+    best = max(_DELIMITERS, key=header.count)
+    if header.count(best) == 0:
+        msg = (
+            f"{path} has a single column: its header {header.strip()[:40]!r} holds no comma, tab, "
+            "semicolon or vertical bar."
+        )
+        raise InputError(msg)
+    return best
+
+
+def _refuse_ragged(stream: IO[str], path: Path, delimiter: str) -> None:
+    """Name the first line that has more or fewer fields than the header: pandas fills up silently."""
+    expected = None
+    for number, line in enumerate(stream, start=1):
+        if '"' in line:
+            # Quoted fields may hold delimiters and line ends: the csv module knows.
+            stream.seek(0)
+            rows = csv.reader(stream, delimiter=delimiter)
+            lengths = ((rows.line_num, len(row)) for row in rows if row)
+            _refuse_first_other(lengths, path)
+            return
+        if line.strip():
+            found = line.count(delimiter) + 1
+            if expected is None:
+                expected = found
+            elif found != expected:
+                _refuse_first_other(iter([(1, expected), (number, found)]), path)
+
+
+def _refuse_first_other(lengths: Iterator[tuple[int, int]], path: Path) -> None:
+    """Raise for the first number of fields that differs from the first one."""
+    expected = None
+    for number, found in lengths:
+        if expected is None:
+            expected = found
+        elif found != expected:
+            msg = (
+                f"{path} line {number} has {found} fields, the header has {expected}. Mend that line, or "
+                "quote values that hold the delimiter."
+            )
+            raise InputError(msg)
+
+
+def _with_ids(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Make the id column the index; without one, rows are numbered."""
+    if frame.shape[1] == 0:
+        msg = f"{path} has no columns."
+        raise InputError(msg)
+    check_unique(map(str, frame.columns), what="column names", remedy=f"Rename them in {path}.")
+    first = frame.columns[0]
+    column = frame[first]
+    named = str(first).strip().lower() in _ID_NAMES or str(first).startswith("Unnamed: ")
+    is_text = not pd.api.types.is_numeric_dtype(column)
+    looks_like_id = is_text and column.is_unique and str(first).lower() not in _OBS_NAMES
+    if not (named or looks_like_id) or frame.shape[1] == 1:
+        frame.index = pd.Index([str(i) for i in range(len(frame))])
+        return frame
+    if column.isna().any():
+        msg = f"{path} has {int(column.isna().sum())} rows without an id in column {first!r}."
+        raise InputError(msg)
+    ids = column.astype(str)
+    check_unique(ids, what=f"ids in column {str(first)!r}", remedy=f"Give each row of {path} its own.")
+    frame = frame.drop(columns=first)
+    frame.index = pd.Index(ids.to_numpy())
+    return frame
+
+
+def _to_anndata(frame: pd.DataFrame, path: Path, obs_columns: Sequence[str]) -> AnnData:
+    """Split columns into features and annotations."""
+    if unknown := [name for name in obs_columns if name not in frame.columns]:
+        msg = (
+            f"{path} has no column {unknown[0]!r}; columns that may hold labels are "
+            f"{shorten(_annotations(frame)) or 'none'}."
+        )
+        raise InputError(msg)
+    annotations = [
+        name
+        for name in frame.columns
+        if name in obs_columns or str(name).lower() in _OBS_NAMES or _is_text(frame[name])
+    ]
+    features = frame.drop(columns=annotations)
+    if features.shape[1] == 0:
+        msg = f"{path} has no numeric column."
+        raise InputError(msg)
+    for name in [name for name in features if not pd.api.types.is_numeric_dtype(features[name])]:
+        features[name] = _numbers(features[name], path)
+    obs = frame[annotations].copy()
+    for name in annotations:
+        values = obs[name]
+        labels = values if pd.api.types.is_numeric_dtype(values) else values.astype("string")
+        obs[name] = labels.astype("category")
+    obs.columns = obs.columns.astype(str)
+    if annotations:
+        logger.info("%s: columns %s are annotations, not features.", path.name, shorten(annotations))
+    return anndata.AnnData(
+        X=np.ascontiguousarray(features.to_numpy(np.float32)),
+        obs=obs,
+        var=pd.DataFrame(index=features.columns.astype(str)),
+    )
+
+
+def _annotations(frame: pd.DataFrame) -> list[str]:
+    return [str(name) for name in frame.columns if _is_text(frame[name])]
+
+
+def _is_text(column: pd.Series) -> bool:
+    """Whether most values of a column are text."""
+    if pd.api.types.is_numeric_dtype(column):
+        return False
+    present = column.dropna()
+    numeric = pd.to_numeric(present, errors="coerce").notna().sum()
+    return len(present) > 0 and numeric < (1 - _MOSTLY_TEXT) * len(present)
+
+
+def _numbers(column: pd.Series, path: Path) -> pd.Series:
+    """Turn a column that is mostly numbers into numbers, or name the first value that is not one."""
+    values = pd.to_numeric(column, errors="coerce")
+    wrong = values.isna() & column.notna()
+    if wrong.any():
+        row = column.index[int(np.flatnonzero(wrong)[0])]
+        msg = (
+            f"{path} column {str(column.name)!r} is numeric, but row {row!r} holds {column[row]!r} "
+            f"({int(wrong.sum())} such values). Write a number, or leave the cell empty if it is missing."
+        )
+        raise InputError(msg)
+    return values

@@ -1,0 +1,191 @@
+"""`tl.embed`: fit DiffAug to an AnnData and keep the embedding in it."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from diffaug_bio._keys import OBSM_KEY
+from diffaug_bio.config import DiffAugConfig
+from diffaug_bio.errors import InputError
+from diffaug_bio.tl._matrix import choose_matrix, write_embedding
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from os import PathLike
+
+    from anndata import AnnData
+
+    from diffaug_bio.config import Preset
+    from diffaug_bio.core.runtime import Precision
+    from diffaug_bio.core.trainer import Callback
+    from diffaug_bio.estimator import DiffAug
+
+logger = logging.getLogger(__name__)
+
+
+def embed(
+    adata: AnnData,
+    *,
+    preset: Preset = "default",
+    config: DiffAugConfig | str | PathLike[str] | None = None,
+    n_latent: int | None = None,
+    layer: str | None = None,
+    use_rep: str | None = None,
+    use_raw: bool = False,
+    random_state: int = 0,
+    device: str = "auto",
+    precision: Precision = "auto",
+    callbacks: Sequence[Callback] = (),
+    key_added: str = OBSM_KEY,
+    copy: bool = False,
+) -> AnnData | None:
+    """Embed observations without labels, with positives from a diffusion model [1]_.
+
+    An encoder and a conditional diffusion generator are trained in turn on these observations; counts
+    are preprocessed as scanpy users expect, and the log says what the input was taken for. To embed new
+    observations with the fitted model, use :func:`fit_model` or the command `diffaug-bio fit`, and then
+    :func:`diffaug_bio.tl.project`.
+
+    Parameters
+    ----------
+    adata
+        Rows are observations. Nothing but the fields below is changed.
+    preset
+        `"quick"`, `"default"` or `"paper"`.
+    config
+        A whole configuration, or a TOML file, in place of the preset.
+    n_latent
+        Width of the embedding, in place of the configured one.
+    layer
+        Embed this layer in place of `.X`.
+    use_rep
+        Embed this entry of `.obsm`, taken as it is.
+    use_raw
+        Embed `.raw.X`.
+    random_state
+        Seed; the same one gives the same embedding on the same number of threads.
+    device
+        `"auto"`, `"cpu"`, `"cuda"`, `"cuda:N"` or `"mps"`.
+    precision
+        `"auto"`, `"float32"` or `"bfloat16"`.
+    callbacks
+        Called after every epoch.
+    key_added
+        Name in `.obsm` and, without a leading `X_`, in `.uns`.
+    copy
+        Whether to return a changed copy.
+
+    Returns
+    -------
+    `None`, or the changed copy. Sets:
+
+    `adata.obsm[key_added]` : `(n_obs, n_latent)` float32
+        The embedding. Compare rows by Euclidean distance.
+    `adata.uns[key_added without X_]` : dict
+        `params` (JSON), `version` and `history`, the losses by epoch.
+
+    Raises
+    ------
+    InputError
+        If layer, representation, configuration or data cannot be used.
+
+    References
+    ----------
+    .. [1] Zang et al. (2024), ICML, arXiv:2309.07909.
+
+    Examples
+    --------
+    >>> import diffaug_bio as db, scanpy as sc
+    >>> adata = sc.datasets.pbmc68k_reduced()
+    >>> db.tl.embed(adata, preset="quick")
+    >>> adata.obsm["X_diffaug"].shape
+    (700, 128)
+    >>> sc.pp.neighbors(adata, use_rep="X_diffaug")
+    """
+    adata = adata.copy() if copy else adata
+    fit_model(
+        adata,
+        config=resolve_config(preset, config, n_latent=n_latent),
+        layer=layer,
+        use_rep=use_rep,
+        use_raw=use_raw,
+        random_state=random_state,
+        device=device,
+        precision=precision,
+        callbacks=callbacks,
+        key_added=key_added,
+    )
+    return adata if copy else None
+
+
+def fit_model(
+    adata: AnnData,
+    *,
+    config: DiffAugConfig,
+    layer: str | None = None,
+    use_rep: str | None = None,
+    use_raw: bool = False,
+    random_state: int = 0,
+    device: str = "auto",
+    precision: Precision = "auto",
+    callbacks: Sequence[Callback] = (),
+    key_added: str = OBSM_KEY,
+) -> DiffAug:
+    """Do what :func:`embed` does in place, and return the fitted model.
+
+    Parameters
+    ----------
+    adata, layer, use_rep, use_raw, random_state, device, precision, callbacks, key_added
+        As for :func:`embed`.
+    config
+        The whole configuration.
+
+    Returns
+    -------
+    The fitted model, which :func:`diffaug_bio.tl.project` takes.
+    """
+    from diffaug_bio.estimator import DiffAug
+
+    matrix, names = choose_matrix(adata, layer=layer, use_rep=use_rep, use_raw=use_raw)
+    if use_rep is not None and config.features.input_state == "auto":
+        features = dataclasses.replace(config.features, input_state="representation")
+        config = dataclasses.replace(config, features=features)
+    model = DiffAug(config, random_state=random_state, device=device, precision=precision)
+    model.fit(matrix, feature_names=names, callbacks=callbacks)
+    embedding = model.transform(matrix, feature_names=names)
+    source = {"layer": layer, "use_rep": use_rep, "use_raw": use_raw}
+    write_embedding(adata, embedding, key_added=key_added, model=model, source=source)
+    logger.info('Next: sc.pp.neighbors(adata, use_rep="%s")', key_added)
+    return model
+
+
+def resolve_config(
+    preset: Preset,
+    config: DiffAugConfig | str | PathLike[str] | None,
+    *,
+    n_latent: int | None = None,
+) -> DiffAugConfig:
+    """Bring preset, configuration and explicit arguments together, the latter winning.
+
+    Raises
+    ------
+    InputError
+        If the preset is unknown, the file cannot be used, or `n_latent` is below 1.
+    """
+    if config is None:
+        resolved = DiffAugConfig.preset(preset)
+    elif isinstance(config, DiffAugConfig):
+        resolved = config
+    else:
+        path = Path(config)
+        if not path.is_file():
+            msg = f"There is no configuration file {path}."
+            raise InputError(msg)
+        resolved = DiffAugConfig.from_toml(path)
+    if n_latent is None:
+        return resolved
+    encoder = dataclasses.replace(resolved.encoder, n_latent=n_latent)
+    return dataclasses.replace(resolved, encoder=encoder)

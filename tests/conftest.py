@@ -1,0 +1,84 @@
+"""Fixtures: small real data, configurations that train in a second, and a fitted model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy import sparse
+
+from diffaug_bio.config import DiffAugConfig
+from diffaug_bio.estimator import DiffAug
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="run tests that train for long")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if "slow" in item.keywords and not config.getoption("--slow"):
+            item.add_marker(pytest.mark.skip(reason="trains for long: run with --slow"))
+        if "gpu" in item.keywords and not torch.cuda.is_available():
+            item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    """Bits depend on the number of threads, and small matrices are fastest on one."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def tiny_config() -> DiffAugConfig:
+    """Every phase runs, in well under a second."""
+    return DiffAugConfig().updated(
+        {
+            "features": {"n_components": 8},
+            "encoder": {
+                "n_latent": 6,
+                "hidden": [16],
+                "projector_hidden": [16],
+                "n_projection": 8,
+            },
+            "generator": {"width": 16, "n_blocks": 1, "n_steps": 50, "n_sampling_steps": 5},
+            "train": {
+                "warmup_epochs": 2,
+                "generator_epochs": 2,
+                "encoder_epochs": 2,
+                "min_steps": 4,
+                "batch_size": 32,
+            },
+        },
+        source="tiny_config",
+    )
+
+
+@pytest.fixture
+def counts() -> AnnData:
+    """Counts of 120 cells and 40 genes in CSR, three clusters of cells that differ in their genes."""
+    rng = np.random.default_rng(0)
+    cluster = np.repeat([0, 1, 2], 40)
+    rates = rng.gamma(1.0, 1.0, size=(3, 40))
+    matrix = rng.poisson(rates[cluster]).astype(np.float32)
+    return anndata.AnnData(
+        X=sparse.csr_matrix(matrix),
+        obs=pd.DataFrame(
+            {"cluster": pd.Categorical([f"c{i}" for i in cluster])},
+            index=[f"cell{i}" for i in range(120)],
+        ),
+        var=pd.DataFrame(index=[f"gene{i}" for i in range(40)]),
+    )
+
+
+@pytest.fixture
+def fitted(counts: AnnData, tiny_config: DiffAugConfig) -> DiffAug:
+    """A model fitted to `counts`."""
+    return DiffAug(tiny_config, device="cpu").fit(counts.X, feature_names=list(counts.var_names))
