@@ -42,13 +42,14 @@ def command(
     """
     start_log(quiet=quiet)
     from diffaug_bio import runs
+    from diffaug_bio.tl._matrix import MatrixChoice
 
     set_threads(threads)
     result = runs.embed(
         runs.DataSource(data=data, transpose=transpose),
         Path(model),
         Path(output),
-        choice=runs.MatrixChoice(layer=layer, use_rep=use_rep, use_raw=use_raw),
+        choice=MatrixChoice(layer=layer, use_rep=use_rep, use_raw=use_raw),
         device=device,
         force=force,
     )

@@ -68,6 +68,7 @@ def command(
     start_log(quiet=quiet)
     from diffaug_bio import runs
     from diffaug_bio.tl._embed import resolve_config
+    from diffaug_bio.tl._matrix import MatrixChoice
 
     set_threads(threads)
     resolved = resolve_config(preset, config, n_latent=n_latent)
@@ -76,7 +77,7 @@ def command(
             runs.DataSource(data=data, label_key=label_key, transpose=transpose),
             Path(output),
             config=resolved,
-            choice=runs.MatrixChoice(layer=layer, use_rep=use_rep, use_raw=use_raw),
+            choice=MatrixChoice(layer=layer, use_rep=use_rep, use_raw=use_raw),
             random_state=seed,
             device=device,
             precision=precision,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import signal
 import sys
 import warnings
 from importlib import import_module
@@ -57,6 +58,8 @@ def group(*, debug: bool) -> None:
 
 def main() -> None:
     """Run the command line; exit code 1 for what went wrong, 2 for how it was called."""
+    # Ends like Ctrl-C: half-written folders are removed on the way out.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code = group.main(standalone_mode=False)
     except click.exceptions.Exit as error:
@@ -83,7 +86,9 @@ def _sentence(error: BaseException) -> str:
         return str(error)
     if isinstance(error, MemoryError):
         return "There is not enough memory. Use fewer features (`n_top_features`) or rows."
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    # HDF5 names the error only in its text.
+    no_space = f"errno = {errno.ENOSPC}"
+    if isinstance(error, OSError) and (error.errno == errno.ENOSPC or no_space in str(error)):
         return "There is no space left on the disk of the output folder; nothing was written."
     return str(error)
 

@@ -32,6 +32,8 @@ class ModelRecord:
     """Seed of the fit."""
     preprocessing: Mapping[str, Any]
     """Numbers and names of the fitted preprocessing; its arrays are in `arrays`."""
+    source: Mapping[str, Any]
+    """Which matrix of an AnnData was fitted; empty for a plain matrix."""
     feature_names: Sequence[str] | None
     """Names of the training features in order, if they had any."""
     history: Mapping[str, Sequence[object]]
@@ -63,7 +65,7 @@ def save_model(folder: Path, record: ModelRecord, *, overwrite: bool) -> None:
 
 def write_model(folder: Path, record: ModelRecord) -> None:
     """Write a model's files into a folder that the caller stages."""
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     write_json(
         folder / "config.json",
@@ -71,6 +73,7 @@ def write_model(folder: Path, record: ModelRecord) -> None:
             "format_version": FORMAT_VERSION,
             "diffaug_bio": __version__,
             "seed": record.seed,
+            "source": dict(record.source),
             "preprocessing": dict(record.preprocessing),
             "config": record.config.to_dict(),
         },
@@ -78,10 +81,8 @@ def write_model(folder: Path, record: ModelRecord) -> None:
     names = None if record.feature_names is None else list(record.feature_names)
     write_json(folder / "features.json", {"names": names})
     write_json(folder / "history.json", {key: list(col) for key, col in record.history.items()})
-    weights = folder / "weights.safetensors"
-    save_file(dict(record.arrays), weights)
-    # safetensors makes its file readable by the owner alone; a model is there to be shared.
-    weights.chmod((folder / "config.json").stat().st_mode)
+    # Written by Python, so that a full disk is an ordinary OSError.
+    (folder / "weights.safetensors").write_bytes(save(dict(record.arrays)))
 
 
 def load_model(folder: Path) -> ModelRecord:
@@ -120,6 +121,7 @@ def load_model(folder: Path) -> ModelRecord:
         return ModelRecord(
             config=DiffAugConfig.from_dict(description["config"], source=f"{folder}/config.json"),
             seed=description["seed"],
+            source=description["source"],
             preprocessing=description["preprocessing"],
             feature_names=json.loads((folder / "features.json").read_text(encoding="utf-8"))["names"],
             history=json.loads((folder / "history.json").read_text(encoding="utf-8")),

@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
-from sklearn.neighbors import NearestNeighbors
 
 from diffaug_bio._validation import as_matrix, shorten, summarise
 from diffaug_bio.checkpoint import ModelRecord, columns_of, load_model, save_model
@@ -68,6 +67,8 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Features of the training matrix.
     feature_names_in_ : ndarray of str
         Their names, where they were given.
+    source_ : dict
+        Which matrix of an AnnData was fitted, where `tl.embed` did it: later data are read alike.
 
     References
     ----------
@@ -142,6 +143,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             callbacks=callbacks,
         )
         self.features_ = features
+        self.source_: dict[str, Any] = {}
         self.history_: list[EpochEnd] = self.state_.history
         self.n_features_in_ = matrix.shape[1]
         if feature_names is not None:
@@ -241,7 +243,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             raise CheckpointError(msg) from error
         model = cls(record.config, random_state=record.seed, device=device)
         model.features_, model.state_, model.history_ = features, state, state.history
-        model.n_features_in_ = features.n_vars
+        model.n_features_in_, model.source_ = features.n_vars, dict(record.source)
         if record.feature_names is not None:
             model.feature_names_in_ = np.asarray(record.feature_names, dtype=object)
         return model
@@ -270,6 +272,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 for entry in fields(self.features_)
                 if entry.name not in _FEATURE_ARRAYS
             },
+            source=self.source_,
             feature_names=None if names is None else [str(name) for name in names],
             history=columns_of(self.history_),
             arrays={key: np.ascontiguousarray(value) for key, value in arrays.items()},
@@ -382,6 +385,8 @@ def _neighbors(
         return None
     n_neighbors = min(config.train.n_neighbors, len(scores) - 1)
     if len(scores) <= _EXACT_NEIGHBORS:
+        from sklearn.neighbors import NearestNeighbors
+
         index = NearestNeighbors(n_neighbors=n_neighbors).fit(scores)
         found = index.kneighbors(return_distance=False)
     else:

@@ -20,6 +20,7 @@ from diffaug_bio._files import staged_folder, write_json
 from diffaug_bio._keys import OBSM_KEY
 from diffaug_bio._validation import check_unique, shorten
 from diffaug_bio.errors import InputError
+from diffaug_bio.tl._matrix import MatrixChoice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,18 +38,6 @@ logger = logging.getLogger(__name__)
 RECIPE_PREFIX = "recipe:"
 RUN_FILES = frozenset({"embedding.csv", "embedded.h5ad", "metrics.json", "model", "run.json"})
 _PACKAGES = ("torch", "anndata", "scanpy", "numpy", "scipy", "scikit-learn")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MatrixChoice:
-    """Which matrix of an AnnData a run embeds; `.X` without any."""
-
-    layer: str | None = None
-    """Name in `.layers`."""
-    use_rep: str | None = None
-    """Name in `.obsm`."""
-    use_raw: bool = False
-    """Whether to take `.raw.X`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +105,7 @@ def fit(
         model = fit_model(
             adata,
             config=config,
-            **dataclasses.asdict(choice),
+            choice=choice,
             random_state=random_state,
             device=device,
             precision=precision,
@@ -253,7 +242,7 @@ def _score(
 
     config = model.record().config
     n_latent = config.encoder.n_latent
-    matrix, _ = choose_matrix(adata, **dataclasses.asdict(choice))
+    matrix, _ = choose_matrix(adata, choice)
     features = model.features_
     if features.components.shape[1] < n_latent:
         from diffaug_bio._validation import as_matrix

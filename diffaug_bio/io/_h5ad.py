@@ -38,10 +38,10 @@ def read_h5ad(path: Path) -> AnnData:
         reason = "it is cut off" if "truncated" in str(error) else "it is not an HDF5 file"
         msg = f"{path} is not a complete h5ad file: {reason}. Copy or download it again."
         raise InputError(msg) from error
-    if not {"X", "obs", "var"} <= keys:
+    if missing := {"obs", "var"} - keys:
         msg = (
-            f"{path} is HDF5, but not an AnnData: it lacks {', '.join(sorted({'X', 'obs', 'var'} - keys))} "
-            f"and holds {', '.join(sorted(keys)) or 'nothing'}."
+            f"{path} is HDF5, but not an AnnData: it lacks {', '.join(sorted(missing))} and holds "
+            f"{', '.join(sorted(keys)) or 'nothing'}."
         )
         raise InputError(msg)
     try:

@@ -173,9 +173,9 @@ def _to_anndata(frame: pd.DataFrame, path: Path, obs_columns: Sequence[str]) -> 
         features[name] = _numbers(features[name], path)
     obs = frame[annotations].copy()
     for name in annotations:
-        values = obs[name]
-        labels = values if pd.api.types.is_numeric_dtype(values) else values.astype("string")
-        obs[name] = labels.astype("category")
+        if not pd.api.types.is_numeric_dtype(obs[name]):
+            obs[name] = obs[name].map(str, na_action="ignore")
+        obs[name] = obs[name].astype("category")
     obs.columns = obs.columns.astype(str)
     if annotations:
         logger.info("%s: columns %s are annotations, not features.", path.name, shorten(annotations))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from diffaug_bio._keys import OBSM_KEY
 from diffaug_bio.config import DiffAugConfig
 from diffaug_bio.errors import InputError
-from diffaug_bio.tl._matrix import choose_matrix, write_embedding
+from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix, write_embedding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,9 +109,7 @@ def embed(
     fit_model(
         adata,
         config=resolve_config(preset, config, n_latent=n_latent),
-        layer=layer,
-        use_rep=use_rep,
-        use_raw=use_raw,
+        choice=MatrixChoice(layer=layer, use_rep=use_rep, use_raw=use_raw),
         random_state=random_state,
         device=device,
         precision=precision,
@@ -125,9 +123,7 @@ def fit_model(
     adata: AnnData,
     *,
     config: DiffAugConfig,
-    layer: str | None = None,
-    use_rep: str | None = None,
-    use_raw: bool = False,
+    choice: MatrixChoice,
     random_state: int = 0,
     device: str = "auto",
     precision: Precision = "auto",
@@ -138,10 +134,12 @@ def fit_model(
 
     Parameters
     ----------
-    adata, layer, use_rep, use_raw, random_state, device, precision, callbacks, key_added
+    adata, random_state, device, precision, callbacks, key_added
         As for :func:`embed`.
     config
         The whole configuration.
+    choice
+        Which matrix to embed.
 
     Returns
     -------
@@ -149,15 +147,15 @@ def fit_model(
     """
     from diffaug_bio.estimator import DiffAug
 
-    matrix, names = choose_matrix(adata, layer=layer, use_rep=use_rep, use_raw=use_raw)
-    if use_rep is not None and config.features.input_state == "auto":
+    matrix, names = choose_matrix(adata, choice)
+    if choice.use_rep is not None and config.features.input_state == "auto":
         features = dataclasses.replace(config.features, input_state="representation")
         config = dataclasses.replace(config, features=features)
     model = DiffAug(config, random_state=random_state, device=device, precision=precision)
     model.fit(matrix, feature_names=names, callbacks=callbacks)
     embedding = model.transform(matrix, feature_names=names)
-    source = {"layer": layer, "use_rep": use_rep, "use_raw": use_raw}
-    write_embedding(adata, embedding, key_added=key_added, model=model, source=source)
+    model.source_ = dataclasses.asdict(choice)
+    write_embedding(adata, embedding, key_added=key_added, model=model, choice=choice)
     logger.info('Next: sc.pp.neighbors(adata, use_rep="%s")', key_added)
     return model
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from diffaug_bio import __version__
@@ -12,7 +13,7 @@ from diffaug_bio._validation import shorten
 from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     import numpy as np
     from anndata import AnnData
@@ -24,17 +25,32 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def choose_matrix(
-    adata: AnnData, *, layer: str | None, use_rep: str | None, use_raw: bool
-) -> tuple[Matrix, list[str]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatrixChoice:
+    """Which matrix of an AnnData to embed; `.X` without any."""
+
+    layer: str | None = None
+    """Name in `.layers`."""
+    use_rep: str | None = None
+    """Name in `.obsm`."""
+    use_raw: bool = False
+    """Whether to take `.raw.X`."""
+
+    def __post_init__(self) -> None:
+        if sum([self.layer is not None, self.use_rep is not None, self.use_raw]) > 1:
+            msg = "Give at most one of `layer`, `use_rep` and `use_raw`: each names another matrix."
+            raise InputError(msg)
+
+
+def choose_matrix(adata: AnnData, choice: MatrixChoice) -> tuple[Matrix, list[str]]:
     """Find the matrix that was asked for, and the names of its columns.
 
     Parameters
     ----------
     adata
         Rows are observations.
-    layer, use_rep, use_raw
-        At most one of them; `.X` without.
+    choice
+        Which matrix.
 
     Returns
     -------
@@ -43,14 +59,12 @@ def choose_matrix(
     Raises
     ------
     InputError
-        If more than one was asked for, or what was asked for is not there.
+        If what was asked for is not there.
     """
     if adata.isbacked:
         msg = "This AnnData is backed by a file. Load it with `adata = adata.to_memory()` first."
         raise InputError(msg)
-    if sum([layer is not None, use_rep is not None, use_raw]) > 1:
-        msg = "Give at most one of `layer`, `use_rep` and `use_raw`: each names another matrix."
-        raise InputError(msg)
+    layer, use_rep = choice.layer, choice.use_rep
     if use_rep is not None:
         if use_rep not in adata.obsm:
             msg = f"There is no {use_rep!r} in `.obsm`; it holds {shorten(adata.obsm) or 'nothing'}."
@@ -58,7 +72,7 @@ def choose_matrix(
         matrix = adata.obsm[use_rep]
         matrix = matrix.to_numpy() if hasattr(matrix, "to_numpy") else matrix
         return matrix, [f"{use_rep}_{number}" for number in range(1, matrix.shape[1] + 1)]
-    if use_raw:
+    if choice.use_raw:
         if adata.raw is None:
             msg = "There is no `.raw` in this AnnData; leave `use_raw` out to embed `.X`."
             raise InputError(msg)
@@ -80,7 +94,7 @@ def write_embedding(
     *,
     key_added: str,
     model: DiffAug,
-    source: Mapping[str, object],
+    choice: MatrixChoice,
 ) -> None:
     """Put an embedding into `.obsm` and what made it into `.uns`, in types that h5ad can hold.
 
@@ -94,7 +108,7 @@ def write_embedding(
         Name in `.obsm`; without a leading `X_` in `.uns`.
     model
         The fitted model.
-    source
+    choice
         Which matrix was embedded.
     """
     from diffaug_bio.checkpoint import columns_of
@@ -104,7 +118,7 @@ def write_embedding(
     columns = columns_of(model.history_)
     adata.uns[uns_key(key_added)] = {
         "version": __version__,
-        "params": json.dumps({"config": config, "seed": model.random_state, **source}),
+        "params": json.dumps({"config": config, "seed": model.random_state, **asdict(choice)}),
         "history": {name: _column(values) for name, values in columns.items()},
     }
 

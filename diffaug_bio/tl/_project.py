@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from diffaug_bio._keys import OBSM_KEY
-from diffaug_bio.tl._matrix import choose_matrix, write_embedding
+from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix, write_embedding
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -38,7 +38,7 @@ def project(
     model
         A fitted model, or the folder of one.
     layer, use_rep, use_raw
-        Which matrix to embed, `.X` without; it has to be of the kind that the model was fitted on.
+        Which matrix to embed; without any, the one that the model was fitted on.
     device
         Where a model is loaded to.
     key_added
@@ -67,8 +67,10 @@ def project(
     if not isinstance(model, DiffAug):
         model = DiffAug.load(Path(model), device=device)
     adata = adata.copy() if copy else adata
-    matrix, names = choose_matrix(adata, layer=layer, use_rep=use_rep, use_raw=use_raw)
+    choice = MatrixChoice(layer=layer, use_rep=use_rep, use_raw=use_raw)
+    if choice == MatrixChoice():
+        choice = MatrixChoice(**model.source_)
+    matrix, names = choose_matrix(adata, choice)
     embedding = model.transform(matrix, feature_names=names)
-    source = {"layer": layer, "use_rep": use_rep, "use_raw": use_raw}
-    write_embedding(adata, embedding, key_added=key_added, model=model, source=source)
+    write_embedding(adata, embedding, key_added=key_added, model=model, choice=choice)
     return adata if copy else None
