@@ -34,7 +34,7 @@ DeclaredState = Literal[
     "auto", "counts", "normalized", "lognormalized", "scaled", "continuous", "representation"
 ]
 Loss = Literal["soft_contrastive", "hard_contrastive", "info_nce"]
-WarmupView = Literal["gaussian", "feature_mask", "neighbor_mix"]
+WarmupView = Literal["neighbor_noise", "neighbor_mix", "gaussian", "feature_mask"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,12 +139,14 @@ class LossConfig:
 class TrainConfig:
     """Training in turn."""
 
-    warmup_view: WarmupView = "gaussian"
-    """Hand-made view of the warm-up."""
-    view_strength: float = 0.5
-    """Noise in standard deviations, share of features masked, or largest share of the neighbor."""
+    warmup_view: WarmupView = "neighbor_noise"
+    """Hand-made view: noise shaped like the differences between neighbors, a mixture with a neighbor,
+    the same noise in every direction, or masked features."""
+    view_strength: float = 1.0
+    """Size of the noise (1 is that of two neighbors' difference, or of a standard deviation), largest
+    share of the neighbor, or share of features masked."""
     n_neighbors: int = 10
-    """Neighbors that `"neighbor_mix"` draws from."""
+    """Neighbors that the neighbor views draw from."""
     warmup_epochs: int = 30
     """Epochs of the encoder on hand-made views alone."""
     rounds: int = 1
@@ -179,7 +181,7 @@ class TrainConfig:
         if not 0 <= self.generated_fraction <= 1:
             msg = f"`generated_fraction` is a share from 0 to 1, got {self.generated_fraction!r}."
             raise InputError(msg)
-        if self.warmup_view != "gaussian" and self.view_strength > 1:
+        if self.warmup_view in {"neighbor_mix", "feature_mask"} and self.view_strength > 1:
             msg = (
                 f"`view_strength` of {self.warmup_view!r} is a share of at most 1, "
                 f"got {self.view_strength}."

@@ -381,7 +381,7 @@ def _neighbors(
     scores: NDArray[np.float32], config: DiffAugConfig, device: torch.device, *, seed: int
 ) -> Tensor | None:
     """Row numbers of each row's nearest others by principal components, if a view needs them."""
-    if config.train.warmup_view != "neighbor_mix":
+    if config.train.warmup_view not in {"neighbor_noise", "neighbor_mix"}:
         return None
     n_neighbors = min(config.train.n_neighbors, len(scores) - 1)
     if len(scores) <= _EXACT_NEIGHBORS:

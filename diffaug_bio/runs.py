@@ -18,7 +18,7 @@ import numpy as np
 from diffaug_bio import __version__, metrics
 from diffaug_bio._files import staged_folder, write_json
 from diffaug_bio._keys import OBSM_KEY
-from diffaug_bio._validation import check_unique, shorten
+from diffaug_bio._validation import as_matrix, check_unique, shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.tl._matrix import MatrixChoice
 
@@ -244,12 +244,11 @@ def _score(
     n_latent = config.encoder.n_latent
     matrix, _ = choose_matrix(adata, choice)
     features = model.features_
-    if features.components.shape[1] < n_latent:
-        from diffaug_bio._validation import as_matrix
-
+    possible = min(n_latent, adata.n_obs - 1, len(features.selected))
+    if features.components.shape[1] < possible:
         settings = dataclasses.replace(config.features, n_components=n_latent)
         features = fit_features(as_matrix(matrix), settings, seed=seed)
-    components = features.project(matrix)[:, :n_latent]
+    components = features.project(as_matrix(matrix))[:, :n_latent]
     labels = adata.obs[label_key].to_numpy(dtype=object)[scored].astype(str)
     return {
         "label_key": label_key,

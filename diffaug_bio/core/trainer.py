@@ -84,7 +84,7 @@ class Fit:
     config: DiffAugConfig
     rows: Rows
     neighbors: Tensor | None
-    """Row numbers of each row's neighbors `(n_rows, n_neighbors)`; only `"neighbor_mix"` needs them."""
+    """Row numbers of each row's neighbors `(n_rows, n_neighbors)`; only neighbor views need them."""
     train_rows: Tensor
     held_out_rows: Tensor
     generator: torch.Generator
@@ -152,7 +152,7 @@ def train(
     config
         The whole configuration.
     neighbors
-        Row numbers of each row's neighbors, for the view `"neighbor_mix"`.
+        Row numbers of each row's neighbors, for the neighbor views.
     seed
         Seed of weights, split, order, views and sampling.
     precision
@@ -364,12 +364,25 @@ def _simple_view(fit: Fit, indices: Tensor, x: Tensor, generator: torch.Generato
         return views.gaussian(x, strength=settings.view_strength, generator=generator)
     if settings.warmup_view == "feature_mask":
         return views.feature_mask(x, strength=settings.view_strength, generator=generator)
+    if settings.warmup_view == "neighbor_noise":
+        first, second = (_random_neighbors(fit, indices, generator) for _ in range(2))
+        return views.neighbor_noise(x, first, second, strength=settings.view_strength)
+    return views.neighbor_mix(
+        x,
+        _random_neighbors(fit, indices, generator),
+        strength=settings.view_strength,
+        generator=generator,
+    )
+
+
+def _random_neighbors(fit: Fit, indices: Tensor, generator: torch.Generator) -> Tensor:
+    """Draw one of the neighbors of each row."""
     if fit.neighbors is None:
-        msg = "The view 'neighbor_mix' needs the neighbors of every row."
+        msg = f"The view {fit.config.train.warmup_view!r} needs the neighbors of every row."
         raise ValueError(msg)
-    column = torch.randint(fit.neighbors.shape[1], (len(x),), generator=generator, device=x.device)
-    chosen = fit.rows.take(fit.neighbors[indices, column])
-    return views.neighbor_mix(x, chosen, strength=settings.view_strength, generator=generator)
+    n_neighbors = fit.neighbors.shape[1]
+    column = torch.randint(n_neighbors, (len(indices),), generator=generator, device=indices.device)
+    return fit.rows.take(fit.neighbors[indices, column])
 
 
 def _run_phase(

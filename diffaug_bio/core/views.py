@@ -32,6 +32,23 @@ def neighbor_mix(x: Tensor, neighbors: Tensor, *, strength: float, generator: to
     return torch.lerp(x, neighbors, share)
 
 
+def neighbor_noise(x: Tensor, first: Tensor, second: Tensor, *, strength: float) -> Tensor:
+    """Add `strength * (first - second) / sqrt(2)`, the scaled difference of two of a row's neighbors.
+
+    Where neighbors are independent draws around a row, this is noise with exactly their covariance: wide
+    in directions in which like rows differ, narrow in those in which they agree. Equal noise in every
+    direction would drown the latter.
+
+    Parameters
+    ----------
+    x, first, second
+        Rows and two neighbors of each, drawn at random. Shape: `(batch, n_features)`.
+    strength
+        Size of the noise.
+    """
+    return x + strength * 2**-0.5 * (first - second)
+
+
 def choose_generated(
     x: Tensor, generated: Tensor, *, fraction: float, generator: torch.Generator
 ) -> Tensor:

@@ -33,9 +33,7 @@ def test_columns_are_numbered_from_one_and_names_are_the_index(tmp_path: Path) -
         elements=st.floats(allow_nan=False, allow_infinity=False, width=32),
     )
 )
-@settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_values_are_read_back_bit_by_bit(tmp_path: Path, embedding: NDArray[np.float32]) -> None:
     names = [f"c{i}" for i in range(len(embedding))]
     io.write_embedding(tmp_path / "e.csv", embedding, names)

@@ -1,0 +1,137 @@
+"""Model folders, whole and broken."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from diffaug_bio import DiffAug
+from diffaug_bio.checkpoint import MODEL_FILES
+from diffaug_bio.errors import CheckpointError, InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def folder(fitted: DiffAug, tmp_path: Path) -> Path:
+    """A model folder."""
+    fitted.save(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def change_json(path: Path, **changes: Any) -> None:
+    table = json.loads(path.read_text())
+    path.write_text(json.dumps({**table, **changes}))
+
+
+def test_folder_holds_json_and_safetensors_alone(folder: Path) -> None:
+    assert {path.name for path in folder.iterdir()} == MODEL_FILES
+    for path in folder.glob("*.json"):
+        json.loads(path.read_text(encoding="utf-8"), parse_constant=pytest.fail)
+    header = (folder / "weights.safetensors").read_bytes()[:9]
+    assert header[8:] == b"{"
+    assert int.from_bytes(header[:8], "little") < 100_000
+
+
+def test_configuration_says_what_wrote_it(folder: Path, fitted: DiffAug) -> None:
+    description = json.loads((folder / "config.json").read_text())
+    assert description["format_version"] == 1
+    assert description["seed"] == 0
+    assert fitted.config is not None
+    assert description["config"] == fitted.config.to_dict()
+    assert description["preprocessing"]["state"] == "counts"
+
+
+def test_files_are_readable_by_others_alike(folder: Path) -> None:
+    assert len({path.stat().st_mode for path in folder.iterdir()}) == 1
+
+
+def test_the_run_folder_around_a_model_is_enough(folder: Path) -> None:
+    assert DiffAug.load(folder.parent, device="cpu").n_features_in_ == 40
+    assert DiffAug.load(str(folder), device="cpu").n_features_in_ == 40
+
+
+def test_a_newer_format_asks_for_an_upgrade(folder: Path) -> None:
+    change_json(folder / "config.json", format_version=99, diffaug_bio="9.9")
+    with pytest.raises(
+        CheckpointError, match=r"has format 99, written by diffaug-bio 9\.9; .*pip install -U"
+    ):
+        DiffAug.load(folder)
+
+
+@pytest.mark.parametrize("name", sorted(MODEL_FILES))
+def test_a_missing_file_is_named(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    with pytest.raises(CheckpointError, match=rf"is not a model folder: it lacks {name}"):
+        DiffAug.load(folder)
+
+
+def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"nowhere is not a model folder"):
+        DiffAug.load(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("name", ["config.json", "features.json", "history.json"])
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe"], ids=["empty", "cut", "binary"])
+def test_damaged_json_is_an_error(folder: Path, name: str, content: bytes) -> None:
+    (folder / name).write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"is damaged"):
+        DiffAug.load(folder)
+
+
+@pytest.mark.parametrize("name", ["config.json", "features.json"])
+@pytest.mark.parametrize("content", [b"[]", b"{}"], ids=["list", "empty table"])
+def test_json_of_another_form_is_an_error(folder: Path, name: str, content: bytes) -> None:
+    (folder / name).write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"is damaged"):
+        DiffAug.load(folder)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.99])
+def test_cut_weights_are_an_error(folder: Path, share: float) -> None:
+    path = folder / "weights.safetensors"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(CheckpointError, match=r"is damaged"):
+        DiffAug.load(folder)
+
+
+def test_weights_of_another_model_are_an_error(folder: Path) -> None:
+    description = json.loads((folder / "config.json").read_text())
+    description["config"]["encoder"]["n_latent"] += 1
+    change_json(folder / "config.json", config=description["config"])
+    with pytest.raises(CheckpointError, match=r"is damaged"):
+        DiffAug.load(folder)
+
+
+@pytest.mark.parametrize("key", ["preprocessing", "config", "seed", "format_version"])
+def test_a_configuration_that_lacks_a_part_is_an_error(folder: Path, key: str) -> None:
+    description = json.loads((folder / "config.json").read_text())
+    del description[key]
+    (folder / "config.json").write_text(json.dumps(description))
+    with pytest.raises(CheckpointError, match=rf"is damaged: .*{key}"):
+        DiffAug.load(folder)
+
+
+def test_preprocessing_with_unknown_parts_is_an_error(folder: Path) -> None:
+    description = json.loads((folder / "config.json").read_text())
+    change_json(folder / "config.json", preprocessing={**description["preprocessing"], "more": 1})
+    with pytest.raises(CheckpointError, match=r"is damaged: .*more"):
+        DiffAug.load(folder)
+
+
+def test_saving_over_a_model_needs_to_be_asked_for(folder: Path, fitted: DiffAug) -> None:
+    with pytest.raises(InputError, match=r"exists already"):
+        fitted.save(folder)
+    fitted.save(folder, overwrite=True)
+    assert {path.name for path in folder.iterdir()} == MODEL_FILES
+
+
+def test_saving_never_replaces_other_files(folder: Path, fitted: DiffAug) -> None:
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"holds what diffaug-bio did not write: 'notes\.txt'"):
+        fitted.save(folder, overwrite=True)
+    assert (folder / "notes.txt").read_text() == "mine"

@@ -1,0 +1,188 @@
+"""Configurations: presets, tables, files, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import FrozenInstanceError
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from diffaug_bio.config import (
+    DiffAugConfig,
+    EncoderConfig,
+    FeatureConfig,
+    GeneratorConfig,
+    LossConfig,
+    TrainConfig,
+)
+from diffaug_bio.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PRESETS = ["quick", "default", "paper"]
+README = "preset = 'quick'\n[encoder]\nn_latent = 64\nhidden = [32, 16]\n[train]\nlearning_rate = 1\n"
+
+
+def write_toml(folder: Path, text: str) -> Path:
+    path = folder / "config.toml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_preset_survives_the_way_through_json(name: Any) -> None:
+    config = DiffAugConfig.preset(name)
+    table = json.loads(json.dumps(config.to_dict(), allow_nan=False))
+    assert DiffAugConfig.from_dict(table, source="test") == config
+
+
+def test_presets_differ_and_default_is_the_default() -> None:
+    configs = [DiffAugConfig.preset(name) for name in ("quick", "default", "paper")]
+    assert configs[1] == DiffAugConfig()
+    assert len({json.dumps(config.to_dict()) for config in configs}) == 3
+    assert configs[0].train.warmup_epochs < configs[1].train.warmup_epochs
+
+
+def test_paper_preset_holds_the_published_numbers() -> None:
+    config = DiffAugConfig.preset("paper")
+    assert config.encoder.hidden == (500, 500, 500)
+    assert config.encoder.n_latent == 50
+    assert not config.encoder.linear_path
+    assert config.encoder.n_projection == 2
+    assert config.generator.n_steps == 1000
+    assert config.generator.n_sampling_steps == 1000
+    assert config.generator.schedule == "linear"
+    assert config.generator.prediction == "noise"
+    assert config.generator.sampler == "ddpm"
+    assert config.loss.name == "soft_contrastive"
+    assert config.loss.degrees_y == 100.0
+    assert config.loss.degrees_z == 0.01
+    assert config.train.warmup_view == "neighbor_mix"
+    epochs = (config.train.warmup_epochs, config.train.generator_epochs, config.train.encoder_epochs)
+    assert epochs == (400, 400, 400)
+    assert config.train.batch_size == 500
+    assert config.train.patience == 0
+    assert config.features.front_end == "none"
+
+
+def test_unknown_preset_lists_the_known_ones() -> None:
+    with pytest.raises(InputError, match=r"no preset 'fast'; choose one of quick, default, paper"):
+        DiffAugConfig.preset("fast")  # type: ignore[arg-type]
+
+
+def test_toml_changes_what_it_names_and_keeps_the_rest_of_its_preset(tmp_path: Path) -> None:
+    config = DiffAugConfig.from_toml(write_toml(tmp_path, README))
+    quick = DiffAugConfig.preset("quick")
+    assert config.encoder == EncoderConfig(n_latent=64, hidden=(32, 16))
+    assert config.train.warmup_epochs == quick.train.warmup_epochs
+    assert config.train.learning_rate == 1.0
+    assert isinstance(config.train.learning_rate, float)
+    assert config.generator == quick.generator
+
+
+def test_empty_toml_is_the_default(tmp_path: Path) -> None:
+    assert DiffAugConfig.from_toml(str(write_toml(tmp_path, ""))) == DiffAugConfig()
+
+
+@pytest.mark.parametrize(
+    "content", [b"[encoder\n", b"encoder = = 3", b"\xff\xfe\x00"], ids=["bracket", "sign", "not UTF-8"]
+)
+def test_what_is_not_toml_is_an_error(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "config.toml").write_bytes(content)
+    with pytest.raises(InputError, match=r"config\.toml is not a TOML file"):
+        DiffAugConfig.from_toml(tmp_path / "config.toml")
+
+
+def test_toml_with_an_unknown_preset_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no preset 'huge'"):
+        DiffAugConfig.from_toml(write_toml(tmp_path, "preset = 'huge'"))
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (
+            {"net": {}},
+            r"test: unknown key net; the file may hold encoder, features, generator, loss, train",
+        ),
+        ({"encoder": {"width": 3}}, r"test: unknown key encoder\.width; \[encoder\] may hold hidden, lin"),
+        ({"encoder": 3}, r"`encoder` has to be a table \[encoder\], got 3"),
+        ({"encoder": {"n_latent": "64"}}, r"`encoder\.n_latent` has to be a whole number, got '64'"),
+        ({"encoder": {"n_latent": True}}, r"`encoder\.n_latent` has to be a whole number, got True"),
+        ({"encoder": {"n_latent": 6.0}}, r"`encoder\.n_latent` has to be a whole number, got 6\.0"),
+        ({"encoder": {"linear_path": 1}}, r"`encoder\.linear_path` has to be true or false, got 1"),
+        ({"encoder": {"hidden": 64}}, r"`encoder\.hidden` has to be a list of whole numbers, got 64"),
+        ({"encoder": {"hidden": [64.0]}}, r"`encoder\.hidden` has to be a list of whole numbers"),
+        ({"encoder": {"hidden": [True]}}, r"`encoder\.hidden` has to be a list of whole numbers"),
+        ({"train": {"learning_rate": True}}, r"`train\.learning_rate` has to be a number, got True"),
+        ({"train": {"learning_rate": "1e-3"}}, r"`train\.learning_rate` has to be a number"),
+        ({"train": {"learning_rate": float("nan")}}, r"`train\.learning_rate` has to be a number, got nan"),
+        ({"train": {"weight_decay": float("inf")}}, r"`train\.weight_decay` has to be a number, got inf"),
+        ({"loss": {"name": "triplet"}}, r"`loss\.name` has to be one of 'soft_contrastive', 'hard"),
+        ({"features": {"front_end": None}}, r"`features\.front_end` has to be one of 'pca', 'none'"),
+    ],
+    ids=lambda value: json.dumps(value) if isinstance(value, dict) else "",
+)
+def test_wrong_tables_are_named(table: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        DiffAugConfig().updated(table, source="test")
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "message"),
+    [
+        (FeatureConfig, {"target_sum": 0.0}, r"`target_sum` has to be above 0"),
+        (FeatureConfig, {"max_value": -1.0}, r"`max_value` has to be above 0"),
+        (FeatureConfig, {"n_components": 0}, r"`n_components` has to be above 0"),
+        (FeatureConfig, {"n_top_features": -1}, r"`n_top_features` has to be at least 0"),
+        (EncoderConfig, {"n_latent": 0}, r"`n_latent` has to be above 0"),
+        (EncoderConfig, {"n_projection": -2}, r"`n_projection` has to be above 0"),
+        (EncoderConfig, {"hidden": (8, 0)}, r"`hidden` holds widths of layers, each at least 1"),
+        (EncoderConfig, {"projector_hidden": (0,)}, r"`projector_hidden` holds widths of layers"),
+        (GeneratorConfig, {"width": 0}, r"`width` has to be above 0"),
+        (GeneratorConfig, {"n_blocks": 0}, r"`n_blocks` has to be above 0"),
+        (GeneratorConfig, {"n_steps": 5}, r"`n_sampling_steps` is 15, more than the 5 steps"),
+        (GeneratorConfig, {"condition_dropout": 1.0}, r"`condition_dropout` is a share in \[0, 1\)"),
+        (GeneratorConfig, {"ema_decay": -0.1}, r"`ema_decay` is a share in \[0, 1\)"),
+        (LossConfig, {"degrees_y": 0.0}, r"`degrees_y` has to be above 0"),
+        (LossConfig, {"degrees_z": float("nan")}, r"`degrees_z` has to be above 0, got nan"),
+        (LossConfig, {"temperature": 0.0}, r"`temperature` has to be above 0"),
+        (TrainConfig, {"learning_rate": 0.0}, r"`learning_rate` has to be above 0"),
+        (TrainConfig, {"view_strength": 0.0}, r"`view_strength` has to be above 0"),
+        (TrainConfig, {"n_neighbors": 0}, r"`n_neighbors` has to be above 0"),
+        (TrainConfig, {"rounds": -1}, r"`rounds` has to be at least 0"),
+        (TrainConfig, {"warmup_epochs": 0}, r"`warmup_epochs` has to be at least 1"),
+        (TrainConfig, {"encoder_epochs": 0}, r"`encoder_epochs` has to be at least 1"),
+        (TrainConfig, {"batch_size": 1}, r"`batch_size` has to be at least 2"),
+        (TrainConfig, {"validation_fraction": 1.0}, r"`validation_fraction` is a share in \[0, 1\)"),
+        (TrainConfig, {"generated_fraction": 1.1}, r"`generated_fraction` is a share from 0 to 1"),
+        (
+            TrainConfig,
+            {"warmup_view": "feature_mask", "view_strength": 1.5},
+            r"`view_strength` of 'feature_mask' is a share of at most 1, got 1\.5",
+        ),
+    ],
+    ids=lambda value: json.dumps(value) if isinstance(value, dict) else getattr(value, "__name__", ""),
+)
+def test_values_out_of_range_are_named(section: type, values: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        section(**values)
+
+
+def test_values_out_of_range_are_refused_in_files_too(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"`batch_size` has to be at least 2, got 1"):
+        DiffAugConfig.from_toml(write_toml(tmp_path, "[train]\nbatch_size = 1\n"))
+
+
+def test_configurations_cannot_be_changed() -> None:
+    config = DiffAugConfig()
+    with pytest.raises(FrozenInstanceError, match="cannot assign to field 'n_latent'"):
+        config.encoder.n_latent = 3  # type: ignore[misc]
+
+
+def test_updating_leaves_the_original_alone() -> None:
+    config = DiffAugConfig()
+    changed = config.updated({"encoder": {"n_latent": 3}}, source="test")
+    assert (config.encoder.n_latent, changed.encoder.n_latent) == (128, 3)

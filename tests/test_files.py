@@ -1,0 +1,162 @@
+"""Folders that are written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+from diffaug_bio._files import staged_folder, write_json
+from diffaug_bio.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KNOWN = frozenset({"a.txt", "inner"})
+
+
+def write_own(target: Path, text: str, *, overwrite: bool = False) -> None:
+    with staged_folder(target, overwrite=overwrite, known=KNOWN) as stage:
+        (stage / "a.txt").write_text(text)
+        (stage / "inner").mkdir()
+        (stage / "inner" / "b.txt").write_text(text)
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def fail_in(target: Path, *, overwrite: bool) -> None:
+    with staged_folder(target, overwrite=overwrite, known=KNOWN) as stage:
+        (stage / "a.txt").write_text("new")
+        message = "the middle of the work"
+        raise RuntimeError(message)
+
+
+def test_new_folder_is_written_with_its_parents(tmp_path: Path) -> None:
+    target = tmp_path / "one" / "two" / "run"
+    write_own(target, "text")
+    assert names_in(target) == ["a.txt", "inner"]
+    assert (target / "inner" / "b.txt").read_text() == "text"
+    assert names_in(target.parent) == ["run"]
+
+
+def test_target_is_not_there_before_the_end(tmp_path: Path) -> None:
+    target = tmp_path / "run"
+    with staged_folder(target, overwrite=False, known=KNOWN) as stage:
+        assert not target.exists()
+        assert stage.parent == tmp_path
+    assert target.is_dir()
+
+
+def test_empty_folder_is_used(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    write_own(tmp_path / "run", "text")
+    assert names_in(tmp_path) == ["run"]
+
+
+def test_failure_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="middle of the work"):
+        fail_in(tmp_path / "run", overwrite=False)
+    assert names_in(tmp_path) == []
+
+
+def test_interruption_leaves_nothing_behind(tmp_path: Path) -> None:
+    with (
+        pytest.raises(KeyboardInterrupt, match="stop"),
+        staged_folder(tmp_path / "run", overwrite=False, known=KNOWN),
+    ):
+        raise KeyboardInterrupt("stop")  # noqa: EM101
+    assert names_in(tmp_path) == []
+
+
+def test_failure_leaves_what_was_there_as_it_was(tmp_path: Path) -> None:
+    write_own(tmp_path / "run", "old")
+    with pytest.raises(RuntimeError, match="middle of the work"):
+        fail_in(tmp_path / "run", overwrite=True)
+    assert names_in(tmp_path) == ["run"]
+    assert (tmp_path / "run" / "a.txt").read_text() == "old"
+    assert (tmp_path / "run" / "inner" / "b.txt").read_text() == "old"
+
+
+def test_own_content_is_replaced_only_when_told_to(tmp_path: Path) -> None:
+    write_own(tmp_path / "run", "old")
+    with pytest.raises(InputError, match=r"exists already\. Choose another .*--force"):
+        write_own(tmp_path / "run", "new")
+    assert (tmp_path / "run" / "a.txt").read_text() == "old"
+    write_own(tmp_path / "run", "new", overwrite=True)
+    assert (tmp_path / "run" / "a.txt").read_text() == "new"
+    assert names_in(tmp_path) == ["run"]
+
+
+def test_replacing_leaves_no_file_of_the_old_content(tmp_path: Path) -> None:
+    write_own(tmp_path / "run", "old")
+    with staged_folder(tmp_path / "run", overwrite=True, known=KNOWN) as stage:
+        (stage / "inner").mkdir()
+    assert names_in(tmp_path / "run") == ["inner"]
+
+
+@pytest.mark.parametrize("overwrite", [False, True], ids=["without overwrite", "with overwrite"])
+def test_foreign_content_is_never_replaced(tmp_path: Path, overwrite: bool) -> None:  # noqa: FBT001
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "thesis.doc").write_text("years of work")
+    with pytest.raises(InputError, match=r"holds what diffaug-bio did not write: 'thesis\.doc'"):
+        write_own(tmp_path / "run", "new", overwrite=overwrite)
+    assert names_in(tmp_path / "run") == ["thesis.doc"]
+    assert names_in(tmp_path) == ["run"]
+
+
+def test_file_as_target_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("a file")
+    with pytest.raises(InputError, match=r"exists and is not a folder"):
+        write_own(tmp_path / "run", "new", overwrite=True)
+    assert (tmp_path / "run").read_text() == "a file"
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_target_below_a_file_is_an_error(tmp_path: Path, depth: int) -> None:
+    (tmp_path / "file").write_text("a file")
+    target = tmp_path.joinpath("file", *["run"] * depth)
+    with pytest.raises(InputError, match=r"Cannot write to .*Choose another output folder"):
+        write_own(target, "new")
+
+
+def test_dangling_link_as_target_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "run").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(InputError, match=r"exists and is not a folder"):
+        write_own(tmp_path / "run", "new")
+
+
+def test_link_to_a_folder_keeps_pointing_to_it(tmp_path: Path) -> None:
+    write_own(tmp_path / "real", "old")
+    (tmp_path / "run").symlink_to(tmp_path / "real")
+    write_own(tmp_path / "run", "new", overwrite=True)
+    assert (tmp_path / "run").is_symlink()
+    assert (tmp_path / "real" / "a.txt").read_text() == "new"
+    assert names_in(tmp_path) == ["real", "run"]
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root writes everywhere")
+def test_place_without_permission_is_found_before_any_work(tmp_path: Path) -> None:
+    (tmp_path / "locked").mkdir(mode=0o500)
+    with pytest.raises(InputError, match=r"Cannot write to .*Permission denied"):
+        fail_in(tmp_path / "locked" / "run", overwrite=False)
+
+
+def test_folder_has_the_permissions_of_an_ordinary_one(tmp_path: Path) -> None:
+    (tmp_path / "ordinary").mkdir()
+    write_own(tmp_path / "run", "text")
+    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("ordinary", "run")]
+    assert modes[0] == modes[1]
+
+
+def test_json_is_strict_and_keeps_text(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"name": "Zellgröße", "value": [1, None]})
+    text = (tmp_path / "a.json").read_text(encoding="utf-8")
+    assert "Zellgröße" in text
+    assert json.loads(text) == {"name": "Zellgröße", "value": [1, None]}
+    with pytest.raises(ValueError, match="Out of range float values"):
+        write_json(tmp_path / "b.json", float("nan"))

@@ -1,0 +1,106 @@
+"""`tl.project`: new observations into an embedding that is there."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from diffaug_bio import DiffAug, tl
+from diffaug_bio.errors import CheckpointError, InputError
+from diffaug_bio.tl._embed import fit_model
+from diffaug_bio.tl._matrix import MatrixChoice
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from anndata import AnnData
+
+    from diffaug_bio import DiffAugConfig
+
+
+def test_projecting_the_training_data_gives_their_embedding(
+    counts: AnnData, tiny_config: DiffAugConfig
+) -> None:
+    model = fit_model(counts, config=tiny_config, choice=MatrixChoice(), device="cpu")
+    embedding = counts.obsm["X_diffaug"].copy()
+    tl.project(counts, model, key_added="X_again")
+    np.testing.assert_array_equal(counts.obsm["X_again"], embedding)
+    assert counts.uns["again"]["params"] == counts.uns["diffaug"]["params"]
+
+
+def test_a_saved_model_is_projected_with_by_its_folder(
+    counts: AnnData, fitted: DiffAug, tmp_path: Path
+) -> None:
+    fitted.save(tmp_path / "run" / "model")
+    expected = fitted.transform(counts.X)
+    for folder in (tmp_path / "run" / "model", str(tmp_path / "run")):
+        assert tl.project(counts, folder, device="cpu") is None
+        np.testing.assert_allclose(counts.obsm["X_diffaug"], expected, atol=1e-6)
+        assert counts.obsm["X_diffaug"].dtype == np.float32
+
+
+def test_what_made_the_embedding_is_written(counts: AnnData, fitted: DiffAug) -> None:
+    tl.project(counts, fitted)
+    assert set(counts.uns["diffaug"]) == {"params", "version", "history"}
+    assert json.loads(counts.uns["diffaug"]["params"])["seed"] == 0
+
+
+def test_copy_leaves_the_original_alone(counts: AnnData, fitted: DiffAug) -> None:
+    changed = tl.project(counts, fitted, copy=True, key_added="X_new")
+    assert changed is not None
+    assert list(changed.obsm) == ["X_new"]
+    assert not counts.obsm
+    assert not counts.uns
+
+
+def test_genes_are_matched_by_name(counts: AnnData, fitted: DiffAug) -> None:
+    tl.project(counts, fitted)
+    shuffled = counts[:, np.random.default_rng(0).permutation(40)].copy()
+    tl.project(shuffled, fitted)
+    np.testing.assert_array_equal(shuffled.obsm["X_diffaug"], counts.obsm["X_diffaug"])
+
+
+def test_columns_in_csc_are_projected_alike(counts: AnnData, fitted: DiffAug) -> None:
+    tl.project(counts, fitted)
+    other = counts.copy()
+    other.X = sparse.csc_matrix(counts.X)
+    tl.project(other, fitted)
+    np.testing.assert_array_equal(other.obsm["X_diffaug"], counts.obsm["X_diffaug"])
+
+
+def test_data_are_read_from_where_the_model_was_fitted(
+    counts: AnnData, tiny_config: DiffAugConfig, tmp_path: Path
+) -> None:
+    counts.layers["counts"] = counts.X.copy()
+    counts.X = counts.X.log1p()
+    model = fit_model(counts, config=tiny_config, choice=MatrixChoice(layer="counts"), device="cpu")
+    embedding = counts.obsm["X_diffaug"].copy()
+    model.save(tmp_path / "model")
+    tl.project(counts, tmp_path / "model", device="cpu")
+    np.testing.assert_allclose(counts.obsm["X_diffaug"], embedding, atol=1e-6)
+    del counts.layers["counts"]
+    with pytest.raises(InputError, match=r"no layer 'counts'"):
+        tl.project(counts, model)
+
+
+def test_a_layer_that_is_named_wins(counts: AnnData, fitted: DiffAug) -> None:
+    counts.layers["counts"] = counts.X.copy()
+    counts.X = counts.X * 0
+    tl.project(counts, fitted, layer="counts")
+    np.testing.assert_array_equal(counts.obsm["X_diffaug"], fitted.transform(counts.layers["counts"]))
+
+
+def test_other_genes_are_an_error_and_change_nothing(counts: AnnData, fitted: DiffAug) -> None:
+    counts.var_names = [f"ENSG{i}" for i in range(40)]
+    with pytest.raises(InputError, match=r"do the kinds of names agree\?"):
+        tl.project(counts, fitted)
+    assert not counts.obsm
+
+
+def test_a_folder_without_a_model_is_an_error(counts: AnnData, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"is not a model folder"):
+        tl.project(counts, tmp_path)
