@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from diffaug_bio.core.trainer import Callback, EpochEnd
+    from diffaug_bio.core.phases import Callback, EpochEnd
 
 logger = logging.getLogger("diffaug_bio.progress")
 

@@ -32,7 +32,9 @@ Examples:
 @click.option("--config", type=click.Path(), help="A TOML file in place of the preset.")
 @click.option("--n-latent", type=click.IntRange(min=1), help="Width of the embedding.")
 @click.option("--label-key", help="Labels to score the embedding against; never used to fit it.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed.")
+@click.option(
+    "--seed", type=click.IntRange(min=0, max=2**32 - 1), default=0, show_default=True, help="Seed."
+)
 @click.option(
     "--precision",
     type=click.Choice(["auto", "float32", "bfloat16"]),

@@ -16,13 +16,15 @@ from diffaug_bio.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_STAGE_PREFIX = ".diffaug-bio."
+
 
 @contextlib.contextmanager
 def staged_folder(target: Path, *, overwrite: bool, known: frozenset[str]) -> Iterator[Path]:
     """Give an empty folder that takes the place of `target` when the block succeeds.
 
-    The folder is made beside `target` at once, so that a place without write permission is found before
-    any work is done. When the block fails, the folder is removed and `target` is as it was.
+    The folder is made beside or in `target` at once, so that a place without write permission is found
+    before any work is done. When the block fails, the folder is removed and `target` is as it was.
 
     Parameters
     ----------
@@ -39,19 +41,29 @@ def staged_folder(target: Path, *, overwrite: bool, known: frozenset[str]) -> It
         If `target` exists and may not be replaced, or nothing can be written there.
     """
     check_replaceable(target, overwrite=overwrite, known=known)
+    made: list[Path] = []
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        # Inside a folder that exists, else beside it: either way on the same file system.
+        home = target if target.is_dir() else target.parent
+        made = [folder for folder in (home, *home.parents) if not folder.exists()]
+        home.mkdir(parents=True, exist_ok=True)
+        stage = Path(tempfile.mkdtemp(prefix=_STAGE_PREFIX, dir=home))
     except OSError as error:
-        msg = f"Cannot write to {target.parent}: {error.strerror}. Choose another output folder."
+        _remove_empty(made)
+        msg = f"Cannot write to {target}: {error.strerror}. Choose another output folder."
         raise InputError(msg) from error
     try:
         stage.chmod(0o777 & ~_umask())
         yield stage
         _sync(stage)
-        _swap(stage, target)
+        if target.is_dir():
+            _replace_entries(stage, target)
+        else:
+            stage.rename(target)
+        _sync_path(target.parent)
     except BaseException:
         shutil.rmtree(stage, ignore_errors=True)
+        _remove_empty(made)
         raise
 
 
@@ -62,7 +74,9 @@ def check_replaceable(target: Path, *, overwrite: bool, known: frozenset[str]) -
     if not target.is_dir():
         msg = f"{target} exists and is not a folder. Choose another output folder."
         raise InputError(msg)
-    present = sorted(entry.name for entry in target.iterdir())
+    # What a killed run left behind is nobody's work.
+    names = sorted(entry.name for entry in target.iterdir())
+    present = [name for name in names if not name.startswith(_STAGE_PREFIX)]
     if foreign := [name for name in present if name not in known]:
         msg = (
             f"{target} exists and holds what diffaug-bio did not write: {shorten(foreign)}. Choose "
@@ -80,24 +94,31 @@ def write_json(path: Path, value: object) -> None:
     path.write_text(text + "\n", encoding="utf-8")
 
 
-def _swap(stage: Path, target: Path) -> None:
-    """Put the stage in the target's place by renaming, and remove what was there."""
-    # A symbolic link keeps pointing where it points; the folder behind it is what changes.
-    target = target.resolve()
-    old = None
-    if target.exists():
-        old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
-        target.rename(old / target.name)
+def _replace_entries(stage: Path, target: Path) -> None:
+    """Put the stage's entries in the place of those of a folder by renaming; the folder itself stays."""
+    old = Path(tempfile.mkdtemp(prefix=_STAGE_PREFIX, dir=target))
+    moved: list[tuple[Path, Path]] = []
     try:
-        stage.rename(target)
+        for entry in [entry for entry in target.iterdir() if not entry.name.startswith(_STAGE_PREFIX)]:
+            entry.rename(old / entry.name)
+            moved.append((old / entry.name, entry))
+        for entry in list(stage.iterdir()):
+            entry.rename(target / entry.name)
+            moved.append((target / entry.name, entry))
     except OSError:
-        if old is not None:
-            (old / target.name).rename(target)
+        for now, before in reversed(moved):
+            now.rename(before)
         raise
     finally:
-        if old is not None:
-            shutil.rmtree(old, ignore_errors=True)
-    _sync_path(target.parent)
+        shutil.rmtree(old, ignore_errors=True)
+    stage.rmdir()
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    """Remove folders that were made for an output that never came, innermost first."""
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def _sync(folder: Path) -> None:

@@ -96,6 +96,8 @@ def summarise(matrix: Matrix, *, feature_names: Sequence[str] | None = None) -> 
     n_missing = n_negative = n_nonzero = n_zero_rows = 0
     minimum, maximum, is_integer = np.inf, -np.inf, True
     for rows, block in row_blocks(matrix):
+        if sparse.issparse(block):
+            block.sum_duplicates()  # a copy: entries stored twice are judged by their sum
         values = block.data if sparse.issparse(block) else block
         if not np.issubdtype(values.dtype, np.integer) and values.dtype != np.bool_:
             _refuse_infinite(block, rows.start, feature_names)
@@ -136,6 +138,35 @@ def check_unique(names: Iterable[str], *, what: str, remedy: str) -> None:
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         msg = f"{len(repeated)} {what} occur more than once: {shorten(repeated)}. {remedy}"
+        raise InputError(msg)
+
+
+def check_names(names: Sequence[str] | None, matrix: Matrix) -> None:
+    """Refuse feature names that do not tell the columns of a matrix apart.
+
+    Raises
+    ------
+    InputError
+        If there are more or fewer names than columns, or a name is repeated.
+    """
+    if names is None:
+        return
+    if len(names) != matrix.shape[1]:
+        msg = f"There are {len(names)} feature names for {matrix.shape[1]} columns; give one for each."
+        raise InputError(msg)
+    check_unique(names, what="feature names", remedy="Make them unique.")
+
+
+def check_seed(seed: object) -> None:
+    """Refuse what is no seed for numpy, scikit-learn and torch alike.
+
+    Raises
+    ------
+    InputError
+        If it is not a whole number from 0 to 2**32 - 1.
+    """
+    if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or not 0 <= seed < 2**32:
+        msg = f"`random_state` has to be a whole number from 0 to {2**32 - 1}, got {seed!r}."
         raise InputError(msg)
 
 

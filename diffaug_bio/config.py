@@ -126,7 +126,7 @@ class LossConfig:
     """`"soft_contrastive"` weighs other rows by similarity, `"hard_contrastive"` by 0."""
     degrees_y: float = 100.0
     """Degrees of freedom of the similarity of embeddings (soft targets only)."""
-    degrees_z: float = 10.0
+    degrees_z: float = 1.0
     """Degrees of freedom of the similarity of projections."""
     temperature: float = 0.5
     """Temperature of InfoNCE."""

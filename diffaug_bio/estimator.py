@@ -12,14 +12,16 @@ import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 
-from diffaug_bio._validation import as_matrix, shorten, summarise
+from diffaug_bio._validation import as_matrix, check_names, check_seed, summarise
 from diffaug_bio.checkpoint import ModelRecord, columns_of, load_model, save_model
 from diffaug_bio.config import DiffAugConfig
 from diffaug_bio.core.batches import DenseRows, HostRows
+from diffaug_bio.core.phases import EpochEnd
 from diffaug_bio.core.runtime import resolve_device, resolve_precision
-from diffaug_bio.core.trainer import EpochEnd, build, encode, train
+from diffaug_bio.core.trainer import build, encode, train
 from diffaug_bio.errors import CheckpointError, InputError
-from diffaug_bio.features import FittedFeatures, fit_features
+from diffaug_bio.features import FittedFeatures, align_features, fit_features
+from diffaug_bio.pp._state import check_declared
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,12 +32,12 @@ if TYPE_CHECKING:
 
     from diffaug_bio._blocks import Matrix
     from diffaug_bio.core.batches import Rows
+    from diffaug_bio.core.phases import Callback
     from diffaug_bio.core.runtime import Precision
-    from diffaug_bio.core.trainer import Callback, TrainState
+    from diffaug_bio.core.trainer import TrainState
 
 logger = logging.getLogger(__name__)
 
-_MIN_SHARE, _GOOD_SHARE = 0.2, 0.8  # of the training features that new data have to hold
 _EXACT_NEIGHBORS = 50_000  # rows up to which brute force finds neighbors faster than an index
 
 
@@ -127,9 +129,11 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             If training diverges.
         """
         config = self.config or DiffAugConfig()
+        check_seed(self.random_state)
         device = resolve_device(self.device)
         precision = resolve_precision(self.precision, device)
         matrix = as_matrix(X)
+        check_names(feature_names, matrix)
         features = fit_features(
             matrix, config.features, seed=self.random_state, feature_names=feature_names
         )
@@ -180,9 +184,11 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         InputError
             If the features do not fit, or fewer than a fifth of them are there.
         """
+        self._check_fitted()
         matrix = as_matrix(X)
+        check_names(feature_names, matrix)
         columns = self._columns(matrix, feature_names)
-        summarise(matrix, feature_names=feature_names)
+        check_declared(self.features_.state, summarise(matrix, feature_names=feature_names))
         device = resolve_device(self.device)
         scores = self.features_.project(matrix, columns) if self.features_.front_end else None
         rows = _rows(self.features_, matrix, scores, device, columns=columns)
@@ -236,9 +242,10 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 module.load_state_dict(weights)
             state.condition_mean = torch.from_numpy(arrays["condition.mean"])
             state.condition_std = torch.from_numpy(arrays["condition.std"])
+            state.limits = torch.from_numpy(arrays["limits"])
             state.denoiser.load_state_dict(state.averaged_denoiser.state_dict())
             state.history = _history(record)
-        except (KeyError, TypeError, RuntimeError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
             msg = f"{folder} is damaged: {error}. Fit the model again, or restore the folder."
             raise CheckpointError(msg) from error
         model = cls(record.config, random_state=record.seed, device=device)
@@ -263,6 +270,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 arrays[f"{name}.{key}"] = value.cpu().numpy()
         arrays["condition.mean"] = self.state_.condition_mean.cpu().numpy()
         arrays["condition.std"] = self.state_.condition_std.cpu().numpy()
+        arrays["limits"] = self.state_.limits.cpu().numpy()
         names = getattr(self, "feature_names_in_", None)
         return ModelRecord(
             config=self.config or DiffAugConfig(),
@@ -285,7 +293,6 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def _columns(self, matrix: Matrix, feature_names: Sequence[str] | None) -> NDArray[np.int64] | None:
         """Where each training feature stands in new data, or None where all stand as in training."""
-        self._check_fitted()
         known = getattr(self, "feature_names_in_", None)
         if feature_names is None or known is None:
             if matrix.shape[1] != self.n_features_in_:
@@ -298,43 +305,6 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if list(feature_names) == list(known):
             return None
         return align_features(feature_names, known)
-
-
-def align_features(names: Sequence[str], training_names: Sequence[str]) -> NDArray[np.int64]:
-    """Find each training feature among the features of new data.
-
-    Parameters
-    ----------
-    names
-        Features of the new data.
-    training_names
-        Features of the fit.
-
-    Returns
-    -------
-    Column numbers, -1 where a feature is missing. Shape: `(len(training_names),)`.
-
-    Raises
-    ------
-    InputError
-        If fewer than a fifth of the training features are there.
-    """
-    position = {name: column for column, name in enumerate(names)}
-    columns = np.array([position.get(name, -1) for name in training_names], dtype=np.int64)
-    share = float((columns >= 0).mean())
-    missing = [name for name, column in zip(training_names, columns, strict=True) if column < 0]
-    if share < _MIN_SHARE:
-        msg = (
-            f"Only {share:.0%} of the model's {len(columns)} features are in the data, which is too few "
-            f"to embed it. The model knows {shorten(training_names[:3])}, the data hold "
-            f"{shorten(names[:3])}: do the kinds of names agree?"
-        )
-        raise InputError(msg)
-    level = logging.INFO if share >= _GOOD_SHARE else logging.WARNING
-    logger.log(level, "%.1f %% of the model's %d features are in the data.", 100 * share, len(columns))
-    if missing:
-        logger.log(level, "Missing ones count as the training mean: %s.", shorten(missing))
-    return columns
 
 
 _FEATURE_ARRAYS = ("selected", "medians", "mean", "std", "center", "components")

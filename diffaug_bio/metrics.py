@@ -37,8 +37,10 @@ def check_labels(labels: Sequence[object] | NDArray[np.object_], *, key: str) ->
     InputError
         If fewer than two labels are that common.
     """
+    import pandas as pd
+
     values = np.asarray(labels, dtype=object)
-    known = np.array([value is not None and value == value for value in values])  # noqa: PLR0124
+    known = ~pd.isna(values)
     names, counts = np.unique(values[known].astype(str), return_counts=True)
     common = names[counts >= N_FOLDS]
     if len(common) < 2:

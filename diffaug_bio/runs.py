@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from diffaug_bio.config import DiffAugConfig
+    from diffaug_bio.core.phases import Callback
     from diffaug_bio.core.runtime import Precision
-    from diffaug_bio.core.trainer import Callback
     from diffaug_bio.estimator import DiffAug
 
 logger = logging.getLogger(__name__)

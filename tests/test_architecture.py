@@ -85,3 +85,8 @@ def test_the_library_never_prints(path: Path) -> None:
 def test_nothing_is_pickled(path: Path) -> None:
     forbidden = ("pickle", "joblib", "dill", "cloudpickle", "shelve")
     assert [name for name in imported(path) if belongs_to(name, *forbidden)] == []
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: p.name)
+def test_no_file_is_long(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400

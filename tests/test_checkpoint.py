@@ -135,3 +135,9 @@ def test_saving_never_replaces_other_files(folder: Path, fitted: DiffAug) -> Non
     with pytest.raises(InputError, match=r"holds what diffaug-bio did not write: 'notes\.txt'"):
         fitted.save(folder, overwrite=True)
     assert (folder / "notes.txt").read_text() == "mine"
+
+
+def test_history_of_another_form_is_damaged(folder: Path) -> None:
+    (folder / "history.json").write_text("[]")
+    with pytest.raises(CheckpointError, match="damaged"):
+        DiffAug.load(folder)

@@ -17,7 +17,7 @@ from sklearn.exceptions import NotFittedError
 
 from diffaug_bio import DiffAug, DiffAugConfig
 from diffaug_bio.errors import InputError
-from diffaug_bio.estimator import align_features
+from diffaug_bio.features import align_features
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from diffaug_bio._blocks import Matrix
-    from diffaug_bio.core.trainer import EpochEnd
+    from diffaug_bio.core.phases import EpochEnd
+
+
+QUICK = DiffAugConfig().updated(
+    {"train": {"warmup_epochs": 1, "generator_epochs": 1, "encoder_epochs": 1, "min_steps": 1}}, source="t"
+)
+X = np.random.default_rng(0).poisson(2, (60, 20)).astype(np.float32)
+NAMES = [f"g{i}" for i in range(20)]
 
 
 def embed(config: DiffAugConfig, matrix: Matrix, seed: int = 0) -> NDArray[np.float32]:
@@ -344,3 +351,36 @@ def test_aligned_columns_hold_the_feature_they_stand_for(names: list[str], data:
 
 def test_configuration_objects_are_not_shared_by_cloning(fitted: DiffAug) -> None:
     assert dataclasses.asdict(clone(fitted).config) == dataclasses.asdict(fitted.config)  # type: ignore[arg-type]
+
+
+def test_names_of_another_number_are_an_error_in_fit() -> None:
+    with pytest.raises(InputError, match="names"):
+        DiffAug(QUICK, device="cpu").fit(X, feature_names=["a", "b"])
+
+
+def test_repeated_names_are_an_error_in_fit() -> None:
+    with pytest.raises(InputError, match="more than once"):
+        DiffAug(QUICK, device="cpu").fit(X, feature_names=["g"] * 20)
+
+
+@pytest.mark.parametrize("n", [3, 40])
+@pytest.mark.parametrize("names", [NAMES, NAMES[::-1]], ids=["same", "reversed"])
+def test_names_of_another_number_are_an_error_in_transform(n: int, names: list[str]) -> None:
+    model = DiffAug(QUICK, device="cpu").fit(X, feature_names=NAMES)
+    with pytest.raises(InputError, match="names"):
+        model.transform(np.hstack([X, X])[:, :n], feature_names=names)
+
+
+@pytest.mark.parametrize("value", [np.nan, -5.0])
+def test_values_that_expression_cannot_hold_are_an_error_in_transform(value: float) -> None:
+    model = DiffAug(QUICK, device="cpu").fit(X)
+    new = X.copy()
+    new[0, 0] = value
+    with pytest.raises(InputError, match=r"negative|missing"):
+        model.transform(new)
+
+
+@pytest.mark.parametrize("seed", [None, -1, 2**64, 1.5])
+def test_seeds_that_are_none_are_an_error(seed: Any) -> None:
+    with pytest.raises(InputError, match="random_state"):
+        DiffAug(QUICK, device="cpu", random_state=seed).fit(X)

@@ -11,9 +11,9 @@ import pytest
 import scanpy as sc
 from scipy import sparse
 
-from diffaug_bio import features as features_module
 from diffaug_bio.config import FeatureConfig
 from diffaug_bio.errors import InputError
+from diffaug_bio.features import _axes as axes_module
 from diffaug_bio.features import fit_features, normalize
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def test_wide_dense_matrices_are_read_in_smaller_blocks(monkeypatch: pytest.Monk
     matrix = make_clusters()
     expected = fit(matrix).project(matrix)
     monkeypatch.setattr("diffaug_bio._blocks._BLOCK_VALUES", 7 * matrix.shape[1])
-    monkeypatch.setattr("diffaug_bio.features._MEDIAN_VALUES", 3 * matrix.shape[0])
+    monkeypatch.setattr("diffaug_bio.features._fit._MEDIAN_VALUES", 3 * matrix.shape[0])
     np.testing.assert_allclose(fit(matrix).project(matrix), expected, atol=1e-4)
 
 
@@ -316,7 +316,7 @@ def test_iteration_spans_the_subspace_of_the_exact_decomposition(
     matrix = counts.X if kind == "counts" else make_clusters()
     config = FeatureConfig(n_components=2)
     exact = fit(matrix, config)
-    monkeypatch.setattr(features_module, "_LARGEST_GRAM", 5)
+    monkeypatch.setattr(axes_module, "_LARGEST_GRAM", 5)
     iterated = fit(matrix, config)
     assert share_of_subspace(exact.components, iterated.components) > 0.9999
     np.testing.assert_allclose(iterated.project(matrix), exact.project(matrix), atol=1e-2)
@@ -325,14 +325,14 @@ def test_iteration_spans_the_subspace_of_the_exact_decomposition(
 def test_iteration_gives_the_same_bits_for_the_same_seed(
     counts: AnnData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(features_module, "_LARGEST_GRAM", 5)
+    monkeypatch.setattr(axes_module, "_LARGEST_GRAM", 5)
     np.testing.assert_array_equal(fit(counts.X).components, fit(counts.X).components)
 
 
 def test_iteration_wants_no_more_components_than_it_can_find(
     counts: AnnData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(features_module, "_LARGEST_GRAM", 5)
+    monkeypatch.setattr(axes_module, "_LARGEST_GRAM", 5)
     fitted = fit(counts.X, FeatureConfig(n_components=128))
     assert fitted.project(counts.X).shape == (120, 39)
 

@@ -160,3 +160,22 @@ def test_json_is_strict_and_keeps_text(tmp_path: Path) -> None:
     assert json.loads(text) == {"name": "Zellgröße", "value": [1, None]}
     with pytest.raises(ValueError, match="Out of range float values"):
         write_json(tmp_path / "b.json", float("nan"))
+
+
+def test_failure_leaves_no_new_parents_behind(tmp_path: Path) -> None:
+    target = tmp_path / "deep" / "er" / "run"
+    with (
+        pytest.raises(RuntimeError, match="halfway"),
+        staged_folder(target, overwrite=False, known=frozenset()),
+    ):
+        raise RuntimeError("halfway")  # noqa: EM101
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_replaced_stays_the_same_folder(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    before = (tmp_path / "run").stat().st_ino
+    with staged_folder(tmp_path / "run", overwrite=False, known=frozenset({"a"})) as stage:
+        (stage / "a").write_text("new")
+    assert (tmp_path / "run").stat().st_ino == before
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["a"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from diffaug_bio import metrics
@@ -97,3 +98,13 @@ def test_numbers_can_be_labels() -> None:
 def test_labels_that_cannot_be_scored_are_an_error(labels: list[object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         metrics.check_labels(labels, key="kind")
+
+
+def test_no_labels_cannot_be_scored() -> None:
+    with pytest.raises(InputError, match=r"0 different ones"):
+        metrics.check_labels([], key="kind")
+
+
+def test_pandas_missing_labels_are_left_out() -> None:
+    labels = pd.array(["a"] * 5 + ["b"] * 5 + [None], dtype="string").to_numpy(dtype=object)
+    assert metrics.check_labels(labels, key="kind").sum() == 10

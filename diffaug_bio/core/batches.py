@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -68,7 +69,7 @@ class HostRows:
 
 
 def iterate_batches(indices: Tensor, batch_size: int, *, generator: torch.Generator) -> Iterator[Tensor]:
-    """Yield shuffled batches of indices; a last batch under half the size is left for another epoch.
+    """Yield shuffled batches of indices; a last batch of half the size or less is left for another epoch.
 
     Parameters
     ----------
@@ -87,7 +88,7 @@ def iterate_batches(indices: Tensor, batch_size: int, *, generator: torch.Genera
 
 def n_batches(n_rows: int, batch_size: int) -> int:
     """Count the batches that :func:`iterate_batches` yields."""
-    return max(1, round(n_rows / batch_size))
+    return max(1, math.ceil(n_rows / batch_size - 0.5))
 
 
 def split_rows(n_rows: int, validation_fraction: float, *, seed: int) -> tuple[Tensor, Tensor]:

@@ -138,7 +138,7 @@ class GaussianDiffusion(nn.Module):
         denoiser: Denoiser,
         condition: Tensor,
         *,
-        n_features: int,
+        limits: Tensor,
         n_steps: int,
         sampler: Sampler,
         guidance: float,
@@ -148,7 +148,8 @@ class GaussianDiffusion(nn.Module):
 
         `"ddpm"` is ancestral sampling (Ho et al. 2020, algorithm 2; paper, eq. 9), `"ddim"` the
         deterministic sampler (Song et al. 2021, eq. 12 with eta = 0). Both run on `n_steps` steps
-        spaced evenly over the schedule, ending at step 0. With `guidance` other than 1 the answer is
+        spaced evenly over the schedule, ending at step 0 (a single step starts and ends at the
+        noisiest). With `guidance` other than 1 the answer is
         `unconditional + guidance * (conditional - unconditional)` (Ho & Salimans 2022, eq. 6, with
         `guidance = 1 + w`), where the unconditional answer is that for a condition of zeros.
 
@@ -158,8 +159,9 @@ class GaussianDiffusion(nn.Module):
             Called `n_steps` times on the whole batch.
         condition
             Standardised embeddings. Shape: `(batch, n_latent)`.
-        n_features
-            Width of a row.
+        limits
+            Largest absolute value of each feature. Every estimate of the row is cut off there: where all
+            is noise, predicted noise is divided by almost nothing. Shape: `(n_features,)`.
         n_steps
             Denoiser calls, at most the schedule's length.
         sampler, guidance
@@ -171,12 +173,14 @@ class GaussianDiffusion(nn.Module):
         -------
         Generated rows, float32. Shape: `(batch, n_features)`.
         """
-        shape = (len(condition), n_features)
+        shape = (len(condition), len(limits))
         x_t = torch.randn(shape, generator=generator, device=condition.device)
         steps = self.sampling_steps(n_steps)
         for index, step in enumerate(steps):
             t = torch.full((len(condition),), step, device=condition.device)
-            x0, noise = self.denoise(x_t, t, _guided(denoiser, x_t, t, condition, guidance=guidance))
+            answer = _guided(denoiser, x_t, t, condition, guidance=guidance)
+            x0, noise = self.denoise(x_t, t, answer)
+            x0 = x0.clamp(-limits, limits)
             if index + 1 == len(steps):
                 return x0
             previous = steps[index + 1]

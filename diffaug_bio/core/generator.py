@@ -70,7 +70,7 @@ class MLPDenoiser(nn.Module):
     def __init__(self, n_features: int, n_condition: int, config: GeneratorConfig) -> None:
         super().__init__()
         width = config.width
-        self.time_width = min(width, 128)
+        self.time_width = min(width + width % 2, 128)
         self.embed_time = nn.Linear(self.time_width, width)
         self.embed_condition = nn.Linear(n_condition, width)
         self.embed_row = nn.Linear(n_features, width)

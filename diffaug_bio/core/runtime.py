@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -33,10 +34,10 @@ def resolve_device(name: str) -> torch.device:
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    kind, _, index = name.partition(":")
-    if kind not in {"cpu", "cuda", "mps"} or (index and not (kind == "cuda" and index.isdigit())):
+    if re.fullmatch(r"cpu|mps|cuda(:[0-9]+)?", name) is None:
         msg = f"Unknown device {name!r}; choose 'auto', 'cpu', 'cuda', 'cuda:N' or 'mps'."
         raise InputError(msg)
+    kind, _, index = name.partition(":")
     if kind == "mps" and not torch.backends.mps.is_available():
         msg = "Device 'mps' was asked for, but this machine has none. Use 'auto' or 'cpu'."
         raise InputError(msg)

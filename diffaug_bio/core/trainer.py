@@ -4,63 +4,29 @@ from __future__ import annotations
 
 import copy
 import math
-import time
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from diffaug_bio.core import views
-from diffaug_bio.core.batches import DenseRows, iterate_batches, n_batches, split_rows
+from diffaug_bio.core.batches import DenseRows, split_rows
 from diffaug_bio.core.diffusion import GaussianDiffusion
 from diffaug_bio.core.encoders import MLPEncoder, Projector
 from diffaug_bio.core.generator import MLPDenoiser
 from diffaug_bio.core.losses import info_nce, soft_contrastive_loss
+from diffaug_bio.core.phases import Fit, run_phase
 from diffaug_bio.core.runtime import eval_mode, seeded_generator, seeded_initialisation
-from diffaug_bio.errors import TrainingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from diffaug_bio.config import DiffAugConfig, LossConfig
     from diffaug_bio.core.batches import Rows
-
-Phase = Literal["warm_up", "generator", "encoder"]
+    from diffaug_bio.core.phases import Callback, EpochEnd
 
 _BLOCK = 8192  # rows embedded or generated at once; bounds the memory of a pass over all rows
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EpochEnd:
-    """What a callback is told after every epoch."""
-
-    phase: Phase
-    round: int
-    """0 in the warm-up, then from 1."""
-    epoch: int
-    """From 1."""
-    n_epochs: int
-    """Epochs planned for this phase."""
-    loss: float
-    """Mean training loss of the epoch."""
-    held_out_loss: float
-    """Mean loss of the held-out rows, nan where there are none."""
-    seconds: float
-    """Duration of the epoch."""
-    progress: float
-    """Share of all planned epochs that is done."""
-    ends_phase: bool
-    """Whether this was the phase's last epoch."""
-
-
-class Callback(Protocol):
-    """Is called after every epoch."""
-
-    def __call__(self, event: EpochEnd, /) -> None:
-        """Take note of an epoch."""
-        ...
 
 
 @dataclass(slots=True)
@@ -74,29 +40,9 @@ class TrainState:
     diffusion: GaussianDiffusion
     condition_mean: Tensor
     condition_std: Tensor
+    limits: Tensor
+    """Largest absolute value of each feature, beyond which nothing is generated `(n_features,)`."""
     history: list[EpochEnd] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fit:
-    """What stays the same during one fit."""
-
-    config: DiffAugConfig
-    rows: Rows
-    neighbors: Tensor | None
-    """Row numbers of each row's neighbors `(n_rows, n_neighbors)`; only neighbor views need them."""
-    train_rows: Tensor
-    held_out_rows: Tensor
-    generator: torch.Generator
-    seed: int
-    precision: torch.dtype
-    callbacks: Sequence[Callback]
-
-    def autocast(self) -> AbstractContextManager[object]:
-        """Run networks in the resolved precision; losses stay outside, in float32."""
-        if self.precision == torch.float32:
-            return nullcontext()
-        return torch.autocast(self.rows.device.type, dtype=self.precision)
 
 
 def build(config: DiffAugConfig, *, n_features: int, seed: int, device: torch.device) -> TrainState:
@@ -131,6 +77,7 @@ def build(config: DiffAugConfig, *, n_features: int, seed: int, device: torch.de
         diffusion=diffusion.to(device),
         condition_mean=torch.zeros(n_latent, device=device),
         condition_std=torch.ones(n_latent, device=device),
+        limits=torch.full((n_features,), math.inf, device=device),
     )
 
 
@@ -183,6 +130,7 @@ def train(
         callbacks=callbacks,
     )
     state = build(config, n_features=rows.shape[1], seed=seed, device=device)
+    state.limits = feature_limits(rows)
     train_encoder(fit, state, positives=None, round_=0)
     for round_ in range(1, config.train.rounds + 1):
         conditions = standardise_conditions(fit, state)
@@ -228,9 +176,9 @@ def train_encoder(fit: Fit, state: TrainState, *, positives: Rows | None, round_
         (y_first, _), (z_first, z_other) = y.chunk(2), z.chunk(2)
         return contrastive_loss(y_first, z_first, z_other, fit.config.loss)
 
-    _run_phase(
+    run_phase(
         fit,
-        state,
+        state.history,
         phase="warm_up" if positives is None else "encoder",
         round_=round_,
         trained=[state.encoder, state.projector],
@@ -260,17 +208,19 @@ def train_generator(fit: Fit, state: TrainState, conditions: Tensor, *, round_: 
         noise = torch.randn(x0.shape, generator=generator, device=device)
         kept = torch.rand((len(x0), 1), generator=generator, device=device)
         condition = conditions[indices] * (kept >= settings.condition_dropout)
+        # Held-out rows are scored with the weights that will sample.
+        denoiser = state.denoiser if state.denoiser.training else state.averaged_denoiser
         with fit.autocast():
-            return state.diffusion.loss(state.denoiser, x0, t, noise, condition).mean()
+            return state.diffusion.loss(denoiser, x0, t, noise, condition).mean()
 
     def average(step: int) -> None:
         # A young average forgets its random start faster.
         decay = min(settings.ema_decay, (1 + step) / (10 + step))
         update_average(state.averaged_denoiser, state.denoiser, decay=decay)
 
-    _run_phase(
+    run_phase(
         fit,
-        state,
+        state.history,
         phase="generator",
         round_=round_,
         trained=[state.denoiser, state.averaged_denoiser],
@@ -310,13 +260,21 @@ def refresh_positives(fit: Fit, state: TrainState, conditions: Tensor) -> DenseR
             bank[start : start + _BLOCK] = state.diffusion.sample(
                 state.averaged_denoiser,
                 conditions[start : start + _BLOCK],
-                n_features=n_features,
+                limits=state.limits,
                 n_steps=settings.n_sampling_steps,
                 sampler=settings.sampler,
                 guidance=settings.guidance,
                 generator=fit.generator,
             )
     return DenseRows(bank)
+
+
+def feature_limits(rows: Rows) -> Tensor:
+    """Find the largest absolute value of each feature, block by block; shape `(n_features,)`."""
+    limits = torch.zeros(rows.shape[1], device=rows.device)
+    for block in torch.split(torch.arange(rows.shape[0], device=rows.device), _BLOCK):
+        limits = torch.maximum(limits, rows.take(block).abs().amax(0))
+    return limits
 
 
 def encode(encoder: nn.Module, rows: Rows) -> Tensor:
@@ -346,17 +304,6 @@ def update_average(average: nn.Module, module: nn.Module, *, decay: float) -> No
             target.lerp_(source, 1 - decay)
 
 
-def planned_epochs(phase: Phase, n_train: int, config: DiffAugConfig) -> int:
-    """Epochs of a phase: as configured, or more where that would be fewer than `min_steps` steps."""
-    settings = config.train
-    epochs = {
-        "warm_up": settings.warmup_epochs,
-        "generator": settings.generator_epochs,
-        "encoder": settings.encoder_epochs,
-    }[phase]
-    return max(epochs, math.ceil(settings.min_steps / n_batches(n_train, settings.batch_size)))
-
-
 def _simple_view(fit: Fit, indices: Tensor, x: Tensor, generator: torch.Generator) -> Tensor:
     """Apply the configured hand-made view to rows `x` that stand at `indices`."""
     settings = fit.config.train
@@ -383,114 +330,3 @@ def _random_neighbors(fit: Fit, indices: Tensor, generator: torch.Generator) -> 
     n_neighbors = fit.neighbors.shape[1]
     column = torch.randint(n_neighbors, (len(indices),), generator=generator, device=indices.device)
     return fit.rows.take(fit.neighbors[indices, column])
-
-
-def _run_phase(
-    fit: Fit,
-    state: TrainState,
-    *,
-    phase: Phase,
-    round_: int,
-    trained: list[nn.Module],
-    loss: Callable[[Tensor, torch.Generator], Tensor],
-    after_step: Callable[[int], None],
-) -> None:
-    """Run one phase's epochs, stop early by the held-out loss and keep the best weights."""
-    settings = fit.config.train
-    n_epochs = planned_epochs(phase, len(fit.train_rows), fit.config)
-    n_steps = n_batches(len(fit.train_rows), settings.batch_size)
-    optimizer, scheduler = _optimizer(fit, trained, n_steps=n_epochs * n_steps)
-    module = nn.ModuleList(trained)
-    best_loss, best_weights, best_epoch = math.inf, None, 0
-    for epoch in range(1, n_epochs + 1):
-        started = time.perf_counter()
-        module.train()
-        # Summed on the device: reading a loss at every step would stall an accelerator.
-        total = torch.zeros((), device=fit.rows.device)
-        batches = iterate_batches(fit.train_rows, settings.batch_size, generator=fit.generator)
-        for step, indices in enumerate(batches, start=(epoch - 1) * n_steps):
-            optimizer.zero_grad(set_to_none=True)
-            value = loss(indices, fit.generator)
-            value.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            scheduler.step()
-            after_step(step)
-            total += value.detach()
-        held_out_loss = _held_out_loss(fit, trained, loss)
-        if held_out_loss < best_loss:
-            best_loss, best_epoch = held_out_loss, epoch
-            best_weights = copy.deepcopy(module.state_dict())
-        waited = epoch - best_epoch if best_weights else 0
-        event = EpochEnd(
-            phase=phase,
-            round=round_,
-            epoch=epoch,
-            n_epochs=n_epochs,
-            loss=float(total) / n_steps,
-            held_out_loss=held_out_loss,
-            seconds=time.perf_counter() - started,
-            progress=_progress(fit, phase=phase, round_=round_, epoch=epoch),
-            ends_phase=epoch == n_epochs or 0 < settings.patience <= waited,
-        )
-        state.history.append(event)
-        for callback in fit.callbacks:
-            callback(event)
-        if not math.isfinite(event.loss):
-            msg = (
-                f"The loss became {event.loss} in epoch {epoch} of the {phase} phase. Look for extreme "
-                f"values in the data, or lower `learning_rate` ({settings.learning_rate})."
-            )
-            raise TrainingError(msg)
-        if event.ends_phase:
-            break
-    if best_weights is not None:
-        module.load_state_dict(best_weights)
-
-
-def _optimizer(
-    fit: Fit, trained: list[nn.Module], *, n_steps: int
-) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
-    """AdamW with the configured schedule over the steps of one phase."""
-    settings = fit.config.train
-    parameters = [p for module in trained for p in module.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay)
-    if settings.learning_rate_schedule == "step":
-        # Times 0.8 at every tenth of the phase (paper, appendix B).
-        scheduler: torch.optim.lr_scheduler.LRScheduler = torch.optim.lr_scheduler.StepLR(
-            optimizer, step_size=max(1, n_steps // 10), gamma=0.8
-        )
-    else:
-        scheduler = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, max_lr=settings.learning_rate, total_steps=n_steps + 1, pct_start=0.1
-        )
-    return optimizer, scheduler
-
-
-def _held_out_loss(
-    fit: Fit, trained: list[nn.Module], loss: Callable[[Tensor, torch.Generator], Tensor]
-) -> float:
-    """Mean loss of the held-out rows; the same noise every time, so that epochs compare."""
-    if len(fit.held_out_rows) == 0:
-        return math.nan
-    generator = seeded_generator(fit.seed, fit.rows.device)
-    with eval_mode(*trained):
-        losses = [
-            loss(indices, generator)
-            for indices in iterate_batches(
-                fit.held_out_rows, fit.config.train.batch_size, generator=generator
-            )
-        ]
-        return float(torch.stack(losses).mean())
-
-
-def _progress(fit: Fit, *, phase: Phase, round_: int, epoch: int) -> float:
-    """Share of all planned epochs that is done, phases that ended early counted whole."""
-    n_train = len(fit.train_rows)
-    warm_up, generator, encoder = (
-        planned_epochs(name, n_train, fit.config) for name in ("warm_up", "generator", "encoder")
-    )
-    total = warm_up + fit.config.train.rounds * (generator + encoder)
-    if phase == "warm_up":
-        return epoch / total
-    before = warm_up + (round_ - 1) * (generator + encoder)
-    return (before + epoch + (generator if phase == "encoder" else 0)) / total

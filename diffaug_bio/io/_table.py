@@ -46,9 +46,19 @@ def read_table(path: Path, *, obs_columns: Sequence[str], transpose: bool) -> An
         with _open(path) as stream:
             delimiter = _delimiter(stream, path)
         with _open(path) as stream:
+            names = next(csv.reader(stream, delimiter=delimiter))
+        check_unique(names, what="column names", remedy=f"Rename them in {path}.")
+        with _open(path) as stream:
             _refuse_ragged(stream, path, delimiter)
         with _open(path) as stream:
-            frame = pd.read_csv(stream, sep=delimiter, low_memory=False)
+            ids = _ids(stream, path, delimiter)
+        with _open(path) as stream:
+            # Ids are read apart, as they are written: "001" and "NA" are names.
+            kept = list(range(0 if ids is None else 1, len(names)))
+            frame = pd.read_csv(stream, sep=delimiter, low_memory=False, usecols=kept)
+    except StopIteration:
+        msg = f"{path} is empty; its first line has to name the columns."
+        raise InputError(msg) from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         msg = f"{path} is not a complete gzip file: {error}. Copy or download it again."
         raise InputError(msg) from error
@@ -61,7 +71,7 @@ def read_table(path: Path, *, obs_columns: Sequence[str], transpose: bool) -> An
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         msg = f"{path} is not a table: {error}."
         raise InputError(msg) from error
-    frame = _with_ids(frame, path)
+    frame.index = pd.RangeIndex(len(frame)).astype(str) if ids is None else pd.Index(ids)
     if transpose:
         frame = frame.T.infer_objects()
     return _to_anndata(frame, path, obs_columns)
@@ -128,28 +138,20 @@ def _refuse_first_other(lengths: Iterator[tuple[int, int]], path: Path) -> None:
             raise InputError(msg)
 
 
-def _with_ids(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """Make the id column the index; without one, rows are numbered."""
-    if frame.shape[1] == 0:
-        msg = f"{path} has no columns."
+def _ids(stream: IO[str], path: Path, delimiter: str) -> list[str] | None:
+    """Read the first column as text if it holds ids: by its name, or because it is unique text."""
+    first = pd.read_csv(stream, sep=delimiter, usecols=[0], dtype=str, keep_default_na=False)
+    column = first.iloc[:, 0]
+    name = str(column.name)
+    named = name.strip().lower() in _ID_NAMES or name.startswith("Unnamed: ")
+    looks_like_id = column.is_unique and _is_text(column) and name.lower() not in _OBS_NAMES
+    if not (named or looks_like_id):
+        return None
+    if (column == "").any():
+        msg = f"{path} has {int((column == '').sum())} rows without an id in column {name!r}."
         raise InputError(msg)
-    check_unique(map(str, frame.columns), what="column names", remedy=f"Rename them in {path}.")
-    first = frame.columns[0]
-    column = frame[first]
-    named = str(first).strip().lower() in _ID_NAMES or str(first).startswith("Unnamed: ")
-    is_text = not pd.api.types.is_numeric_dtype(column)
-    looks_like_id = is_text and column.is_unique and str(first).lower() not in _OBS_NAMES
-    if not (named or looks_like_id) or frame.shape[1] == 1:
-        frame.index = pd.Index([str(i) for i in range(len(frame))])
-        return frame
-    if column.isna().any():
-        msg = f"{path} has {int(column.isna().sum())} rows without an id in column {first!r}."
-        raise InputError(msg)
-    ids = column.astype(str)
-    check_unique(ids, what=f"ids in column {str(first)!r}", remedy=f"Give each row of {path} its own.")
-    frame = frame.drop(columns=first)
-    frame.index = pd.Index(ids.to_numpy())
-    return frame
+    check_unique(column, what=f"ids in column {name!r}", remedy=f"Give each row of {path} its own.")
+    return [str(value) for value in column]
 
 
 def _to_anndata(frame: pd.DataFrame, path: Path, obs_columns: Sequence[str]) -> AnnData:

@@ -32,9 +32,11 @@ def highly_variable(
     Column numbers in ascending order, at most `n_top`; features that never vary are left out.
     """
     varying = np.flatnonzero((mean > 0) & (variance > 0))
+    # Bins span all features, those that were never seen as well: so does scanpy's flavor.
+    bounds = np.log1p(mean.min()), np.log1p(mean.max())
     log_mean = np.log1p(mean[varying])
     log_dispersion = np.log(variance[varying] / mean[varying])
-    edges = np.linspace(log_mean.min(), log_mean.max(), _N_BINS + 1)
+    edges = np.linspace(*bounds, _N_BINS + 1)
     bins = np.clip(np.digitize(log_mean, edges[1:-1], right=True), 0, _N_BINS - 1)
     score = np.empty(len(varying))
     for bin_ in np.unique(bins):

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from diffaug_bio.config import Preset
+    from diffaug_bio.core.phases import Callback
     from diffaug_bio.core.runtime import Precision
-    from diffaug_bio.core.trainer import Callback
     from diffaug_bio.estimator import DiffAug
 
 logger = logging.getLogger(__name__)
@@ -116,6 +116,7 @@ def embed(
         callbacks=callbacks,
         key_added=key_added,
     )
+    logger.info('Next: sc.pp.neighbors(adata, use_rep="%s")', key_added)
     return adata if copy else None
 
 
@@ -156,7 +157,6 @@ def fit_model(
     embedding = model.transform(matrix, feature_names=names)
     model.source_ = dataclasses.asdict(choice)
     write_embedding(adata, embedding, key_added=key_added, model=model, choice=choice)
-    logger.info('Next: sc.pp.neighbors(adata, use_rep="%s")', key_added)
     return model
 
 

@@ -28,7 +28,9 @@ def main() -> None:
     parser.add_argument("--options", default="", help="further options of `diffaug-bio fit`, one string")
     arguments = parser.parse_args()
     gains = []
-    sys.stdout.write(f"{'data':32}{'method':10}" + "".join(f"{key:>22}" for key in KEYS) + f"{'fit s':>8}\n")
+    sys.stdout.write(
+        f"{'data':32}{'method':10}" + "".join(f"{key:>22}" for key in KEYS) + f"{'fit s':>8}\n"
+    )
     for path in arguments.data:
         runs = [_run(path, arguments, seed) for seed in range(arguments.seeds)]
         for method in ("embedding", "pca"):

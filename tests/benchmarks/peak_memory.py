@@ -53,7 +53,9 @@ def _random_counts(arguments: argparse.Namespace) -> sparse.csr_matrix:
     columns = np.sort(columns, axis=1).astype(np.int32)
     values = np.ones(columns.size, np.float32)
     pointers = np.arange(0, columns.size + 1, per_row)
-    matrix = sparse.csr_matrix((values, columns.ravel(), pointers), shape=(arguments.rows, arguments.features))
+    matrix = sparse.csr_matrix(
+        (values, columns.ravel(), pointers), shape=(arguments.rows, arguments.features)
+    )
     matrix.sum_duplicates()
     return matrix
 

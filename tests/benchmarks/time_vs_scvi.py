@@ -44,14 +44,23 @@ def main() -> None:
             keep = arguments.keep or Path(folder)
             keep.mkdir(parents=True, exist_ok=True)
             ours = [sys.executable, "-m", "diffaug_bio.cli", "fit", str(arguments.data)]
-            ours += ["-o", f"{folder}/run", "--threads", str(arguments.threads), "--seed", str(seed), "--quiet"]
+            ours += [
+                "-o",
+                f"{folder}/run",
+                "--threads",
+                str(arguments.threads),
+                "--seed",
+                str(seed),
+                "--quiet",
+            ]
             script = SCVI.format(threads=arguments.threads, seed=seed)
             theirs = [str(arguments.scvi_python), "-W", "ignore", "-c", script]
             theirs += [str(arguments.data), str(keep / f"scvi_{seed}.npy")]
             seconds = [_time(ours), _time(theirs)]
         ratios.append(seconds[0] / seconds[1])
         sys.stdout.write(
-            f"seed {seed}: diffaug-bio {seconds[0]:.1f} s, scVI {seconds[1]:.1f} s, ratio {ratios[-1]:.3f}\n"
+            f"seed {seed}: diffaug-bio {seconds[0]:.1f} s, scVI {seconds[1]:.1f} s, "
+            f"ratio {ratios[-1]:.3f}\n"
         )
         sys.stdout.flush()
     sys.stdout.write(f"median ratio {np.median(ratios):.3f} of {len(ratios)}\n")

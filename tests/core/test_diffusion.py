@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from typing import Any, get_args
 
@@ -82,11 +83,12 @@ def sample(
     sampler: Sampler = "ddim",
     guidance: float = 1.0,
     seed: int = 0,
+    limit: float = math.inf,
 ) -> Tensor:
     return diffusion.sample(
         denoiser,
         condition,
-        n_features=N_FEATURES,
+        limits=torch.full((N_FEATURES,), limit),
         n_steps=n_steps,
         sampler=sampler,
         guidance=guidance,

@@ -101,3 +101,10 @@ def test_rows_of_a_batch_do_not_influence_each_other() -> None:
             parameter.add_(0.1)  # leave the identity
     x_t, t, condition = random(4, N_FEATURES), torch.arange(4), random(4, N_CONDITION, seed=1)
     torch.testing.assert_close(network(x_t, t, condition)[:2], network(x_t[:2], t[:2], condition[:2]))
+
+
+@pytest.mark.parametrize("width", [1, 2, 15, 129])
+def test_any_width_works(width: int) -> None:
+    denoiser = MLPDenoiser(5, 3, GeneratorConfig(width=width, n_blocks=1))
+    out = denoiser(torch.zeros(2, 5), torch.tensor([0, 9]), torch.zeros(2, 3))
+    assert out.shape == (2, 5)

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 CPU = torch.device("cpu")
 
 
-@pytest.mark.parametrize("name", ["gpu", "cuda:x", "cuda:-1", "cpu:0", "mps:1", "CPU", ""])
+@pytest.mark.parametrize(
+    "name", ["gpu", "cuda:x", "cuda:-1", "cpu:0", "cpu:", "cuda:", "cuda:²", "mps:1", "CPU", ""]
+)
 def test_unknown_devices_are_refused(name: str) -> None:
     with pytest.raises(InputError, match=f"Unknown device '{name}'; choose 'auto', 'cpu'"):
         resolve_device(name)

@@ -19,15 +19,14 @@ from diffaug_bio.core import views
 from diffaug_bio.core.batches import DenseRows, HostRows, iterate_batches, n_batches, split_rows
 from diffaug_bio.core.diffusion import Prediction, Sampler
 from diffaug_bio.core.losses import info_nce, soft_contrastive_loss
+from diffaug_bio.core.phases import EpochEnd, Fit, planned_epochs
 from diffaug_bio.core.runtime import eval_mode, seeded_generator
 from diffaug_bio.core.trainer import (
-    EpochEnd,
-    Fit,
     TrainState,
     build,
     contrastive_loss,
     encode,
-    planned_epochs,
+    feature_limits,
     refresh_positives,
     standardise_conditions,
     train,
@@ -108,7 +107,9 @@ def fit_and_state(
         precision=torch.float32,
         callbacks=(),
     )
-    return fit, build(config, n_features=values.shape[1], seed=seed, device=CPU)
+    state = build(config, n_features=values.shape[1], seed=seed, device=CPU)
+    state.limits = feature_limits(fit.rows)
+    return fit, state
 
 
 def snapshot(*modules: nn.Module) -> list[dict[str, Tensor]]:
@@ -528,3 +529,39 @@ def test_cuda_and_cpu_compute_the_same_with_the_same_weights(tiny_config: DiffAu
             rtol=1e-4,
             atol=1e-4,
         )
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "linear"])
+@pytest.mark.parametrize("prediction", get_args(Prediction))
+def test_nothing_is_generated_beyond_the_range_of_the_rows(
+    tiny_config: DiffAugConfig, schedule: str, prediction: Prediction
+) -> None:
+    generator = {"schedule": schedule, "prediction": prediction, "n_steps": 1000}
+    fit, state = fit_and_state(changed(tiny_config, generator=generator))
+    conditions = standardise_conditions(fit, state)
+    train_generator(fit, state, conditions, round_=1)
+    positives = refresh_positives(fit, state, conditions).values
+    assert torch.isfinite(positives).all()
+    assert (positives.abs() <= feature_limits(fit.rows)).all()
+
+
+@pytest.mark.parametrize("n_steps", range(1, 13))
+def test_a_phase_may_have_any_number_of_steps(tiny_config: DiffAugConfig, n_steps: int) -> None:
+    epochs = {"warmup_epochs": 1, "generator_epochs": 1, "encoder_epochs": 1, "min_steps": n_steps}
+    rows = DenseRows(clustered_rows()[:20])
+    state = trained(changed(tiny_config, train={**epochs, "batch_size": 20}), rows=rows)
+    assert len(state.history) == 3 * n_steps
+
+
+@pytest.mark.parametrize("n_rows", [3, 5, 7, N_ROWS])
+def test_batches_of_two_leave_no_row_alone(tiny_config: DiffAugConfig, n_rows: int) -> None:
+    rows = DenseRows(clustered_rows()[:n_rows])
+    state = trained(changed(tiny_config, train={"batch_size": 2, "min_steps": 0}), rows=rows)
+    assert math.isfinite(state.history[-1].loss)
+
+
+def test_progress_is_whole_when_the_last_phase_ends_early(tiny_config: DiffAugConfig) -> None:
+    train_settings = {"encoder_epochs": 60, "patience": 2, "learning_rate": 0.02}
+    history = trained(changed(tiny_config, train=train_settings)).history
+    assert history[-1].epoch < 60
+    assert history[-1].progress == pytest.approx(1.0)

@@ -372,3 +372,13 @@ def test_file_without_permission_is_an_error(tmp_path: Path, name: str) -> None:
     path.chmod(0)
     with pytest.raises(InputError, match=r"cannot be read: permission denied"):
         io.read(path)
+
+
+def test_repeated_columns_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"1 column names occur more than once: 'a'"):
+        io.read(write_text(tmp_path, "id,a,b,a\ns1,1,2,3\ns2,3,4,5\n"))
+
+
+@pytest.mark.parametrize("name", ["001", "1.50", "NA", "nan", "1e3", "0x10"])
+def test_ids_are_kept_letter_by_letter(tmp_path: Path, name: str) -> None:
+    assert list(io.read(write_text(tmp_path, f"id,a,b\n{name},1,2\n7,3,4\n")).obs_names) == [name, "7"]

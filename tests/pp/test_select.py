@@ -56,3 +56,15 @@ def test_the_more_dispersed_of_equally_expressed_features_is_chosen() -> None:
     mean = np.ones(5)
     variance = np.array([1.0, 1.1, 9.0, 1.2, 0.9])
     np.testing.assert_array_equal(pp.highly_variable(mean, variance, n_top=1), [2])
+
+
+def test_features_never_seen_do_not_change_the_choice_from_scanpys() -> None:
+    counts = make_counts(0)
+    assert not counts.any(0).all()
+    adata = anndata.AnnData(X=sparse.csr_matrix(counts))
+    sc.pp.normalize_total(adata, target_sum=1e4)
+    dense = adata.X.toarray().astype(np.float64)
+    sc.pp.log1p(adata)
+    sc.pp.highly_variable_genes(adata, flavor="seurat", n_top_genes=20)
+    chosen = pp.highly_variable(dense.mean(0), dense.var(0, ddof=1), n_top=20)
+    np.testing.assert_array_equal(chosen, np.flatnonzero(adata.var["highly_variable"]))

@@ -113,3 +113,10 @@ def test_the_container_does_not_matter(matrix: NDArray[np.float64]) -> None:
         except InputError as error:
             found[name] = str(error)  # type: ignore[assignment]
     assert len(set(found.values())) == 1
+
+
+def test_duplicate_entries_are_summed_before_anything_is_judged() -> None:
+    # stored 3 and -1 in one place: the matrix holds 2
+    stored = np.array([3.0, -1.0, 20.0, 1.0]), np.array([0, 0, 1, 0]), np.array([0, 2, 3, 4])
+    matrix = sparse.csr_matrix(stored, shape=(3, 2))
+    assert pp.detect_state(matrix) == pp.detect_state(matrix.toarray()) == "counts"

@@ -1,0 +1,228 @@
+"""The loop that all phases share: epochs, schedule, held-out loss, early stopping, events."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from diffaug_bio.core.batches import iterate_batches, n_batches
+from diffaug_bio.core.runtime import eval_mode, seeded_generator
+from diffaug_bio.errors import TrainingError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from diffaug_bio.config import DiffAugConfig
+    from diffaug_bio.core.batches import Rows
+
+Phase = Literal["warm_up", "generator", "encoder"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochEnd:
+    """What a callback is told after every epoch."""
+
+    phase: Phase
+    round: int
+    """0 in the warm-up, then from 1."""
+    epoch: int
+    """From 1."""
+    n_epochs: int
+    """Epochs planned for this phase."""
+    loss: float
+    """Mean training loss of the epoch."""
+    held_out_loss: float
+    """Mean loss of the held-out rows, nan where there are none."""
+    seconds: float
+    """Duration of the epoch."""
+    progress: float
+    """Share of all planned epochs that is done."""
+    ends_phase: bool
+    """Whether this was the phase's last epoch."""
+
+
+class Callback(Protocol):
+    """Is called after every epoch."""
+
+    def __call__(self, event: EpochEnd, /) -> None:
+        """Take note of an epoch."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """What stays the same during one fit."""
+
+    config: DiffAugConfig
+    rows: Rows
+    neighbors: Tensor | None
+    """Row numbers of each row's neighbors `(n_rows, n_neighbors)`; only neighbor views need them."""
+    train_rows: Tensor
+    held_out_rows: Tensor
+    generator: torch.Generator
+    seed: int
+    precision: torch.dtype
+    callbacks: Sequence[Callback]
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """Run networks in the resolved precision; losses stay outside, in float32."""
+        if self.precision == torch.float32:
+            return nullcontext()
+        return torch.autocast(self.rows.device.type, dtype=self.precision)
+
+
+def planned_epochs(phase: Phase, n_train: int, config: DiffAugConfig) -> int:
+    """Epochs of a phase: as configured, or more where that would be fewer than `min_steps` steps."""
+    settings = config.train
+    epochs = {
+        "warm_up": settings.warmup_epochs,
+        "generator": settings.generator_epochs,
+        "encoder": settings.encoder_epochs,
+    }[phase]
+    return max(epochs, math.ceil(settings.min_steps / n_batches(n_train, settings.batch_size)))
+
+
+def run_phase(
+    fit: Fit,
+    history: list[EpochEnd],
+    *,
+    phase: Phase,
+    round_: int,
+    trained: list[nn.Module],
+    loss: Callable[[Tensor, torch.Generator], Tensor],
+    after_step: Callable[[int], None],
+) -> None:
+    """Run one phase's epochs, stop early by the held-out loss and keep the best weights.
+
+    Parameters
+    ----------
+    fit
+        The fit.
+    history
+        Where events are appended.
+    phase, round_
+        Which phase this is.
+    trained
+        Modules that train, and of which the best weights are kept.
+    loss
+        Loss of the rows at some indices, a scalar; its randomness comes from the generator.
+    after_step
+        Called with the number of the step, from 0.
+
+    Raises
+    ------
+    TrainingError
+        If a loss is no longer finite.
+    """
+    settings = fit.config.train
+    n_epochs = planned_epochs(phase, len(fit.train_rows), fit.config)
+    n_steps = n_batches(len(fit.train_rows), settings.batch_size)
+    optimizer, scheduler = _optimizer(fit, trained, n_steps=n_epochs * n_steps)
+    module = nn.ModuleList(trained)
+    best_loss, best_weights, best_epoch = math.inf, None, 0
+    for epoch in range(1, n_epochs + 1):
+        started = time.perf_counter()
+        module.train()
+        # Summed on the device: reading a loss at every step would stall an accelerator.
+        total = torch.zeros((), device=fit.rows.device)
+        batches = iterate_batches(fit.train_rows, settings.batch_size, generator=fit.generator)
+        for step, indices in enumerate(batches, start=(epoch - 1) * n_steps):
+            optimizer.zero_grad(set_to_none=True)
+            value = loss(indices, fit.generator)
+            value.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            scheduler.step()
+            after_step(step)
+            total += value.detach()
+        held_out_loss = _held_out_loss(fit, trained, loss)
+        if held_out_loss < best_loss:
+            best_loss, best_epoch = held_out_loss, epoch
+            best_weights = copy.deepcopy(module.state_dict())
+        waited = epoch - best_epoch if best_weights else 0
+        ends = epoch == n_epochs or 0 < settings.patience <= waited
+        event = EpochEnd(
+            phase=phase,
+            round=round_,
+            epoch=epoch,
+            n_epochs=n_epochs,
+            loss=float(total) / n_steps,
+            held_out_loss=held_out_loss,
+            seconds=time.perf_counter() - started,
+            progress=_progress(fit, phase=phase, round_=round_, epoch=n_epochs if ends else epoch),
+            ends_phase=ends,
+        )
+        history.append(event)
+        for callback in fit.callbacks:
+            callback(event)
+        losses = [event.loss, held_out_loss] if len(fit.held_out_rows) else [event.loss]
+        if not all(map(math.isfinite, losses)):
+            msg = (
+                f"The loss became {losses[-1]} in epoch {epoch} of the {phase} phase. Look for extreme "
+                f"values in the data, or lower `learning_rate` ({settings.learning_rate})."
+            )
+            raise TrainingError(msg)
+        if event.ends_phase:
+            break
+    if best_weights is not None:
+        module.load_state_dict(best_weights)
+
+
+def _optimizer(
+    fit: Fit, trained: list[nn.Module], *, n_steps: int
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    """AdamW with the configured schedule over the steps of one phase."""
+    settings = fit.config.train
+    parameters = [p for module in trained for p in module.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    if settings.learning_rate_schedule == "step":
+        # Times 0.8 at every tenth of the phase (paper, appendix B).
+        scheduler: torch.optim.lr_scheduler.LRScheduler = torch.optim.lr_scheduler.StepLR(
+            optimizer, step_size=max(1, n_steps // 10), gamma=0.8
+        )
+    else:
+        # OneCycleLR divides by zero where its rise takes exactly one step.
+        rise = max(2, round(0.1 * n_steps))
+        scheduler = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer,
+            max_lr=settings.learning_rate,
+            total_steps=n_steps + 2,
+            pct_start=rise / (n_steps + 2),
+        )
+    return optimizer, scheduler
+
+
+def _held_out_loss(
+    fit: Fit, trained: list[nn.Module], loss: Callable[[Tensor, torch.Generator], Tensor]
+) -> float:
+    """Mean loss of the held-out rows; the same noise every time, so that epochs compare."""
+    if len(fit.held_out_rows) == 0:
+        return math.nan
+    generator = seeded_generator(fit.seed, fit.rows.device)
+    with eval_mode(*trained):
+        losses = [
+            loss(indices, generator)
+            for indices in iterate_batches(
+                fit.held_out_rows, fit.config.train.batch_size, generator=generator
+            )
+        ]
+        return float(torch.stack(losses).mean())
+
+
+def _progress(fit: Fit, *, phase: Phase, round_: int, epoch: int) -> float:
+    """Share of all planned epochs that is done, phases that ended early counted whole."""
+    n_train = len(fit.train_rows)
+    warm_up, generator, encoder = (
+        planned_epochs(name, n_train, fit.config) for name in ("warm_up", "generator", "encoder")
+    )
+    total = warm_up + fit.config.train.rounds * (generator + encoder)
+    if phase == "warm_up":
+        return epoch / total
+    before = warm_up + (round_ - 1) * (generator + encoder)
+    return (before + epoch + (generator if phase == "encoder" else 0)) / total

@@ -1,0 +1,14 @@
+"""Fitted preprocessing: from a user's matrix to the rows that the networks see.
+
+Counts are brought to one library size and logged, features are chosen, standardised and cut off, and a
+fixed linear front end (principal components) is applied. Everything is done in blocks of rows: neither
+fitting nor applying it makes a second copy of the matrix, and sparse rows stay sparse up to a block.
+"""
+
+from __future__ import annotations
+
+from diffaug_bio.features._align import align_features
+from diffaug_bio.features._fit import fit_features
+from diffaug_bio.features._fitted import FittedFeatures, normalize
+
+__all__ = ["FittedFeatures", "align_features", "fit_features", "normalize"]

@@ -1,0 +1,105 @@
+"""The fixed linear front end: principal axes of standardised rows, found in blocks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import linalg
+from scipy.sparse.linalg import LinearOperator, svds
+
+from diffaug_bio._blocks import row_blocks
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from diffaug_bio._blocks import Matrix
+    from diffaug_bio.features._fitted import FittedFeatures
+
+_LARGEST_GRAM = 4096  # features or rows; above it the front end is found by iteration
+
+
+def principal_axes(
+    matrix: Matrix, features: FittedFeatures, *, n_components: int, seed: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Find the principal axes of the standardised rows, block by block.
+
+    With at most 4096 kept features (or rows) this is an exact eigendecomposition of the small Gram
+    matrix; beyond that ARPACK iterates over blocks.
+
+    Parameters
+    ----------
+    matrix
+        Training rows. Shape: `(n_obs, n_vars)`.
+    features
+        Preprocessing without a front end.
+    n_components
+        Axes wanted; there are at most `min(n_obs - 1, n_selected)`.
+    seed
+        Start of the iteration.
+
+    Returns
+    -------
+    The mean of the standardised rows `(n_selected,)`, and the axes `(n_selected, n_components)`, all
+    divided by one number that gives the scores a mean variance of 1: the diffusion needs rows of about
+    unit variance, but whitening each component would blow up noise.
+    """
+    n_obs, n_selected = matrix.shape[0], len(features.selected)
+    n_components = min(n_components, n_obs - 1, n_selected)
+    total = np.zeros(n_selected)
+    gram = np.zeros((n_selected, n_selected)) if n_selected <= min(n_obs, _LARGEST_GRAM) else None
+    for _, block in row_blocks(matrix):
+        rows = features.dense_rows(block)
+        total += rows.sum(0, dtype=np.float64)
+        if gram is not None:
+            gram += rows.T @ rows
+    center = total / n_obs
+    centered = replace(features, center=center.astype(np.float32))
+    if gram is not None:
+        variances, axes = _top_eigenvectors(gram / n_obs - np.outer(center, center), n_components)
+    elif n_obs <= _LARGEST_GRAM:
+        dense = centered.dense_rows(matrix)
+        variances, scores = _top_eigenvectors((dense @ dense.T).astype(np.float64), n_components)
+        axes = dense.T @ scores / np.sqrt(np.maximum(variances, 1e-12))
+        variances = variances / n_obs
+    else:
+        variances, axes = _iterated_axes(matrix, centered, n_components, seed=seed)
+    # An eigenvector's sign is arbitrary: the largest entry is made positive, for reproducibility.
+    signs = np.sign(axes[np.abs(axes).argmax(0), np.arange(axes.shape[1])])
+    scale = np.sqrt(max(float(np.mean(variances)), 1e-12))
+    return centered.center, (axes * signs / scale).astype(np.float32)
+
+
+def _top_eigenvectors(
+    gram: NDArray[np.float64], n_top: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Largest eigenvalues of a symmetric matrix, descending, and their eigenvectors in columns."""
+    n = len(gram)
+    values, vectors = linalg.eigh(gram, subset_by_index=[n - n_top, n - 1])
+    return np.maximum(values[::-1], 0.0), vectors[:, ::-1]
+
+
+def _iterated_axes(
+    matrix: Matrix, centered: FittedFeatures, n_components: int, *, seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Variances and principal axes by ARPACK, rows read in blocks at every product."""
+    shape = (matrix.shape[0], len(centered.selected))
+
+    def times(vector: NDArray[np.float64]) -> NDArray[np.float64]:
+        axis = vector.reshape(-1, 1).astype(np.float32)
+        return replace(centered, components=axis).project(matrix).ravel().astype(np.float64)
+
+    def transposed_times(vector: NDArray[np.float64]) -> NDArray[np.float64]:
+        out = np.zeros(shape[1])
+        for rows, block in row_blocks(matrix):
+            values, offset = centered.standardised(block, None)
+            weights = vector.ravel()[rows]
+            out += values.T @ weights + (offset - centered.center) * weights.sum()
+        return out
+
+    operator = LinearOperator(shape, matvec=times, rmatvec=transposed_times, dtype=np.float64)
+    start = np.random.default_rng(seed).standard_normal(min(shape))
+    _, singular, axes = svds(operator, k=min(n_components, min(shape) - 1), v0=start)
+    order = np.argsort(-singular)
+    return singular[order] ** 2 / shape[0], axes[order].T

@@ -1,0 +1,192 @@
+"""Fitting the preprocessing to training rows."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import sparse
+
+from diffaug_bio._blocks import row_blocks
+from diffaug_bio._validation import check_size, shorten, summarise
+from diffaug_bio.errors import InputError
+from diffaug_bio.features._axes import principal_axes
+from diffaug_bio.features._fitted import FittedFeatures, normalize
+from diffaug_bio.pp import highly_variable
+from diffaug_bio.pp._state import EXPRESSION_STATES, check_declared, state_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from diffaug_bio._blocks import Matrix
+    from diffaug_bio._validation import MatrixSummary
+    from diffaug_bio.config import FeatureConfig
+    from diffaug_bio.pp._state import InputState
+
+    Floats = NDArray[np.float32]
+
+logger = logging.getLogger(__name__)
+
+_MEDIAN_VALUES = 2**24  # looked at once: 64 MB
+
+
+def fit_features(
+    matrix: Matrix,
+    config: FeatureConfig,
+    *,
+    seed: int,
+    feature_names: Sequence[str] | None = None,
+) -> FittedFeatures:
+    """Learn the preprocessing of a matrix, and say in the log what was found.
+
+    Parameters
+    ----------
+    matrix
+        Dense or CSR. Shape: `(n_obs, n_vars)`.
+    config
+        Settings.
+    seed
+        Start of the iteration that finds the components of matrices with more than 4096 rows and kept
+        features.
+    feature_names
+        Names for messages.
+
+    Raises
+    ------
+    InputError
+        If the matrix is too small, infinite, constant, wholly missing in a column, or not what it is
+        declared to be.
+    """
+    check_size(matrix)
+    summary = summarise(matrix, feature_names=feature_names)
+    declared = config.input_state
+    state = state_of(matrix, summary) if declared == "auto" else declared
+    check_declared(state, summary)
+    medians = _medians(matrix, state, summary, feature_names)
+    mean, variance, dispersion_moments = _moments(
+        matrix, state, target_sum=config.target_sum, medians=medians
+    )
+    selected = _select(state, config, variance, dispersion_moments)
+    _log_findings(matrix, state, summary, declared=declared != "auto", n_selected=len(selected))
+    is_representation = state == "representation"
+    std = np.ones(len(selected)) if is_representation else np.sqrt(variance[selected])
+    unfitted = FittedFeatures(
+        state=state,
+        n_vars=matrix.shape[1],
+        target_sum=config.target_sum,
+        max_value=None if is_representation else config.max_value,
+        front_end=config.front_end == "pca",
+        selected=selected,
+        medians=medians[selected] if len(medians) else medians,
+        mean=mean[selected].astype(np.float32),
+        std=std.astype(np.float32),
+        center=np.zeros(len(selected), np.float32),
+        components=np.zeros((len(selected), 0), np.float32),
+    )
+    center, components = principal_axes(matrix, unfitted, n_components=config.n_components, seed=seed)
+    return replace(unfitted, center=center, components=components)
+
+
+def _medians(
+    matrix: Matrix,
+    state: InputState,
+    summary: MatrixSummary,
+    feature_names: Sequence[str] | None,
+) -> Floats:
+    """Median of each measured feature, a few columns at a time."""
+    if state in EXPRESSION_STATES:
+        return np.zeros(0, np.float32)
+    medians = np.zeros(matrix.shape[1], np.float32)
+    step = max(1, _MEDIAN_VALUES // matrix.shape[0])
+    for start in range(0, matrix.shape[1], step):
+        block = matrix[:, start : start + step]
+        values = np.asarray(block.toarray() if sparse.issparse(block) else block, np.float32)
+        empty = [start + int(i) for i in np.flatnonzero(np.isnan(values).all(0))]
+        if empty:
+            names = [feature_names[i] if feature_names else i for i in empty]
+            msg = f"Features without a single value: {shorten(names)}. Remove these columns."
+            raise InputError(msg)
+        medians[start : start + step] = np.nanmedian(values, axis=0)
+    return medians
+
+
+def _moments(
+    matrix: Matrix, state: InputState, *, target_sum: float, medians: Floats
+) -> tuple[
+    NDArray[np.float64], NDArray[np.float64], tuple[NDArray[np.float64], NDArray[np.float64]] | None
+]:
+    """Mean and variance of normalised features; for expression those before the logarithm, too."""
+    n_obs, n_vars = matrix.shape
+    sums = np.zeros((4, n_vars))
+    for _, block in row_blocks(matrix):
+        rows = normalize(block, state, target_sum=target_sum)
+        if sparse.issparse(rows):
+            values = rows.data.astype(np.float64)
+            unlogged = np.expm1(values)
+            for row, weights in enumerate((values, values**2, unlogged, unlogged**2)):
+                sums[row] += np.bincount(rows.indices, weights=weights, minlength=n_vars)
+        else:
+            rows = np.where(np.isnan(rows), medians, rows).astype(np.float64)
+            sums[0] += rows.sum(0)
+            sums[1] += (rows**2).sum(0)
+    means = sums[[0, 2]] / n_obs
+    variances = np.maximum(sums[[1, 3]] / n_obs - means**2, 0.0) * n_obs / (n_obs - 1)
+    # Rounding leaves a constant feature a variance just above 0.
+    variances[variances < 1e-10 * means**2] = 0.0
+    unlogged_moments = (means[1], variances[1]) if state in EXPRESSION_STATES else None
+    return means[0], variances[0], unlogged_moments
+
+
+def _select(
+    state: InputState,
+    config: FeatureConfig,
+    variance: NDArray[np.float64],
+    unlogged: tuple[NDArray[np.float64], NDArray[np.float64]] | None,
+) -> NDArray[np.int64]:
+    """Column numbers of the features to keep: those that vary, and of expression the most variable."""
+    varying = np.flatnonzero(variance > 0)
+    if len(varying) == 0:
+        msg = (
+            "Every feature has the same value in all rows, so there is nothing to learn. Look whether "
+            "the right matrix or layer was chosen."
+        )
+        raise InputError(msg)
+    if unlogged is None or config.n_top_features == 0 or len(varying) <= config.n_top_features:
+        return varying
+    return highly_variable(*unlogged, n_top=config.n_top_features)
+
+
+def _log_findings(
+    matrix: Matrix, state: InputState, summary: MatrixSummary, *, declared: bool, n_selected: int
+) -> None:
+    """Say what the input was taken for and what is done with it."""
+    n_obs, n_vars = matrix.shape
+    treatment = {
+        "counts": "normalised to library size, logged, standardised",
+        "normalized": "logged, standardised",
+        "lognormalized": "standardised",
+        "scaled": "standardised",
+        "continuous": "standardised",
+        "representation": "taken as they are",
+    }[state]
+    logger.info(
+        "Input: %d rows x %d features, %s as %s: %s; %d features kept.",
+        n_obs,
+        n_vars,
+        state,
+        "declared" if declared else "detected",
+        treatment,
+        n_selected,
+    )
+    if summary.n_missing:
+        logger.warning(
+            "%d missing values (%.2g %%) are replaced by their features' medians.",
+            summary.n_missing,
+            100 * summary.n_missing / (n_obs * n_vars),
+        )
+    if summary.n_zero_rows:
+        logger.warning("%d rows hold nothing but zeros; consider removing them.", summary.n_zero_rows)

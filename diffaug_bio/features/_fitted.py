@@ -1,0 +1,151 @@
+"""Applying fitted preprocessing to rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import sparse
+
+from diffaug_bio._blocks import row_blocks
+from diffaug_bio.pp._state import EXPRESSION_STATES
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from diffaug_bio._blocks import Matrix
+    from diffaug_bio.pp._state import InputState
+
+    Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FittedFeatures:
+    """Preprocessing with everything learned from the training rows."""
+
+    state: InputState
+    """What the input was."""
+    n_vars: int
+    """Features of the input."""
+    target_sum: float
+    """Library size for counts."""
+    max_value: float | None
+    """Where standardised values are cut off; a given representation is not."""
+    front_end: bool
+    """Whether the networks see components or standardised features."""
+    selected: NDArray[np.int64]
+    """Column numbers of the features kept. Shape: `(n_selected,)`."""
+    medians: Floats
+    """Put in where measured values are missing; empty for expression. Shape: `(n_selected,)`."""
+    mean: Floats
+    """Of each kept feature after normalisation. Shape: `(n_selected,)`."""
+    std: Floats
+    """Of each kept feature after normalisation. Shape: `(n_selected,)`."""
+    center: Floats
+    """Mean of the standardised and cut-off values. Shape: `(n_selected,)`."""
+    components: Floats
+    """Principal axes over one common scale. Shape: `(n_selected, n_components)`."""
+
+    @property
+    def n_features(self) -> int:
+        """Width of the rows that the networks see."""
+        return self.components.shape[1] if self.front_end else len(self.selected)
+
+    def project(self, matrix: Matrix, columns: NDArray[np.int64] | None = None) -> Floats:
+        """Preprocess rows and project them to the principal components.
+
+        Parameters
+        ----------
+        matrix
+            Dense or CSR. Shape: `(n_obs, n)`, where `n` is `n_vars` unless `columns` is given.
+        columns
+            For each training feature its column in `matrix`, or -1 where it is missing; missing
+            features count as the training mean. Shape: `(n_vars,)`.
+
+        Returns
+        -------
+        Shape: `(n_obs, n_components)`.
+        """
+        out = np.empty((matrix.shape[0], self.components.shape[1]), np.float32)
+        for rows, block in row_blocks(matrix):
+            values, offset = self.standardised(block, columns)
+            out[rows] = values @ self.components + (offset - self.center) @ self.components
+        return out
+
+    def dense_rows(self, block: Matrix, columns: NDArray[np.int64] | None = None) -> Floats:
+        """Preprocess a few rows without the front end.
+
+        Returns
+        -------
+        Standardised features, centred. Shape: `(n_obs, n_selected)`.
+        """
+        values, offset = self.standardised(block, columns)
+        dense = values.toarray() if sparse.issparse(values) else values
+        return np.asarray(dense + (offset - self.center), dtype=np.float32)
+
+    def standardised(self, block: Matrix, columns: NDArray[np.int64] | None) -> tuple[Matrix, Floats]:
+        """Kept features, standardised and cut off, less an offset that keeps zeros zero."""
+        absent = np.zeros(len(self.selected), bool)
+        if columns is not None:
+            block, absent = _take_columns(block, columns), columns[self.selected] < 0
+        kept = normalize(block, self.state, target_sum=self.target_sum)[:, self.selected]
+        if sparse.issparse(kept):
+            offset = self._cut_off(-self.mean / self.std)
+            where = kept.indices
+            scaled = (kept.data - self.mean[where]) / self.std[where]
+            kept.data = self._cut_off(scaled) - offset[where]
+            return kept, np.where(absent, self.center, offset)
+        kept = np.where(np.isnan(kept), self.medians, kept)
+        kept = self._cut_off((kept - self.mean) / self.std)
+        return np.where(absent, self.center, kept), np.zeros_like(self.mean)
+
+    def _cut_off(self, values: Floats) -> Floats:
+        """Cut standardised values off, so that no outlier rules the front end."""
+        if self.max_value is None:
+            return values
+        return np.clip(values, -self.max_value, self.max_value)
+
+
+def normalize(block: Matrix, state: InputState, *, target_sum: float) -> Matrix:
+    """Bring rows to log-normalised expression, or leave measured values as they are.
+
+    Parameters
+    ----------
+    block
+        Dense or CSR rows. Shape: `(n_obs, n_vars)`.
+    state
+        What they hold; counts are brought to `target_sum` and logged, normalised values logged.
+    target_sum
+        Library size.
+
+    Returns
+    -------
+    A new float32 matrix: CSR for expression, whatever came in, else dense; the same values give the
+    same bits in either container.
+    """
+    if state not in EXPRESSION_STATES:
+        dense = block.toarray() if sparse.issparse(block) else block
+        return np.array(dense, dtype=np.float32)
+    rows = sparse.csr_matrix(block, dtype=np.float32, copy=True)
+    rows.sum_duplicates()
+    if state == "counts":
+        library = np.asarray(rows.sum(1, dtype=np.float64)).ravel()
+        factor = np.divide(target_sum, library, out=np.zeros_like(library), where=library > 0)
+        rows.data *= np.repeat(factor, np.diff(rows.indptr)).astype(np.float32)
+    if state != "lognormalized":
+        np.log1p(rows.data, out=rows.data)
+    return rows
+
+
+def _take_columns(block: Matrix, columns: NDArray[np.int64]) -> Matrix:
+    """Columns in a given order, with zeros where the number is -1."""
+    if sparse.issparse(block):
+        n_rows, n_vars = block.shape
+        # The same entries in a matrix one column wider: the last one is empty.
+        wider = sparse.csr_matrix((block.data, block.indices, block.indptr), shape=(n_rows, n_vars + 1))
+        return wider[:, np.where(columns < 0, n_vars, columns)]
+    present = columns >= 0
+    out = np.zeros((block.shape[0], len(columns)), block.dtype)
+    out[:, present] = block[:, columns[present]]
+    return out
