@@ -100,8 +100,10 @@ def _summary(result: dict[str, Any], output: str) -> str:
         lines.append(
             f"{'':18}{'linear probe':>14}{'kNN':>8}{'NMI':>8}{'ARI':>8}   against {scores['label_key']!r}"
         )
-        for name in ("embedding", "pca"):
+        for name in ("embedding", "pca", "front_end"):
             row = scores[name]
+            if name == "front_end" and row["width"] == scores["pca"]["width"]:
+                continue
             title = f"{'DiffAug' if name == 'embedding' else 'PCA'}, {row['width']} wide"
             values = (row[key] for key in ("knn_accuracy", "kmeans_nmi", "kmeans_ari"))
             figures = "".join(f"{value:8.3f}" for value in values)

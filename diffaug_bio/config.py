@@ -5,36 +5,25 @@ Precedence: preset, then a TOML file, then explicit arguments. What is saved is 
 
 from __future__ import annotations
 
-import math
 import tomllib
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    Literal,
-    Self,
-    TypeVar,
-    cast,
-    get_args,
-    get_origin,
-    get_type_hints,
-)
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
+from diffaug_bio._tables import replaced
 from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from _typeshed import DataclassInstance
+_USUAL_STRENGTH = {"neighbor_noise": 1.0, "neighbor_mix": 1.0, "gaussian": 0.5, "feature_mask": 0.2}
 
-_Node = TypeVar("_Node", bound="DataclassInstance")
 Preset = Literal["quick", "default", "paper"]
 DeclaredState = Literal[
     "auto", "counts", "normalized", "lognormalized", "scaled", "continuous", "representation"
 ]
 Loss = Literal["soft_contrastive", "hard_contrastive", "info_nce"]
-WarmupView = Literal["neighbor_noise", "neighbor_mix", "gaussian", "feature_mask"]
+WarmupView = Literal["auto", "neighbor_noise", "neighbor_mix", "gaussian", "feature_mask"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,12 +40,17 @@ class FeatureConfig:
     """Standardised values are cut off at plus and minus this."""
     front_end: Literal["pca", "none"] = "pca"
     """Fixed linear map before the networks; `"none"` shows them all kept features."""
-    n_components: int = 128
-    """Components of the front end, at most one less than rows and features."""
+    n_components: int = 0
+    """Components of the front end, at most one less than rows; 0 takes 50 for expression, whose further
+    components are sampling noise, and 128 for measured features."""
 
     def __post_init__(self) -> None:
-        _require_positive(self, "target_sum", "max_value", "n_components")
-        _require_at_least(self, 0, "n_top_features")
+        _require_positive(self, "target_sum", "max_value")
+        _require_at_least(self, 0, "n_top_features", "n_components")
+
+    def resolved(self, *, expression: bool) -> Self:
+        """Decide what is left to the data; see :meth:`DiffAugConfig.resolved`."""
+        return replace(self, n_components=self.n_components or (50 if expression else 128))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,12 +133,13 @@ class LossConfig:
 class TrainConfig:
     """Training in turn."""
 
-    warmup_view: WarmupView = "neighbor_noise"
+    warmup_view: WarmupView = "auto"
     """Hand-made view: noise shaped like the differences between neighbors, a mixture with a neighbor,
-    the same noise in every direction, or masked features."""
-    view_strength: float = 1.0
+    the same noise in every direction, or masked features; `"auto"` takes `"gaussian"` for expression,
+    whose sampling noise goes in every direction, and `"neighbor_noise"` for measured features."""
+    view_strength: float = 0.0
     """Size of the noise (1 is that of two neighbors' difference, or of a standard deviation), largest
-    share of the neighbor, or share of features masked."""
+    share of the neighbor, or share of features masked; 0 takes the view's usual one."""
     n_neighbors: int = 10
     """Neighbors that the neighbor views draw from."""
     warmup_epochs: int = 30
@@ -173,8 +168,8 @@ class TrainConfig:
     """Epochs without a better held-out loss after which a phase ends; 0 never ends early."""
 
     def __post_init__(self) -> None:
-        _require_positive(self, "learning_rate", "n_neighbors", "view_strength")
-        _require_at_least(self, 0, "rounds", "patience", "min_steps", "weight_decay")
+        _require_positive(self, "learning_rate", "n_neighbors")
+        _require_at_least(self, 0, "view_strength", "rounds", "patience", "min_steps", "weight_decay")
         _require_at_least(self, 1, "warmup_epochs", "generator_epochs", "encoder_epochs")
         _require_at_least(self, 2, "batch_size")
         _require_fraction(self, "validation_fraction")
@@ -187,6 +182,13 @@ class TrainConfig:
                 f"got {self.view_strength}."
             )
             raise InputError(msg)
+
+    def resolved(self, *, expression: bool) -> Self:
+        """Decide what is left to the data; see :meth:`DiffAugConfig.resolved`."""
+        view = self.warmup_view
+        if view == "auto":
+            view = "gaussian" if expression else "neighbor_noise"
+        return replace(self, warmup_view=view, view_strength=self.view_strength or _USUAL_STRENGTH[view])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -301,7 +303,22 @@ class DiffAugConfig:
         InputError
             If a section or key is unknown, or a value has a wrong type.
         """
-        return _replaced(self, table, source=source, where="")
+        return replaced(self, table, source=source, where="")
+
+    def resolved(self, *, expression: bool) -> Self:
+        """Return a copy with everything that is left to the data decided.
+
+        Parameters
+        ----------
+        expression
+            Whether the input is expression (counts, or what was made of them) rather than other
+            measurements.
+        """
+        return replace(
+            self,
+            features=self.features.resolved(expression=expression),
+            train=self.train.resolved(expression=expression),
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return nested plain values, exactly what `config.json` of a model holds."""
@@ -311,53 +328,6 @@ class DiffAugConfig:
             }
             for section, values in asdict(self).items()
         }
-
-
-def _replaced(node: _Node, table: Mapping[str, Any], *, source: str, where: str) -> _Node:
-    """Copy a dataclass with the values of a table, checked against its annotations."""
-    known = {entry.name for entry in fields(node)}
-    if unknown := sorted(set(table) - known):
-        msg = (
-            f"{source}: unknown key {where}{unknown[0]}; "
-            f"{f'[{where[:-1]}]' if where else 'the file'} may hold {', '.join(sorted(known))}."
-        )
-        raise InputError(msg)
-    hints = get_type_hints(type(node))
-    changes: dict[str, Any] = {}
-    for key, value in table.items():
-        current = getattr(node, key)
-        name = f"{where}{key}"
-        if is_dataclass(current) and not isinstance(current, type):
-            if not isinstance(value, dict):
-                msg = f"{source}: `{name}` has to be a table [{name}], got {value!r}."
-                raise InputError(msg)
-            changes[key] = _replaced(current, value, source=source, where=f"{name}.")
-        else:
-            changes[key] = _parsed(value, hints[key], name=name, source=source)
-    return replace(node, **changes)
-
-
-def _parsed(value: object, hint: Any, *, name: str, source: str) -> object:
-    """Return a TOML or JSON value as the annotated type, or say what was expected."""
-    if get_origin(hint) is Literal:
-        expected, fits = f"one of {', '.join(map(repr, get_args(hint)))}", value in get_args(hint)
-    elif hint is float:
-        expected = "a number"
-        fits = isinstance(value, int | float) and not isinstance(value, bool)
-        fits = fits and math.isfinite(cast("float", value))
-        value = float(cast("float", value)) if fits else value
-    elif hint is int:
-        expected, fits = "a whole number", isinstance(value, int) and not isinstance(value, bool)
-    elif hint is bool:
-        expected, fits = "true or false", isinstance(value, bool)
-    else:  # the one remaining kind: tuple[int, ...]
-        expected = "a list of whole numbers"
-        fits = isinstance(value, list | tuple) and all(type(item) is int for item in value)
-        value = tuple(cast("list[int]", value)) if fits else value
-    if not fits:
-        msg = f"{source}: `{name}` has to be {expected}, got {value!r}."
-        raise InputError(msg)
-    return value
 
 
 def _require_positive(config: object, *names: str) -> None:

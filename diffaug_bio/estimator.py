@@ -21,7 +21,7 @@ from diffaug_bio.core.runtime import resolve_device, resolve_precision
 from diffaug_bio.core.trainer import build, encode, train
 from diffaug_bio.errors import CheckpointError, InputError
 from diffaug_bio.features import FittedFeatures, align_features, fit_features
-from diffaug_bio.pp._state import check_declared
+from diffaug_bio.pp._state import check_declared, is_expression
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,6 +59,8 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     Attributes
     ----------
+    config_ : DiffAugConfig
+        The configuration with everything decided that was left to the data.
     features_ : FittedFeatures
         The fitted preprocessing.
     state_ : TrainState
@@ -137,7 +139,9 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         features = fit_features(
             matrix, config.features, seed=self.random_state, feature_names=feature_names
         )
+        config = config.resolved(expression=is_expression(features.state))
         scores = features.project(matrix)
+        self.config_ = config
         self.state_: TrainState = train(
             _rows(features, matrix, scores, device),
             config,
@@ -249,6 +253,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             msg = f"{folder} is damaged: {error}. Fit the model again, or restore the folder."
             raise CheckpointError(msg) from error
         model = cls(record.config, random_state=record.seed, device=device)
+        model.config_ = record.config
         model.features_, model.state_, model.history_ = features, state, state.history
         model.n_features_in_, model.source_ = features.n_vars, dict(record.source)
         if record.feature_names is not None:
@@ -273,7 +278,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         arrays["limits"] = self.state_.limits.cpu().numpy()
         names = getattr(self, "feature_names_in_", None)
         return ModelRecord(
-            config=self.config or DiffAugConfig(),
+            config=self.config_,
             seed=self.random_state,
             preprocessing={
                 entry.name: getattr(self.features_, entry.name)

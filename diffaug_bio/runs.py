@@ -236,7 +236,7 @@ def _score(
     *,
     seed: int,
 ) -> dict[str, Any]:
-    """Scores of the embedding and of as many principal components, on the same folds."""
+    """Score the embedding, as many principal components, and those the networks saw."""
     from diffaug_bio.features import fit_features
     from diffaug_bio.tl._matrix import choose_matrix
 
@@ -249,6 +249,7 @@ def _score(
         settings = dataclasses.replace(config.features, n_components=n_latent)
         features = fit_features(as_matrix(matrix), settings, seed=seed)
     components = features.project(as_matrix(matrix))[:, :n_latent]
+    width = min(model.features_.components.shape[1], components.shape[1])
     labels = adata.obs[label_key].to_numpy(dtype=object)[scored].astype(str)
     return {
         "label_key": label_key,
@@ -264,6 +265,10 @@ def _score(
         "pca": {
             "width": components.shape[1],
             **metrics.evaluate(components[scored], labels, seed=seed),
+        },
+        "front_end": {
+            "width": width,
+            **metrics.evaluate(components[scored, :width], labels, seed=seed),
         },
     }
 

@@ -40,8 +40,8 @@ def test_configuration_says_what_wrote_it(folder: Path, fitted: DiffAug) -> None
     description = json.loads((folder / "config.json").read_text())
     assert description["format_version"] == 1
     assert description["seed"] == 0
-    assert fitted.config is not None
-    assert description["config"] == fitted.config.to_dict()
+    assert description["config"] == fitted.config_.to_dict()
+    assert description["config"]["train"]["warmup_view"] == "gaussian"
     assert description["preprocessing"]["state"] == "counts"
 
 

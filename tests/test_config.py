@@ -135,7 +135,7 @@ def test_wrong_tables_are_named(table: dict[str, Any], message: str) -> None:
     [
         (FeatureConfig, {"target_sum": 0.0}, r"`target_sum` has to be above 0"),
         (FeatureConfig, {"max_value": -1.0}, r"`max_value` has to be above 0"),
-        (FeatureConfig, {"n_components": 0}, r"`n_components` has to be above 0"),
+        (FeatureConfig, {"n_components": -1}, r"`n_components` has to be at least 0"),
         (FeatureConfig, {"n_top_features": -1}, r"`n_top_features` has to be at least 0"),
         (EncoderConfig, {"n_latent": 0}, r"`n_latent` has to be above 0"),
         (EncoderConfig, {"n_projection": -2}, r"`n_projection` has to be above 0"),
@@ -150,7 +150,7 @@ def test_wrong_tables_are_named(table: dict[str, Any], message: str) -> None:
         (LossConfig, {"degrees_z": float("nan")}, r"`degrees_z` has to be above 0, got nan"),
         (LossConfig, {"temperature": 0.0}, r"`temperature` has to be above 0"),
         (TrainConfig, {"learning_rate": 0.0}, r"`learning_rate` has to be above 0"),
-        (TrainConfig, {"view_strength": 0.0}, r"`view_strength` has to be above 0"),
+        (TrainConfig, {"view_strength": -0.1}, r"`view_strength` has to be at least 0"),
         (TrainConfig, {"n_neighbors": 0}, r"`n_neighbors` has to be above 0"),
         (TrainConfig, {"rounds": -1}, r"`rounds` has to be at least 0"),
         (TrainConfig, {"warmup_epochs": 0}, r"`warmup_epochs` has to be at least 1"),
@@ -186,3 +186,26 @@ def test_updating_leaves_the_original_alone() -> None:
     config = DiffAugConfig()
     changed = config.updated({"encoder": {"n_latent": 3}}, source="test")
     assert (config.encoder.n_latent, changed.encoder.n_latent) == (128, 3)
+
+
+@pytest.mark.parametrize(
+    ("expression", "view", "strength", "n_components"),
+    [(True, "gaussian", 0.5, 50), (False, "neighbor_noise", 1.0, 128)],
+    ids=["expression", "measured"],
+)
+def test_what_is_left_to_the_data_is_decided(
+    *, expression: bool, view: str, strength: float, n_components: int
+) -> None:
+    config = DiffAugConfig().resolved(expression=expression)
+    assert (config.train.warmup_view, config.train.view_strength) == (view, strength)
+    assert config.features.n_components == n_components
+    assert config.resolved(expression=not expression) == config
+
+
+def test_what_was_set_is_not_decided_anew() -> None:
+    given = {
+        "features": {"n_components": 7},
+        "train": {"warmup_view": "neighbor_mix", "view_strength": 0.3},
+    }
+    config = DiffAugConfig().updated(given, source="test")
+    assert config.resolved(expression=True) == config

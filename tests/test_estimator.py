@@ -110,7 +110,7 @@ def test_a_saved_model_embeds_like_the_one_that_was_fitted(
     fitted.save(tmp_path / "model")
     loaded = DiffAug.load(tmp_path / "model", device="cpu")
     np.testing.assert_allclose(loaded.transform(counts.X), fitted.transform(counts.X), atol=1e-6)
-    assert loaded.config == fitted.config
+    assert loaded.config == loaded.config_ == fitted.config_
     assert loaded.random_state == fitted.random_state
     assert loaded.n_features_in_ == 40
     assert list(loaded.feature_names_in_) == names_of(counts)

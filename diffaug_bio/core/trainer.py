@@ -97,7 +97,7 @@ def train(
     rows
         Preprocessed rows of about unit variance; `rows.device` is where everything runs.
     config
-        The whole configuration.
+        The whole configuration, resolved.
     neighbors
         Row numbers of each row's neighbors, for the neighbor views.
     seed

@@ -18,6 +18,12 @@ InputState = Literal["counts", "normalized", "lognormalized", "scaled", "continu
 EXPRESSION_STATES: tuple[InputState, ...] = ("counts", "normalized", "lognormalized")
 """States whose zeros mean "not seen": rows stay sparse, missing values make no sense."""
 
+
+def is_expression(state: InputState) -> bool:
+    """Whether a state is expression or what was made of it; nothing else is scaled beforehand."""
+    return state in EXPRESSION_STATES or state == "scaled"
+
+
 _MAX_LOGGED = 50.0  # log2 of 1e15: nothing logged lies above it
 _MIN_ZERO_SHARE = 0.2  # of expression; measured tables have few exact zeros
 _SAMPLE_ROWS = 2000
