@@ -65,13 +65,19 @@ def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def set_threads(threads: int | None) -> None:
-    """Set the threads of PyTorch and of the linear algebra beneath numpy."""
-    import torch
-    from threadpoolctl import threadpool_limits
+    """Set the threads of every library, before any of them is loaded.
 
+    What is loaded later (numba, a second OpenMP) reads the environment; a limit set at run time would
+    reach only what is loaded already.
+    """
     if threads is None:
         available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         threads = min(available or 1, _MAX_DEFAULT_THREADS)
+    for library in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
+        os.environ[f"{library}_NUM_THREADS"] = str(threads)
+    import torch
+    from threadpoolctl import threadpool_limits
+
     torch.set_num_threads(threads)
     threadpool_limits(threads)
 

@@ -41,10 +41,10 @@ def command(
     Features are matched by name. The folder holds embedding.csv, embedded.h5ad and run.json.
     """
     start_log(quiet=quiet)
+    set_threads(threads)
     from diffaug_bio import runs
     from diffaug_bio.tl._matrix import MatrixChoice
 
-    set_threads(threads)
     result = runs.embed(
         runs.DataSource(data=data, transpose=transpose),
         Path(model),

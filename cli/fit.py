@@ -29,7 +29,7 @@ Examples:
     show_default=True,
     help="A whole configuration by name.",
 )
-@click.option("--config", type=click.Path(), help="A TOML file in place of the preset.")
+@click.option("--config", type=click.Path(), help="A TOML file that changes the preset.")
 @click.option("--n-latent", type=click.IntRange(min=1), help="Width of the embedding.")
 @click.option("--label-key", help="Labels to score the embedding against; never used to fit it.")
 @click.option(
@@ -68,11 +68,11 @@ def command(
     The folder holds embedding.csv, embedded.h5ad, model/, run.json and, with labels, metrics.json.
     """
     start_log(quiet=quiet)
+    set_threads(threads)
     from diffaug_bio import runs
     from diffaug_bio.tl._embed import resolve_config
     from diffaug_bio.tl._matrix import MatrixChoice
 
-    set_threads(threads)
     resolved = resolve_config(preset, config, n_latent=n_latent)
     with training_progress(quiet=quiet) as callbacks:
         result = runs.fit(

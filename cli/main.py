@@ -70,7 +70,9 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted; nothing was written.", err=True)
         code = 130
-    except (DiffAugError, OSError, MemoryError) as error:
+    except (DiffAugError, OSError, MemoryError, RuntimeError) as error:
+        if not isinstance(error, DiffAugError | OSError | MemoryError) and not _is_out_of_memory(error):
+            raise
         if "--debug" in sys.argv:
             raise
         click.echo(f"Error: {_sentence(error)}", err=True)
@@ -80,12 +82,22 @@ def main() -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether memory ran out; torch has no class of its own for that on the CPU."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError)
+        and any(phrase in str(error) for phrase in ("out of memory", "can't allocate memory"))
+    )
+
+
 def _sentence(error: BaseException) -> str:
     """One sentence for the user."""
     if isinstance(error, DiffAugError):
         return str(error)
-    if isinstance(error, MemoryError):
-        return "There is not enough memory. Use fewer features (`n_top_features`) or rows."
+    if _is_out_of_memory(error):
+        return (
+            "There is not enough memory. Use fewer features (`n_top_features`) or rows, or `--device cpu`."
+        )
     # HDF5 names the error only in its text.
     no_space = f"errno = {errno.ENOSPC}"
     if isinstance(error, OSError) and (error.errno == errno.ENOSPC or no_space in str(error)):

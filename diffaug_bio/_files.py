@@ -105,12 +105,12 @@ def _replace_entries(stage: Path, target: Path) -> None:
         for entry in list(stage.iterdir()):
             entry.rename(target / entry.name)
             moved.append((target / entry.name, entry))
-    except OSError:
+    except BaseException:  # Ctrl-C too: what was there comes back before anything is removed
         for now, before in reversed(moved):
             now.rename(before)
+        old.rmdir()
         raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
     stage.rmdir()
 
 

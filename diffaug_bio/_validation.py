@@ -58,6 +58,12 @@ def as_matrix(X: object) -> Matrix:  # noqa: N803 - scikit-learn's name
     return matrix
 
 
+def column_names(X: object) -> list[str] | None:  # noqa: N803 - scikit-learn's name
+    """Names of a data frame's columns; None for anything else."""
+    columns = getattr(X, "columns", None)
+    return None if columns is None else [str(name) for name in columns]
+
+
 def check_size(matrix: Matrix) -> None:
     """Refuse a matrix that is too small to learn from.
 

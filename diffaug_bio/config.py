@@ -164,14 +164,15 @@ class TrainConfig:
     """Weight decay of AdamW."""
     validation_fraction: float = 0.1
     """Share of the rows held out to watch the loss; labels are never used."""
-    patience: int = 20
-    """Epochs without a better held-out loss after which a phase ends; 0 never ends early."""
+    patience: int = 10
+    """Epochs of a phase's second half without a better held-out loss after which it ends; 0 never ends
+    early."""
 
     def __post_init__(self) -> None:
-        _require_positive(self, "learning_rate", "n_neighbors")
+        _require_positive(self, "learning_rate")
         _require_at_least(self, 0, "view_strength", "rounds", "patience", "min_steps", "weight_decay")
         _require_at_least(self, 1, "warmup_epochs", "generator_epochs", "encoder_epochs")
-        _require_at_least(self, 2, "batch_size")
+        _require_at_least(self, 2, "batch_size", "n_neighbors")
         _require_fraction(self, "validation_fraction")
         if not 0 <= self.generated_fraction <= 1:
             msg = f"`generated_fraction` is a share from 0 to 1, got {self.generated_fraction!r}."
@@ -262,13 +263,15 @@ class DiffAugConfig:
         return cls()
 
     @classmethod
-    def from_toml(cls, path: str | Path) -> Self:
+    def from_toml(cls, path: str | Path, *, preset: Preset = "default") -> Self:
         """Read a TOML file: an optional top-level `preset`, and tables named as the fields here.
 
         Parameters
         ----------
         path
             The file, for example `preset = "quick"` followed by `[encoder]` and `n_latent = 64`.
+        preset
+            What the file changes, unless it names a preset itself.
 
         Raises
         ------
@@ -280,8 +283,7 @@ class DiffAugConfig:
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             msg = f"{path} is not a TOML file: {error}."
             raise InputError(msg) from error
-        preset = table.pop("preset", "default")
-        return cls.preset(preset).updated(table, source=str(path))
+        return cls.preset(table.pop("preset", preset)).updated(table, source=str(path))
 
     @classmethod
     def from_dict(cls, table: Mapping[str, Any], *, source: str) -> Self:

@@ -12,7 +12,8 @@ import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 
-from diffaug_bio._validation import as_matrix, check_names, check_seed, summarise
+from diffaug_bio._keys import CSV_PREFIX
+from diffaug_bio._validation import as_matrix, check_names, check_seed, column_names, summarise
 from diffaug_bio.checkpoint import ModelRecord, columns_of, load_model, save_model
 from diffaug_bio.config import DiffAugConfig
 from diffaug_bio.core.batches import DenseRows, HostRows
@@ -21,7 +22,7 @@ from diffaug_bio.core.runtime import resolve_device, resolve_precision
 from diffaug_bio.core.trainer import build, encode, train
 from diffaug_bio.errors import CheckpointError, InputError
 from diffaug_bio.features import FittedFeatures, align_features, fit_features
-from diffaug_bio.pp._state import check_declared, is_expression
+from diffaug_bio.pp._state import check_declared, is_expression, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from diffaug_bio._blocks import Matrix
+    from diffaug_bio._validation import MatrixSummary
     from diffaug_bio.core.batches import Rows
     from diffaug_bio.core.phases import Callback
     from diffaug_bio.core.runtime import Precision
@@ -119,9 +121,9 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         y
             Ignored: labels are never used.
         feature_names
-            Names of the columns, by which later data are matched.
+            Names of the columns, by which later data are matched; those of a data frame are known.
         callbacks
-            Called with an :class:`~diffaug_bio.core.trainer.EpochEnd` after every epoch.
+            Called with an :class:`~diffaug_bio.core.phases.EpochEnd` after every epoch.
 
         Raises
         ------
@@ -134,6 +136,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         check_seed(self.random_state)
         device = resolve_device(self.device)
         precision = resolve_precision(self.precision, device)
+        feature_names = column_names(X) if feature_names is None else feature_names
         matrix = as_matrix(X)
         check_names(feature_names, matrix)
         features = fit_features(
@@ -189,14 +192,21 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             If the features do not fit, or fewer than a fifth of them are there.
         """
         self._check_fitted()
+        feature_names = column_names(X) if feature_names is None else feature_names
         matrix = as_matrix(X)
         check_names(feature_names, matrix)
         columns = self._columns(matrix, feature_names)
-        check_declared(self.features_.state, summarise(matrix, feature_names=feature_names))
+        self._check_state(matrix, summarise(matrix, feature_names=feature_names))
         device = resolve_device(self.device)
         scores = self.features_.project(matrix, columns) if self.features_.front_end else None
         rows = _rows(self.features_, matrix, scores, device, columns=columns)
         return cast("NDArray[np.float32]", encode(self.state_.encoder.to(device), rows).cpu().numpy())
+
+    def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
+        """Name the embedding's columns, `diffaug_1` and up, for scikit-learn's `set_output`."""
+        self._check_fitted()
+        n_latent = self.config_.encoder.n_latent
+        return np.array([f"{CSV_PREFIX}{number}" for number in range(1, n_latent + 1)], dtype=object)
 
     def save(self, folder: str | PathLike[str], *, overwrite: bool = False) -> None:
         """Write the fitted model to a folder, without any pickle.
@@ -296,6 +306,19 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             msg = "This DiffAug is not fitted yet. Call `fit` first, or read one with `DiffAug.load`."
             raise NotFittedError(msg)
 
+    def _check_state(self, matrix: Matrix, summary: MatrixSummary) -> None:
+        """Refuse values that the fitted state cannot hold, and warn where new data look otherwise."""
+        state = self.features_.state
+        check_declared(state, summary)
+        if is_expression(state) and self.config_.features.input_state == "auto":
+            found = state_of(matrix, summary)
+            if found != state:
+                logger.warning(
+                    "The data look %s, but the model was fitted on %s. Embed the same kind of matrix.",
+                    found,
+                    state,
+                )
+
     def _columns(self, matrix: Matrix, feature_names: Sequence[str] | None) -> NDArray[np.int64] | None:
         """Where each training feature stands in new data, or None where all stand as in training."""
         known = getattr(self, "feature_names_in_", None)
@@ -368,5 +391,9 @@ def _neighbors(
         from pynndescent import NNDescent
 
         graph = NNDescent(scores, n_neighbors=n_neighbors + 1, random_state=seed)
-        found = graph.neighbor_graph[0][:, 1:]
+        rows = np.arange(len(scores))[:, None]
+        indices = graph.neighbor_graph[0]
+        # Self, which is not always first, goes last; what was not found (-1) is the row itself.
+        order = np.argsort(indices == rows, axis=1, kind="stable")
+        found = np.take_along_axis(np.where(indices < 0, rows, indices), order, axis=1)[:, :n_neighbors]
     return torch.from_numpy(np.ascontiguousarray(found, dtype=np.int64)).to(device)

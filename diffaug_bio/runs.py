@@ -100,7 +100,10 @@ def fit(
     clock = _Clock()
     with staged_folder(output, overwrite=force, known=RUN_FILES) as stage:
         adata, label_key = read_source(source)
+        fingerprint = _fingerprint(source)
         scored = _scored_rows(adata, label_key)
+        # Found before any training: what was read may hold parts that cannot be written back.
+        _write_h5ad(stage / "embedded.h5ad", adata)
         clock.lap("read")
         model = fit_model(
             adata,
@@ -122,7 +125,7 @@ def fit(
         (stage / "model").mkdir()
         write_model(stage / "model", model.record())
         clock.lap("write")
-        run = _record("fit", source, adata, model, choice, seconds=clock.laps)
+        run = _record("fit", source, adata, model, choice, seconds=clock.laps, fingerprint=fingerprint)
         write_json(stage / "run.json", run)
     return {**run, "metrics": scores}
 
@@ -174,12 +177,15 @@ def embed(
     with staged_folder(output, overwrite=force, known=RUN_FILES) as stage:
         model = DiffAug.load(model_folder, device=device)
         adata, _ = read_source(source)
+        fingerprint = _fingerprint(source)
         clock.lap("read")
+        if choice == MatrixChoice():
+            choice = MatrixChoice(**model.source_)
         project(adata, model, **dataclasses.asdict(choice))
         clock.lap("embed")
         _write_embedded(stage, adata)
         clock.lap("write")
-        run = _record("embed", source, adata, model, choice, seconds=clock.laps)
+        run = _record("embed", source, adata, model, choice, seconds=clock.laps, fingerprint=fingerprint)
         run["model"] = str(model_folder)
         write_json(stage / "run.json", run)
     return run
@@ -278,7 +284,20 @@ def _write_embedded(stage: Path, adata: AnnData) -> None:
     from diffaug_bio.io import write_embedding
 
     write_embedding(stage / "embedding.csv", adata.obsm[OBSM_KEY], adata.obs_names)
-    adata.write_h5ad(stage / "embedded.h5ad")
+    _write_h5ad(stage / "embedded.h5ad", adata)
+
+
+def _write_h5ad(path: Path, adata: AnnData) -> None:
+    """Write an AnnData, or say which of its parts cannot be written."""
+    try:
+        adata.write_h5ad(path)
+    except (TypeError, ValueError, NotImplementedError) as error:
+        lines = str(error).splitlines()
+        msg = (
+            f"The data hold something that h5ad cannot: {lines[0] if lines else type(error).__name__} "
+            "Remove or rename it, and save the file again."
+        )
+        raise InputError(msg) from error
 
 
 def _record(
@@ -289,6 +308,7 @@ def _record(
     choice: MatrixChoice,
     *,
     seconds: dict[str, float],
+    fingerprint: dict[str, object],
 ) -> dict[str, Any]:
     """Everything that one needs to know, or to run it again."""
     import torch
@@ -307,7 +327,7 @@ def _record(
             "n_obs": adata.n_obs,
             "n_vars": adata.n_vars,
             "input_state": model.features_.state,
-            **_fingerprint(source),
+            **fingerprint,
         },
         "config": record.config.to_dict(),
         "seed": record.seed,
@@ -337,6 +357,10 @@ def _fingerprint(source: DataSource) -> dict[str, object]:
 
 def _peak_memory() -> float | None:
     """Largest resident memory of this process so far in MB, from the operating system."""
+    status = Path("/proc/self/status")
+    if status.is_file():  # Linux: unlike getrusage, this leaves out what the parent process held
+        lines = dict(line.split(":", 1) for line in status.read_text(encoding="utf-8").splitlines())
+        return round(int(lines["VmHWM"].split()[0]) * 1024 / 1e6, 1) if "VmHWM" in lines else None
     if sys.platform == "win32":
         return None
     import resource

@@ -151,7 +151,7 @@ def test_wrong_tables_are_named(table: dict[str, Any], message: str) -> None:
         (LossConfig, {"temperature": 0.0}, r"`temperature` has to be above 0"),
         (TrainConfig, {"learning_rate": 0.0}, r"`learning_rate` has to be above 0"),
         (TrainConfig, {"view_strength": -0.1}, r"`view_strength` has to be at least 0"),
-        (TrainConfig, {"n_neighbors": 0}, r"`n_neighbors` has to be above 0"),
+        (TrainConfig, {"n_neighbors": 0}, r"`n_neighbors` has to be at least 2"),
         (TrainConfig, {"rounds": -1}, r"`rounds` has to be at least 0"),
         (TrainConfig, {"warmup_epochs": 0}, r"`warmup_epochs` has to be at least 1"),
         (TrainConfig, {"encoder_epochs": 0}, r"`encoder_epochs` has to be at least 1"),

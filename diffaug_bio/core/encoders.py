@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
@@ -13,14 +13,6 @@ if TYPE_CHECKING:
     from diffaug_bio.config import EncoderConfig
 
 _SLOPE = 0.1  # of LeakyReLU, as published
-
-
-class Encoder(Protocol):
-    """Maps rows to embeddings."""
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """Embed; shapes `(batch, n_features)` to `(batch, n_latent)`."""
-        ...
 
 
 def mlp(widths: Sequence[int]) -> nn.Sequential:

@@ -78,15 +78,21 @@ class Fit:
         return torch.autocast(self.rows.device.type, dtype=self.precision)
 
 
-def planned_epochs(phase: Phase, n_train: int, config: DiffAugConfig) -> int:
-    """Epochs of a phase: as configured, or more where that would be fewer than `min_steps` steps."""
+def configured_epochs(phase: Phase, config: DiffAugConfig) -> int:
+    """Epochs of a phase as configured."""
     settings = config.train
-    epochs = {
+    return {
         "warm_up": settings.warmup_epochs,
         "generator": settings.generator_epochs,
         "encoder": settings.encoder_epochs,
     }[phase]
-    return max(epochs, math.ceil(settings.min_steps / n_batches(n_train, settings.batch_size)))
+
+
+def planned_epochs(phase: Phase, n_train: int, config: DiffAugConfig) -> int:
+    """Epochs of a phase: as configured, or more where that would be fewer than `min_steps` steps."""
+    settings = config.train
+    least = math.ceil(settings.min_steps / n_batches(n_train, settings.batch_size))
+    return max(configured_epochs(phase, config), least)
 
 
 def run_phase(
@@ -126,6 +132,8 @@ def run_phase(
     n_steps = n_batches(len(fit.train_rows), settings.batch_size)
     optimizer, scheduler = _optimizer(fit, trained, n_steps=n_epochs * n_steps)
     module = nn.ModuleList(trained)
+    # Where `min_steps` stretches a phase, it stretches the patience as well.
+    patience = math.ceil(settings.patience * n_epochs / configured_epochs(phase, fit.config))
     best_loss, best_weights, best_epoch = math.inf, None, 0
     for epoch in range(1, n_epochs + 1):
         started = time.perf_counter()
@@ -145,8 +153,10 @@ def run_phase(
         if held_out_loss < best_loss:
             best_loss, best_epoch = held_out_loss, epoch
             best_weights = copy.deepcopy(module.state_dict())
-        waited = epoch - best_epoch if best_weights else 0
-        ends = epoch == n_epochs or 0 < settings.patience <= waited
+        # The loss rises with the learning rate and falls again as it anneals, so only epochs of a
+        # phase's second half are waited for.
+        waited = epoch - max(best_epoch, n_epochs // 2)
+        ends = epoch == n_epochs or (best_weights is not None and 0 < patience <= waited)
         event = EpochEnd(
             phase=phase,
             round=round_,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from diffaug_bio.features._fitted import FittedFeatures
 
 _LARGEST_GRAM = 4096  # features or rows; above it the front end is found by iteration
+_LARGEST_DENSE = 2**26  # values of a wide matrix of few rows: 256 MB in float32
 
 
 def principal_axes(
@@ -25,8 +26,8 @@ def principal_axes(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Find the principal axes of the standardised rows, block by block.
 
-    With at most 4096 kept features (or rows) this is an exact eigendecomposition of the small Gram
-    matrix; beyond that ARPACK iterates over blocks.
+    With at most 4096 kept features (or rows, of a matrix of up to 256 MB) this is an exact
+    eigendecomposition of the small Gram matrix; beyond that ARPACK iterates over blocks.
 
     Parameters
     ----------
@@ -58,7 +59,7 @@ def principal_axes(
     centered = replace(features, center=center.astype(np.float32))
     if gram is not None:
         variances, axes = _top_eigenvectors(gram / n_obs - np.outer(center, center), n_components)
-    elif n_obs <= _LARGEST_GRAM:
+    elif n_obs <= _LARGEST_GRAM and n_obs * n_selected <= _LARGEST_DENSE:
         dense = centered.dense_rows(matrix)
         variances, scores = _top_eigenvectors((dense @ dense.T).astype(np.float64), n_components)
         axes = dense.T @ scores / np.sqrt(np.maximum(variances, 1e-12))

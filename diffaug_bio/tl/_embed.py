@@ -56,7 +56,7 @@ def embed(
     preset
         `"quick"`, `"default"` or `"paper"`.
     config
-        A whole configuration, or a TOML file, in place of the preset.
+        A whole configuration in place of the preset, or a TOML file that changes it.
     n_latent
         Width of the embedding, in place of the configured one.
     layer
@@ -182,7 +182,7 @@ def resolve_config(
         if not path.is_file():
             msg = f"There is no configuration file {path}."
             raise InputError(msg)
-        resolved = DiffAugConfig.from_toml(path)
+        resolved = DiffAugConfig.from_toml(path, preset=preset)
     if n_latent is None:
         return resolved
     encoder = dataclasses.replace(resolved.encoder, n_latent=n_latent)

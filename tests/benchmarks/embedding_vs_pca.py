@@ -33,14 +33,13 @@ def main() -> None:
     )
     for path in arguments.data:
         runs = [_run(path, arguments, seed) for seed in range(arguments.seeds)]
-        for method in ("embedding", "pca"):
+        for method, title in (("embedding", "DiffAug"), ("pca", "PCA"), ("front_end", "front end")):
             cells = []
             for key in KEYS:
                 values = 100 * np.array([scores[method][key] for scores, _ in runs])
                 spread = values.std(ddof=1) if len(values) > 1 else 0.0
                 cells.append(f"{values.mean():14.2f} ± {spread:5.2f}")
             seconds = np.median([fit for _, fit in runs]) if method == "embedding" else float("nan")
-            title = "DiffAug" if method == "embedding" else "PCA"
             sys.stdout.write(f"{path.stem:32}{title:10}" + "".join(cells) + f"{seconds:8.1f}\n")
         sys.stdout.flush()
         gain = [s["embedding"]["linear_probe"] - s["pca"]["linear_probe"] for s, _ in runs]

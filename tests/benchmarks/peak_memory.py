@@ -9,7 +9,7 @@ the largest resident memory of that process with the budget of 1.3 times the CSR
 from __future__ import annotations
 
 import argparse
-import resource
+import json
 import subprocess
 import sys
 import tempfile
@@ -37,7 +37,8 @@ def main() -> None:
         del matrix
         command = [sys.executable, "-m", "diffaug_bio.cli", "fit", str(data), "-o", f"{folder}/run"]
         subprocess.run([*command, "--config", str(config)], check=True)
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e3
+        run = json.loads(Path(folder, "run", "run.json").read_text(encoding="utf-8"))
+    peak = run["peak_memory_mb"]
     budget = 1.3 * megabytes + 700
     sys.stdout.write(
         f"CSR {megabytes:.0f} MB, peak {peak:.0f} MB, budget {budget:.0f} MB, ratio {peak / budget:.2f}\n"
