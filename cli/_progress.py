@@ -43,10 +43,12 @@ def _bar(console: object) -> Iterator[Callback]:
         TextColumn("{task.percentage:>3.0f} %"),
     )
     with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:  # type: ignore[arg-type]
-        task = progress.add_task("reading", total=1.0)
+        task = progress.add_task("reading and preparing", total=1.0)
 
         def show(event: EpochEnd, /) -> None:
-            progress.update(task, completed=event.progress, description=_describe(event))
+            done = event.ends_phase and event.progress >= 1
+            description = "embedding, scoring, writing" if done else _describe(event)
+            progress.update(task, completed=event.progress, description=description)
             _log_phase_end(event)
 
         yield show

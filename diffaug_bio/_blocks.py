@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from scipy import sparse
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -17,7 +15,9 @@ _BLOCK_ROWS = 4096
 
 
 def row_blocks(matrix: Matrix) -> Iterator[tuple[slice, Matrix]]:
-    """Yield consecutive rows, at most 4096 at a time and fewer of a wide dense matrix.
+    """Yield consecutive rows, at most 4096 at a time and fewer of a wide matrix.
+
+    A block made dense has up to 64 MB in float32.
 
     Parameters
     ----------
@@ -25,9 +25,7 @@ def row_blocks(matrix: Matrix) -> Iterator[tuple[slice, Matrix]]:
         Dense or CSR. Shape: `(n_obs, n_vars)`.
     """
     n_obs, n_vars = matrix.shape
-    step = _BLOCK_ROWS
-    if not sparse.issparse(matrix):
-        step = max(1, min(step, _BLOCK_VALUES // max(1, n_vars)))
+    step = max(1, min(_BLOCK_ROWS, _BLOCK_VALUES // max(1, n_vars)))
     for start in range(0, n_obs, step):
         rows = slice(start, min(start + step, n_obs))
         yield rows, matrix[rows]

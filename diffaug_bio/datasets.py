@@ -118,6 +118,9 @@ def load(name: str) -> AnnData:
     (700, 765)
     """
     recipe = load_recipe(name)
+    if recipe.source.kind != "scanpy":
+        msg = f"Recipe {name!r} comes from {recipe.source.kind!r}, which this version cannot read."
+        raise RecipeError(msg)
     adata = _from_scanpy(recipe)
     found = {
         "n_obs": adata.n_obs,

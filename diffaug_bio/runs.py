@@ -18,7 +18,7 @@ import numpy as np
 from diffaug_bio import __version__, metrics
 from diffaug_bio._files import staged_folder, write_json
 from diffaug_bio._keys import OBSM_KEY
-from diffaug_bio._validation import as_matrix, check_unique, shorten
+from diffaug_bio._validation import check_unique, shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.tl._matrix import MatrixChoice
 
@@ -253,8 +253,8 @@ def _score(
     possible = min(n_latent, adata.n_obs - 1, len(features.selected))
     if features.components.shape[1] < possible:
         settings = dataclasses.replace(config.features, n_components=n_latent)
-        features = fit_features(as_matrix(matrix), settings, seed=seed)
-    components = features.project(as_matrix(matrix))[:, :n_latent]
+        features = fit_features(matrix, settings, seed=seed)
+    components = features.project(matrix)[:, :n_latent]
     width = min(model.features_.components.shape[1], components.shape[1])
     labels = adata.obs[label_key].to_numpy(dtype=object)[scored].astype(str)
     return {

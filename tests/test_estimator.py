@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -17,6 +18,7 @@ from sklearn.exceptions import NotFittedError
 
 from diffaug_bio import DiffAug, DiffAugConfig
 from diffaug_bio.errors import InputError
+from diffaug_bio.estimator import _neighbors
 from diffaug_bio.features import align_features
 
 if TYPE_CHECKING:
@@ -384,3 +386,28 @@ def test_values_that_expression_cannot_hold_are_an_error_in_transform(value: flo
 def test_seeds_that_are_none_are_an_error(seed: Any) -> None:
     with pytest.raises(InputError, match="random_state"):
         DiffAug(QUICK, device="cpu", random_state=seed).fit(X)
+
+
+def test_names_of_a_data_frame_are_known_and_matched() -> None:
+    frame = pd.DataFrame(X, columns=NAMES)
+    model = DiffAug(QUICK, device="cpu").fit(frame)
+    assert list(model.feature_names_in_) == NAMES
+    np.testing.assert_array_equal(model.transform(frame), model.transform(frame[NAMES[::-1]]))
+    assert list(model.get_feature_names_out())[:2] == ["diffaug_1", "diffaug_2"]
+
+
+def test_another_kind_of_matrix_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    model = DiffAug(QUICK, device="cpu").fit(X)
+    model.transform(np.log1p(X))
+    assert "but the model was fitted on counts" in caplog.text
+
+
+def test_neighbors_of_many_rows_leave_out_the_row_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("diffaug_bio.estimator._EXACT_NEIGHBORS", 10)
+    scores = np.random.default_rng(0).normal(size=(200, 5)).astype(np.float32)
+    scores[100:150] = scores[:50]  # duplicates: a row is not always first among its own neighbors
+    config = QUICK.updated({"train": {"warmup_view": "neighbor_noise"}}, source="t")
+    found = _neighbors(scores, config, torch.device("cpu"), seed=0)
+    assert found is not None
+    assert found.shape == (200, 10)
+    assert not (found == torch.arange(200)[:, None]).any()

@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 import os
 import stat
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from diffaug_bio._files import staged_folder, write_json
 from diffaug_bio.errors import InputError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 KNOWN = frozenset({"a.txt", "inner"})
 
@@ -179,3 +176,28 @@ def test_a_folder_that_is_replaced_stays_the_same_folder(tmp_path: Path) -> None
         (stage / "a").write_text("new")
     assert (tmp_path / "run").stat().st_ino == before
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["a"]
+
+
+def test_an_interrupt_while_replacing_brings_the_old_files_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = frozenset({"a", "b"})
+    with staged_folder(tmp_path / "run", overwrite=False, known=known) as stage:
+        (stage / "a").write_text("old")
+        (stage / "b").write_text("old")
+    rename, calls = Path.rename, []
+
+    def interrupted(self: Path, target: Path) -> Path:
+        calls.append(target)
+        if len(calls) == 3:
+            raise KeyboardInterrupt("between two renames")  # noqa: EM101
+        return rename(self, target)
+
+    with (  # noqa: PT012
+        pytest.raises(KeyboardInterrupt, match="between two renames"),
+        staged_folder(tmp_path / "run", overwrite=True, known=known) as stage,
+    ):
+        (stage / "a").write_text("new")
+        monkeypatch.setattr(Path, "rename", interrupted)
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["a", "b"]
+    assert (tmp_path / "run" / "a").read_text() == "old"

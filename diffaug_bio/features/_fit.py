@@ -73,7 +73,9 @@ def fit_features(
     selected = _select(state, config, variance, dispersion_moments)
     _log_findings(matrix, state, summary, declared=declared != "auto", n_selected=len(selected))
     is_representation = state == "representation"
-    std = np.ones(len(selected)) if is_representation else np.sqrt(variance[selected])
+    std = np.sqrt(variance[selected])
+    if is_representation:  # its columns keep their proportions; one number makes their mean variance 1
+        std = np.full(len(selected), np.sqrt(variance[selected].mean()))
     unfitted = FittedFeatures(
         state=state,
         n_vars=matrix.shape[1],
@@ -102,6 +104,7 @@ def _medians(
     if state in EXPRESSION_STATES:
         return np.zeros(0, np.float32)
     medians = np.zeros(matrix.shape[1], np.float32)
+    matrix = matrix.tocsc() if sparse.issparse(matrix) else matrix
     step = max(1, _MEDIAN_VALUES // matrix.shape[0])
     for start in range(0, matrix.shape[1], step):
         block = matrix[:, start : start + step]

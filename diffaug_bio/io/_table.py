@@ -31,6 +31,7 @@ _ID_NAMES = frozenset(
 _OBS_NAMES = frozenset(
     {"label", "labels", "class", "target", "batch", "cell_type", "celltype", "cluster", "group"}
 )
+_DECIMAL_COMMA = r"[+-]?\d+,\d+"
 _MOSTLY_TEXT = 0.5  # of a column's values; with fewer, text among numbers is a mistake
 
 
@@ -167,6 +168,13 @@ def _to_anndata(frame: pd.DataFrame, path: Path, obs_columns: Sequence[str]) -> 
         for name in frame.columns
         if name in obs_columns or str(name).lower() in _OBS_NAMES or _is_text(frame[name])
     ]
+    for column in annotations:
+        if (
+            _is_text(frame[column])
+            and frame[column].dropna().astype(str).str.fullmatch(_DECIMAL_COMMA).all()
+        ):
+            msg = f"{path} column {str(column)!r} has decimal commas. Write numbers with a point."
+            raise InputError(msg)
     features = frame.drop(columns=annotations)
     if features.shape[1] == 0:
         msg = f"{path} has no numeric column."

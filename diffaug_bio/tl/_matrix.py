@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from diffaug_bio import __version__
 from diffaug_bio._keys import uns_key
-from diffaug_bio._validation import shorten
+from diffaug_bio._validation import as_matrix, shorten
 from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def choose_matrix(adata: AnnData, choice: MatrixChoice) -> tuple[Matrix, list[st
 
     Returns
     -------
-    The matrix itself, no copy, and unique names.
+    The matrix, dense or CSR and no copy where it is that already, and unique names.
 
     Raises
     ------
@@ -71,21 +71,22 @@ def choose_matrix(adata: AnnData, choice: MatrixChoice) -> tuple[Matrix, list[st
             raise InputError(msg)
         matrix = adata.obsm[use_rep]
         matrix = matrix.to_numpy() if hasattr(matrix, "to_numpy") else matrix
+        matrix = as_matrix(matrix)
         return matrix, [f"{use_rep}_{number}" for number in range(1, matrix.shape[1] + 1)]
     if choice.use_raw:
         if adata.raw is None:
             msg = "There is no `.raw` in this AnnData; leave `use_raw` out to embed `.X`."
             raise InputError(msg)
-        return adata.raw.X, _unique(adata.raw.var_names)
+        return as_matrix(adata.raw.X), _unique(adata.raw.var_names)
     if layer is not None:
         if layer not in adata.layers:
             msg = f"There is no layer {layer!r}; `.layers` holds {shorten(adata.layers) or 'nothing'}."
             raise InputError(msg)
-        return adata.layers[layer], _unique(adata.var_names)
+        return as_matrix(adata.layers[layer]), _unique(adata.var_names)
     if adata.X is None:
         msg = f"This AnnData has no `.X`; name a layer, of which it has {shorten(adata.layers) or 'none'}."
         raise InputError(msg)
-    return adata.X, _unique(adata.var_names)
+    return as_matrix(adata.X), _unique(adata.var_names)
 
 
 def write_embedding(

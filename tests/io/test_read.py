@@ -382,3 +382,9 @@ def test_repeated_columns_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["001", "1.50", "NA", "nan", "1e3", "0x10"])
 def test_ids_are_kept_letter_by_letter(tmp_path: Path, name: str) -> None:
     assert list(io.read(write_text(tmp_path, f"id,a,b\n{name},1,2\n7,3,4\n")).obs_names) == [name, "7"]
+
+
+def test_decimal_commas_are_named(tmp_path: Path) -> None:
+    path = write_text(tmp_path, "id;a;b\ns1;1,5;2\ns2;2,25;3\n")
+    with pytest.raises(InputError, match=r"column 'a' has decimal commas"):
+        io.read(path)
