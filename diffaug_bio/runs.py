@@ -243,17 +243,17 @@ def _score(
     seed: int,
 ) -> dict[str, Any]:
     """Score the embedding, as many principal components, and those the networks saw."""
-    from diffaug_bio.features import fit_features
+    from diffaug_bio.features import principal_axes
     from diffaug_bio.tl._matrix import choose_matrix
 
-    config = model.record().config
-    n_latent = config.encoder.n_latent
+    n_latent = model.config_.encoder.n_latent
     matrix, _ = choose_matrix(adata, choice)
     features = model.features_
     possible = min(n_latent, adata.n_obs - 1, len(features.selected))
     if features.components.shape[1] < possible:
-        settings = dataclasses.replace(config.features, n_components=n_latent)
-        features = fit_features(matrix, settings, seed=seed)
+        uncentered = dataclasses.replace(features, center=np.zeros_like(features.center))
+        center, axes = principal_axes(matrix, uncentered, n_components=possible, seed=seed)
+        features = dataclasses.replace(features, center=center, components=axes)
     components = features.project(matrix)[:, :n_latent]
     width = min(model.features_.components.shape[1], components.shape[1])
     labels = adata.obs[label_key].to_numpy(dtype=object)[scored].astype(str)

@@ -8,7 +8,8 @@ fitting nor applying it makes a second copy of the matrix, and sparse rows stay 
 from __future__ import annotations
 
 from diffaug_bio.features._align import align_features
+from diffaug_bio.features._axes import principal_axes
 from diffaug_bio.features._fit import fit_features
 from diffaug_bio.features._fitted import FittedFeatures, normalize
 
-__all__ = ["FittedFeatures", "align_features", "fit_features", "normalize"]
+__all__ = ["FittedFeatures", "align_features", "fit_features", "normalize", "principal_axes"]
