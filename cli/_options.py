@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -73,8 +74,10 @@ def set_threads(threads: int | None) -> None:
     if threads is None:
         available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         threads = min(available or 1, _MAX_DEFAULT_THREADS)
-    for library in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
+    for library in ("OMP", "OPENBLAS", "MKL"):
         os.environ[f"{library}_NUM_THREADS"] = str(threads)
+    if "numba" not in sys.modules:  # which refuses another number once its threads run
+        os.environ["NUMBA_NUM_THREADS"] = str(threads)
     import torch
     from threadpoolctl import threadpool_limits
 
