@@ -64,4 +64,5 @@ def _describe(event: EpochEnd) -> str:
     """One line about an epoch."""
     name = _TITLES[event.phase] + (f", round {event.round}" if event.round else "")
     held_out = "" if math.isnan(event.held_out_loss) else f", held out {event.held_out_loss:.3f}"
-    return f"{name}: epoch {event.epoch}/{event.n_epochs}, loss {event.loss:.3f}{held_out}"
+    early = " (stopped early)" if event.ends_phase and event.epoch < event.n_epochs else ""
+    return f"{name}: epoch {event.epoch}/{event.n_epochs}{early}, loss {event.loss:.3f}{held_out}"

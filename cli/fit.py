@@ -98,16 +98,18 @@ def _summary(result: dict[str, Any], output: str) -> str:
     lines = [f"{data['n_obs']} rows embedded; see {output}/embedding.csv and {output}/embedded.h5ad."]
     if scores := result["metrics"]:
         lines.append(
-            f"{'':18}{'linear probe':>14}{'kNN':>8}{'NMI':>8}{'ARI':>8}   against {scores['label_key']!r}"
+            f"{'':38}{'linear probe':>14}{'kNN':>8}{'NMI':>8}{'ARI':>8}   against {scores['label_key']!r}"
         )
+        # Accuracies are means over the folds; NMI and ARI are those of k-means clusters.
         for name in ("embedding", "pca", "front_end"):
             row = scores[name]
             if name == "front_end" and row["width"] == scores["pca"]["width"]:
                 continue
-            title = f"{'DiffAug' if name == 'embedding' else 'PCA'}, {row['width']} wide"
+            kind = {"embedding": "DiffAug", "pca": "PCA", "front_end": "PCA as given to the networks"}[name]
+            title = f"{kind}, {row['width']} wide"
             values = (row[key] for key in ("knn_accuracy", "kmeans_nmi", "kmeans_ari"))
             figures = "".join(f"{value:8.3f}" for value in values)
-            lines.append(f"{title:18}{row['linear_probe']:14.3f}{figures}")
+            lines.append(f"{title:38}{row['linear_probe']:14.3f}{figures}")
     lines.append(f'In Python: adata = sc.read_h5ad("{output}/embedded.h5ad")')
     lines.append('           sc.pp.neighbors(adata, use_rep="X_diffaug")')
     return "\n".join(lines)

@@ -84,7 +84,10 @@ def check_replaceable(target: Path, *, overwrite: bool, known: frozenset[str]) -
         )
         raise InputError(msg)
     if present and not overwrite:
-        msg = f"{target} exists already. Choose another output folder, or overwrite it (`--force`)."
+        msg = (
+            f"{target} exists already. Choose another output folder, or overwrite it "
+            "(`--force`, in Python `overwrite=True`)."
+        )
         raise InputError(msg)
 
 

@@ -314,7 +314,8 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             found = state_of(matrix, summary)
             if found != state:
                 logger.warning(
-                    "The data look %s, but the model was fitted on %s. Embed the same kind of matrix.",
+                    "Warning: the data look like %s values, but the model was fitted on %s ones. "
+                    "The embedding is meaningless unless they are of the same kind.",
                     found,
                     state,
                 )

@@ -125,7 +125,15 @@ def fit(
         (stage / "model").mkdir()
         write_model(stage / "model", model.record())
         clock.lap("write")
-        run = _record("fit", source, adata, model, choice, seconds=clock.laps, fingerprint=fingerprint)
+        run = _record(
+            "fit",
+            dataclasses.replace(source, label_key=label_key),
+            adata,
+            model,
+            choice,
+            seconds=clock.laps,
+            fingerprint=fingerprint,
+        )
         write_json(stage / "run.json", run)
     return {**run, "metrics": scores}
 

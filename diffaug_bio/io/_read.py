@@ -90,7 +90,8 @@ def check_is_file(path: Path) -> None:
         raise InputError(msg)
     if not path.exists():
         folder = path.parent if path.parent.is_dir() else None
-        beside = sorted(entry.name for entry in folder.iterdir())[:5] if folder else []
+        names = sorted(entry.name for entry in folder.iterdir()) if folder else []
+        beside = [name for name in names if not name.startswith(".")][:5]
         found = f" {folder.resolve()} holds {', '.join(beside)}." if folder and beside else ""
         msg = f"There is no file {path}.{found}"
         raise InputError(msg)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from diffaug_bio.tl._embed import embed
+from diffaug_bio.tl._embed import embed, fit_model
+from diffaug_bio.tl._matrix import MatrixChoice
 from diffaug_bio.tl._project import project
 
-__all__ = ["embed", "project"]
+__all__ = ["MatrixChoice", "embed", "fit_model", "project"]

@@ -45,9 +45,9 @@ def embed(
     """Embed observations without labels, with positives from a diffusion model [1]_.
 
     An encoder and a conditional diffusion generator are trained in turn on these observations; counts
-    are preprocessed as scanpy users expect, and the log says what the input was taken for. To embed new
-    observations with the fitted model, use :func:`fit_model` or the command `diffaug-bio fit`, and then
-    :func:`diffaug_bio.tl.project`.
+    are preprocessed as scanpy users expect, and the log (`logging.basicConfig(level=logging.INFO)` shows it)
+    says what the input was taken for. To keep the fitted model and embed new observations with it, use
+    :func:`diffaug_bio.tl.fit_model` or the command `diffaug-bio fit`, then :func:`diffaug_bio.tl.project`.
 
     Parameters
     ----------
@@ -123,8 +123,8 @@ def embed(
 def fit_model(
     adata: AnnData,
     *,
-    config: DiffAugConfig,
-    choice: MatrixChoice,
+    config: DiffAugConfig | None = None,
+    choice: MatrixChoice | None = None,
     random_state: int = 0,
     device: str = "auto",
     precision: Precision = "auto",
@@ -138,16 +138,23 @@ def fit_model(
     adata, random_state, device, precision, callbacks, key_added
         As for :func:`embed`.
     config
-        The whole configuration.
+        The whole configuration; the default preset if left out.
     choice
-        Which matrix to embed.
+        Which matrix to embed, `.X` if left out.
 
     Returns
     -------
-    The fitted model, which :func:`diffaug_bio.tl.project` takes.
+    The fitted model, which :func:`diffaug_bio.tl.project` takes and `model.save(folder)` keeps.
+
+    Examples
+    --------
+    >>> model = diffaug_bio.tl.fit_model(adata)  # doctest: +SKIP
+    >>> model.save("model")  # doctest: +SKIP
+    >>> diffaug_bio.tl.project(new_cells, "model")  # doctest: +SKIP
     """
     from diffaug_bio.estimator import DiffAug
 
+    config, choice = config or DiffAugConfig(), choice or MatrixChoice()
     matrix, names = choose_matrix(adata, choice)
     if choice.use_rep is not None and config.features.input_state == "auto":
         features = dataclasses.replace(config.features, input_state="representation")

@@ -202,7 +202,7 @@ def test_output_that_exists_is_replaced_only_by_force(
     refused = call(*arguments, "--seed", "5")
     assert refused.code == 1
     assert refused.err.startswith("Error: ")
-    assert "exists already. Choose another output folder, or overwrite it (`--force`)." in refused.err
+    assert "exists already. Choose another output folder, or overwrite it (`--force`" in refused.err
     assert (tmp_path / "run" / "run.json").read_bytes() == before
     assert call(*arguments, "--seed", "5", "--force").code == 0
     assert json.loads((tmp_path / "run" / "run.json").read_text())["seed"] == 5
