@@ -45,7 +45,7 @@ def embed(
     """Embed observations without labels, with positives from a diffusion model [1]_.
 
     An encoder and a conditional diffusion generator are trained in turn on these observations; counts
-    are preprocessed as scanpy users expect, and the log (`logging.basicConfig(level=logging.INFO)` shows it)
+    are preprocessed as scanpy users expect, and the log (`logging.basicConfig(level="INFO")` shows it)
     says what the input was taken for. To keep the fitted model and embed new observations with it, use
     :func:`diffaug_bio.tl.fit_model` or the command `diffaug-bio fit`, then :func:`diffaug_bio.tl.project`.
 
