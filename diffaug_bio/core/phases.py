@@ -172,9 +172,9 @@ def run_phase(
         for callback in fit.callbacks:
             callback(event)
         losses = [event.loss, held_out_loss] if len(fit.held_out_rows) else [event.loss]
-        if not all(map(math.isfinite, losses)):
+        if broken := [value for value in losses if not math.isfinite(value)]:
             msg = (
-                f"The loss became {losses[-1]} in epoch {epoch} of the {phase} phase. Look for extreme "
+                f"The loss became {broken[0]} in epoch {epoch} of the {phase} phase. Look for extreme "
                 f"values in the data, or lower `learning_rate` ({settings.learning_rate})."
             )
             raise TrainingError(msg)
