@@ -33,6 +33,10 @@ Examples:
 @click.option("--n-latent", type=click.IntRange(min=1), help="Width of the embedding.")
 @click.option("--label-key", help="Labels to score the embedding against; never used to fit it.")
 @click.option(
+    "--group-key",
+    help="Column with subjects, scored on one side of splits; id:_ for names up to the last _.",
+)
+@click.option(
     "--seed", type=click.IntRange(min=0, max=2**32 - 1), default=0, show_default=True, help="Seed."
 )
 @click.option(
@@ -59,6 +63,7 @@ def command(
     config: str | None,
     n_latent: int | None,
     label_key: str | None,
+    group_key: str | None,
     seed: int,
     precision: Literal["auto", "float32", "bfloat16"],
 ) -> None:
@@ -76,7 +81,7 @@ def command(
     resolved = resolve_config(preset, config, n_latent=n_latent)
     with training_progress(quiet=quiet) as callbacks:
         result = runs.fit(
-            runs.DataSource(data=data, label_key=label_key, transpose=transpose),
+            runs.DataSource(data=data, label_key=label_key, group_key=group_key, transpose=transpose),
             Path(output),
             config=resolved,
             choice=MatrixChoice(layer=layer, use_rep=use_rep, use_raw=use_raw),

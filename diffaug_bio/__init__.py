@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from diffaug_bio import config, datasets, io, metrics, pp, tl
+    from diffaug_bio import benchmark, config, datasets, io, metrics, pp, tl
     from diffaug_bio.config import DiffAugConfig
     from diffaug_bio.estimator import DiffAug
 
@@ -26,6 +26,7 @@ __all__ = [
     "DiffAug",
     "DiffAugConfig",
     "__version__",
+    "benchmark",
     "config",
     "datasets",
     "io",
@@ -37,6 +38,7 @@ __all__ = [
 _LAZY = {
     "DiffAug": ("diffaug_bio.estimator", "DiffAug"),
     "DiffAugConfig": ("diffaug_bio.config", "DiffAugConfig"),
+    "benchmark": ("diffaug_bio.benchmark", None),
     "config": ("diffaug_bio.config", None),
     "datasets": ("diffaug_bio.datasets", None),
     "io": ("diffaug_bio.io", None),

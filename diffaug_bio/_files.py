@@ -97,6 +97,21 @@ def write_json(path: Path, value: object) -> None:
     path.write_text(text + "\n", encoding="utf-8")
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text file beside its name and rename it, so that it is never half-written."""
+    descriptor, name = tempfile.mkstemp(prefix=_STAGE_PREFIX, dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(name).chmod(0o666 & ~_umask())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
 def _replace_entries(stage: Path, target: Path) -> None:
     """Put the stage's entries in the place of those of a folder by renaming; the folder itself stays."""
     old = Path(tempfile.mkdtemp(prefix=_STAGE_PREFIX, dir=target))

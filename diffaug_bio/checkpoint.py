@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from diffaug_bio import __version__
 from diffaug_bio._files import staged_folder, write_json
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
+
+_Row = TypeVar("_Row")
 
 FORMAT_VERSION = 1
 MODEL_FILES = frozenset({"config.json", "features.json", "history.json", "weights.safetensors"})
@@ -139,3 +142,17 @@ def columns_of(rows: Sequence[Any]) -> dict[str, list[object]]:
     table = [asdict(row) for row in rows]
     names = [entry.name for entry in fields(rows[0])] if rows else []
     return {name: [None if row[name] != row[name] else row[name] for row in table] for name in names}
+
+
+def rows_of(kind: type[_Row], columns: Mapping[str, Sequence[object]]) -> list[_Row]:
+    """Turn columns back into a list of dataclasses; None becomes nan.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a column is missing, unknown, or shorter than another.
+    """
+    filled = {
+        name: [math.nan if value is None else value for value in values] for name, values in columns.items()
+    }
+    return [kind(**dict(zip(filled, row, strict=True))) for row in zip(*filled.values(), strict=True)]

@@ -16,14 +16,25 @@ from diffaug_bio.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_USUAL_STRENGTH = {"neighbor_noise": 1.0, "neighbor_mix": 1.0, "gaussian": 0.5, "feature_mask": 0.2}
+_USUAL_STRENGTH = {
+    "neighbor_noise": 1.0,
+    "neighbor_mix": 1.0,
+    "gaussian": 0.5,
+    "feature_mask": 0.2,
+    "feature_swap": 0.2,
+    "inner_swap": 0.2,
+}
 
 Preset = Literal["quick", "default", "paper"]
 DeclaredState = Literal[
     "auto", "counts", "normalized", "lognormalized", "scaled", "continuous", "representation"
 ]
-Loss = Literal["soft_contrastive", "hard_contrastive", "info_nce"]
-WarmupView = Literal["auto", "neighbor_noise", "neighbor_mix", "gaussian", "feature_mask"]
+Loss = Literal[
+    "soft_contrastive", "hard_contrastive", "info_nce", "nt_xent", "byol", "vicreg", "reconstruction"
+]
+WarmupView = Literal[
+    "auto", "neighbor_noise", "neighbor_mix", "gaussian", "feature_mask", "feature_swap", "inner_swap"
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +105,12 @@ class GeneratorConfig:
     """Deterministic or ancestral sampling."""
     n_sampling_steps: int = 15
     """Denoiser calls per generated row."""
+    condition: Literal["y", "z", "none"] = "y"
+    """What the generator is conditioned on: the embedding, its projection, or nothing."""
+    condition_noise: float = 0.0
+    """Standard deviation of noise added to the standardised condition, in training and in sampling."""
+    noising: float = 1.0
+    """Share of the schedule that sampling starts from: 1 is pure noise, less is the noised row itself."""
     guidance: float = 1.0
     """Classifier-free guidance; 1 is none, above 1 exaggerates the condition."""
     condition_dropout: float = 0.1
@@ -103,7 +120,11 @@ class GeneratorConfig:
 
     def __post_init__(self) -> None:
         _require_positive(self, "width", "n_blocks", "n_steps", "n_sampling_steps")
+        _require_at_least(self, 0, "condition_noise")
         _require_fraction(self, "condition_dropout", "ema_decay")
+        if not 0 < self.noising <= 1:
+            msg = f"`noising` is a share of the schedule above 0 and at most 1, got {self.noising!r}."
+            raise InputError(msg)
         if self.n_sampling_steps > self.n_steps:
             msg = (
                 f"`n_sampling_steps` is {self.n_sampling_steps}, more than the {self.n_steps} steps "
@@ -114,16 +135,18 @@ class GeneratorConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LossConfig:
-    """The contrastive loss."""
+    """What the encoder is trained for."""
 
     name: Loss = "soft_contrastive"
-    """`"soft_contrastive"` weighs other rows by similarity, `"hard_contrastive"` by 0."""
+    """`"soft_contrastive"` weighs other rows by similarity, `"hard_contrastive"` by 0; `"info_nce"`
+    compares the two views' rows. For comparison, those of peers: `"nt_xent"` (SimCLR), `"byol"`,
+    `"vicreg"`, and `"reconstruction"`, which makes an autoencoder of the encoder and uses no views."""
     degrees_y: float = 100.0
     """Degrees of freedom of the similarity of embeddings (soft targets only)."""
     degrees_z: float = 1.0
     """Degrees of freedom of the similarity of projections."""
     temperature: float = 0.5
-    """Temperature of InfoNCE."""
+    """Temperature of InfoNCE and NT-Xent."""
 
     def __post_init__(self) -> None:
         _require_positive(self, "degrees_y", "degrees_z", "temperature")
@@ -135,11 +158,12 @@ class TrainConfig:
 
     warmup_view: WarmupView = "auto"
     """Hand-made view: noise shaped like the differences between neighbors, a mixture with a neighbor,
-    the same noise in every direction, or masked features; `"auto"` takes `"gaussian"` for expression,
-    whose sampling noise goes in every direction, and `"neighbor_noise"` for measured features."""
+    the same noise in every direction, masked features, features swapped with those of another row, or
+    within the row; `"auto"` takes `"gaussian"` for expression, whose sampling noise goes in every
+    direction, and `"neighbor_noise"` for measured features."""
     view_strength: float = 0.0
     """Size of the noise (1 is that of two neighbors' difference, or of a standard deviation), largest
-    share of the neighbor, or share of features masked; 0 takes the view's usual one."""
+    share of the neighbor, or share of features masked or swapped; 0 takes the view's usual one."""
     n_neighbors: int = 10
     """Neighbors that the neighbor views draw from."""
     warmup_epochs: int = 30
@@ -150,8 +174,13 @@ class TrainConfig:
     """Epochs of the generator in a round."""
     encoder_epochs: int = 40
     """Epochs of the encoder in a round."""
+    generated_views: Literal["one", "both", "none"] = "one"
+    """Views that generated rows take part in; with `"none"` there is no generator, and the rounds train
+    the encoder on hand-made views alone, for as many steps."""
     generated_fraction: float = 0.5
-    """Chance that a positive is a generated row."""
+    """Chance that such a view is a generated row."""
+    bank_size: int = 1
+    """Rows generated from each row in a round, one of which is drawn each time."""
     min_steps: int = 200
     """Steps that a phase takes at least; small data get more epochs."""
     batch_size: int = 512
@@ -171,13 +200,14 @@ class TrainConfig:
     def __post_init__(self) -> None:
         _require_positive(self, "learning_rate")
         _require_at_least(self, 0, "view_strength", "rounds", "patience", "min_steps", "weight_decay")
-        _require_at_least(self, 1, "warmup_epochs", "generator_epochs", "encoder_epochs")
+        _require_at_least(self, 1, "warmup_epochs", "generator_epochs", "encoder_epochs", "bank_size")
         _require_at_least(self, 2, "batch_size", "n_neighbors")
         _require_fraction(self, "validation_fraction")
         if not 0 <= self.generated_fraction <= 1:
             msg = f"`generated_fraction` is a share from 0 to 1, got {self.generated_fraction!r}."
             raise InputError(msg)
-        if self.warmup_view in {"neighbor_mix", "feature_mask"} and self.view_strength > 1:
+        unbounded = {"auto", "neighbor_noise", "gaussian"}
+        if self.warmup_view not in unbounded and self.view_strength > 1:
             msg = (
                 f"`view_strength` of {self.warmup_view!r} is a share of at most 1, "
                 f"got {self.view_strength}."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -13,34 +12,31 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 
 from diffaug_bio._keys import CSV_PREFIX
+from diffaug_bio._rows import network_rows
 from diffaug_bio._validation import as_matrix, check_names, check_seed, column_names, summarise
-from diffaug_bio.checkpoint import ModelRecord, columns_of, load_model, save_model
+from diffaug_bio.checkpoint import ModelRecord, columns_of, load_model, rows_of, save_model
 from diffaug_bio.config import DiffAugConfig
-from diffaug_bio.core.batches import DenseRows, HostRows
+from diffaug_bio.core.batches import DenseRows
+from diffaug_bio.core.generation import conditions_of, generate
 from diffaug_bio.core.phases import EpochEnd
-from diffaug_bio.core.runtime import resolve_device, resolve_precision
-from diffaug_bio.core.trainer import build, encode, train
+from diffaug_bio.core.runtime import resolve_device, resolve_precision, seeded_generator
+from diffaug_bio.core.state import encode, from_arrays, to_arrays
+from diffaug_bio.core.trainer import train
 from diffaug_bio.errors import CheckpointError, InputError
-from diffaug_bio.features import FittedFeatures, align_features, fit_features
-from diffaug_bio.pp._state import check_declared, is_expression, state_of
+from diffaug_bio.features import FittedFeatures, align_features, fit_features, nearest_rows
+from diffaug_bio.pp._state import check_like_training, is_expression
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from os import PathLike
 
     from numpy.typing import NDArray
-    from torch import Tensor
 
     from diffaug_bio._blocks import Matrix
-    from diffaug_bio._validation import MatrixSummary
     from diffaug_bio.core.batches import Rows
     from diffaug_bio.core.phases import Callback
     from diffaug_bio.core.runtime import Precision
-    from diffaug_bio.core.trainer import TrainState
-
-logger = logging.getLogger(__name__)
-
-_EXACT_NEIGHBORS = 50_000  # rows up to which brute force finds neighbors faster than an index
+    from diffaug_bio.core.state import TrainState
 
 
 class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -144,11 +140,15 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         )
         config = config.resolved(expression=is_expression(features.state))
         scores = features.project(matrix)
+        neighbors = None
+        if config.train.warmup_view in {"neighbor_noise", "neighbor_mix"}:
+            found = nearest_rows(scores, config.train.n_neighbors, seed=self.random_state)
+            neighbors = torch.from_numpy(found).to(device)
         self.config_ = config
         self.state_: TrainState = train(
-            _rows(features, matrix, scores, device),
+            network_rows(features, matrix, scores, device),
             config,
-            neighbors=_neighbors(scores, config, device, seed=self.random_state),
+            neighbors=neighbors,
             seed=self.random_state,
             precision=precision,
             callbacks=callbacks,
@@ -191,16 +191,73 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         InputError
             If the features do not fit, or fewer than a fifth of them are there.
         """
+        rows = self._prepared(X, feature_names)
+        encoder = self.state_.encoder.to(rows.device)
+        return cast("NDArray[np.float32]", encode(encoder, rows).cpu().numpy())
+
+    def generate_rows(
+        self,
+        X: Matrix,  # noqa: N803 - scikit-learn's name
+        *,
+        random_state: int = 0,
+        feature_names: Sequence[str] | None = None,
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Generate a row of the same meaning from each row, in the space that the networks see.
+
+        Parameters
+        ----------
+        X, feature_names
+            As for :meth:`transform`.
+        random_state
+            Seed of the noise.
+
+        Returns
+        -------
+        The preprocessed rows (principal components, or standardised features without a front end), and
+        what was generated from each. Shape of both: `(n_obs, features_.n_features)`.
+
+        Raises
+        ------
+        NotFittedError, InputError
+            As for :meth:`transform`, and where the model was fitted without a generator.
+        """
+        check_seed(random_state)
+        rows = self._prepared(X, feature_names)
+        if not self.has_generator:
+            msg = (
+                "This model has no generator: it was fitted with `rounds = 0` or `generated_views = "
+                "'none'`. Fit one with a generator, as the presets do."
+            )
+            raise InputError(msg)
+        state = self.state_.to(rows.device)
+        generated = generate(
+            state,
+            rows,
+            conditions_of(state, rows, self.config_),
+            self.config_,
+            generator=seeded_generator(random_state, rows.device, "generate_rows"),
+            condition_stream=seeded_generator(random_state, rows.device, "conditions"),
+        )
+        originals = rows.take(torch.arange(rows.shape[0], device=rows.device))
+        return originals.cpu().numpy(), generated.cpu().numpy()
+
+    def encode_rows(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Embed rows that are preprocessed already, as :meth:`generate_rows` gives them.
+
+        Parameters
+        ----------
+        rows
+            Shape: `(n_obs, features_.n_features)`.
+
+        Returns
+        -------
+        Embeddings. Shape: `(n_obs, n_latent)`.
+        """
         self._check_fitted()
-        feature_names = column_names(X) if feature_names is None else feature_names
-        matrix = as_matrix(X)
-        check_names(feature_names, matrix)
-        columns = self._columns(matrix, feature_names)
-        self._check_state(matrix, summarise(matrix, feature_names=feature_names))
         device = resolve_device(self.device)
-        scores = self.features_.project(matrix, columns) if self.features_.front_end else None
-        rows = _rows(self.features_, matrix, scores, device, columns=columns)
-        return cast("NDArray[np.float32]", encode(self.state_.encoder.to(device), rows).cpu().numpy())
+        held = DenseRows(torch.from_numpy(np.ascontiguousarray(rows, np.float32)).to(device))
+        encoder = self.state_.encoder.to(device)
+        return cast("NDArray[np.float32]", encode(encoder, held).cpu().numpy())
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
         """Name the embedding's columns, `diffaug_1` and up, for scikit-learn's `set_output`."""
@@ -246,19 +303,8 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         try:
             fitted = {name: arrays[f"features.{name}"] for name in _FEATURE_ARRAYS}
             features = FittedFeatures(**{**record.preprocessing, **fitted})
-            state = build(record.config, n_features=features.n_features, seed=0, device=torch.device("cpu"))
-            for name, module in _networks(state).items():
-                weights = {
-                    key.removeprefix(f"{name}."): torch.from_numpy(value)
-                    for key, value in arrays.items()
-                    if key.startswith(f"{name}.")
-                }
-                module.load_state_dict(weights)
-            state.condition_mean = torch.from_numpy(arrays["condition.mean"])
-            state.condition_std = torch.from_numpy(arrays["condition.std"])
-            state.limits = torch.from_numpy(arrays["limits"])
-            state.denoiser.load_state_dict(state.averaged_denoiser.state_dict())
-            state.history = _history(record)
+            state = from_arrays(record.config, arrays, n_features=features.n_features)
+            state.history = rows_of(EpochEnd, record.history)
         except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
             msg = f"{folder} is damaged: {error}. Fit the model again, or restore the folder."
             raise CheckpointError(msg) from error
@@ -280,12 +326,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         self._check_fitted()
         arrays = {f"features.{name}": getattr(self.features_, name) for name in _FEATURE_ARRAYS}
-        for name, module in _networks(self.state_).items():
-            for key, value in module.state_dict().items():
-                arrays[f"{name}.{key}"] = value.cpu().numpy()
-        arrays["condition.mean"] = self.state_.condition_mean.cpu().numpy()
-        arrays["condition.std"] = self.state_.condition_std.cpu().numpy()
-        arrays["limits"] = self.state_.limits.cpu().numpy()
+        arrays |= to_arrays(self.state_)
         names = getattr(self, "feature_names_in_", None)
         return ModelRecord(
             config=self.config_,
@@ -301,24 +342,33 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             arrays={key: np.ascontiguousarray(value) for key, value in arrays.items()},
         )
 
+    @property
+    def has_generator(self) -> bool:
+        """Whether a generator was trained."""
+        self._check_fitted()
+        return self.config_.train.generated_views != "none" and self.config_.train.rounds > 0
+
+    def _prepared(self, X: Matrix, feature_names: Sequence[str] | None) -> Rows:  # noqa: N803
+        """Rows for the networks, checked, with features in the order of the fit."""
+        self._check_fitted()
+        feature_names = column_names(X) if feature_names is None else feature_names
+        matrix = as_matrix(X)
+        check_names(feature_names, matrix)
+        columns = self._columns(matrix, feature_names)
+        check_like_training(
+            matrix,
+            summarise(matrix, feature_names=feature_names),
+            state=self.features_.state,
+            detected=self.config_.features.input_state == "auto",
+        )
+        device = resolve_device(self.device)
+        scores = self.features_.project(matrix, columns) if self.features_.front_end else None
+        return network_rows(self.features_, matrix, scores, device, columns=columns)
+
     def _check_fitted(self) -> None:
         if not hasattr(self, "state_"):
             msg = "This DiffAug is not fitted yet. Call `fit` first, or read one with `DiffAug.load`."
             raise NotFittedError(msg)
-
-    def _check_state(self, matrix: Matrix, summary: MatrixSummary) -> None:
-        """Refuse values that the fitted state cannot hold, and warn where new data look otherwise."""
-        state = self.features_.state
-        check_declared(state, summary)
-        if is_expression(state) and self.config_.features.input_state == "auto":
-            found = state_of(matrix, summary)
-            if found != state:
-                logger.warning(
-                    "Warning: the data look like %s values, but the model was fitted on %s ones. "
-                    "The embedding is meaningless unless they are of the same kind.",
-                    found,
-                    state,
-                )
 
     def _columns(self, matrix: Matrix, feature_names: Sequence[str] | None) -> NDArray[np.int64] | None:
         """Where each training feature stands in new data, or None where all stand as in training."""
@@ -337,64 +387,3 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
 
 _FEATURE_ARRAYS = ("selected", "medians", "mean", "std", "center", "components")
-
-
-def _networks(state: TrainState) -> dict[str, torch.nn.Module]:
-    """Networks that are saved, by the prefix of their weights; of denoisers the averaged one."""
-    return {
-        "encoder": state.encoder,
-        "projector": state.projector,
-        "denoiser": state.averaged_denoiser,
-    }
-
-
-def _history(record: ModelRecord) -> list[EpochEnd]:
-    """Rebuild the events of a saved history."""
-    names = [entry.name for entry in fields(EpochEnd)]
-    columns = [
-        [float("nan") if value is None else value for value in record.history.get(name, [])]
-        for name in names
-    ]
-    return [EpochEnd(**dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True)]
-
-
-def _rows(
-    features: FittedFeatures,
-    matrix: Matrix,
-    scores: NDArray[np.float32] | None,
-    device: torch.device,
-    *,
-    columns: NDArray[np.int64] | None = None,
-) -> Rows:
-    """Rows for the networks: components held on the device, or features made batch by batch."""
-    if features.front_end and scores is not None:
-        return DenseRows(torch.from_numpy(scores).to(device))
-
-    def read(indices: NDArray[np.int64]) -> NDArray[np.float32]:
-        return features.dense_rows(matrix[indices], columns)
-
-    return HostRows(read, (matrix.shape[0], features.n_features), device)
-
-
-def _neighbors(
-    scores: NDArray[np.float32], config: DiffAugConfig, device: torch.device, *, seed: int
-) -> Tensor | None:
-    """Row numbers of each row's nearest others by principal components, if a view needs them."""
-    if config.train.warmup_view not in {"neighbor_noise", "neighbor_mix"}:
-        return None
-    n_neighbors = min(config.train.n_neighbors, len(scores) - 1)
-    if len(scores) <= _EXACT_NEIGHBORS:
-        from sklearn.neighbors import NearestNeighbors
-
-        index = NearestNeighbors(n_neighbors=n_neighbors).fit(scores)
-        found = index.kneighbors(return_distance=False)
-    else:
-        from pynndescent import NNDescent
-
-        graph = NNDescent(scores, n_neighbors=n_neighbors + 1, random_state=seed)
-        rows = np.arange(len(scores))[:, None]
-        indices = graph.neighbor_graph[0]
-        # Self, which is not always first, goes last; what was not found (-1) is the row itself.
-        order = np.argsort(indices == rows, axis=1, kind="stable")
-        found = np.take_along_axis(np.where(indices < 0, rows, indices), order, axis=1)[:, :n_neighbors]
-    return torch.from_numpy(np.ascontiguousarray(found, dtype=np.int64)).to(device)

@@ -56,7 +56,13 @@ def test_core_imports_only_configuration_errors_and_core(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    sorted([*(PACKAGE / "pp").glob("*.py"), *(PACKAGE / "io").glob("*.py"), PACKAGE / "metrics.py"]),
+    sorted(
+        [
+            *(PACKAGE / "pp").glob("*.py"),
+            *(PACKAGE / "io").glob("*.py"),
+            *(PACKAGE / "metrics").glob("*.py"),
+        ]
+    ),
     ids=name_of,
 )
 def test_preprocessing_reading_and_scores_never_import_torch(path: Path) -> None:

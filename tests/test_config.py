@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import FrozenInstanceError
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
@@ -15,6 +15,7 @@ from diffaug_bio.config import (
     GeneratorConfig,
     LossConfig,
     TrainConfig,
+    WarmupView,
 )
 from diffaug_bio.errors import InputError
 
@@ -121,6 +122,17 @@ def test_toml_with_an_unknown_preset_is_an_error(tmp_path: Path) -> None:
         ({"train": {"learning_rate": float("nan")}}, r"`train\.learning_rate` has to be a number, got nan"),
         ({"train": {"weight_decay": float("inf")}}, r"`train\.weight_decay` has to be a number, got inf"),
         ({"loss": {"name": "triplet"}}, r"`loss\.name` has to be one of 'soft_contrastive', 'hard"),
+        (
+            {"generator": {"condition": "x"}},
+            r"`generator\.condition` has to be one of 'y', 'z', 'none', got 'x'",
+        ),
+        ({"generator": {"noising": True}}, r"`generator\.noising` has to be a number, got True"),
+        (
+            {"train": {"generated_views": "two"}},
+            r"`train\.generated_views` has to be one of 'one', 'both', 'none', got 'two'",
+        ),
+        ({"train": {"bank_size": 1.5}}, r"`train\.bank_size` has to be a whole number, got 1\.5"),
+        ({"train": {"warmup_view": "swap"}}, r"`train\.warmup_view` has to be one of 'auto', 'neigh"),
         ({"features": {"front_end": None}}, r"`features\.front_end` has to be one of 'pca', 'none'"),
     ],
     ids=lambda value: json.dumps(value) if isinstance(value, dict) else "",
@@ -146,6 +158,11 @@ def test_wrong_tables_are_named(table: dict[str, Any], message: str) -> None:
         (GeneratorConfig, {"n_steps": 5}, r"`n_sampling_steps` is 15, more than the 5 steps"),
         (GeneratorConfig, {"condition_dropout": 1.0}, r"`condition_dropout` is a share in \[0, 1\)"),
         (GeneratorConfig, {"ema_decay": -0.1}, r"`ema_decay` is a share in \[0, 1\)"),
+        (GeneratorConfig, {"condition_noise": -0.1}, r"`condition_noise` has to be at least 0, got -0\.1"),
+        (GeneratorConfig, {"noising": 0.0}, r"`noising` is a share .* above 0 and at most 1, got 0\.0"),
+        (GeneratorConfig, {"noising": -0.5}, r"`noising` is a share .* above 0 and at most 1, got -0\.5"),
+        (GeneratorConfig, {"noising": 1.01}, r"`noising` is a share .* above 0 and at most 1, got 1\.01"),
+        (GeneratorConfig, {"noising": float("nan")}, r"`noising` is a share .* got nan"),
         (LossConfig, {"degrees_y": 0.0}, r"`degrees_y` has to be above 0"),
         (LossConfig, {"degrees_z": float("nan")}, r"`degrees_z` has to be above 0, got nan"),
         (LossConfig, {"temperature": 0.0}, r"`temperature` has to be above 0"),
@@ -156,12 +173,23 @@ def test_wrong_tables_are_named(table: dict[str, Any], message: str) -> None:
         (TrainConfig, {"warmup_epochs": 0}, r"`warmup_epochs` has to be at least 1"),
         (TrainConfig, {"encoder_epochs": 0}, r"`encoder_epochs` has to be at least 1"),
         (TrainConfig, {"batch_size": 1}, r"`batch_size` has to be at least 2"),
+        (TrainConfig, {"bank_size": 0}, r"`bank_size` has to be at least 1, got 0"),
         (TrainConfig, {"validation_fraction": 1.0}, r"`validation_fraction` is a share in \[0, 1\)"),
         (TrainConfig, {"generated_fraction": 1.1}, r"`generated_fraction` is a share from 0 to 1"),
         (
             TrainConfig,
             {"warmup_view": "feature_mask", "view_strength": 1.5},
             r"`view_strength` of 'feature_mask' is a share of at most 1, got 1\.5",
+        ),
+        (
+            TrainConfig,
+            {"warmup_view": "feature_swap", "view_strength": 1.5},
+            r"`view_strength` of 'feature_swap' is a share of at most 1, got 1\.5",
+        ),
+        (
+            TrainConfig,
+            {"warmup_view": "inner_swap", "view_strength": 2.0},
+            r"`view_strength` of 'inner_swap' is a share of at most 1, got 2\.0",
         ),
     ],
     ids=lambda value: json.dumps(value) if isinstance(value, dict) else getattr(value, "__name__", ""),
@@ -200,6 +228,14 @@ def test_what_is_left_to_the_data_is_decided(
     assert (config.train.warmup_view, config.train.view_strength) == (view, strength)
     assert config.features.n_components == n_components
     assert config.resolved(expression=not expression) == config
+
+
+@pytest.mark.parametrize("view", [view for view in get_args(WarmupView) if view != "auto"])
+def test_every_view_has_a_usual_strength_that_it_accepts(view: str) -> None:
+    config = DiffAugConfig().updated({"train": {"warmup_view": view}}, source="test")
+    strength = config.resolved(expression=True).train.view_strength
+    assert 0 < strength <= 1
+    assert config.resolved(expression=False).train.view_strength == strength
 
 
 def test_what_was_set_is_not_decided_anew() -> None:

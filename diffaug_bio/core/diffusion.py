@@ -143,6 +143,8 @@ class GaussianDiffusion(nn.Module):
         sampler: Sampler,
         guidance: float,
         generator: torch.Generator,
+        start: Tensor | None = None,
+        noising: float = 1.0,
     ) -> Tensor:
         """Generate rows from noise, given conditions.
 
@@ -168,6 +170,10 @@ class GaussianDiffusion(nn.Module):
             See above.
         generator
             Source of all noise, on the device of `condition`.
+        start, noising
+            With `noising` below 1, sampling starts from these rows noised to that share of the schedule
+            (Meng et al. 2022, SDEdit, algorithm 1), and takes as large a share of the steps. Shape:
+            `(batch, n_features)`.
 
         Returns
         -------
@@ -175,7 +181,10 @@ class GaussianDiffusion(nn.Module):
         """
         shape = (len(condition), len(limits))
         x_t = torch.randn(shape, generator=generator, device=condition.device)
-        steps = self.sampling_steps(n_steps)
+        steps = self.sampling_steps(n_steps, noising=noising)
+        if start is not None and noising < 1:
+            first = torch.full((len(condition),), steps[0], device=condition.device)
+            x_t = self.add_noise(start, first, x_t)
         for index, step in enumerate(steps):
             t = torch.full((len(condition),), step, device=condition.device)
             answer = _guided(denoiser, x_t, t, condition, guidance=guidance)
@@ -191,11 +200,13 @@ class GaussianDiffusion(nn.Module):
                 x_t = self.ddpm_step(x_t, x0, fresh, step=step, previous=previous)
         return x_t
 
-    def sampling_steps(self, n_steps: int) -> list[int]:
-        """List the steps that a sampler visits, from the noisiest to 0, evenly spaced."""
+    def sampling_steps(self, n_steps: int, *, noising: float = 1.0) -> list[int]:
+        """List the steps that a sampler visits, evenly spaced from a share of the schedule to 0."""
+        first = max(1, round(noising * self.n_steps)) - 1
+        n_steps = min(max(1, round(noising * n_steps)), first + 1)
         if n_steps == 1:
-            return [self.n_steps - 1]
-        spaced = torch.linspace(self.n_steps - 1, 0, n_steps, dtype=torch.float64)
+            return [first]
+        spaced = torch.linspace(first, 0, n_steps, dtype=torch.float64)
         return [int(step) for step in spaced.round()]
 
     def ddim_step(self, x0: Tensor, noise: Tensor, *, previous: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Soft contrastive loss and InfoNCE as pure functions of tensors.
+"""The losses as pure functions of tensors: soft contrastive, InfoNCE, and those of the peers.
 
 Everything here is computed in float32, whatever precision the networks ran in: `log(1 - Q)` loses all
 its digits in bfloat16 once `Q` is close to 1.
@@ -98,9 +98,7 @@ def soft_contrastive_loss(
     ValueError
         If the batch holds fewer than two rows: a contrast needs another row.
     """
-    if len(z) < 2:
-        msg = f"A contrastive loss needs at least 2 rows in a batch, got {len(z)}."
-        raise ValueError(msg)
+    _require_others(z)
     log_q = log_t_similarity(squared_distances(z, z_positive), degrees=degrees_z)
     log_not_q = torch.log(-torch.expm1(log_q.clamp_max(-_MIN_DISSIMILARITY)))
     # The matched pair is taken from the difference itself, since the product form rounds worst there.
@@ -135,9 +133,7 @@ def info_nce(z: Tensor, z_positive: Tensor, *, temperature: float) -> Tensor:
     ValueError
         If the batch holds fewer than two rows.
     """
-    if len(z) < 2:
-        msg = f"A contrastive loss needs at least 2 rows in a batch, got {len(z)}."
-        raise ValueError(msg)
+    _require_others(z)
     z, z_positive = (
         functional.normalize(z.float(), dim=1),
         functional.normalize(z_positive.float(), dim=1),
@@ -146,3 +142,85 @@ def info_nce(z: Tensor, z_positive: Tensor, *, temperature: float) -> Tensor:
     target = torch.arange(len(z), device=z.device)
     forward = functional.cross_entropy(logits, target)
     return 0.5 * (forward + functional.cross_entropy(logits.T, target))
+
+
+def nt_xent(z: Tensor, z_positive: Tensor, *, temperature: float) -> Tensor:
+    """Normalised temperature-scaled cross entropy of SimCLR (Chen et al. 2020, eq. 1).
+
+    As InfoNCE, but each row is told apart from all other rows of *both* views.
+
+    Parameters
+    ----------
+    z, z_positive
+        Projections of the two views. Shape: `(batch, n_projection)`.
+    temperature
+        Divides the cosine similarities.
+
+    Returns
+    -------
+    The loss, a scalar.
+
+    Raises
+    ------
+    ValueError
+        If the batch holds fewer than two rows.
+    """
+    _require_others(z)
+    z = functional.normalize(torch.cat([z, z_positive]).float(), dim=1)
+    logits = z @ z.T / temperature
+    logits = logits.masked_fill(torch.eye(len(z), dtype=torch.bool, device=z.device), float("-inf"))
+    target = torch.arange(len(z), device=z.device).roll(len(z) // 2)
+    return functional.cross_entropy(logits, target)
+
+
+def byol(predicted: Tensor, target: Tensor) -> Tensor:
+    """Squared distance of normalised prediction and target, `2 - 2 cos` (Grill et al. 2020, eq. 2).
+
+    Parameters
+    ----------
+    predicted, target
+        What is predicted from one view, and the target network's projection of the other. Shape:
+        `(batch, n_projection)`.
+
+    Returns
+    -------
+    The loss, a scalar.
+    """
+    return 2.0 - 2.0 * functional.cosine_similarity(predicted.float(), target.float(), dim=1).mean()
+
+
+def vicreg(z: Tensor, z_positive: Tensor) -> Tensor:
+    """Variance-invariance-covariance loss with weights 25, 25 and 1 (Bardes et al. 2022, eq. 6).
+
+    Parameters
+    ----------
+    z, z_positive
+        Projections of the two views. Shape: `(batch, n_projection)`.
+
+    Returns
+    -------
+    The loss, a scalar.
+
+    Raises
+    ------
+    ValueError
+        If the batch holds fewer than two rows.
+    """
+    _require_others(z)
+    invariance = functional.mse_loss(z.float(), z_positive.float())
+    variance, covariance = z.new_zeros((), dtype=torch.float32), z.new_zeros((), dtype=torch.float32)
+    for view in (z.float(), z_positive.float()):
+        centered = view - view.mean(0)
+        # Half of each view's hinge, as in the authors' code.
+        variance = variance + 0.5 * torch.relu(1.0 - (view.var(0) + 1e-4).sqrt()).mean()
+        products = centered.T @ centered / (len(view) - 1)
+        off_diagonal = products.square().sum() - products.diagonal().square().sum()
+        covariance = covariance + off_diagonal / view.shape[1]
+    return 25.0 * invariance + 25.0 * variance + covariance
+
+
+def _require_others(z: Tensor) -> None:
+    """Refuse a batch of one row, which has nothing to be told apart from."""
+    if len(z) < 2:
+        msg = f"A contrastive loss needs at least 2 rows in a batch, got {len(z)}."
+        raise ValueError(msg)

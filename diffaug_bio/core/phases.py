@@ -66,7 +66,6 @@ class Fit:
     """Row numbers of each row's neighbors `(n_rows, n_neighbors)`; only neighbor views need them."""
     train_rows: Tensor
     held_out_rows: Tensor
-    generator: torch.Generator
     seed: int
     precision: torch.dtype
     callbacks: Sequence[Callback]
@@ -76,6 +75,10 @@ class Fit:
         if self.precision == torch.float32:
             return nullcontext()
         return torch.autocast(self.rows.device.type, dtype=self.precision)
+
+    def stream(self, *name: str | int) -> torch.Generator:
+        """Random numbers for one use, the same whatever other uses have drawn."""
+        return seeded_generator(self.seed, self.rows.device, *name)
 
 
 def configured_epochs(phase: Phase, config: DiffAugConfig) -> int:
@@ -104,6 +107,7 @@ def run_phase(
     trained: list[nn.Module],
     loss: Callable[[Tensor, torch.Generator], Tensor],
     after_step: Callable[[int], None],
+    keeps_best: bool = True,
 ) -> None:
     """Run one phase's epochs, stop early by the held-out loss and keep the best weights.
 
@@ -116,11 +120,13 @@ def run_phase(
     phase, round_
         Which phase this is.
     trained
-        Modules that train, and of which the best weights are kept.
+        Modules that train.
     loss
         Loss of the rows at some indices, a scalar; its randomness comes from the generator.
     after_step
         Called with the number of the step, from 0.
+    keeps_best
+        Whether the phase stops early by the held-out loss and ends with the weights of its lowest.
 
     Raises
     ------
@@ -135,22 +141,24 @@ def run_phase(
     # Where `min_steps` stretches a phase, it stretches the patience as well.
     patience = math.ceil(settings.patience * n_epochs / configured_epochs(phase, fit.config))
     best_loss, best_weights, best_epoch = math.inf, None, 0
+    # Two streams: views that draw more or less random numbers leave the batches as they are.
+    order, noise = (fit.stream(phase, round_, use) for use in ("order", "noise"))
     for epoch in range(1, n_epochs + 1):
         started = time.perf_counter()
         module.train()
         # Summed on the device: reading a loss at every step would stall an accelerator.
         total = torch.zeros((), device=fit.rows.device)
-        batches = iterate_batches(fit.train_rows, settings.batch_size, generator=fit.generator)
+        batches = iterate_batches(fit.train_rows, settings.batch_size, generator=order)
         for step, indices in enumerate(batches, start=(epoch - 1) * n_steps):
             optimizer.zero_grad(set_to_none=True)
-            value = loss(indices, fit.generator)
+            value = loss(indices, noise)
             value.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             scheduler.step()
             after_step(step)
             total += value.detach()
         held_out_loss = _held_out_loss(fit, trained, loss)
-        if held_out_loss < best_loss:
+        if keeps_best and held_out_loss < best_loss:
             best_loss, best_epoch = held_out_loss, epoch
             best_weights = copy.deepcopy(module.state_dict())
         # The loss rises with the learning rate and falls again as it anneals, so only epochs of a
@@ -214,7 +222,7 @@ def _held_out_loss(
     """Mean loss of the held-out rows; the same noise every time, so that epochs compare."""
     if len(fit.held_out_rows) == 0:
         return math.nan
-    generator = seeded_generator(fit.seed, fit.rows.device)
+    generator = fit.stream("held_out")
     with eval_mode(*trained):
         losses = [
             loss(indices, generator)
@@ -231,6 +239,8 @@ def _progress(fit: Fit, *, phase: Phase, round_: int, epoch: int) -> float:
     warm_up, generator, encoder = (
         planned_epochs(name, n_train, fit.config) for name in ("warm_up", "generator", "encoder")
     )
+    if fit.config.train.generated_views == "none":
+        generator = 0
     total = warm_up + fit.config.train.rounds * (generator + encoder)
     if phase == "warm_up":
         return epoch / total

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import re
 from typing import TYPE_CHECKING, Literal
 
@@ -85,9 +86,21 @@ def resolve_precision(precision: Precision, device: torch.device) -> torch.dtype
     return torch.bfloat16 if native else torch.float32
 
 
-def seeded_generator(seed: int, device: torch.device) -> torch.Generator:
-    """Make a generator on a device; the global random state is left alone."""
-    return torch.Generator(device).manual_seed(seed)
+def seeded_generator(seed: int, device: torch.device, *stream: str | int) -> torch.Generator:
+    """Make a generator on a device; the global random state is left alone.
+
+    Parameters
+    ----------
+    seed
+        Seed of the fit.
+    device
+        Where it draws.
+    stream
+        What it is for. Each use draws from a stream of its own, so that a setting of one phase does not
+        change the random numbers of another.
+    """
+    digest = hashlib.blake2b(repr((seed, *stream)).encode(), digest_size=8).digest()
+    return torch.Generator(device).manual_seed(int.from_bytes(digest, "little") >> 1)
 
 
 @contextlib.contextmanager

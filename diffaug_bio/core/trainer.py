@@ -2,83 +2,38 @@
 
 from __future__ import annotations
 
-import copy
-import math
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from diffaug_bio.core import views
-from diffaug_bio.core.batches import DenseRows, split_rows
-from diffaug_bio.core.diffusion import GaussianDiffusion
-from diffaug_bio.core.encoders import MLPEncoder, Projector
-from diffaug_bio.core.generator import MLPDenoiser
-from diffaug_bio.core.losses import info_nce, soft_contrastive_loss
+from diffaug_bio.core.batches import split_rows
+from diffaug_bio.core.generation import (
+    feature_limits,
+    generate_bank,
+    standardise_conditions,
+    train_generator,
+)
+from diffaug_bio.core.objectives import build_objective
 from diffaug_bio.core.phases import Fit, run_phase
-from diffaug_bio.core.runtime import eval_mode, seeded_generator, seeded_initialisation
+from diffaug_bio.core.state import build
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from diffaug_bio.config import DiffAugConfig, LossConfig
+    from diffaug_bio.config import DiffAugConfig
     from diffaug_bio.core.batches import Rows
-    from diffaug_bio.core.phases import Callback, EpochEnd
+    from diffaug_bio.core.objectives import Objective
+    from diffaug_bio.core.phases import Callback
+    from diffaug_bio.core.state import TrainState
 
-_BLOCK = 8192  # rows embedded or generated at once; bounds the memory of a pass over all rows
-
-
-@dataclass(slots=True)
-class TrainState:
-    """The networks and what is known of them; changes while training, on purpose."""
-
-    encoder: nn.Module
-    projector: nn.Module
-    denoiser: nn.Module
-    averaged_denoiser: nn.Module
-    diffusion: GaussianDiffusion
-    condition_mean: Tensor
-    condition_std: Tensor
-    limits: Tensor
-    """Largest absolute value of each feature, beyond which nothing is generated `(n_features,)`."""
-    history: list[EpochEnd] = field(default_factory=list)
-
-
-def build(config: DiffAugConfig, *, n_features: int, seed: int, device: torch.device) -> TrainState:
-    """Make networks with reproducible weights.
-
-    Parameters
-    ----------
-    config
-        Their shapes.
-    n_features
-        Width of a row.
-    seed
-        Seed of the weights.
-    device
-        Where they go; weights are drawn on the CPU, so that a seed means the same everywhere.
-    """
-    n_latent = config.encoder.n_latent
-    with seeded_initialisation(seed):
-        encoder = MLPEncoder(n_features, config.encoder)
-        projector = Projector(config.encoder)
-        denoiser = MLPDenoiser(n_features, n_latent, config.generator)
-    diffusion = GaussianDiffusion(
-        schedule=config.generator.schedule,
-        n_steps=config.generator.n_steps,
-        prediction=config.generator.prediction,
-    )
-    return TrainState(
-        encoder=encoder.to(device),
-        projector=projector.to(device),
-        denoiser=denoiser.to(device),
-        averaged_denoiser=copy.deepcopy(denoiser).to(device).requires_grad_(requires_grad=False),
-        diffusion=diffusion.to(device),
-        condition_mean=torch.zeros(n_latent, device=device),
-        condition_std=torch.ones(n_latent, device=device),
-        limits=torch.full((n_features,), math.inf, device=device),
-    )
+_VIEWS_OF_A_ROW = {
+    "gaussian": views.gaussian,
+    "feature_mask": views.feature_mask,
+    "feature_swap": views.feature_swap,
+    "inner_swap": views.inner_swap,
+}
 
 
 def train(
@@ -124,193 +79,88 @@ def train(
         neighbors=neighbors,
         train_rows=train_rows.to(device),
         held_out_rows=held_out_rows.to(device),
-        generator=seeded_generator(seed, device),
         seed=seed,
         precision=precision,
         callbacks=callbacks,
     )
     state = build(config, n_features=rows.shape[1], seed=seed, device=device)
     state.limits = feature_limits(rows)
-    train_encoder(fit, state, positives=None, round_=0)
+    objective = build_objective(
+        config,
+        state.encoder,
+        state.projector,
+        n_features=rows.shape[1],
+        seed=seed,
+        autocast=fit.autocast,
+    )
+    train_encoder(fit, state, objective, bank=None, round_=0)
     for round_ in range(1, config.train.rounds + 1):
-        conditions = standardise_conditions(fit, state)
-        train_generator(fit, state, conditions, round_=round_)
-        positives = refresh_positives(fit, state, conditions)
-        train_encoder(fit, state, positives=positives, round_=round_)
+        bank = None
+        if config.train.generated_views != "none":
+            conditions = standardise_conditions(fit, state)
+            train_generator(fit, state, conditions, round_=round_)
+            bank = generate_bank(fit, state, conditions, round_=round_)
+        train_encoder(fit, state, objective, bank=bank, round_=round_)
     return state
 
 
-def train_encoder(fit: Fit, state: TrainState, *, positives: Rows | None, round_: int) -> None:
-    """Train encoder and projector on two views of each row.
+def train_encoder(
+    fit: Fit, state: TrainState, objective: Objective, *, bank: Rows | None, round_: int
+) -> None:
+    """Train the encoder on two views of each row.
 
     Parameters
     ----------
     fit, state
         The fit and its networks.
-    positives
-        A generated row for each row, or nothing in the warm-up.
+    objective
+        What it is trained for.
+    bank
+        Generated rows as :func:`generate_bank` gives them, or nothing: views are then hand-made only.
     round_
         0 in the warm-up.
     """
-    settings = fit.config.train
 
     def loss(indices: Tensor, generator: torch.Generator) -> Tensor:
         x = fit.rows.take(indices)
-        other = x
-        if positives is not None:
-            other = views.choose_generated(
-                x,
-                positives.take(indices),
-                fraction=settings.generated_fraction,
-                generator=generator,
-            )
-        pair = torch.cat(
-            [
-                _simple_view(fit, indices, x, generator),
-                _simple_view(fit, indices, other, generator),
-            ]
-        )
-        with fit.autocast():
-            y = state.encoder(pair)
-            z = state.projector(y)
-        (y_first, _), (z_first, z_other) = y.chunk(2), z.chunk(2)
-        return contrastive_loss(y_first, z_first, z_other, fit.config.loss)
+        # Drawn with or without a bank, so that the views' own noise is the same either way.
+        chance = torch.rand((len(x), 4), generator=generator, device=x.device)
+        first = other = x
+        if bank is not None:
+            other = _choose_generated(fit, bank, indices, x, chance[:, :2])
+            if fit.config.train.generated_views == "both":
+                first = _choose_generated(fit, bank, indices, x, chance[:, 2:])
+        views_of_rows = (_simple_view(fit, indices, view, generator) for view in (first, other))
+        return objective.loss(x, torch.cat(list(views_of_rows)))
 
     run_phase(
         fit,
         state.history,
-        phase="warm_up" if positives is None else "encoder",
+        phase="encoder" if round_ else "warm_up",
         round_=round_,
-        trained=[state.encoder, state.projector],
+        trained=objective.trained,
         loss=loss,
-        after_step=lambda _: None,
+        after_step=objective.after_step,
+        keeps_best=objective.keeps_best,
     )
 
 
-def train_generator(fit: Fit, state: TrainState, conditions: Tensor, *, round_: int) -> None:
-    """Train the denoiser on rows and their conditions, the encoder frozen (paper, eq. 8).
+def _choose_generated(fit: Fit, bank: Rows, indices: Tensor, x: Tensor, chance: Tensor) -> Tensor:
+    """Replace each row with probability `generated_fraction` by one generated from it.
 
-    Parameters
-    ----------
-    fit, state
-        The fit and its networks.
-    conditions
-        Standardised embeddings of all rows. Shape: `(n_rows, n_latent)`.
-    round_
-        From 1.
+    `chance` holds two uniform numbers a row: one decides whether, one which.
     """
-    settings = fit.config.generator
-
-    def loss(indices: Tensor, generator: torch.Generator) -> Tensor:
-        x0 = fit.rows.take(indices)
-        device = x0.device
-        t = torch.randint(settings.n_steps, (len(x0),), generator=generator, device=device)
-        noise = torch.randn(x0.shape, generator=generator, device=device)
-        kept = torch.rand((len(x0), 1), generator=generator, device=device)
-        condition = conditions[indices] * (kept >= settings.condition_dropout)
-        # Held-out rows are scored with the weights that will sample.
-        denoiser = state.denoiser if state.denoiser.training else state.averaged_denoiser
-        with fit.autocast():
-            return state.diffusion.loss(denoiser, x0, t, noise, condition).mean()
-
-    def average(step: int) -> None:
-        # A young average forgets its random start faster.
-        decay = min(settings.ema_decay, (1 + step) / (10 + step))
-        update_average(state.averaged_denoiser, state.denoiser, decay=decay)
-
-    run_phase(
-        fit,
-        state.history,
-        phase="generator",
-        round_=round_,
-        trained=[state.denoiser, state.averaged_denoiser],
-        loss=loss,
-        after_step=average,
-    )
-
-
-def standardise_conditions(fit: Fit, state: TrainState) -> Tensor:
-    """Embed all rows, and bring each column to mean 0 and variance 1 for the generator.
-
-    Mean and deviation are kept in the state, since later rows have to be treated alike.
-
-    Returns
-    -------
-    Conditions. Shape: `(n_rows, n_latent)`.
-    """
-    y = encode(state.encoder, fit.rows)
-    state.condition_mean = y.mean(0)
-    # A dead column carries nothing: it becomes 0 rather than rounding noise blown up.
-    state.condition_std = y.std(0).clamp_min(1e-6)
-    return (y - state.condition_mean) / state.condition_std
-
-
-def refresh_positives(fit: Fit, state: TrainState, conditions: Tensor) -> DenseRows:
-    """Generate a row from each row's condition, with the averaged weights.
-
-    Returns
-    -------
-    Generated rows, as many and as wide as the fit's.
-    """
-    n_rows, n_features = fit.rows.shape
-    bank = torch.empty((n_rows, n_features), device=fit.rows.device)
-    settings = fit.config.generator
-    with eval_mode(state.averaged_denoiser), fit.autocast():
-        for start in range(0, n_rows, _BLOCK):
-            bank[start : start + _BLOCK] = state.diffusion.sample(
-                state.averaged_denoiser,
-                conditions[start : start + _BLOCK],
-                limits=state.limits,
-                n_steps=settings.n_sampling_steps,
-                sampler=settings.sampler,
-                guidance=settings.guidance,
-                generator=fit.generator,
-            )
-    return DenseRows(bank)
-
-
-def feature_limits(rows: Rows) -> Tensor:
-    """Find the largest absolute value of each feature, block by block; shape `(n_features,)`."""
-    limits = torch.zeros(rows.shape[1], device=rows.device)
-    for block in torch.split(torch.arange(rows.shape[0], device=rows.device), _BLOCK):
-        limits = torch.maximum(limits, rows.take(block).abs().amax(0))
-    return limits
-
-
-def encode(encoder: nn.Module, rows: Rows) -> Tensor:
-    """Embed all rows in float32, block by block.
-
-    Returns
-    -------
-    Embeddings on the rows' device. Shape: `(n_rows, n_latent)`.
-    """
-    every = torch.arange(rows.shape[0], device=rows.device)
-    with eval_mode(encoder):
-        return torch.cat([encoder(rows.take(block)) for block in torch.split(every, _BLOCK)])
-
-
-def contrastive_loss(y: Tensor, z: Tensor, z_positive: Tensor, config: LossConfig) -> Tensor:
-    """Apply the configured loss; shapes as in :func:`~diffaug_bio.core.losses.soft_contrastive_loss`."""
-    if config.name == "info_nce":
-        return info_nce(z, z_positive, temperature=config.temperature)
-    degrees_y = config.degrees_y if config.name == "soft_contrastive" else math.inf
-    return soft_contrastive_loss(y, z, z_positive, degrees_y=degrees_y, degrees_z=config.degrees_z)
-
-
-def update_average(average: nn.Module, module: nn.Module, *, decay: float) -> None:
-    """Move an exponential moving average of weights: `average = decay * average + (1 - decay) * new`."""
-    with torch.no_grad():
-        for target, source in zip(average.parameters(), module.parameters(), strict=True):
-            target.lerp_(source, 1 - decay)
+    settings = fit.config.train
+    entry = (chance[:, 1] * settings.bank_size).long()
+    generated = bank.take(entry * fit.rows.shape[0] + indices)
+    return torch.where(chance[:, :1] < settings.generated_fraction, generated, x)
 
 
 def _simple_view(fit: Fit, indices: Tensor, x: Tensor, generator: torch.Generator) -> Tensor:
     """Apply the configured hand-made view to rows `x` that stand at `indices`."""
     settings = fit.config.train
-    if settings.warmup_view == "gaussian":
-        return views.gaussian(x, strength=settings.view_strength, generator=generator)
-    if settings.warmup_view == "feature_mask":
-        return views.feature_mask(x, strength=settings.view_strength, generator=generator)
+    if view := _VIEWS_OF_A_ROW.get(settings.warmup_view):
+        return view(x, strength=settings.view_strength, generator=generator)
     if settings.warmup_view == "neighbor_noise":
         first, second = (_random_neighbors(fit, indices, generator) for _ in range(2))
         return views.neighbor_noise(x, first, second, strength=settings.view_strength)

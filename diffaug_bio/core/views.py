@@ -16,6 +16,29 @@ def feature_mask(x: Tensor, *, strength: float, generator: torch.Generator) -> T
     return x * (torch.rand(x.shape, generator=generator, device=x.device) >= strength)
 
 
+def feature_swap(x: Tensor, *, strength: float, generator: torch.Generator) -> Tensor:
+    """Replace a share `strength` of all entries by those of other rows of the batch.
+
+    Each entry comes from a row of its own, so that replaced entries follow the features' marginal
+    distributions (Bahri et al. 2022, SCARF). Shape: `(batch, n_features)`.
+    """
+    chosen = torch.rand(x.shape, generator=generator, device=x.device) < strength
+    rows = torch.randint(len(x), x.shape, generator=generator, device=x.device)
+    return torch.where(chosen, x.gather(0, rows), x)
+
+
+def inner_swap(x: Tensor, *, strength: float, generator: torch.Generator) -> Tensor:
+    """Permute a share `strength` of the entries of each row among themselves (Han et al. 2022, CLEAR).
+
+    Shape: `(batch, n_features)`.
+    """
+    n_swapped = round(strength * x.shape[1])
+    order = torch.rand(x.shape, generator=generator, device=x.device).argsort(1)
+    chosen = order[:, :n_swapped]
+    # Shifted by one place among the chosen: every one of them moves.
+    return x.scatter(1, chosen, x.gather(1, chosen.roll(1, dims=1)))
+
+
 def neighbor_mix(x: Tensor, neighbors: Tensor, *, strength: float, generator: torch.Generator) -> Tensor:
     """Move rows a random part of the way, at most `strength`, to a neighbor (paper, section 3.3).
 
@@ -47,21 +70,3 @@ def neighbor_noise(x: Tensor, first: Tensor, second: Tensor, *, strength: float)
         Size of the noise.
     """
     return x + strength * 2**-0.5 * (first - second)
-
-
-def choose_generated(
-    x: Tensor, generated: Tensor, *, fraction: float, generator: torch.Generator
-) -> Tensor:
-    """Replace each row with probability `fraction` by the row generated from it.
-
-    Parameters
-    ----------
-    x, generated
-        Rows and what was generated from each. Shape: `(batch, n_features)`.
-    fraction
-        Probability.
-    generator
-        Source of the choice, on the device of `x`.
-    """
-    chosen = torch.rand((len(x), 1), generator=generator, device=x.device) < fraction
-    return torch.where(chosen, generated, x)

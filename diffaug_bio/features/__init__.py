@@ -8,8 +8,17 @@ fitting nor applying it makes a second copy of the matrix, and sparse rows stay 
 from __future__ import annotations
 
 from diffaug_bio.features._align import align_features
-from diffaug_bio.features._axes import principal_axes
+from diffaug_bio.features._axes import principal_axes, widened
 from diffaug_bio.features._fit import fit_features
 from diffaug_bio.features._fitted import FittedFeatures, normalize
+from diffaug_bio.features._neighbors import nearest_rows
 
-__all__ = ["FittedFeatures", "align_features", "fit_features", "normalize", "principal_axes"]
+__all__ = [
+    "FittedFeatures",
+    "align_features",
+    "fit_features",
+    "nearest_rows",
+    "normalize",
+    "principal_axes",
+    "widened",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
@@ -23,6 +24,8 @@ def is_expression(state: InputState) -> bool:
     """Whether a state is expression or what was made of it; nothing else is scaled beforehand."""
     return state in EXPRESSION_STATES or state == "scaled"
 
+
+logger = logging.getLogger(__name__)
 
 _MAX_LOGGED = 50.0  # log2 of 1e15: nothing logged lies above it
 _MIN_ZERO_SHARE = 0.2  # of expression; measured tables have few exact zeros
@@ -108,6 +111,26 @@ def check_declared(state: InputState, summary: MatrixSummary) -> None:
             f"them in, with 0 where nothing was seen. {remedy}; then medians are put in."
         )
         raise InputError(msg)
+
+
+def check_like_training(
+    matrix: Matrix, summary: MatrixSummary, *, state: InputState, detected: bool
+) -> None:
+    """Refuse values that the training's state cannot hold, and warn where new data look otherwise.
+
+    Raises
+    ------
+    InputError
+        As :func:`check_declared`.
+    """
+    check_declared(state, summary)
+    if is_expression(state) and detected and (found := state_of(matrix, summary)) != state:
+        logger.warning(
+            "Warning: the data look like %s values, but the model was fitted on %s ones. "
+            "The embedding is meaningless unless they are of the same kind.",
+            found,
+            state,
+        )
 
 
 def _is_scaled(matrix: Matrix) -> bool:

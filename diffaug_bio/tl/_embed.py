@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from diffaug_bio._keys import OBSM_KEY
 from diffaug_bio.config import DiffAugConfig
 from diffaug_bio.errors import InputError
-from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix, write_embedding
+from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix, declared_state, write_embedding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -156,8 +156,8 @@ def fit_model(
 
     config, choice = config or DiffAugConfig(), choice or MatrixChoice()
     matrix, names = choose_matrix(adata, choice)
-    if choice.use_rep is not None and config.features.input_state == "auto":
-        features = dataclasses.replace(config.features, input_state="representation")
+    if config.features.input_state == "auto":
+        features = dataclasses.replace(config.features, input_state=declared_state(adata, choice))
         config = dataclasses.replace(config, features=features)
     model = DiffAug(config, random_state=random_state, device=device, precision=precision)
     model.fit(matrix, feature_names=names, callbacks=callbacks)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from diffaug_bio._blocks import Matrix
+    from diffaug_bio.config import DeclaredState
     from diffaug_bio.estimator import DiffAug
 
 logger = logging.getLogger(__name__)
@@ -87,6 +88,13 @@ def choose_matrix(adata: AnnData, choice: MatrixChoice) -> tuple[Matrix, list[st
         msg = f"This AnnData has no `.X`; name a layer, of which it has {shorten(adata.layers) or 'none'}."
         raise InputError(msg)
     return as_matrix(adata.X), _unique(adata.var_names)
+
+
+def declared_state(adata: AnnData, choice: MatrixChoice) -> DeclaredState:
+    """Say what a matrix is where that is known without looking at its values."""
+    if choice.use_rep is not None:
+        return "representation"
+    return "continuous" if choice == MatrixChoice() and "kmers" in adata.uns else "auto"
 
 
 def write_embedding(

@@ -95,6 +95,39 @@ def test_seeded_generator_leaves_the_global_state_alone() -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
+STREAMS: list[tuple[str | int, ...]] = [
+    (),
+    ("bank",),
+    ("bank", 0),
+    ("bank", 1),
+    ("bank", "1"),
+    ("bank", 1, "order"),
+    ("warm_up", 0, "order"),
+    ("warm_up", 0, "noise"),
+    ("warm_up0", "order"),
+]
+
+
+def draws(seed: int, stream: tuple[str | int, ...]) -> tuple[float, ...]:
+    return tuple(torch.rand(4, generator=seeded_generator(seed, CPU, *stream)).tolist())
+
+
+def test_streams_of_any_two_names_or_seeds_differ_and_each_repeats() -> None:
+    found = {(seed, stream): draws(seed, stream) for seed in (0, 1, 2**63) for stream in STREAMS}
+    assert len(set(found.values())) == len(found)
+    assert all(draws(*key) == values for key, values in found.items())
+
+
+def test_streams_of_neighboring_seeds_are_not_correlated() -> None:
+    values = torch.stack(
+        [torch.randn(4000, generator=seeded_generator(seed, CPU, "noise")) for seed in range(4)]
+        + [torch.randn(4000, generator=seeded_generator(0, CPU, "noise", number)) for number in range(4)]
+    )
+    correlations = torch.corrcoef(values) - torch.eye(len(values))
+    # 4000 draws: a standard error of 0.016.
+    assert float(correlations.abs().max()) < 0.07
+
+
 def weights(seed: int) -> torch.Tensor:
     with seeded_initialisation(seed):
         return nn.Linear(4, 4).weight

@@ -1,4 +1,4 @@
-"""Hand-made and generated views: how much they change, and what they leave alone."""
+"""Hand-made views: how much they change, and what they leave alone."""
 
 from __future__ import annotations
 
@@ -31,10 +31,11 @@ VIEWS: list[View] = [
     lambda x, generator: views.gaussian(x, strength=0.5, generator=generator),
     lambda x, generator: views.feature_mask(x, strength=0.5, generator=generator),
     lambda x, generator: views.neighbor_mix(x, rows(1), strength=0.5, generator=generator),
-    lambda x, generator: views.choose_generated(x, rows(1), fraction=0.5, generator=generator),
+    lambda x, generator: views.feature_swap(x, strength=0.5, generator=generator),
+    lambda x, generator: views.inner_swap(x, strength=0.5, generator=generator),
 ]
 each_view = pytest.mark.parametrize(
-    "view", VIEWS, ids=["gaussian", "feature_mask", "neighbor_mix", "choose_generated"]
+    "view", VIEWS, ids=["gaussian", "feature_mask", "neighbor_mix", "feature_swap", "inner_swap"]
 )
 
 
@@ -102,16 +103,47 @@ def test_neighbor_noise_grows_with_strength_and_vanishes_between_equal_neighbors
     torch.testing.assert_close(twice, 2 * once, rtol=1e-4, atol=1e-5)
 
 
-def test_no_generated_row_is_chosen_at_fraction_zero_and_every_one_at_one() -> None:
-    x, generated = rows(), rows(1)
-    assert torch.equal(views.choose_generated(x, generated, fraction=0.0, generator=seeded()), x)
-    assert torch.equal(views.choose_generated(x, generated, fraction=1.0, generator=seeded()), generated)
+@pytest.mark.parametrize("strength", [0.0, 0.2, 0.7, 1.0], ids="strength-{}".format)
+def test_feature_swap_takes_a_share_of_entries_from_other_rows_of_the_column(strength: float) -> None:
+    # Each value is the number of its row, plus a part that names its column.
+    n_rows, n_columns = SHAPE
+    x = torch.arange(n_rows)[:, None] + torch.arange(n_columns) / 128
+    swapped = views.feature_swap(x, strength=strength, generator=seeded())
+    assert torch.equal(swapped % 1, x % 1)
+    source = swapped.floor().long()
+    assert torch.equal(swapped, x.gather(0, source))
+    moved = swapped != x
+    # One in 400 entries draws its own row; a share of 20 000 draws has a standard error below 0.004.
+    assert float(moved.float().mean()) == pytest.approx(strength * (1 - 1 / n_rows), abs=0.015)
+    if strength > 0:
+        # The rows of a row's entries are drawn one by one, and evenly.
+        assert float(source[moved].float().mean()) == pytest.approx((n_rows - 1) / 2, abs=10)
+        assert all(len(row[chosen].unique()) > 1 for row, chosen in zip(source, moved, strict=True))
 
 
-def test_generated_rows_are_chosen_whole_and_as_often_as_asked_for() -> None:
-    x, generated = rows(), rows(1)
-    found = views.choose_generated(x, generated, fraction=0.3, generator=seeded())
-    chosen = (found == generated).all(1)
-    assert torch.equal(found[~chosen], x[~chosen])
-    # 400 choices: a standard error of 0.023.
-    assert float(chosen.float().mean()) == pytest.approx(0.3, abs=0.08)
+@pytest.mark.parametrize("n_columns", [1, 2, 5, 10, 50])
+@pytest.mark.parametrize("strength", [0.0, 0.1, 0.2, 0.5, 1.0], ids="strength-{}".format)
+def test_inner_swap_moves_exactly_the_chosen_entries_within_their_row(
+    strength: float, n_columns: int
+) -> None:
+    x = rows()[:, :n_columns]
+    swapped = views.inner_swap(x, strength=strength, generator=seeded())
+    assert torch.equal(swapped.sort(1).values, x.sort(1).values)
+    n_chosen = round(strength * n_columns)
+    n_moved = (swapped != x).sum(1)  # no two values of a row are the same
+    assert n_moved.tolist() == [n_chosen if n_chosen > 1 else 0] * len(x)
+
+
+def test_inner_swap_chooses_other_entries_in_each_row_and_all_alike() -> None:
+    moved = views.inner_swap(rows(), strength=0.2, generator=seeded()) != rows()
+    assert len({tuple(row) for row in moved.tolist()}) > 390
+    # 400 draws of a share of 0.2: a standard error of 0.02 in each column.
+    assert float((moved.float().mean(0) - 0.2).abs().max()) < 0.08
+
+
+@pytest.mark.parametrize("name", ["feature_swap", "inner_swap"])
+def test_swaps_of_a_single_row_leave_its_values(name: str) -> None:
+    x = rows()[:1]
+    swapped = getattr(views, name)(x, strength=1.0, generator=seeded())
+    assert torch.equal(swapped.sort(1).values, x.sort(1).values)
+    assert torch.equal(swapped, x) == (name == "feature_swap")

@@ -1,0 +1,165 @@
+"""`diffaug-bio benchmark`."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from ._options import set_threads, start_log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+logger = logging.getLogger("diffaug_bio.progress")
+
+_EPILOG = """\b
+Examples:
+  diffaug-bio benchmark cells.h5ad --label-key cell_type -o results
+  diffaug-bio benchmark a.h5ad b.csv.gz --label-key cell_type --label-key label -o results --jobs 2
+  diffaug-bio benchmark mice.csv.gz --label-key class --group-key id:_ --methods diffaug,pca -o results
+\b
+A key may be given for one data set alone: --group-key mice=id:_
+Run the same command again to go on where a run was cut.
+"""
+
+
+@click.command("benchmark", epilog=_EPILOG)
+@click.argument("data", nargs=-1, required=True)
+@click.option("--label-key", "label_keys", multiple=True, help="Column with labels: [NAME=]KEY.")
+@click.option(
+    "--group-key",
+    "group_keys",
+    multiple=True,
+    help="Column with subjects, kept on one side of splits: [NAME=]KEY; id:_ for names up to the last _.",
+)
+@click.option("--batch-key", "batch_keys", multiple=True, help="Column with batches: [NAME=]KEY.")
+@click.option("-o", "--output", required=True, type=click.Path(), help="Folder for the results.")
+@click.option(
+    "--methods",
+    default="default",
+    show_default=True,
+    help="Methods and groups of them, with commas: diffaug, views, peers, baselines, ablations, ...",
+)
+@click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Number of seeds.")
+@click.option(
+    "--preset",
+    type=click.Choice(["quick", "default", "paper"]),
+    default="default",
+    show_default=True,
+    help="What all methods share.",
+)
+@click.option("--config", type=click.Path(), help="A TOML file that changes the preset.")
+@click.option("--n-latent", type=click.IntRange(min=1), help="Width of every embedding.")
+@click.option(
+    "--held-out",
+    is_flag=True,
+    help="Keep a fifth of the rows from everything but the score, preprocessing included.",
+)
+@click.option(
+    "--jobs", type=click.IntRange(min=1), help="Processes at a time; by default one a core and thread."
+)
+@click.option(
+    "--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Of each process."
+)
+@click.option("--quiet", is_flag=True, help="No log and no progress, only errors.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def command(
+    data: tuple[str, ...],
+    *,
+    label_keys: tuple[str, ...],
+    group_keys: tuple[str, ...],
+    batch_keys: tuple[str, ...],
+    output: str,
+    methods: str,
+    seeds: int,
+    preset: Literal["quick", "default", "paper"],
+    config: str | None,
+    n_latent: int | None,
+    held_out: bool,
+    jobs: int | None,
+    threads: int,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Compare methods on labelled DATA: same rows, front end, width, budget and seeds for each.
+
+    DATA are files as for `fit`, or recipe:NAME. Of several keys a data set takes the first that it has.
+    The folder holds results.csv (a row for each number), summary.md, benchmark.json and cells/.
+    """
+    start_log(quiet=quiet)
+    set_threads(threads)
+    from diffaug_bio import benchmark
+    from diffaug_bio.tl._embed import resolve_config
+
+    jobs = jobs or max(1, (os.cpu_count() or 1) // threads)
+    keys = {"label_key": label_keys, "group_key": group_keys, "batch_key": batch_keys}
+    try:
+        result = benchmark.run(
+            benchmark.read_data(data, keys),
+            output,
+            methods=[name.strip() for name in methods.split(",")],
+            n_seeds=seeds,
+            config=resolve_config(preset, config, n_latent=n_latent),
+            held_out=held_out,
+            jobs=jobs,
+            threads=threads,
+            on_result=_progress(),
+        )
+    except KeyboardInterrupt:
+        click.echo(
+            f"Interrupted; what is done is kept in {output}. Run the same command to go on.", err=True
+        )
+        raise click.exceptions.Exit(130) from None
+    summary = benchmark.report(result)
+    Path(output, "summary.md").write_text(summary, encoding="utf-8")
+    if as_json:
+        click.echo(json.dumps(_as_json(result), indent=2))
+    elif not quiet:
+        click.echo(benchmark.overview(result))
+        click.echo(f"See {output}/summary.md for each data set, {output}/results.csv for all numbers.")
+    if result.failed:
+        where, why = next(iter(result.failed.items()))
+        msg = f"{len(result.failed)} of the runs broke, the first {where}: {why}. The others are kept."
+        raise click.ClickException(msg)
+
+
+def _progress() -> Callable[[Any, dict[str, float], int, int], None]:
+    """Log a line for each cell, with the time left."""
+    started, first = time.monotonic(), [0]
+
+    def show(cell: Any, scores: dict[str, float], done: int, total: int) -> None:
+        first[0] = first[0] or done - 1
+        left = (time.monotonic() - started) / max(1, done - first[0]) * (total - done)
+        logger.info(
+            "[%d/%d, %.0f min left] %s, %s, seed %d: linear probe %.3f, kNN %.3f (%.1f s)",
+            done,
+            total,
+            left / 60,
+            cell.data,
+            cell.method,
+            cell.seed,
+            scores["linear_probe"],
+            scores["knn_accuracy"],
+            scores["seconds"],
+        )
+
+    return show
+
+
+def _as_json(result: Any) -> dict[str, Any]:
+    """Means and spreads by data set and method, ranks, and what is missing."""
+    from diffaug_bio import benchmark
+
+    summary = benchmark.summarise(result.scores)
+    return {
+        "by_data": json.loads(summary.by_data.to_json(orient="records")),
+        "overall": json.loads(summary.overall.to_json(orient="records")),
+        "left_out": result.left_out,
+        "failed": result.failed,
+    }

@@ -1,0 +1,27 @@
+"""Comparing methods on labelled data: the same rows, front end, width, budget and seeds for each.
+
+`run` takes data, methods and seeds, and gives one tidy table; `summarise` condenses it.
+"""
+
+from __future__ import annotations
+
+from diffaug_bio.benchmark._data import BenchmarkData, read_data
+from diffaug_bio.benchmark._methods import METHODS, Method, choose_methods
+from diffaug_bio.benchmark._run import BenchmarkResult, run
+from diffaug_bio.benchmark._summary import Summary, gains, summarise
+from diffaug_bio.benchmark._text import overview, report
+
+__all__ = [
+    "METHODS",
+    "BenchmarkData",
+    "BenchmarkResult",
+    "Method",
+    "Summary",
+    "choose_methods",
+    "gains",
+    "overview",
+    "read_data",
+    "report",
+    "run",
+    "summarise",
+]

@@ -1,0 +1,226 @@
+"""Labelled data for a benchmark: read and checked once, handed to every method alike."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from diffaug_bio._validation import check_unique, shorten
+from diffaug_bio.errors import InputError
+from diffaug_bio.tl._labels import choose_labels
+from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix, declared_state
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+    from diffaug_bio._blocks import Matrix
+
+_UNS_KEY = "diffaug_benchmark"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchmarkData:
+    """A data set with labels.
+
+    Attributes of a class rather than an AnnData, so that a method sees nothing that it is not given.
+    """
+
+    name: str
+    """Name in the table."""
+    matrix: Matrix
+    """Rows are observations; dense or CSR. Shape: `(n_obs, n_vars)`."""
+    labels: NDArray[np.str_]
+    """One a row; whatever where `scored` is false. Shape: `(n_obs,)`."""
+    scored: NDArray[np.bool_]
+    """Rows whose label can be scored. Shape: `(n_obs,)`."""
+    groups: NDArray[np.str_] | None = None
+    """Rows of one group never stand on both sides of a split. Shape: `(n_obs,)`."""
+    batches: NDArray[np.str_] | None = None
+    """For methods that correct batches. Shape: `(n_obs,)`."""
+    sequences: NDArray[np.str_] | None = None
+    """DNA sequences of the rows. Shape: `(n_obs,)`."""
+    declared_state: str = "auto"
+    """What the matrix is, where reading told; see `FeatureConfig.input_state`."""
+
+    @property
+    def n_obs(self) -> int:
+        """Rows."""
+        return int(self.matrix.shape[0])
+
+    @classmethod
+    def from_anndata(
+        cls,
+        adata: AnnData,
+        *,
+        name: str,
+        label_key: str,
+        group_key: str | None = None,
+        batch_key: str | None = None,
+        choice: MatrixChoice | None = None,
+    ) -> BenchmarkData:
+        """Take what a benchmark needs from an AnnData, and find the rows that can be scored.
+
+        Parameters
+        ----------
+        adata
+            Rows are observations.
+        name
+            Name in the table.
+        label_key, batch_key
+            Columns of `.obs`.
+        group_key
+            Column of `.obs`, or `id:SEPARATOR`; see :func:`diffaug_bio.tl.evaluate`.
+        choice
+            Which matrix; `.X` if left out.
+
+        Raises
+        ------
+        InputError
+            If a key is missing, or labels or groups cannot be scored.
+        """
+        choice = choice or MatrixChoice()
+        matrix, _ = choose_matrix(adata, choice)
+        labels = choose_labels(adata, label_key, group_key)
+        if batch_key is not None and batch_key not in adata.obs:
+            msg = f"There is no batch column {batch_key!r} in `.obs`; it holds {shorten(adata.obs)}."
+            raise InputError(msg)
+        has_sequences = "kmers" in adata.uns and "sequence" in adata.obs
+        return cls(
+            name=name,
+            matrix=matrix,
+            labels=labels.names,
+            scored=labels.scored,
+            groups=labels.groups,
+            batches=None if batch_key is None else _strings(adata.obs[batch_key]),
+            sequences=_strings(adata.obs["sequence"]) if has_sequences else None,
+            declared_state=declared_state(adata, choice),
+        )
+
+    def digest(self) -> str:
+        """Hash of everything here but the name."""
+        sparse_parts = ("data", "indices", "indptr") if hasattr(self.matrix, "indptr") else ()
+        parts = [getattr(self.matrix, part) for part in sparse_parts] or [self.matrix]
+        digest = hashlib.sha256(repr((self.matrix.shape, self.declared_state)).encode())
+        for part in [*parts, self.labels, self.scored, self.groups, self.batches, self.sequences]:
+            digest.update(b"none" if part is None else np.ascontiguousarray(part).tobytes())
+        return digest.hexdigest()
+
+    def write(self, path: Path) -> None:
+        """Write to a file that :meth:`read` understands, for the processes that run the methods."""
+        import anndata
+        import pandas as pd
+
+        columns: dict[str, Any] = {"label": self.labels.astype(object), "scored": self.scored}
+        for column in ("groups", "batches", "sequences"):
+            if (values := getattr(self, column)) is not None:
+                columns[column] = values.astype(object)
+        obs = pd.DataFrame(columns, index=[str(number) for number in range(self.n_obs)])
+        kept = {"name": self.name, "declared_state": self.declared_state}
+        adata = anndata.AnnData(X=self.matrix, obs=obs, uns={_UNS_KEY: json.dumps(kept)})
+        adata.strings_to_categoricals()
+        adata.write_h5ad(path)
+
+    @classmethod
+    def read(cls, path: Path) -> BenchmarkData:
+        """Read what :meth:`write` wrote."""
+        import anndata
+
+        adata = anndata.read_h5ad(path)
+        groups, batches, sequences = (
+            _strings(adata.obs[column]) if column in adata.obs else None
+            for column in ("groups", "batches", "sequences")
+        )
+        return cls(
+            matrix=adata.X,
+            labels=_strings(adata.obs["label"]),
+            scored=adata.obs["scored"].to_numpy(bool),
+            groups=groups,
+            batches=batches,
+            sequences=sequences,
+            **json.loads(adata.uns[_UNS_KEY]),
+        )
+
+
+def _strings(column: Any) -> NDArray[np.str_]:
+    """Values of a column as fixed-width strings."""
+    return np.asarray(column.astype(str), dtype=np.str_)
+
+
+def read_data(names: Sequence[str], keys: Mapping[str, Sequence[str]]) -> list[BenchmarkData]:
+    """Read data files and recipes, and find for each the keys that fit it.
+
+    Parameters
+    ----------
+    names
+        Paths, or `recipe:NAME`.
+    keys
+        For `label_key`, `group_key` and `batch_key` what was given: `KEY`, of which each data set takes the
+        first that it has, or `NAME=KEY` for one data set alone.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read, no label key fits it, or a `NAME` is no data set's.
+    """
+    stems = [_stem(name) for name in names]
+    check_unique(stems, what="names of data sets", remedy="Rename the files.")
+    for given in keys.values():
+        for entry in given:
+            name, equals, _ = entry.partition("=")
+            if equals and name not in stems:
+                msg = f"{entry!r} is for a data set {name!r}; there are {', '.join(stems)}."
+                raise InputError(msg)
+    return [_read_one(name, stem, keys) for name, stem in zip(names, stems, strict=True)]
+
+
+def _read_one(name: str, stem: str, keys: Mapping[str, Sequence[str]]) -> BenchmarkData:
+    """Read one file or recipe."""
+    from diffaug_bio import io, runs
+
+    adata, recipe_label = runs.read_source(runs.DataSource(data=name))
+    if columns := [key for key in _plain(keys, stem) if key in adata.var_names and key not in adata.obs]:
+        # Of a table: a number that is a key of ours is no feature.
+        adata = io.read(name, obs_columns=columns)
+    found: dict[str, str | None] = {}
+    for option in ("label_key", "group_key", "batch_key"):
+        given = keys.get(option, [])
+        own = [entry.removeprefix(f"{stem}=") for entry in given if entry.startswith(f"{stem}=")]
+        fitting = [key for key in given if key in adata.obs or key.startswith("id:")]
+        found[option] = next(iter([*own, *fitting]), None)
+    label_key = found["label_key"] or recipe_label
+    if label_key is None:
+        asked = ", ".join(map(repr, keys.get("label_key", []))) or "no label key"
+        msg = (
+            f"{name}: none of its columns is a label: {asked} was given, `.obs` holds "
+            f"{shorten(adata.obs) or 'nothing'}. Name one of them as label key."
+        )
+        raise InputError(msg)
+    try:
+        return BenchmarkData.from_anndata(
+            adata,
+            name=stem,
+            label_key=label_key,
+            group_key=found["group_key"],
+            batch_key=found["batch_key"],
+        )
+    except InputError as error:
+        msg = f"{name}: {error}"
+        raise InputError(msg) from error
+
+
+def _plain(keys: Mapping[str, Sequence[str]], stem: str) -> list[str]:
+    """All keys that may be meant for a data set."""
+    return [key.removeprefix(f"{stem}=") for given in keys.values() for key in given]
+
+
+def _stem(name: str) -> str:
+    """Name of a data set: that of the recipe, or of the file without its endings."""
+    return name.rpartition(":")[2] if name.startswith("recipe:") else Path(name).name.split(".")[0]

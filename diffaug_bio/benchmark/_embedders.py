@@ -1,0 +1,229 @@
+"""From data and a method to an embedding. All share preprocessing, configuration, width and seed."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from diffaug_bio.config import DiffAugConfig
+from diffaug_bio.errors import DiffAugError, InputError
+from diffaug_bio.features import fit_features, widened
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from diffaug_bio.benchmark._data import BenchmarkData
+    from diffaug_bio.benchmark._methods import Method
+    from diffaug_bio.estimator import DiffAug
+    from diffaug_bio.features import FittedFeatures
+
+    Floats = NDArray[np.float32]
+
+
+class NotApplicableError(DiffAugError):
+    """A method cannot embed these data; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Embedded:
+    """What a method made of data."""
+
+    embedding: Floats
+    """Of all rows, whatever rows were fitted. Shape: `(n_obs, width)`."""
+    model: DiffAug | None = None
+    """The fitted model, where it is one of ours."""
+
+
+def embed(
+    data: BenchmarkData,
+    method: Method,
+    config: DiffAugConfig,
+    *,
+    fit_rows: NDArray[np.int64] | None,
+    train_rows: NDArray[np.int64],
+    seed: int,
+) -> Embedded:
+    """Fit a method and embed all rows with it.
+
+    Parameters
+    ----------
+    data
+        What to embed.
+    method
+        How.
+    config
+        The configuration that all methods share.
+    fit_rows
+        Rows that preprocessing and method are fitted on; None takes all. No method sees more.
+    train_rows
+        Rows whose labels the labelled reference may see, and the only ones that it is fitted on.
+    seed
+        Seed of everything random.
+
+    Raises
+    ------
+    NotApplicableError
+        If the method cannot embed these data.
+    """
+    if method.preset is not None:
+        config = DiffAugConfig.preset(method.preset)
+    config = config.updated(method.changes, source="method")
+    if config.features.input_state == "auto":
+        config = config.updated({"features": {"input_state": data.declared_state}}, source="data")
+    if method.kind == "config":
+        return _fit_config(data, config, fit_rows=fit_rows, seed=seed)
+    if method.kind == "same_label":
+        return Embedded(embedding=_same_label(data, config, train_rows=train_rows, seed=seed))
+    if method.kind == "features":
+        return Embedded(embedding=_features(data, method, config, fit_rows=fit_rows, seed=seed))
+    if fit_rows is not None:
+        msg = "it cannot embed rows that it was not fitted on"
+        raise NotApplicableError(msg)
+    if method.kind == "harmony":
+        return Embedded(embedding=_harmony(data, config, seed=seed))
+    return Embedded(embedding=_scvi(data, config, seed=seed))
+
+
+def preprocess(
+    data: BenchmarkData, config: DiffAugConfig, *, fit_rows: NDArray[np.int64] | None, seed: int
+) -> FittedFeatures:
+    """Fit the preprocessing that all methods share, quietly."""
+    matrix = data.matrix if fit_rows is None else data.matrix[fit_rows]
+    return fit_features(matrix, config.features, seed=seed)
+
+
+def _fit_config(
+    data: BenchmarkData, config: DiffAugConfig, *, fit_rows: NDArray[np.int64] | None, seed: int
+) -> Embedded:
+    """DiffAug's own trainer, with whatever configuration."""
+    from diffaug_bio.estimator import DiffAug
+
+    matrix = data.matrix if fit_rows is None else data.matrix[fit_rows]
+    model = DiffAug(config, random_state=seed, device="cpu", precision="float32").fit(matrix)
+    return Embedded(embedding=model.transform(data.matrix), model=model)
+
+
+def _features(
+    data: BenchmarkData,
+    method: Method,
+    config: DiffAugConfig,
+    *,
+    fit_rows: NDArray[np.int64] | None,
+    seed: int,
+) -> Floats:
+    """Standardised features, or their principal components."""
+    if method.representation == "pca_onehot":
+        data = _onehot(data)
+        config = config.updated({"features": {"input_state": "continuous"}}, source="one-hot")
+    features = preprocess(data, config, fit_rows=fit_rows, seed=seed)
+    if method.representation == "raw":
+        return features.dense_rows(data.matrix)
+    if method.representation == "front_end":
+        return features.project(data.matrix)
+    return components(data, features, config.encoder.n_latent, fit_rows=fit_rows, seed=seed)
+
+
+def components(
+    data: BenchmarkData,
+    features: FittedFeatures,
+    width: int,
+    *,
+    fit_rows: NDArray[np.int64] | None,
+    seed: int,
+) -> Floats:
+    """As many principal components as the embedding is wide, or as there can be."""
+    matrix = data.matrix if fit_rows is None else data.matrix[fit_rows]
+    return widened(matrix, features, width, seed=seed).project(data.matrix)[:, :width]
+
+
+def _onehot(data: BenchmarkData) -> BenchmarkData:
+    """Take the same rows as one-hot sequences."""
+    from diffaug_bio.pp import encode_onehot
+
+    if data.sequences is None:
+        msg = "it needs DNA sequences"
+        raise NotApplicableError(msg)
+    try:
+        matrix, _ = encode_onehot(list(data.sequences))
+    except InputError as error:
+        raise NotApplicableError(str(error)) from error
+    return replace(data, matrix=matrix)
+
+
+def _same_label(
+    data: BenchmarkData, config: DiffAugConfig, *, train_rows: NDArray[np.int64], seed: int
+) -> Floats:
+    """Train on mixtures with rows of the same label: what labels would buy (training rows only)."""
+    import torch
+
+    from diffaug_bio.core.batches import DenseRows
+    from diffaug_bio.core.state import encode
+    from diffaug_bio.core.trainer import train
+    from diffaug_bio.pp._state import is_expression
+
+    features = preprocess(data, config, fit_rows=train_rows, seed=seed)
+    scores = torch.from_numpy(features.project(data.matrix))
+    settings = {"train": {"generated_views": "none", "warmup_view": "neighbor_mix", "view_strength": 1.0}}
+    config = config.updated(settings, source="same label").resolved(
+        expression=is_expression(features.state)
+    )
+    labels = np.where(data.scored, data.labels, "")[train_rows]
+    partners = _partners(labels, config.train.n_neighbors, seed=seed)
+    state = train(
+        DenseRows(scores[torch.from_numpy(train_rows)]),
+        config,
+        neighbors=torch.from_numpy(partners),
+        seed=seed,
+        precision=torch.float32,
+    )
+    return np.asarray(encode(state.encoder, DenseRows(scores)).numpy(), np.float32)
+
+
+def _partners(labels: NDArray[np.str_], n_partners: int, *, seed: int) -> NDArray[np.int64]:
+    """Row numbers of rows with the same label, drawn for each row; itself where it has no label."""
+    rng = np.random.default_rng(seed)
+    partners = np.repeat(np.arange(len(labels))[:, None], n_partners, axis=1)
+    for label in np.unique(labels[labels != ""]):
+        members = np.flatnonzero(labels == label)
+        partners[members] = rng.choice(members, size=(len(members), n_partners))
+    return partners
+
+
+def _harmony(data: BenchmarkData, config: DiffAugConfig, *, seed: int) -> Floats:
+    """Correct principal components for the batch (Korsunsky et al. 2019)."""
+    import harmonypy
+    import pandas as pd
+
+    if data.batches is None:
+        msg = "it needs batches (`--batch-key`)"
+        raise NotApplicableError(msg)
+    features = preprocess(data, config, fit_rows=None, seed=seed)
+    scores = components(data, features, config.encoder.n_latent, fit_rows=None, seed=seed)
+    frame = pd.DataFrame({"batch": data.batches})
+    corrected = harmonypy.run_harmony(scores, frame, ["batch"], random_state=seed, verbose=False)
+    result = np.asarray(corrected.Z_corr, np.float32)
+    return result.T if result.shape[0] != data.n_obs else result
+
+
+def _scvi(data: BenchmarkData, config: DiffAugConfig, *, seed: int) -> Floats:
+    """Fit scVI with its defaults, but for the width, to the counts of the kept features."""
+    import anndata
+    import scvi
+
+    features = preprocess(data, config, fit_rows=None, seed=seed)
+    if features.state != "counts":
+        msg = f"it needs counts, and these are {features.state} values"
+        raise NotApplicableError(msg)
+    logging.getLogger("scvi").setLevel(logging.ERROR)
+    scvi.settings.seed = seed
+    scvi.settings.progress_bar_style = "tqdm"
+    adata = anndata.AnnData(X=data.matrix[:, features.selected].copy())
+    if data.batches is not None:
+        adata.obs["batch"] = data.batches
+    scvi.model.SCVI.setup_anndata(adata, batch_key=None if data.batches is None else "batch")
+    model = scvi.model.SCVI(adata, n_latent=config.encoder.n_latent)
+    model.train(accelerator="cpu", enable_progress_bar=False)
+    return np.asarray(model.get_latent_representation(), np.float32)

@@ -1,0 +1,170 @@
+"""The methods that are compared, as data: a name, a title, and what it is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Literal
+
+from diffaug_bio.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+Kind = Literal["features", "config", "same_label", "scvi", "harmony"]
+Group = Literal["method", "views", "more_views", "peers", "baselines", "reference", "ablations", "extra"]
+DEFAULT_GROUPS: tuple[Group, ...] = ("method", "views", "peers", "baselines", "reference")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """A row of the table."""
+
+    title: str
+    """For people."""
+    group: Group
+    """What it is compared as."""
+    kind: Kind = "config"
+    """`"config"`: DiffAug's own trainer with `changes`; else which function of `_embedders.py`."""
+    changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What is changed in the configuration that all methods share."""
+    representation: Literal["raw", "front_end", "pca", "pca_onehot"] = "pca"
+    """Of kind `"features"`: which."""
+    needs: str | None = None
+    """Package of the extra `[eval]` that has to be installed."""
+    preset: Literal["paper"] | None = None
+    """A preset in place of the shared configuration."""
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether it sees labels, of training folds only; such a method is not ranked."""
+        return self.group == "reference"
+
+
+def _view(name: str) -> dict[str, dict[str, Any]]:
+    return {"train": {"generated_views": "none", "warmup_view": name, "view_strength": 0.0}}
+
+
+def _peer(loss: str) -> dict[str, dict[str, Any]]:
+    return {"train": {"generated_views": "none"}, "loss": {"name": loss}}
+
+
+METHODS: dict[str, Method] = {
+    "diffaug": Method(title="DiffAug", group="method"),
+    "no_generator": Method(
+        title="DiffAug's own view, no generator",
+        group="views",
+        changes={"train": {"generated_views": "none"}},
+    ),
+    "mask": Method(title="mask 20 %", group="views", changes=_view("feature_mask")),
+    "gaussian": Method(title="Gaussian noise", group="views", changes=_view("gaussian")),
+    "inner_swap": Method(title="inner swap", group="views", changes=_view("inner_swap")),
+    "neighbor_mix": Method(title="neighbor mixture", group="views", changes=_view("neighbor_mix")),
+    "simclr": Method(title="SimCLR", group="peers", changes=_peer("nt_xent")),
+    "byol": Method(title="BYOL", group="peers", changes=_peer("byol")),
+    "vicreg": Method(title="VICReg", group="peers", changes=_peer("vicreg")),
+    "autoencoder": Method(title="autoencoder", group="peers", changes=_peer("reconstruction")),
+    "raw": Method(
+        title="raw features, standardised", group="baselines", kind="features", representation="raw"
+    ),
+    "pca": Method(title="PCA of the same width", group="baselines", kind="features"),
+    "front_end": Method(
+        title="PCA as given to the networks",
+        group="baselines",
+        kind="features",
+        representation="front_end",
+    ),
+    "pca_onehot": Method(
+        title="PCA of one-hot sequences", group="baselines", kind="features", representation="pca_onehot"
+    ),
+    "same_label": Method(
+        title="same-label mixup (sees training labels)", group="reference", kind="same_label"
+    ),
+    "scvi": Method(title="scVI", group="extra", kind="scvi", needs="scvi"),
+    "harmony": Method(title="PCA + Harmony", group="extra", kind="harmony", needs="harmonypy"),
+    "neighbor_noise": Method(title="neighbor noise", group="more_views", changes=_view("neighbor_noise")),
+    "feature_swap": Method(title="feature swap", group="more_views", changes=_view("feature_swap")),
+    "unconditional": Method(
+        title="unconditional generator",
+        group="ablations",
+        changes={"generator": {"condition": "none"}},
+    ),
+    "condition_z": Method(
+        title="conditioned on z", group="ablations", changes={"generator": {"condition": "z"}}
+    ),
+    "condition_noise": Method(
+        title="conditioned on y with noise 0.3",
+        group="ablations",
+        changes={"generator": {"condition_noise": 0.3}},
+    ),
+    "hard_loss": Method(
+        title="hard contrastive loss", group="ablations", changes={"loss": {"name": "hard_contrastive"}}
+    ),
+    "info_nce": Method(title="InfoNCE", group="ablations", changes={"loss": {"name": "info_nce"}}),
+    "both_views": Method(
+        title="both views generated", group="ablations", changes={"train": {"generated_views": "both"}}
+    ),
+    "always_generated": Method(
+        title="every other view generated",
+        group="ablations",
+        changes={"train": {"generated_fraction": 1.0}},
+    ),
+    "rounds_2": Method(title="2 rounds", group="ablations", changes={"train": {"rounds": 2}}),
+    "rounds_4": Method(title="4 rounds", group="ablations", changes={"train": {"rounds": 4}}),
+    "guidance_half": Method(
+        title="guidance 0.5", group="ablations", changes={"generator": {"guidance": 0.5}}
+    ),
+    "guidance_2": Method(title="guidance 2", group="ablations", changes={"generator": {"guidance": 2.0}}),
+    "partial_noising": Method(
+        title="noised to 60 % only", group="ablations", changes={"generator": {"noising": 0.6}}
+    ),
+    "bank_4": Method(
+        title="4 generated rows a row", group="ablations", changes={"train": {"bank_size": 4}}
+    ),
+    "no_front_end": Method(
+        title="no front end", group="ablations", changes={"features": {"front_end": "none"}}
+    ),
+    "paper": Method(title="preset paper", group="extra", preset="paper"),
+}
+
+
+def choose_methods(names: Iterable[str]) -> dict[str, Method]:
+    """Find methods by their names and the names of groups.
+
+    Parameters
+    ----------
+    names
+        Names of :data:`METHODS`, of groups, or `"default"` (all but more views, ablations and extras).
+
+    Returns
+    -------
+    Methods by name, in the order of :data:`METHODS`.
+
+    Raises
+    ------
+    InputError
+        If a name is unknown.
+
+    Examples
+    --------
+    >>> list(choose_methods(["diffaug", "baselines"]))
+    ['diffaug', 'raw', 'pca', 'front_end', 'pca_onehot']
+    """
+    wanted = set(names)
+    groups = {method.group for method in METHODS.values()}
+    if unknown := sorted(wanted - set(METHODS) - groups - {"default"}):
+        msg = (
+            f"There is no method {unknown[0]!r}. Methods are {', '.join(METHODS)}; groups of them are "
+            f"default, {', '.join(sorted(groups))}."
+        )
+        raise InputError(msg)
+    if "default" in wanted:
+        wanted |= set(DEFAULT_GROUPS)
+    return {name: method for name, method in METHODS.items() if name in wanted or method.group in wanted}
+
+
+def missing_extra(method: Method) -> str | None:
+    """Say what to install for a method, or None where all is there."""
+    if method.needs is None or find_spec(method.needs) is not None:
+        return None
+    return f'it needs the package {method.needs}: pip install "diffaug-bio[eval]"'

@@ -1,0 +1,344 @@
+"""Running a benchmark: each cell in a process of its own, each result on the disk as soon as it is made."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import logging
+import multiprocessing
+import platform
+import tempfile
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from diffaug_bio import __version__
+from diffaug_bio._files import write_text
+from diffaug_bio._validation import check_unique
+from diffaug_bio.benchmark._data import BenchmarkData
+from diffaug_bio.benchmark._methods import METHODS, choose_methods, missing_extra
+from diffaug_bio.config import DiffAugConfig
+from diffaug_bio.errors import InputError
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable, Sequence
+    from multiprocessing.connection import Connection
+    from multiprocessing.process import BaseProcess
+
+    import pandas as pd
+
+logger = logging.getLogger(__name__)
+
+COLUMNS = ("data", "method", "seed", "metric", "value", "seconds", "peak_memory_mb")
+_PRELOADED = (
+    "diffaug_bio.benchmark._score",
+    "diffaug_bio.estimator",
+    "anndata",
+    "sklearn.ensemble",
+    "sklearn.linear_model",
+    "sklearn.manifold",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One method on one data set with one seed."""
+
+    data: str
+    """Name of the data set."""
+    path: str
+    """Where its rows lie, as :meth:`BenchmarkData.write` wrote them."""
+    method: str
+    """Name of the method."""
+    seed: int
+    """Seed."""
+    config: DiffAugConfig
+    """What all methods share."""
+    held_out: bool
+    """Whether a fifth of the rows is kept from everything."""
+    threads: int
+    """CPU threads."""
+    digest: str
+    """What the data are."""
+
+    @property
+    def file_name(self) -> str:
+        """Name of the file that keeps its result."""
+        return f"{self.data}--{self.method}--{self.seed}.json"
+
+    @property
+    def key(self) -> str:
+        """Everything that the result depends on: a stored result with another key is not used."""
+        parts = dataclasses.asdict(self) | {"diffaug_bio": __version__, "torch": version("torch")}
+        method = METHODS[self.method]
+        parts["method"] = [method.kind, method.changes, method.representation, method.preset]
+        del parts["path"]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchmarkResult:
+    """What a benchmark gave."""
+
+    scores: pd.DataFrame
+    """A row for each number; columns data, method, seed, metric, value, seconds, peak_memory_mb."""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Methods that could not run on all or some data, with the reason."""
+    failed: dict[str, str] = field(default_factory=dict)
+    """Cells that broke, with the error."""
+
+
+def run(
+    data: Sequence[BenchmarkData],
+    output: str | os.PathLike[str],
+    *,
+    methods: Iterable[str] = ("default",),
+    n_seeds: int = 3,
+    config: DiffAugConfig | None = None,
+    held_out: bool = False,
+    jobs: int = 1,
+    threads: int = 1,
+    on_result: Callable[[Cell, dict[str, float], int, int], None] | None = None,
+) -> BenchmarkResult:
+    """Score methods on data with several seeds, in the same budget for each.
+
+    Results that a folder holds already, from the same data and settings, are taken from there: a run that
+    was cut goes on where it was.
+
+    Parameters
+    ----------
+    data
+        Labelled data with different names.
+    output
+        Folder for `results.csv`, `benchmark.json` and, in `cells/`, one file for each method, data set and
+        seed.
+    methods
+        Names of :data:`METHODS` or of groups of them.
+    n_seeds
+        Seeds are 0 up to one less.
+    config
+        What all methods share; the default preset if left out.
+    held_out
+        Whether a fifth of the rows, another one for each seed, is kept from preprocessing, method and
+        probe, and only they are scored.
+    jobs
+        Cells that run at the same time.
+    threads
+        CPU threads of each.
+    on_result
+        Called with each cell that is done, its scores, and how many of how many are done.
+
+    Returns
+    -------
+    The scores, and what could not run.
+
+    Raises
+    ------
+    InputError
+        If names repeat, a method is unknown, or the folder holds something else.
+
+    Examples
+    --------
+    >>> import diffaug_bio as db, scanpy as sc
+    >>> adata = sc.datasets.pbmc68k_reduced()
+    >>> data = db.benchmark.BenchmarkData.from_anndata(adata, name="pbmc", label_key="bulk_labels")
+    >>> result = db.benchmark.run([data], "results", methods=["pca", "raw"])  # doctest: +SKIP
+    >>> db.benchmark.summarise(result.scores)  # doctest: +SKIP
+    """
+    folder = Path(output)
+    _check_settings(data, folder, n_seeds=n_seeds, jobs=jobs, threads=threads)
+    chosen = choose_methods(methods)
+    left_out = {name: reason for name in chosen if (reason := missing_extra(chosen[name]))}
+    for name, reason in left_out.items():
+        logger.warning("%s is left out: %s.", name, reason)
+    runnable = [name for name in chosen if name not in left_out]
+    if not runnable:
+        msg = "None of the methods can run; see the log."
+        raise InputError(msg)
+    config = config or DiffAugConfig()
+    (folder / "cells").mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        cells: list[Cell] = []
+        for number, one in enumerate(data):
+            path = Path(temporary, f"{number}.h5ad")
+            one.write(path)
+            first = Cell(
+                data=one.name,
+                path=str(path),
+                method=runnable[0],
+                seed=0,
+                config=config,
+                held_out=held_out,
+                threads=threads,
+                digest=one.digest(),
+            )
+            cells += [
+                dataclasses.replace(first, method=name, seed=seed)
+                for seed in range(n_seeds)
+                for name in runnable
+            ]
+        settings = {
+            "diffaug_bio": __version__,
+            "config": config.to_dict(),
+            "methods": runnable,
+            "data": {one.name: one.n_obs for one in data},
+            "n_seeds": n_seeds,
+            "held_out": held_out,
+            "threads": threads,
+            "jobs": jobs,
+            "platform": platform.platform(),
+            "versions": {name: version(name) for name in ("torch", "numpy", "scikit-learn", "igraph")},
+        }
+        write_text(folder / "benchmark.json", json.dumps(settings, indent=2) + "\n")
+        outcomes = _run_cells(cells, folder / "cells", jobs=jobs, on_result=on_result)
+    result = _collect(cells, outcomes, left_out)
+    write_text(folder / "results.csv", result.scores.to_csv(index=False))
+    return result
+
+
+def _check_settings(
+    data: Sequence[BenchmarkData], folder: Path, *, n_seeds: int, jobs: int, threads: int
+) -> None:
+    """Refuse settings that cannot be run, and a folder with something else in it."""
+    if not data or min(n_seeds, jobs, threads) < 1:
+        msg = (
+            f"A benchmark needs data, and seeds, jobs and threads of at least 1; got {len(data)} data sets."
+        )
+        raise InputError(msg)
+    check_unique([one.name for one in data], what="names of data sets", remedy="Rename the files.")
+    if folder.exists() and not folder.is_dir():
+        msg = f"{folder} exists and is not a folder. Choose another output folder."
+        raise InputError(msg)
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "benchmark.json").is_file():
+        msg = f"{folder} holds something else than a benchmark. Choose another or an empty output folder."
+        raise InputError(msg)
+
+
+def _run_cells(
+    cells: Sequence[Cell],
+    folder: Path,
+    *,
+    jobs: int,
+    on_result: Callable[[Cell, dict[str, float], int, int], None] | None,
+) -> dict[Cell, dict[str, Any]]:
+    """Run what is not stored yet, and give all outcomes."""
+    outcomes = {cell: stored for cell in cells if (stored := _stored(folder, cell)) is not None}
+    if outcomes:
+        logger.info("%d of %d results are there already.", len(outcomes), len(cells))
+    waiting = [cell for cell in reversed(cells) if cell not in outcomes]
+    context = _context()
+    running: dict[Any, tuple[Cell, BaseProcess]] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                cell = waiting.pop()
+                receiver, sender = context.Pipe(duplex=False)
+                process = context.Process(target=_run_cell, args=(cell, sender), daemon=True)
+                process.start()
+                sender.close()
+                running[receiver] = cell, process
+            for receiver in wait(list(running)):
+                cell, process = running.pop(receiver)
+                outcomes[cell] = outcome = _received(receiver, process)
+                if "error" not in outcome:
+                    write_text(folder / cell.file_name, json.dumps({"key": cell.key, **outcome}, indent=1))
+                    if on_result is not None and "scores" in outcome:
+                        on_result(cell, outcome["scores"], len(outcomes), len(cells))
+    finally:
+        for _, process in running.values():
+            process.terminate()
+    return outcomes
+
+
+def _context() -> Any:
+    """Choose processes that start with everything imported, where the platform can do so."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(_PRELOADED))
+    return context
+
+
+def _stored(folder: Path, cell: Cell) -> dict[str, Any] | None:
+    """Outcome that an earlier run left, if data and settings were the same."""
+    path = folder / cell.file_name
+    if not path.is_file():
+        return None
+    stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return stored if stored.pop("key", None) == cell.key else None
+
+
+def _received(receiver: Any, process: BaseProcess) -> dict[str, Any]:
+    """Outcome of a process; one that was killed sends nothing."""
+    try:
+        outcome: dict[str, Any] = receiver.recv()
+    except EOFError:
+        process.join()
+        outcome = {"error": f"its process ended with code {process.exitcode}, perhaps for lack of memory"}
+    receiver.close()
+    process.join()
+    return outcome
+
+
+def _run_cell(cell: Cell, sender: Connection) -> None:
+    """Score one cell; runs in a process of its own."""
+    import warnings
+
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    from diffaug_bio.benchmark._embedders import NotApplicableError
+    from diffaug_bio.benchmark._score import score_method
+
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(cell.threads)
+    logging.getLogger("diffaug_bio").setLevel(logging.ERROR)
+    try:
+        with threadpool_limits(cell.threads):
+            scores = score_method(
+                BenchmarkData.read(Path(cell.path)),
+                METHODS[cell.method],
+                cell.config,
+                seed=cell.seed,
+                held_out=cell.held_out,
+            )
+        sender.send({"scores": scores})
+    except NotApplicableError as error:
+        sender.send({"not_applicable": str(error)})
+    except Exception as error:  # noqa: BLE001 - whatever breaks one method must not break the others
+        sender.send({"error": f"{type(error).__name__}: {error}"})
+    sender.close()
+
+
+def _collect(
+    cells: Sequence[Cell], outcomes: dict[Cell, dict[str, Any]], left_out: dict[str, str]
+) -> BenchmarkResult:
+    """Bring outcomes into one table, and say what is missing."""
+    import pandas as pd
+
+    rows: list[tuple[object, ...]] = []
+    missing, failed = dict(left_out), {}
+    for cell in cells:
+        outcome = outcomes[cell]
+        if "error" in outcome:
+            failed[f"{cell.method} on {cell.data}, seed {cell.seed}"] = outcome["error"]
+        elif "not_applicable" in outcome:
+            missing[f"{cell.method} on {cell.data}"] = outcome["not_applicable"]
+        else:
+            scores = dict(outcome["scores"])
+            cost = (scores.pop("seconds"), scores.pop("peak_memory_mb", None))
+            rows += [
+                (cell.data, cell.method, cell.seed, name, value, *cost) for name, value in scores.items()
+            ]
+    for name, reason in missing.items():
+        if name not in left_out:
+            logger.info("%s is left out: %s.", name, reason)
+    for name, reason in failed.items():
+        logger.error("%s broke: %s", name, reason)
+    return BenchmarkResult(
+        scores=pd.DataFrame(rows, columns=list(COLUMNS)), left_out=missing, failed=failed
+    )

@@ -1,0 +1,115 @@
+"""One cell of a benchmark: a method, a seed and a data set in, numbers out."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from diffaug_bio import metrics
+from diffaug_bio._process import peak_memory
+from diffaug_bio.benchmark._embedders import embed, preprocess
+from diffaug_bio.tl._evaluate import score_generated
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from diffaug_bio.benchmark._data import BenchmarkData
+    from diffaug_bio.benchmark._methods import Method
+    from diffaug_bio.config import DiffAugConfig
+    from diffaug_bio.estimator import DiffAug
+
+_MAX_REFERENCE_ROWS = 2000  # trustworthiness takes memory by their square
+
+
+def score_method(
+    data: BenchmarkData, method: Method, config: DiffAugConfig, *, seed: int, held_out: bool
+) -> dict[str, float]:
+    """Fit a method with a seed, and score its frozen embedding.
+
+    Parameters
+    ----------
+    data
+        Labelled data.
+    method
+        What to fit.
+    config
+        The configuration that all methods share.
+    seed
+        Seed of the method, of the folds and of the metrics.
+    held_out
+        Whether a fifth of the rows is kept from everything, preprocessing included, and only they are
+        scored. Otherwise all rows are embedded, without labels, and folds hide labels from the probes.
+
+    Returns
+    -------
+    The scores of :func:`diffaug_bio.metrics.evaluate`; for methods with a generator those of
+    :func:`diffaug_bio.metrics.generated_quality` as `generated_…`; `width`, `encoder_steps`, `seconds`
+    (fit and embedding) and `peak_memory_mb` (of this process).
+
+    Raises
+    ------
+    NotApplicableError
+        If the method cannot embed these data.
+    """
+    scored = np.flatnonzero(data.scored)
+    groups = None if data.groups is None else data.groups[scored]
+    splits = metrics.make_splits(data.labels[scored], groups=groups, seed=seed)
+    one_split = held_out or method.is_labelled
+    train, test = splits[0]
+    started = time.perf_counter()
+    result = embed(
+        data,
+        method,
+        config,
+        fit_rows=scored[train] if held_out else None,
+        train_rows=scored[train],
+        seed=seed,
+    )
+    seconds, memory = time.perf_counter() - started, peak_memory()
+    scores = metrics.evaluate(
+        result.embedding[scored],
+        data.labels[scored],
+        groups=groups,
+        splits=[(train, test)] if one_split else splits,
+        seed=seed,
+    )
+    reference = preprocess(data, config, fit_rows=None, seed=seed)
+    rows = _sample(data.n_obs, seed=seed)
+    scores["trustworthiness"] = metrics.trustworthiness(
+        reference.dense_rows(data.matrix[rows]), result.embedding[rows], seed=seed
+    )
+    if result.model is not None:
+        n_fitted = len(train) if held_out else data.n_obs
+        scores["encoder_steps"] = float(_encoder_steps(result.model, n_fitted))
+        if result.model.has_generator:
+            fitted = scored[train] if held_out else np.arange(data.n_obs)
+            quality = score_generated(
+                result.model,
+                data.matrix[fitted],
+                labels=data.labels[fitted],
+                scored=data.scored[fitted],
+                seed=seed,
+            )
+            scores |= {f"generated_{name}": value for name, value in quality.items()}
+    scores |= {"width": float(result.embedding.shape[1]), "seconds": seconds}
+    return scores if memory is None else {**scores, "peak_memory_mb": memory}
+
+
+def _sample(n_rows: int, *, seed: int) -> NDArray[np.int64]:
+    """Row numbers of at most 2000 rows, drawn at random."""
+    if n_rows <= _MAX_REFERENCE_ROWS:
+        return np.arange(n_rows)
+    rng = np.random.default_rng(seed)
+    return np.sort(rng.choice(n_rows, size=_MAX_REFERENCE_ROWS, replace=False))
+
+
+def _encoder_steps(model: DiffAug, n_fitted: int) -> int:
+    """Count the steps that the encoder took, early stops as they were."""
+    from diffaug_bio.core.batches import n_batches, split_rows
+
+    settings = model.config_.train
+    train_rows, _ = split_rows(n_fitted, settings.validation_fraction, seed=model.random_state)
+    n_epochs = sum(event.phase != "generator" for event in model.history_)
+    return n_epochs * n_batches(len(train_rows), settings.batch_size)

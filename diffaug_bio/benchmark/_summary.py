@@ -1,0 +1,130 @@
+"""From the tidy table of a benchmark to what one reads: means, spreads, ranks, tests, gains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from diffaug_bio.benchmark._methods import METHODS
+from diffaug_bio.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+MAIN_METRICS = ("linear_probe", "knn_accuracy", "kmeans_nmi", "leiden_nmi")
+_NEUTRAL = 0.002  # a mean difference up to this is called none
+_TESTABLE = 6  # fewer pairs cannot reach p < 0.05, whatever they are
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """Condensed results; scores are shares, not percent."""
+
+    by_data: pd.DataFrame
+    """Columns metric, data, method, mean and spread (standard deviation over seeds)."""
+    overall: pd.DataFrame
+    """Columns metric, method, n_data, mean (over data sets), rank (mean rank over data sets among the
+    unlabelled methods that ran on all of them, nan for others); and of DiffAug against the method, over
+    the data sets that both ran on: difference of means, won, lost, and p of Wilcoxon's signed-rank test
+    (nan below six data sets)."""
+
+
+def summarise(scores: pd.DataFrame, *, metrics: Sequence[str] = MAIN_METRICS) -> Summary:
+    """Condense the table of a benchmark.
+
+    Parameters
+    ----------
+    scores
+        As :func:`run` gives it, or `results.csv` read again.
+    metrics
+        Which metrics.
+
+    Raises
+    ------
+    InputError
+        If a metric is not in the table.
+    """
+    import pandas as pd
+
+    known = set(scores["metric"])
+    if unknown := [name for name in metrics if name not in known]:
+        msg = f"The table has no metric {unknown[0]!r}; it holds {', '.join(sorted(known))}."
+        raise InputError(msg)
+    chosen = scores[scores["metric"].isin(list(metrics))]
+    cells = chosen.groupby(["metric", "data", "method"], sort=False)["value"]
+    by_data = cells.agg(mean="mean", spread="std").fillna({"spread": 0.0}).reset_index()
+    parts = []
+    for metric in metrics:
+        means = by_data[by_data["metric"] == metric].pivot_table(
+            index="method", columns="data", values="mean", sort=False
+        )
+        table = pd.DataFrame({"n_data": means.notna().sum(axis=1), "mean": means.mean(axis=1)})
+        table = table.join(_mean_ranks(means)).join(_paired_tests(means))
+        parts.append(table.rename_axis("method").reset_index().assign(metric=metric))
+    return Summary(by_data=by_data, overall=pd.concat(parts, ignore_index=True))
+
+
+def gains(scores: pd.DataFrame, *, against: str, metric: str) -> pd.DataFrame:
+    """Compare DiffAug with another method on each data set, seed by seed.
+
+    Parameters
+    ----------
+    scores
+        As :func:`run` gives it.
+    against
+        The other method.
+    metric
+        Which score.
+
+    Returns
+    -------
+    Columns data, gain (DiffAug less the other, mean over seeds), lowest and highest over the seeds, and
+    verdict: `"helps"` or `"hurts"` where the gain is beyond 0.2 points and has the same sign with every
+    seed, else `"no difference"`.
+    """
+    import pandas as pd
+
+    wide = scores[scores["metric"] == metric].pivot_table(
+        index=["data", "seed"], columns="method", values="value", sort=False
+    )
+    both = wide.dropna(subset=["diffaug", against])
+    difference = (both["diffaug"] - both[against]).groupby(level="data", sort=False)
+    table = pd.DataFrame(
+        {"gain": difference.mean(), "lowest": difference.min(), "highest": difference.max()}
+    )
+    helps = (table["gain"] > _NEUTRAL) & (table["lowest"] > 0)
+    hurts = (table["gain"] < -_NEUTRAL) & (table["highest"] < 0)
+    table["verdict"] = np.select([helps, hurts], ["helps", "hurts"], "no difference")
+    return table.reset_index()
+
+
+def _mean_ranks(means: pd.DataFrame) -> pd.Series:
+    """Mean rank over data sets, 1 is best, of unlabelled methods that ran on all of them."""
+    complete = means.notna().all(axis=1)
+    ranked = [name for name in means.index[complete] if not METHODS[name].is_labelled]
+    return means.loc[ranked].rank(ascending=False).mean(axis=1).rename("rank")
+
+
+def _paired_tests(means: pd.DataFrame) -> pd.DataFrame:
+    """DiffAug against each other method over the data sets that both ran on."""
+    import pandas as pd
+    from scipy.stats import wilcoxon
+
+    rows: dict[str, dict[str, float]] = {}
+    for name in means.index if "diffaug" in means.index else []:
+        pairs = means.loc[["diffaug", name]].dropna(axis=1)
+        difference = pairs.loc["diffaug"].to_numpy() - pairs.loc[name].to_numpy()
+        testable = len(difference) >= _TESTABLE and bool(np.any(difference))
+        if name != "diffaug" and len(difference):
+            rows[name] = {
+                "difference": float(difference.mean()),
+                "won": float((difference > 0).sum()),
+                "lost": float((difference < 0).sum()),
+                "p": float(wilcoxon(difference).pvalue) if testable else np.nan,
+            }
+    columns = ["difference", "won", "lost", "p"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=None if rows else columns)

@@ -1,0 +1,161 @@
+"""What the encoder is trained for: the contrastive losses, and those of the peers to compare with."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from diffaug_bio.core.encoders import mlp
+from diffaug_bio.core.losses import byol, info_nce, nt_xent, soft_contrastive_loss, vicreg
+from diffaug_bio.core.runtime import seeded_initialisation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from diffaug_bio.config import DiffAugConfig, LossConfig
+
+_TARGET_DECAY = 0.99  # of BYOL's target network, that of its short runs (Grill et al. 2020, table 5)
+
+
+class ObjectiveLoss(Protocol):
+    """Loss of a batch."""
+
+    def __call__(self, x: Tensor, pair: Tensor) -> Tensor:
+        """Compute it, a scalar.
+
+        Parameters
+        ----------
+        x
+            Rows. Shape: `(batch, n_features)`.
+        pair
+            Their first views, followed by their other views. Shape: `(2 * batch, n_features)`.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objective:
+    """A loss, the networks that it trains, and what follows a step."""
+
+    loss: ObjectiveLoss
+    trained: list[nn.Module]
+    after_step: Callable[[int], None]
+    keeps_best: bool = True
+    """Whether a lower held-out loss means a better encoder; BYOL's is lowest where it has collapsed."""
+
+
+def build_objective(
+    config: DiffAugConfig,
+    encoder: nn.Module,
+    projector: nn.Module,
+    *,
+    n_features: int,
+    seed: int,
+    autocast: Callable[[], AbstractContextManager[object]],
+) -> Objective:
+    """Make the configured objective; networks that only it needs are made here.
+
+    Parameters
+    ----------
+    config
+        Its `loss` names the objective.
+    encoder, projector
+        The networks to train, on the device where everything runs.
+    n_features
+        Width of a row.
+    seed
+        Seed of further weights.
+    autocast
+        Context in which networks run.
+    """
+    if config.loss.name == "reconstruction":
+        return _reconstruction(config, encoder, n_features=n_features, seed=seed, autocast=autocast)
+    if config.loss.name == "byol":
+        return _byol(config, encoder, projector, seed=seed, autocast=autocast)
+
+    def loss(x: Tensor, pair: Tensor) -> Tensor:
+        with autocast():
+            y = encoder(pair)
+            z = projector(y)
+        (y_first, _), (z_first, z_other) = y.chunk(2), z.chunk(2)
+        return pair_loss(y_first, z_first, z_other, config.loss)
+
+    return Objective(loss=loss, trained=[encoder, projector], after_step=lambda _: None)
+
+
+def pair_loss(y: Tensor, z: Tensor, z_positive: Tensor, config: LossConfig) -> Tensor:
+    """Apply a loss of two views' projections; shapes as in :func:`losses.soft_contrastive_loss`."""
+    if config.name == "info_nce":
+        return info_nce(z, z_positive, temperature=config.temperature)
+    if config.name == "nt_xent":
+        return nt_xent(z, z_positive, temperature=config.temperature)
+    if config.name == "vicreg":
+        return vicreg(z, z_positive)
+    degrees_y = config.degrees_y if config.name == "soft_contrastive" else math.inf
+    return soft_contrastive_loss(y, z, z_positive, degrees_y=degrees_y, degrees_z=config.degrees_z)
+
+
+def update_average(average: nn.Module, module: nn.Module, *, decay: float) -> None:
+    """Move an exponential moving average of weights: `average = decay * average + (1 - decay) * new`."""
+    with torch.no_grad():
+        for target, source in zip(average.parameters(), module.parameters(), strict=True):
+            target.lerp_(source, 1 - decay)
+
+
+def _byol(
+    config: DiffAugConfig,
+    encoder: nn.Module,
+    projector: nn.Module,
+    *,
+    seed: int,
+    autocast: Callable[[], AbstractContextManager[object]],
+) -> Objective:
+    """Predict the projection that a slow copy of the networks gives the other view (Grill et al. 2020)."""
+    online = nn.Sequential(encoder, projector)
+    target = copy.deepcopy(online).requires_grad_(requires_grad=False)
+    n_projection = config.encoder.n_projection
+    with seeded_initialisation(seed + 1):
+        predictor = mlp([n_projection, *config.encoder.projector_hidden, n_projection])
+    predictor.to(next(encoder.parameters()).device)
+
+    def loss(x: Tensor, pair: Tensor) -> Tensor:
+        with autocast():
+            predicted = predictor(online(pair))
+            with torch.no_grad():
+                first, other = target(pair).chunk(2)
+        return byol(predicted, torch.cat([other, first]))
+
+    return Objective(
+        loss=loss,
+        trained=[encoder, projector, predictor, target],
+        after_step=lambda _: update_average(target, online, decay=_TARGET_DECAY),
+        keeps_best=False,
+    )
+
+
+def _reconstruction(
+    config: DiffAugConfig,
+    encoder: nn.Module,
+    *,
+    n_features: int,
+    seed: int,
+    autocast: Callable[[], AbstractContextManager[object]],
+) -> Objective:
+    """Rebuild the row from its embedding with a mirrored decoder: an autoencoder."""
+    widths = config.encoder
+    with seeded_initialisation(seed + 1):
+        decoder = mlp([widths.n_latent, *reversed(widths.hidden), n_features])
+    decoder.to(next(encoder.parameters()).device)
+
+    def loss(x: Tensor, pair: Tensor) -> Tensor:
+        with autocast():
+            rebuilt: Tensor = decoder(encoder(x))
+        return nn.functional.mse_loss(rebuilt.float(), x)
+
+    return Objective(loss=loss, trained=[encoder, decoder], after_step=lambda _: None)

@@ -1,0 +1,158 @@
+"""The networks of a fit, how they are made, and how they become arrays and back."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+import torch
+from torch import Tensor, nn
+
+from diffaug_bio.core.diffusion import GaussianDiffusion
+from diffaug_bio.core.encoders import MLPEncoder, Projector
+from diffaug_bio.core.generator import MLPDenoiser
+from diffaug_bio.core.runtime import eval_mode, seeded_initialisation
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from diffaug_bio.config import DiffAugConfig
+    from diffaug_bio.core.batches import Rows
+    from diffaug_bio.core.phases import EpochEnd
+
+BLOCK = 8192  # rows embedded or generated at once; bounds the memory of a pass over all rows
+
+
+@dataclass(slots=True)
+class TrainState:
+    """The networks and what is known of them; changes while training, on purpose."""
+
+    encoder: nn.Module
+    projector: nn.Module
+    denoiser: nn.Module
+    averaged_denoiser: nn.Module
+    diffusion: GaussianDiffusion
+    condition_mean: Tensor
+    condition_std: Tensor
+    limits: Tensor
+    """Largest absolute value of each feature, beyond which nothing is generated `(n_features,)`."""
+    history: list[EpochEnd] = field(default_factory=list)
+
+    def to(self, device: torch.device) -> Self:
+        """Move everything to a device, in place, and return it."""
+        for module in (self.encoder, self.projector, self.denoiser, self.averaged_denoiser, self.diffusion):
+            module.to(device)
+        self.condition_mean = self.condition_mean.to(device)
+        self.condition_std = self.condition_std.to(device)
+        self.limits = self.limits.to(device)
+        return self
+
+
+def build(config: DiffAugConfig, *, n_features: int, seed: int, device: torch.device) -> TrainState:
+    """Make networks with reproducible weights.
+
+    Parameters
+    ----------
+    config
+        Their shapes.
+    n_features
+        Width of a row.
+    seed
+        Seed of the weights.
+    device
+        Where they go; weights are drawn on the CPU, so that a seed means the same everywhere.
+    """
+    by_projection = config.generator.condition == "z"
+    n_condition = config.encoder.n_projection if by_projection else config.encoder.n_latent
+    with seeded_initialisation(seed):
+        encoder = MLPEncoder(n_features, config.encoder)
+        projector = Projector(config.encoder)
+        denoiser = MLPDenoiser(n_features, n_condition, config.generator)
+    diffusion = GaussianDiffusion(
+        schedule=config.generator.schedule,
+        n_steps=config.generator.n_steps,
+        prediction=config.generator.prediction,
+    )
+    return TrainState(
+        encoder=encoder.to(device),
+        projector=projector.to(device),
+        denoiser=denoiser.to(device),
+        averaged_denoiser=copy.deepcopy(denoiser).to(device).requires_grad_(requires_grad=False),
+        diffusion=diffusion.to(device),
+        condition_mean=torch.zeros(n_condition, device=device),
+        condition_std=torch.ones(n_condition, device=device),
+        limits=torch.full((n_features,), math.inf, device=device),
+    )
+
+
+def encode(encoder: nn.Module, rows: Rows) -> Tensor:
+    """Embed all rows in float32, block by block.
+
+    Returns
+    -------
+    Embeddings on the rows' device. Shape: `(n_rows, n_latent)`.
+    """
+    every = torch.arange(rows.shape[0], device=rows.device)
+    with eval_mode(encoder):
+        return torch.cat([encoder(rows.take(block)) for block in torch.split(every, BLOCK)])
+
+
+def to_arrays(state: TrainState) -> dict[str, NDArray[np.generic]]:
+    """Everything of the networks that is saved, by name; of the denoisers the averaged one."""
+    arrays = {
+        f"{name}.{key}": value
+        for name, module in _saved_networks(state).items()
+        for key, value in module.state_dict().items()
+    }
+    arrays["condition.mean"] = state.condition_mean
+    arrays["condition.std"] = state.condition_std
+    arrays["limits"] = state.limits
+    return {key: value.cpu().numpy() for key, value in arrays.items()}
+
+
+def from_arrays(
+    config: DiffAugConfig, arrays: Mapping[str, NDArray[np.generic]], *, n_features: int
+) -> TrainState:
+    """Rebuild, on the CPU, what :func:`to_arrays` gave.
+
+    Parameters
+    ----------
+    config
+        Shapes of the networks.
+    arrays
+        By name; others may be among them.
+    n_features
+        Width of a row.
+
+    Raises
+    ------
+    KeyError, RuntimeError
+        If an array is missing, or of another shape than the configuration says.
+    """
+    state = build(config, n_features=n_features, seed=0, device=torch.device("cpu"))
+    for name, module in _saved_networks(state).items():
+        weights = {
+            key.removeprefix(f"{name}."): torch.from_numpy(value)
+            for key, value in arrays.items()
+            if key.startswith(f"{name}.")
+        }
+        module.load_state_dict(weights)
+    state.denoiser.load_state_dict(state.averaged_denoiser.state_dict())
+    state.condition_mean = torch.from_numpy(arrays["condition.mean"])
+    state.condition_std = torch.from_numpy(arrays["condition.std"])
+    state.limits = torch.from_numpy(arrays["limits"])
+    return state
+
+
+def _saved_networks(state: TrainState) -> dict[str, nn.Module]:
+    """Networks that are saved, by the prefix of their weights."""
+    return {
+        "encoder": state.encoder,
+        "projector": state.projector,
+        "denoiser": state.averaged_denoiser,
+    }

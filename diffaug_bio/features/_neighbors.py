@@ -1,0 +1,46 @@
+"""Nearest rows by principal components."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_EXACT_ROWS = 50_000  # up to which brute force finds neighbors faster than an index
+
+
+def nearest_rows(scores: NDArray[np.float32], n_neighbors: int, *, seed: int) -> NDArray[np.int64]:
+    """Find each row's nearest other rows.
+
+    Parameters
+    ----------
+    scores
+        Principal components. Shape: `(n_obs, n_components)`.
+    n_neighbors
+        How many; fewer where there are not as many others.
+    seed
+        Seed of the approximate search in more than 50,000 rows.
+
+    Returns
+    -------
+    Row numbers, nearest first. Shape: `(n_obs, n_neighbors)`.
+    """
+    n_neighbors = min(n_neighbors, len(scores) - 1)
+    if len(scores) <= _EXACT_ROWS:
+        from sklearn.neighbors import NearestNeighbors
+
+        index = NearestNeighbors(n_neighbors=n_neighbors).fit(scores)
+        found = index.kneighbors(return_distance=False)
+    else:
+        from pynndescent import NNDescent
+
+        graph = NNDescent(scores, n_neighbors=n_neighbors + 1, random_state=seed)
+        rows = np.arange(len(scores))[:, None]
+        indices = graph.neighbor_graph[0]
+        # Self, which is not always first, goes last; what was not found (-1) is the row itself.
+        order = np.argsort(indices == rows, axis=1, kind="stable")
+        found = np.take_along_axis(np.where(indices < 0, rows, indices), order, axis=1)[:, :n_neighbors]
+    return np.ascontiguousarray(found, dtype=np.int64)

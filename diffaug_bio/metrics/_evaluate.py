@@ -1,0 +1,83 @@
+"""All scores of one embedding."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from diffaug_bio.metrics._clusters import kmeans_agreement, label_silhouette, leiden_agreement
+from diffaug_bio.metrics._probes import knn_probe, linear_probe
+from diffaug_bio.metrics._splits import make_splits
+from diffaug_bio.metrics._structure import trustworthiness
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from diffaug_bio.metrics._probes import FoldScores
+    from diffaug_bio.metrics._splits import Groups, Split
+
+
+def evaluate(
+    embedding: NDArray[np.float32],
+    labels: NDArray[np.str_],
+    *,
+    groups: Groups | None = None,
+    splits: Sequence[Split] | None = None,
+    reference: NDArray[np.float32] | None = None,
+    seed: int = 0,
+) -> dict[str, float]:
+    """Score an embedding by linear probe, nearest neighbors, clusters and distances.
+
+    Parameters
+    ----------
+    embedding
+        Shape: `(n_obs, n_latent)`.
+    labels
+        One label a row, each at least five times. Shape: `(n_obs,)`.
+    groups
+        What must stand on one side of every split as a whole. Shape: `(n_obs,)`.
+    splits
+        Row numbers of training and test rows to use instead of folds made from `seed`; may be one pair.
+    reference
+        The rows before the embedding. Shape: `(n_obs, n_vars)`.
+    seed
+        Seed of the folds, of clusters, and of samples of rows.
+
+    Returns
+    -------
+    For `linear` and `knn`: `linear_probe` and `knn_accuracy` (mean accuracy over the folds) with
+    `…_spread` (its standard deviation over the folds, 0 for one fold), `…_macro_f1` and
+    `…_balanced_accuracy`. Those of :func:`kmeans_agreement` and :func:`leiden_agreement`; `silhouette`
+    of the labels; with a `reference`, `trustworthiness`.
+
+    Raises
+    ------
+    InputError
+        If the groups or splits cannot be used.
+    """
+    if splits is None:
+        splits = make_splits(labels, groups=groups, seed=seed)
+    linear = linear_probe(embedding, labels, groups=groups, splits=splits, seed=seed)
+    neighbors = knn_probe(embedding, labels, groups=groups, splits=splits, seed=seed)
+    scores = {
+        **_summary(linear, accuracy="linear_probe", prefix="linear"),
+        **_summary(neighbors, accuracy="knn_accuracy", prefix="knn"),
+        **kmeans_agreement(embedding, labels, seed=seed),
+        **leiden_agreement(embedding, labels, seed=seed),
+        "silhouette": label_silhouette(embedding, labels, seed=seed),
+    }
+    if reference is not None:
+        scores["trustworthiness"] = trustworthiness(reference, embedding, seed=seed)
+    return scores
+
+
+def _summary(scores: FoldScores, *, accuracy: str, prefix: str) -> dict[str, float]:
+    """Means over the folds, and the spread of the accuracy."""
+    return {
+        accuracy: float(scores.accuracy.mean()),
+        f"{accuracy}_spread": float(scores.accuracy.std(ddof=1)) if len(scores.accuracy) > 1 else 0.0,
+        f"{prefix}_macro_f1": float(scores.macro_f1.mean()),
+        f"{prefix}_balanced_accuracy": float(scores.balanced_accuracy.mean()),
+    }

@@ -1,0 +1,162 @@
+"""Which rows have a label, and a group, that can be scored."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from diffaug_bio._validation import shorten
+from diffaug_bio.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+N_FOLDS = 5
+_MAX_FRACTIONAL = 50  # different fractional numbers that may still be classes
+_MANY_CLASSES = 10
+
+logger = logging.getLogger(__name__)
+
+
+def check_labels(
+    labels: Sequence[object] | NDArray[Any], *, key: str, log: bool = True
+) -> NDArray[np.bool_]:
+    """Find the rows whose label can be scored by 5-fold cross-validation.
+
+    Parameters
+    ----------
+    labels
+        One label a row; missing ones are None or nan. Numbers are taken as classes.
+    key
+        Name of the labels, for the error and the log.
+    log
+        Whether to log which rows are left out, and why.
+
+    Returns
+    -------
+    Rows with a label that at least five rows have. Shape: `(n_obs,)`.
+
+    Raises
+    ------
+    InputError
+        If fewer than two labels are that common, or the labels are a measurement: more than 50 different
+        numbers that are not whole.
+    """
+    import pandas as pd
+
+    values = np.asarray(labels, dtype=object)
+    known = np.asarray(~pd.isna(values), dtype=bool)
+    _check_numbers(values[known], key=key, log=log)
+    names, counts = np.unique(values[known].astype(str), return_counts=True)
+    common = names[counts >= N_FOLDS]
+    if len(common) < 2:
+        what = f"only one class ({str(common[0])!r}) occurs" if len(common) else "none occurs"
+        msg = (
+            f"Labels {key!r} cannot be scored: {len(names)} different ones, of which {what} at least "
+            f"{N_FOLDS} times, and 2 such are needed. Choose a column of classes."
+        )
+        raise InputError(msg)
+    if log and not known.all():
+        logger.info("%d rows without a label in %r are not scored.", int((~known).sum()), key)
+    if log and len(common) < len(names):
+        rare = counts < N_FOLDS
+        logger.warning(
+            "%d rows are not scored: their class in %r has fewer than %d rows (%s).",
+            int(counts[rare].sum()),
+            key,
+            N_FOLDS,
+            shorten(names[rare]),
+        )
+    return known & np.isin(values.astype(str), common)
+
+
+def check_groups(
+    groups: Sequence[object] | NDArray[Any],
+    labels: Sequence[object] | NDArray[Any],
+    *,
+    key: str,
+) -> NDArray[np.bool_]:
+    """Find the rows whose class can be scored on groups that were not trained on.
+
+    A class that a single group has cannot be: its rows stand either all in training or all in the test.
+
+    Parameters
+    ----------
+    groups
+        What must not be split (a subject, a batch), one a row.
+    labels
+        One label a row; rows where it is missing cannot be used, and need no group.
+    key
+        Name of the groups, for the error and the log.
+
+    Returns
+    -------
+    Rows whose class occurs in at least two groups. Shape: `(n_obs,)`.
+
+    Raises
+    ------
+    InputError
+        If a labelled row has no group, or fewer than two groups or such classes are left.
+    """
+    import pandas as pd
+
+    ids, values = np.asarray(groups, dtype=object), np.asarray(labels, dtype=object)
+    if ids.shape != values.shape:
+        msg = f"There are {len(ids)} groups for {len(values)} labels; give one for each row."
+        raise InputError(msg)
+    known = np.asarray(~pd.isna(values), dtype=bool)
+    n_missing = int(pd.isna(ids[known]).sum())
+    if n_missing:
+        msg = f"{n_missing} labelled rows have no group in {key!r}. Fill it in, or leave these rows out."
+        raise InputError(msg)
+    names, label_codes = np.unique(values[known].astype(str), return_inverse=True)
+    n_groups = len(np.unique(ids[known].astype(str)))
+    pairs = pd.DataFrame({"label": label_codes, "group": ids[known].astype(str)}).drop_duplicates()
+    shared = np.bincount(pairs["label"], minlength=len(names)) >= 2
+    if n_groups < 2 or shared.sum() < 2:
+        msg = (
+            f"Groups {key!r} cannot be held out: there are {n_groups}, and {int(shared.sum())} of "
+            f"{len(names)} classes occur in at least 2 of them; 2 such classes are needed."
+        )
+        raise InputError(msg)
+    if not shared.all():
+        logger.warning(
+            "%d rows are not scored: their class occurs in one group of %r only (%s).",
+            int((~shared[label_codes]).sum()),
+            key,
+            shorten(names[~shared]),
+        )
+    usable = np.zeros(len(values), dtype=bool)
+    usable[known] = shared[label_codes]
+    return usable
+
+
+def _check_numbers(values: NDArray[np.object_], *, key: str, log: bool) -> None:
+    """Refuse numbers that are a measurement, and say that others are taken as classes."""
+    numbers = (int, float, np.integer, np.floating)
+    if not len(values) or not all(isinstance(v, numbers) and not isinstance(v, bool) for v in values):
+        return
+    different = np.unique(values.astype(np.float64))
+    whole = bool(np.all(different == np.rint(different)))
+    if not whole and len(different) > _MAX_FRACTIONAL:
+        msg = (
+            f"Labels {key!r} look like a measurement, not classes: {len(different)} different numbers "
+            f"with fractions, such as {different[len(different) // 2]:g}. Choose a column of classes."
+        )
+        raise InputError(msg)
+    if not log:
+        return
+    if not whole or len(different) > max(_MANY_CLASSES, len(values) / _MANY_CLASSES):
+        logger.warning(
+            "Labels %r look like a measurement, not classes: %d different numbers in %d rows. Each is "
+            "scored as a class.",
+            key,
+            len(different),
+            len(values),
+        )
+    else:
+        logger.info("The %d different numbers in %r are taken as classes.", len(different), key)

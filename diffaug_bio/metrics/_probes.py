@@ -1,0 +1,196 @@
+"""Classifiers on a frozen embedding, scored on rows that they were not fitted to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from diffaug_bio._validation import shorten
+from diffaug_bio.errors import InputError
+from diffaug_bio.metrics._splits import group_names, inner_splits, make_splits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from diffaug_bio.metrics._splits import Groups, Split
+
+    # training rows, their labels, their groups, rows to predict -> predicted labels
+    Predict = Callable[
+        [NDArray[np.float64], NDArray[np.str_], "NDArray[np.str_] | None", NDArray[np.float64]],
+        NDArray[np.str_],
+    ]
+
+N_NEIGHBORS = 11
+_STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
+
+
+@dataclass(frozen=True, slots=True)
+class FoldScores:
+    """Scores of one classifier, one number a fold, each of shape `(n_folds,)`."""
+
+    accuracy: NDArray[np.float64]
+    """Share of the test rows that are predicted right."""
+    macro_f1: NDArray[np.float64]
+    """F1, averaged over the classes among the test rows."""
+    balanced_accuracy: NDArray[np.float64]
+    """Recall, averaged over the classes among the test rows."""
+
+
+def linear_probe(
+    embedding: NDArray[np.float32],
+    labels: NDArray[np.str_],
+    *,
+    groups: Groups | None = None,
+    splits: Sequence[Split] | None = None,
+    seed: int = 0,
+) -> FoldScores:
+    """Score multinomial logistic regression on the frozen embedding.
+
+    The strength of the L2 penalty is chosen from 1e-3 to 10 by a 3-fold cross-validation inside each
+    training fold (which keeps groups together too, unless the fold holds one group only). The embedding
+    is centred and divided by one number, both learned from the training fold, so that no embedding
+    profits from a strength that happens to suit its scale. Columns are not standardised one by one: that
+    would blow up the noise in the last principal components, and make PCA look worse than it is.
+
+    Parameters
+    ----------
+    embedding
+        Shape: `(n_obs, n_latent)`.
+    labels
+        One label a row. Shape: `(n_obs,)`.
+    groups
+        As for :func:`make_splits`.
+    splits
+        Row numbers of training and test rows to use instead of folds made from `seed`; may be one pair.
+    seed
+        Seed of the folds.
+
+    Returns
+    -------
+    Scores, one a fold.
+
+    Raises
+    ------
+    InputError
+        If a given split has a group on both sides.
+    """
+    return _score_splits(_predict_linear, embedding, labels, groups=groups, splits=splits, seed=seed)
+
+
+def knn_probe(
+    embedding: NDArray[np.float32],
+    labels: NDArray[np.str_],
+    *,
+    groups: Groups | None = None,
+    splits: Sequence[Split] | None = None,
+    seed: int = 0,
+) -> FoldScores:
+    """Score the vote of the 11 nearest training rows by Euclidean distance.
+
+    Parameters
+    ----------
+    embedding, labels, groups, splits, seed
+        As for :func:`linear_probe`.
+
+    Returns
+    -------
+    Scores, one a fold.
+
+    Raises
+    ------
+    InputError
+        If a given split has a group on both sides.
+    """
+    return _score_splits(_predict_neighbors, embedding, labels, groups=groups, splits=splits, seed=seed)
+
+
+def _score_splits(
+    predict: Predict,
+    embedding: NDArray[np.float32],
+    labels: NDArray[np.str_],
+    *,
+    groups: Groups | None,
+    splits: Sequence[Split] | None,
+    seed: int,
+) -> FoldScores:
+    """Fit and score a classifier on every split."""
+    from sklearn.metrics import accuracy_score, f1_score, recall_score
+
+    values = np.asarray(embedding, dtype=np.float64)
+    ids = None if groups is None else group_names(groups)
+    if splits is None:
+        splits = make_splits(labels, groups=ids, seed=seed)
+    scores = []
+    for train, test in splits:
+        if ids is not None and len(both := np.intersect1d(ids[train], ids[test])):
+            msg = f"`splits` has groups on both sides: {shorten(both)}. Leave `groups` or `splits` out."
+            raise InputError(msg)
+        found = predict(values[train], labels[train], None if ids is None else ids[train], values[test])
+        truth = labels[test]
+        mean = {"labels": np.unique(truth), "average": "macro", "zero_division": 0.0}
+        scores.append(
+            [
+                accuracy_score(truth, found),
+                f1_score(truth, found, **mean),
+                recall_score(truth, found, **mean),
+            ]
+        )
+    return FoldScores(*np.array(scores, dtype=np.float64).T)
+
+
+def _predict_linear(
+    train: NDArray[np.float64],
+    labels: NDArray[np.str_],
+    groups: NDArray[np.str_] | None,
+    test: NDArray[np.float64],
+) -> NDArray[np.str_]:
+    """Predict by logistic regression whose every choice is made on the training rows."""
+    from sklearn.linear_model import LogisticRegressionCV
+
+    if len(np.unique(labels)) == 1:  # all that held-out groups may leave
+        return np.full(len(test), labels[0])
+    # Strengths are fitted in turn, each from the solution before, which a grid search would not do.
+    probe = LogisticRegressionCV(
+        Cs=list(_STRENGTHS),
+        cv=inner_splits(labels, groups),
+        l1_ratios=(0.0,),
+        max_iter=500,
+        scoring="accuracy",
+        tol=1e-3,
+        use_legacy_attributes=False,
+    )
+    train, test = _standardise(train, test)
+    return np.asarray(probe.fit(train, labels).predict(test))
+
+
+def _predict_neighbors(
+    train: NDArray[np.float64],
+    labels: NDArray[np.str_],
+    groups: NDArray[np.str_] | None,
+    test: NDArray[np.float64],
+) -> NDArray[np.str_]:
+    """Predict by the vote of the nearest training rows."""
+    from sklearn.neighbors import KNeighborsClassifier
+
+    n_neighbors = min(N_NEIGHBORS, (len(train) + len(test)) // 2, len(train))
+    return np.asarray(KNeighborsClassifier(n_neighbors).fit(train, labels).predict(test))
+
+
+def _standardise(
+    train: NDArray[np.float64], test: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Centre and scale as the training rows say; wide ones are rotated onto their row space."""
+    center = train.mean(0)
+    train, test = train - center, test - center
+    scale = float(train.std()) or 1.0
+    train, test = train / scale, test / scale
+    if train.shape[1] > train.shape[0]:
+        # Exact: an L2-penalised solution is a combination of the training rows, so nothing outside their
+        # span matters, and within it any orthonormal basis will do.
+        basis, _ = np.linalg.qr(train.T)  # (n_features, n_train)
+        train, test = train @ basis, test @ basis
+    return train, test

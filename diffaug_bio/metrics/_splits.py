@@ -1,0 +1,94 @@
+"""Training and test rows of the probes."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from diffaug_bio.errors import InputError
+from diffaug_bio.metrics._labels import N_FOLDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    Groups = Sequence[object] | NDArray[Any]
+    Split = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+_N_INNER_FOLDS = 3
+
+
+def make_splits(
+    labels: NDArray[np.str_],
+    *,
+    groups: Groups | None = None,
+    seed: int = 0,
+) -> list[Split]:
+    """Make stratified folds, the same for every embedding of a seed.
+
+    Parameters
+    ----------
+    labels
+        One label a row. Shape: `(n_obs,)`.
+    groups
+        What must stand on one side of every split as a whole. Shape: `(n_obs,)`.
+    seed
+        Seed of the shuffling.
+
+    Returns
+    -------
+    Row numbers of the training and the test rows of five folds, or of as many as there are groups.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two groups.
+    """
+    from sklearn.model_selection import StratifiedKFold
+
+    if groups is None:
+        folds = StratifiedKFold(N_FOLDS, shuffle=True, random_state=seed)
+        return _row_numbers(folds.split(labels, labels))
+    ids = group_names(groups)
+    if len(np.unique(ids)) < 2:
+        msg = "All rows belong to one group; holding out groups needs at least 2."
+        raise InputError(msg)
+    return _grouped_splits(labels, ids, n_folds=N_FOLDS, seed=seed)
+
+
+def inner_splits(labels: NDArray[np.str_], groups: NDArray[np.str_] | None) -> list[Split]:
+    """Folds of the training rows for choosing the penalty; a class may have fewer rows than folds."""
+    from sklearn.model_selection import StratifiedKFold
+
+    most = max(2, min(_N_INNER_FOLDS, int(np.unique(labels, return_counts=True)[1].max())))
+    if groups is not None and len(np.unique(groups)) > 1:
+        return _grouped_splits(labels, groups, n_folds=most, seed=None)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
+        return _row_numbers(StratifiedKFold(most).split(labels, labels))
+
+
+def _grouped_splits(
+    labels: NDArray[np.str_], groups: NDArray[np.str_], *, n_folds: int, seed: int | None
+) -> list[Split]:
+    """Stratified folds that keep groups together, at most as many as groups; shuffled with a seed."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    n_folds = min(n_folds, len(np.unique(groups)))
+    folds = StratifiedGroupKFold(n_folds, shuffle=seed is not None, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
+        return _row_numbers(folds.split(labels, labels, groups))
+
+
+def group_names(groups: Groups) -> NDArray[np.str_]:
+    """Write groups as text: numbers and names are told apart in the same way."""
+    return np.asarray(groups, dtype=object).astype(str)
+
+
+def _row_numbers(splits: Iterable[tuple[NDArray[np.intp], NDArray[np.intp]]]) -> list[Split]:
+    """Row numbers of the folds as 64-bit integers."""
+    return [(train.astype(np.int64), test.astype(np.int64)) for train, test in splits]

@@ -1,0 +1,11 @@
+"""Whole runs: from a data file to a folder with results, or to scores."""
+
+from __future__ import annotations
+
+from diffaug_bio.runs._embed import embed
+from diffaug_bio.runs._evaluate import evaluate
+from diffaug_bio.runs._fit import fit
+from diffaug_bio.runs._record import RUN_FILES
+from diffaug_bio.runs._source import DataSource, read_source
+
+__all__ = ["RUN_FILES", "DataSource", "embed", "evaluate", "fit", "read_source"]

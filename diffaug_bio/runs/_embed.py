@@ -1,0 +1,75 @@
+"""`embed`: new data through a fitted model, into a folder."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from diffaug_bio._files import staged_folder, write_json
+from diffaug_bio.runs._record import RUN_FILES, Clock, make_record, write_embedded
+from diffaug_bio.runs._source import DataSource, fingerprint, read_source
+from diffaug_bio.tl._matrix import MatrixChoice
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def embed(
+    source: DataSource,
+    model_folder: Path,
+    output: Path,
+    *,
+    choice: MatrixChoice | None = None,
+    device: str = "auto",
+    force: bool = False,
+) -> dict[str, Any]:
+    """Embed a data file with a fitted model and write a folder, whole or not at all.
+
+    The folder holds `embedding.csv`, `embedded.h5ad` and `run.json`.
+
+    Parameters
+    ----------
+    source
+        What to read.
+    model_folder
+        The model, or the run folder around it.
+    output
+        The folder to write.
+    choice
+        Which matrix to embed.
+    device
+        As for :func:`diffaug_bio.tl.embed`.
+    force
+        Whether a folder that an earlier run wrote may be replaced.
+
+    Returns
+    -------
+    What `run.json` holds.
+
+    Raises
+    ------
+    CheckpointError
+        If the model cannot be used.
+    InputError
+        If the data do not fit the model, or the output folder cannot be used.
+    """
+    from diffaug_bio.estimator import DiffAug
+    from diffaug_bio.tl import project
+
+    choice = choice or MatrixChoice()
+    clock = Clock()
+    with staged_folder(output, overwrite=force, known=RUN_FILES) as stage:
+        model = DiffAug.load(model_folder, device=device)
+        adata, _ = read_source(source)
+        digest = fingerprint(source)
+        clock.lap("read")
+        if choice == MatrixChoice():
+            choice = MatrixChoice(**model.source_)
+        project(adata, model, **dataclasses.asdict(choice))
+        clock.lap("embed")
+        write_embedded(stage, adata)
+        clock.lap("write")
+        run = make_record("embed", source, adata, model, choice, seconds=clock.laps, fingerprint=digest)
+        run["model"] = str(model_folder)
+        write_json(stage / "run.json", run)
+    return run

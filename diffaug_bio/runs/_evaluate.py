@@ -1,0 +1,99 @@
+"""`evaluate`: scores of embeddings that a file or a run folder holds."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from diffaug_bio import __version__
+from diffaug_bio._keys import OBSM_KEY
+from diffaug_bio.errors import InputError
+from diffaug_bio.runs._source import DataSource, fingerprint, read_source
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def evaluate(
+    source: DataSource,
+    *,
+    use_rep: Sequence[str] = (OBSM_KEY,),
+    model_folder: Path | None = None,
+    random_state: int = 0,
+    device: str = "auto",
+) -> dict[str, Any]:
+    """Score embeddings against labels, and the rows that a model generates.
+
+    Parameters
+    ----------
+    source
+        A data file or recipe; or the folder of a run, whose own labels, data and model are then taken.
+    use_rep
+        Names in `.obsm`.
+    model_folder
+        A model to embed the data with first, as `X_diffaug`.
+    random_state
+        Seed of folds, clusters and generated rows.
+    device
+        As for :func:`diffaug_bio.tl.embed`.
+
+    Returns
+    -------
+    `scores` by name of the embedding; `generated`, for the folder of a run whose model has a generator, the
+    scores of the rows that it makes; and what was scored.
+
+    Raises
+    ------
+    CheckpointError
+        If the model cannot be used.
+    InputError
+        If data, labels, groups or embeddings cannot be used.
+    """
+    from diffaug_bio.estimator import DiffAug
+    from diffaug_bio.tl import evaluate as score
+    from diffaug_bio.tl import evaluate_generated, project
+
+    run_folder = Path(source.data) if Path(source.data).is_dir() else None
+    if run_folder is not None:
+        source = _source_of_run(run_folder, source)
+    adata, label_key = read_source(source)
+    if label_key is None:
+        msg = f"{source.data}: name the column of `.obs` that holds the labels (`--label-key`)."
+        raise InputError(msg)
+    if model_folder is not None:
+        project(adata, model_folder, device=device)
+    table = score(adata, label_key, use_rep=use_rep, group_key=source.group_key, random_state=random_state)
+    generated = None
+    if run_folder is not None and model_folder is None:
+        model = DiffAug.load(run_folder, device=device)
+        if model.has_generator:
+            generated = evaluate_generated(adata, model, label_key=label_key, random_state=random_state)
+    return {
+        "diffaug_bio": __version__,
+        "command": "evaluate",
+        "data": {
+            **dataclasses.asdict(dataclasses.replace(source, label_key=label_key)),
+            "n_obs": adata.n_obs,
+            **fingerprint(source),
+        },
+        "seed": random_state,
+        "scores": table.to_dict(orient="index"),
+        "generated": generated,
+    }
+
+
+def _source_of_run(folder: Path, source: DataSource) -> DataSource:
+    """Find the data that a run folder holds, and the labels it was fitted with."""
+    path = folder / "run.json"
+    if not path.is_file():
+        msg = f"{folder} is no run folder: it has no run.json. Name a file, or what `fit` wrote."
+        raise InputError(msg)
+    recorded = json.loads(path.read_text(encoding="utf-8"))["data"]
+    return dataclasses.replace(
+        source,
+        data=str(folder / "embedded.h5ad"),
+        label_key=source.label_key or recorded.get("label_key"),
+        group_key=source.group_key or recorded.get("group_key"),
+    )

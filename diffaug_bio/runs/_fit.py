@@ -1,0 +1,153 @@
+"""`fit`: train on a data file and write a run folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from diffaug_bio import metrics
+from diffaug_bio._files import staged_folder, write_json
+from diffaug_bio._keys import OBSM_KEY
+from diffaug_bio.runs._record import RUN_FILES, Clock, make_record, write_embedded, write_h5ad
+from diffaug_bio.runs._source import DataSource, fingerprint, read_source
+from diffaug_bio.tl._labels import choose_labels
+from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+    from diffaug_bio.config import DiffAugConfig
+    from diffaug_bio.core.phases import Callback
+    from diffaug_bio.core.runtime import Precision
+    from diffaug_bio.estimator import DiffAug
+    from diffaug_bio.tl._labels import Labels
+
+logger = logging.getLogger(__name__)
+
+
+def fit(
+    source: DataSource,
+    output: Path,
+    *,
+    config: DiffAugConfig,
+    choice: MatrixChoice | None = None,
+    random_state: int = 0,
+    device: str = "auto",
+    precision: Precision = "auto",
+    callbacks: Sequence[Callback] = (),
+    force: bool = False,
+) -> dict[str, Any]:
+    """Fit DiffAug to a data file and write a run folder, whole or not at all.
+
+    The folder holds `embedding.csv`, `embedded.h5ad`, `model/`, `run.json` and, where labels are known,
+    `metrics.json`.
+
+    Parameters
+    ----------
+    source
+        What to read.
+    output
+        The run folder.
+    config
+        The whole configuration.
+    choice
+        Which matrix to embed.
+    random_state, device, precision, callbacks
+        As for :func:`diffaug_bio.tl.embed`.
+    force
+        Whether a run that is there may be replaced.
+
+    Returns
+    -------
+    What `run.json` holds, with the scores under `metrics`.
+
+    Raises
+    ------
+    InputError
+        If data, labels or output folder cannot be used.
+    """
+    from diffaug_bio.checkpoint import write_model
+    from diffaug_bio.tl._embed import fit_model
+
+    choice = choice or MatrixChoice()
+    clock = Clock()
+    with staged_folder(output, overwrite=force, known=RUN_FILES) as stage:
+        adata, label_key = read_source(source)
+        digest = fingerprint(source)
+        # Unusable labels and groups are found before any training.
+        labels = None if label_key is None else choose_labels(adata, label_key, source.group_key)
+        # Found before any training: what was read may hold parts that cannot be written back.
+        write_h5ad(stage / "embedded.h5ad", adata)
+        clock.lap("read")
+        model = fit_model(
+            adata,
+            config=config,
+            choice=choice,
+            random_state=random_state,
+            device=device,
+            precision=precision,
+            callbacks=callbacks,
+        )
+        clock.lap("fit")
+        scores = None
+        if labels is not None:
+            logger.info("Scoring the embedding against %r, beside PCA of the same width.", label_key)
+            keys = {"label_key": label_key, "group_key": source.group_key}
+            scores = {**keys, **_score(adata, model, choice, labels, seed=random_state)}
+            write_json(stage / "metrics.json", scores)
+            clock.lap("evaluate")
+        write_embedded(stage, adata)
+        (stage / "model").mkdir()
+        write_model(stage / "model", model.record())
+        clock.lap("write")
+        run = make_record(
+            "fit",
+            dataclasses.replace(source, label_key=label_key),
+            adata,
+            model,
+            choice,
+            seconds=clock.laps,
+            fingerprint=digest,
+        )
+        write_json(stage / "run.json", run)
+    return {**run, "metrics": scores}
+
+
+def _score(
+    adata: AnnData, model: DiffAug, choice: MatrixChoice, labels: Labels, *, seed: int
+) -> dict[str, Any]:
+    """Score the embedding, as many principal components, and those the networks saw."""
+    from diffaug_bio.features import widened
+
+    matrix, _ = choose_matrix(adata, choice)
+    n_latent = model.config_.encoder.n_latent
+    components = widened(matrix, model.features_, n_latent, seed=seed).project(matrix)[:, :n_latent]
+    seen = components[:, : model.features_.components.shape[1]]
+    scored = labels.scored
+
+    def score(embedding: NDArray[np.float32]) -> dict[str, Any]:
+        scores = metrics.evaluate(
+            embedding[scored],
+            labels.names[scored],
+            groups=None if labels.groups is None else labels.groups[scored],
+            seed=seed,
+        )
+        return {"width": embedding.shape[1], **scores}
+
+    return {
+        "n_scored": int(scored.sum()),
+        "n_left_out": int((~scored).sum()),
+        "n_labels": len(np.unique(labels.names[scored])),
+        "n_folds": metrics.N_FOLDS,
+        "n_neighbors": metrics.N_NEIGHBORS,
+        "embedding": score(adata.obsm[OBSM_KEY]),
+        "pca": score(components),
+        "front_end": score(seen),
+    }

@@ -1,0 +1,105 @@
+"""What every run folder holds: the data with the embedding, and a record of what ran."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+import time
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from diffaug_bio import __version__
+from diffaug_bio._keys import OBSM_KEY
+from diffaug_bio._process import peak_memory
+from diffaug_bio.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from anndata import AnnData
+
+    from diffaug_bio.estimator import DiffAug
+    from diffaug_bio.runs._source import DataSource
+    from diffaug_bio.tl._matrix import MatrixChoice
+
+RUN_FILES = frozenset({"embedding.csv", "embedded.h5ad", "metrics.json", "model", "run.json"})
+_PACKAGES = ("torch", "anndata", "scanpy", "numpy", "scipy", "scikit-learn")
+
+
+def write_embedded(stage: Path, adata: AnnData) -> None:
+    """Write the embedding as CSV and the data with it."""
+    from diffaug_bio.io import write_embedding
+
+    write_embedding(stage / "embedding.csv", adata.obsm[OBSM_KEY], adata.obs_names)
+    write_h5ad(stage / "embedded.h5ad", adata)
+
+
+def write_h5ad(path: Path, adata: AnnData) -> None:
+    """Write an AnnData, or say which of its parts cannot be written."""
+    try:
+        adata.write_h5ad(path)
+    except (TypeError, ValueError, NotImplementedError) as error:
+        lines = str(error).splitlines()
+        msg = (
+            f"The data hold something that h5ad cannot: {lines[0] if lines else type(error).__name__} "
+            "Remove or rename it, and save the file again."
+        )
+        raise InputError(msg) from error
+
+
+def make_record(
+    command: str,
+    source: DataSource,
+    adata: AnnData,
+    model: DiffAug,
+    choice: MatrixChoice,
+    *,
+    seconds: dict[str, float],
+    fingerprint: dict[str, object],
+) -> dict[str, Any]:
+    """Everything that one needs to know, or to run it again."""
+    import torch
+
+    from diffaug_bio.core.runtime import resolve_device, resolve_precision
+
+    record = model.record()
+    device = resolve_device(model.device)
+    precision = resolve_precision(model.precision, device)
+    return {
+        "diffaug_bio": __version__,
+        "command": command,
+        "data": {
+            **dataclasses.asdict(source),
+            **dataclasses.asdict(choice),
+            "n_obs": adata.n_obs,
+            "n_vars": adata.n_vars,
+            "input_state": model.features_.state,
+            **fingerprint,
+        },
+        "config": record.config.to_dict(),
+        "seed": record.seed,
+        "device": str(device),
+        "precision": str(precision).removeprefix("torch."),
+        "threads": torch.get_num_threads(),
+        "n_epochs": len(model.history_),
+        "seconds": seconds,
+        "peak_memory_mb": peak_memory(),
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in _PACKAGES},
+        },
+        "platform": platform.platform(),
+    }
+
+
+class Clock:
+    """Seconds spent since the last lap, by name."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.laps[name] = round(now - self._last, 3)
+        self._last = now

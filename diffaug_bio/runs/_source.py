@@ -1,0 +1,75 @@
+"""Reading what a run starts from."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from diffaug_bio._validation import check_unique, shorten
+from diffaug_bio.errors import InputError
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+RECIPE_PREFIX = "recipe:"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSource:
+    """A data file or recipe, and how to read it."""
+
+    data: str
+    """A path, or `recipe:NAME`."""
+    label_key: str | None = None
+    """Column of `.obs`, or of a table, with labels to score against; a recipe knows its own."""
+    group_key: str | None = None
+    """Column of `.obs` with what rows belong to, or `id:SEPARATOR`; such rows are scored together."""
+    transpose: bool = False
+    """Whether a table has features in rows."""
+
+
+def read_source(source: DataSource) -> tuple[AnnData, str | None]:
+    """Read a data file or recipe, and find its labels.
+
+    Returns
+    -------
+    The data, and the column of `.obs` to score against, if any.
+
+    Raises
+    ------
+    InputError
+        If the data cannot be read, a name of an observation is repeated, or the labels are not there.
+    RecipeError
+        If there is no such recipe.
+    """
+    from diffaug_bio import datasets, io
+
+    label_key = source.label_key
+    if source.data.startswith(RECIPE_PREFIX):
+        recipe = datasets.load_recipe(source.data.removeprefix(RECIPE_PREFIX))
+        adata = datasets.load(recipe.name)
+        label_key = label_key or recipe.label_key
+    else:
+        columns = [label_key] if label_key and not source.data.endswith((".h5ad", ".h5")) else []
+        adata = io.read(source.data, obs_columns=columns, transpose=source.transpose)
+    check_unique(
+        adata.obs_names.astype(str),
+        what="observation names",
+        remedy="Make them unique, for example with `adata.obs_names_make_unique()`, and save again.",
+    )
+    if label_key is not None and label_key not in adata.obs:
+        msg = f"There is no label column {label_key!r} in `.obs`; it holds {shorten(adata.obs) or 'none'}."
+        raise InputError(msg)
+    return adata, label_key
+
+
+def fingerprint(source: DataSource) -> dict[str, object]:
+    """Size and SHA-256 of a data file; a recipe is known by its name and scanpy's version."""
+    if source.data.startswith(RECIPE_PREFIX):
+        return {}
+    path = Path(source.data)
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return {"bytes": path.stat().st_size, "sha256": digest}

@@ -1,0 +1,179 @@
+"""`tl.evaluate`: score embeddings that are there, and the rows that a model generates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from diffaug_bio import metrics
+from diffaug_bio._keys import OBSM_KEY
+from diffaug_bio._validation import check_seed, shorten
+from diffaug_bio.errors import InputError
+from diffaug_bio.tl._labels import choose_labels
+from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+    from diffaug_bio._blocks import Matrix
+    from diffaug_bio.estimator import DiffAug
+
+
+def evaluate(
+    adata: AnnData,
+    label_key: str,
+    *,
+    use_rep: str | Sequence[str] = OBSM_KEY,
+    group_key: str | None = None,
+    random_state: int = 0,
+) -> pd.DataFrame:
+    """Score frozen embeddings against labels that were not used to make them.
+
+    Parameters
+    ----------
+    adata
+        Rows are observations; not changed.
+    label_key
+        Column of `.obs` with classes. Rows without a label, and of classes with fewer than five rows, are
+        left out and counted in the log.
+    use_rep
+        One or more names in `.obsm`.
+    group_key
+        Column of `.obs` with what rows belong to (a subject, a donor): rows of a group never stand on
+        both sides of a split. `id:_` takes what stands before the last `_` in the observations' names.
+    random_state
+        Seed of folds and clusters.
+
+    Returns
+    -------
+    A row for each embedding, a column for each score; :func:`diffaug_bio.metrics.evaluate` explains them.
+
+    Raises
+    ------
+    InputError
+        If a key is missing, or labels or groups cannot be scored.
+
+    Examples
+    --------
+    >>> import diffaug_bio as db, scanpy as sc
+    >>> adata = sc.datasets.pbmc68k_reduced()
+    >>> table = db.tl.evaluate(adata, "bulk_labels", use_rep="X_pca")
+    >>> bool(table.loc["X_pca", "linear_probe"] > 0.7)
+    True
+    """
+    import pandas as pd
+
+    check_seed(random_state)
+    names = [use_rep] if isinstance(use_rep, str) else list(use_rep)
+    for name in names:
+        if name not in adata.obsm:
+            msg = (
+                f"There is no {name!r} in `.obsm`; it holds {shorten(adata.obsm) or 'nothing'}. "
+                "`diffaug_bio.tl.embed` makes 'X_diffaug'."
+            )
+            raise InputError(msg)
+    labels = choose_labels(adata, label_key, group_key)
+    rows = {}
+    for name in names:
+        values = adata.obsm[name]
+        embedding = np.asarray(values.to_numpy() if hasattr(values, "to_numpy") else values, np.float32)
+        if not np.isfinite(embedding).all():
+            msg = f"`.obsm[{name!r}]` holds missing or infinite values, which cannot be scored."
+            raise InputError(msg)
+        rows[name] = metrics.evaluate(
+            embedding[labels.scored],
+            labels.names[labels.scored],
+            groups=None if labels.groups is None else labels.groups[labels.scored],
+            seed=random_state,
+        )
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def evaluate_generated(
+    adata: AnnData,
+    model: DiffAug,
+    *,
+    label_key: str | None = None,
+    choice: MatrixChoice | None = None,
+    random_state: int = 0,
+) -> dict[str, float]:
+    """Generate a row from each row of the training data, and score what comes out.
+
+    Parameters
+    ----------
+    adata
+        The data that the model was fitted on, in the same order: rows that were held out while training
+        are told from the others by it. Not changed.
+    model
+        Fitted with a generator.
+    label_key
+        Column of `.obs`, to see whether generated rows keep the label of their source.
+    choice
+        Which matrix; the one that the model was fitted on if left out.
+    random_state
+        Seed of the noise and of what is sampled.
+
+    Returns
+    -------
+    The scores of :func:`diffaug_bio.metrics.generated_quality`, in the space that the networks see.
+
+    Raises
+    ------
+    InputError
+        If the model has no generator, or labels cannot be scored.
+    """
+    matrix, names = choose_matrix(adata, choice or MatrixChoice(**model.source_))
+    labels = None if label_key is None else choose_labels(adata, label_key, None)
+    return score_generated(
+        model,
+        matrix,
+        labels=None if labels is None else labels.names,
+        scored=None if labels is None else labels.scored,
+        feature_names=names,
+        seed=random_state,
+    )
+
+
+def score_generated(
+    model: DiffAug,
+    matrix: Matrix,
+    *,
+    labels: NDArray[np.str_] | None,
+    scored: NDArray[np.bool_] | None,
+    feature_names: Sequence[str] | None = None,
+    seed: int,
+) -> dict[str, float]:
+    """Do what :func:`evaluate_generated` does, on the matrix that the model was fitted on.
+
+    Parameters
+    ----------
+    model
+        Fitted with a generator.
+    matrix
+        The training matrix. Shape: `(n_obs, n_vars)`.
+    labels, scored
+        Labels, and the rows to score by them; all rows where left out. Shape: `(n_obs,)`.
+    feature_names
+        Names of the columns.
+    seed
+        Seed of the noise and of what is sampled.
+    """
+    from diffaug_bio.core.batches import split_rows
+
+    rows, generated = model.generate_rows(matrix, random_state=seed, feature_names=feature_names)
+    kept = np.arange(len(rows)) if scored is None else np.flatnonzero(scored)
+    fraction = model.config_.train.validation_fraction
+    held_out = split_rows(len(rows), fraction, seed=model.random_state)[1].numpy()
+    return metrics.generated_quality(
+        rows[kept],
+        generated[kept],
+        embed=model.encode_rows,
+        held_out=np.flatnonzero(np.isin(kept, held_out)),
+        labels=None if labels is None else labels[kept],
+        seed=seed,
+    )

@@ -1,0 +1,123 @@
+"""Rows of three clusters, a configuration that trains in a tenth of a second, and single phases."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from diffaug_bio.core.batches import DenseRows, split_rows
+from diffaug_bio.core.generation import feature_limits
+from diffaug_bio.core.objectives import Objective, build_objective
+from diffaug_bio.core.phases import Fit
+from diffaug_bio.core.state import TrainState, build
+from diffaug_bio.core.trainer import train
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from diffaug_bio.config import DiffAugConfig
+    from diffaug_bio.core.batches import Rows
+    from diffaug_bio.core.phases import EpochEnd
+
+N_ROWS, N_FEATURES = 110, 12
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def tiny_config(tiny_config: DiffAugConfig) -> DiffAugConfig:
+    """Take a view that needs no neighbors, so that most tests need none."""
+    return changed(tiny_config, train={"warmup_view": "gaussian", "view_strength": 0.5})
+
+
+def clustered_rows(n_rows: int = N_ROWS) -> Tensor:
+    """Rows of three clusters, with columns of about unit variance."""
+    generator = torch.Generator().manual_seed(0)
+    centers = torch.randn((3, N_FEATURES), generator=generator)
+    return centers[torch.arange(n_rows) % 3] + 0.5 * torch.randn((n_rows, N_FEATURES), generator=generator)
+
+
+def nearest(values: Tensor) -> Tensor:
+    """Row numbers of the three nearest other rows."""
+    return torch.cdist(values, values).topk(4, largest=False).indices[:, 1:]
+
+
+def changed(config: DiffAugConfig, **sections: dict[str, Any]) -> DiffAugConfig:
+    """Put other values into a configuration."""
+    return config.updated(sections, source="test")
+
+
+def trained(
+    config: DiffAugConfig,
+    *,
+    rows: Rows | None = None,
+    neighbors: Tensor | None = None,
+    seed: int = 0,
+    precision: torch.dtype = torch.float32,
+    callbacks: tuple[Callable[[EpochEnd], None], ...] = (),
+) -> TrainState:
+    """Run `train` with the defaults of these tests."""
+    return train(
+        DenseRows(clustered_rows()) if rows is None else rows,
+        config,
+        neighbors=neighbors,
+        seed=seed,
+        precision=precision,
+        callbacks=callbacks,
+    )
+
+
+def fit_and_state(
+    config: DiffAugConfig, *, values: Tensor | None = None, seed: int = 0
+) -> tuple[Fit, TrainState]:
+    """Prepare single phases as `train` does."""
+    values = clustered_rows() if values is None else values
+    train_rows, held_out_rows = split_rows(len(values), config.train.validation_fraction, seed=seed)
+    fit = Fit(
+        config=config,
+        rows=DenseRows(values),
+        neighbors=None,
+        train_rows=train_rows,
+        held_out_rows=held_out_rows,
+        seed=seed,
+        precision=torch.float32,
+        callbacks=(),
+    )
+    state = build(config, n_features=values.shape[1], seed=seed, device=CPU)
+    state.limits = feature_limits(fit.rows)
+    return fit, state
+
+
+def objective_of(fit: Fit, state: TrainState) -> Objective:
+    """Make the configured objective as `train` does."""
+    return build_objective(
+        fit.config,
+        state.encoder,
+        state.projector,
+        n_features=fit.rows.shape[1],
+        seed=fit.seed,
+        autocast=fit.autocast,
+    )
+
+
+def snapshot(*modules: nn.Module) -> list[dict[str, Tensor]]:
+    """Copy all weights and buffers."""
+    return [copy.deepcopy(module.state_dict()) for module in modules]
+
+
+def same(first: list[dict[str, Tensor]], second: list[dict[str, Tensor]]) -> bool:
+    """Whether two snapshots agree bit for bit."""
+    return all(torch.equal(a[name], b[name]) for a, b in zip(first, second, strict=True) for name in a | b)
+
+
+def networks(state: TrainState) -> list[dict[str, Tensor]]:
+    """Copy the weights of all networks."""
+    return snapshot(state.encoder, state.projector, state.denoiser, state.averaged_denoiser)
+
+
+def without_seconds(history: list[EpochEnd]) -> list[tuple[object, ...]]:
+    """What of a history the same fit repeats."""
+    return [(event.phase, event.round, event.epoch, event.loss, event.held_out_loss) for event in history]

@@ -1,0 +1,117 @@
+"""Networks of a fit: how they are made, embed rows, and become arrays and back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+from diffaug_bio.core.batches import DenseRows
+from diffaug_bio.core.generation import standardise_conditions
+from diffaug_bio.core.runtime import eval_mode
+from diffaug_bio.core.state import build, encode, from_arrays, to_arrays
+from tests.core.conftest import (
+    CPU,
+    N_FEATURES,
+    N_ROWS,
+    changed,
+    clustered_rows,
+    fit_and_state,
+    networks,
+    same,
+    snapshot,
+    trained,
+)
+
+if TYPE_CHECKING:
+    from diffaug_bio.config import DiffAugConfig
+
+
+def test_a_seed_fixes_the_weights_of_all_networks(tiny_config: DiffAugConfig) -> None:
+    first, again, other = (
+        build(tiny_config, n_features=N_FEATURES, seed=seed, device=CPU) for seed in (0, 0, 1)
+    )
+    assert same(networks(first), networks(again))
+    assert not same(snapshot(first.encoder), snapshot(other.encoder))
+    assert same(snapshot(first.denoiser), snapshot(first.averaged_denoiser))
+    assert not any(parameter.requires_grad for parameter in first.averaged_denoiser.parameters())
+
+
+@pytest.mark.parametrize(("condition", "width"), [("y", 6), ("z", 8), ("none", 6)], ids=["y", "z", "none"])
+def test_condition_is_as_wide_as_what_it_is_taken_from(
+    tiny_config: DiffAugConfig, condition: str, width: int
+) -> None:
+    config = changed(tiny_config, generator={"condition": condition})
+    assert (config.encoder.n_latent, config.encoder.n_projection) == (6, 8)
+    fit, state = fit_and_state(config)
+    assert len(state.condition_mean) == len(state.condition_std) == width
+    assert standardise_conditions(fit, state).shape == (N_ROWS, width)
+    x, t = clustered_rows(4), torch.arange(4)
+    assert state.denoiser(x, t, torch.zeros(4, width)).shape == x.shape
+
+
+@pytest.mark.parametrize("condition", ["y", "z", "none"])
+def test_networks_survive_the_way_through_arrays(tiny_config: DiffAugConfig, condition: str) -> None:
+    config = changed(tiny_config, generator={"condition": condition})
+    state = trained(config)
+    arrays = {name: array.copy() for name, array in to_arrays(state).items()}
+    rebuilt = from_arrays(config, arrays, n_features=N_FEATURES)
+    kept = (state.encoder, state.projector, state.averaged_denoiser, state.averaged_denoiser)
+    assert same(networks(rebuilt), snapshot(*kept))
+    for name in ("condition_mean", "condition_std", "limits"):
+        assert torch.equal(getattr(rebuilt, name), getattr(state, name))
+    rows = DenseRows(clustered_rows())
+    assert torch.equal(encode(rebuilt.encoder, rows), encode(state.encoder, rows))
+
+
+def test_arrays_of_other_names_are_passed_over(tiny_config: DiffAugConfig) -> None:
+    state = trained(tiny_config)
+    arrays = {**to_arrays(state), "features.mean": clustered_rows(1).numpy()}
+    rebuilt = from_arrays(tiny_config, arrays, n_features=N_FEATURES)
+    assert same(snapshot(rebuilt.encoder), snapshot(state.encoder))
+
+
+@pytest.mark.parametrize("name", ["limits", "condition.mean", "condition.std"])
+def test_a_missing_array_is_named(tiny_config: DiffAugConfig, name: str) -> None:
+    _, state = fit_and_state(tiny_config)
+    arrays = to_arrays(state)
+    del arrays[name]
+    with pytest.raises(KeyError, match=name):
+        from_arrays(tiny_config, arrays, n_features=N_FEATURES)
+
+
+def test_arrays_of_another_shape_are_refused(tiny_config: DiffAugConfig) -> None:
+    _, state = fit_and_state(tiny_config)
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        from_arrays(tiny_config, to_arrays(state), n_features=N_FEATURES + 1)
+
+
+def test_more_rows_than_a_block_are_embedded_in_order(tiny_config: DiffAugConfig) -> None:
+    values = clustered_rows(8200)
+    fit, state = fit_and_state(tiny_config, values=values)
+    embedded = encode(state.encoder, fit.rows)
+    with eval_mode(state.encoder):
+        torch.testing.assert_close(embedded, state.encoder(values))
+
+
+@pytest.mark.gpu
+def test_cuda_and_cpu_compute_the_same_with_the_same_weights(tiny_config: DiffAugConfig) -> None:
+    on_cpu = build(tiny_config, n_features=N_FEATURES, seed=0, device=CPU)
+    on_cuda = build(tiny_config, n_features=N_FEATURES, seed=0, device=torch.device("cuda"))
+    x = clustered_rows()
+    t = torch.arange(N_ROWS) % tiny_config.generator.n_steps
+    y = encode(on_cpu.encoder, DenseRows(x))
+    y_cuda = encode(on_cuda.encoder, DenseRows(x.cuda()))
+    # Matrix products add in another order on each device.
+    torch.testing.assert_close(y_cuda.cpu(), y, rtol=1e-4, atol=1e-4)
+    with eval_mode(on_cpu.projector, on_cuda.projector, on_cpu.denoiser, on_cuda.denoiser):
+        torch.testing.assert_close(
+            on_cuda.projector(y.cuda()).cpu(), on_cpu.projector(y), rtol=1e-4, atol=1e-4
+        )
+        torch.testing.assert_close(
+            on_cuda.denoiser(x.cuda(), t.cuda(), y.cuda()).cpu(),
+            on_cpu.denoiser(x, t, y),
+            rtol=1e-4,
+            atol=1e-4,
+        )

@@ -1,0 +1,84 @@
+"""All scores at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from diffaug_bio import metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    MakeBlobs = Callable[..., tuple[NDArray[np.float32], NDArray[np.str_]]]
+
+AGREEMENTS = {
+    f"{name}_{score}" for name in ("kmeans", "leiden", "best_of_grid") for score in ("nmi", "ari")
+}
+PROBES = {
+    "linear_probe",
+    "linear_macro_f1",
+    "linear_balanced_accuracy",
+    "knn_accuracy",
+    "knn_macro_f1",
+    "knn_balanced_accuracy",
+}
+OTHERS = {
+    "linear_probe_spread",
+    "knn_accuracy_spread",
+    "leiden_resolution",
+    "leiden_n_clusters",
+    "silhouette",
+}
+
+
+def test_separable_groups_score_one(make_blobs: MakeBlobs) -> None:
+    embedding, labels = make_blobs(50.0)
+    scores = metrics.evaluate(embedding, labels, reference=embedding)
+    assert set(scores) == AGREEMENTS | PROBES | OTHERS | {"trustworthiness"}
+    assert all(type(value) is float for value in scores.values())
+    assert [scores[name] for name in sorted(AGREEMENTS | PROBES)] == pytest.approx([1.0] * 12, abs=0.01)
+    assert scores["linear_probe_spread"] == 0.0
+    assert scores["silhouette"] > 0.9
+    assert scores["trustworthiness"] == pytest.approx(1.0)
+
+
+def test_random_labels_score_chance(make_blobs: MakeBlobs) -> None:
+    embedding, labels = make_blobs(0.0)
+    scores = metrics.evaluate(embedding, np.random.default_rng(1).permutation(labels))
+    assert all(0.2 < scores[name] < 0.5 for name in ("linear_probe", "knn_accuracy"))
+    assert all(abs(scores[name]) < 0.1 for name in ("kmeans_ari", "leiden_ari", "silhouette"))
+
+
+def test_scores_are_means_over_the_folds_of_the_probes(make_blobs: MakeBlobs) -> None:
+    embedding, labels = make_blobs(2.0)
+    groups = np.arange(150) // 10
+    scores = metrics.evaluate(embedding, labels, groups=groups, seed=3)
+    linear = metrics.linear_probe(embedding, labels, groups=groups, seed=3)
+    neighbors = metrics.knn_probe(embedding, labels, groups=groups, seed=3)
+    assert scores["linear_probe"] == pytest.approx(linear.accuracy.mean())
+    assert scores["linear_probe_spread"] == pytest.approx(np.std(linear.accuracy, ddof=1))
+    assert scores["linear_macro_f1"] == pytest.approx(linear.macro_f1.mean())
+    assert scores["knn_balanced_accuracy"] == pytest.approx(neighbors.balanced_accuracy.mean())
+    assert scores["knn_accuracy_spread"] == pytest.approx(np.std(neighbors.accuracy, ddof=1))
+    assert metrics.evaluate(embedding, labels, groups=groups, seed=3) == scores
+
+
+def test_one_fixed_split_has_no_spread(make_blobs: MakeBlobs) -> None:
+    embedding, labels = make_blobs(2.0)
+    splits = [(np.arange(100), np.arange(100, 150))]
+    scores = metrics.evaluate(embedding, labels, splits=splits)
+    assert (scores["linear_probe_spread"], scores["knn_accuracy_spread"]) == (0.0, 0.0)
+    assert scores["knn_accuracy"] == metrics.knn_probe(embedding, labels, splits=splits).accuracy[0]
+
+
+def test_the_smallest_data_that_can_be_scored_are() -> None:
+    labels = np.repeat(["a", "b"], 5)
+    embedding = np.where(labels == "a", 5.0, -5.0)[:, None].astype(np.float32)
+    assert metrics.check_labels(labels, key="kind").all()
+    scores = metrics.evaluate(embedding, labels, reference=embedding)
+    assert scores["linear_probe"] == 1.0
