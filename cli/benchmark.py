@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -57,6 +56,13 @@ Run the same command again to go on where a run was cut.
 @click.option("--config", type=click.Path(), help="A TOML file that changes the preset.")
 @click.option("--n-latent", type=click.IntRange(min=1), help="Width of every embedding.")
 @click.option(
+    "--min-rows",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Leave out smaller data sets.",
+)
+@click.option(
     "--held-out",
     is_flag=True,
     help="Keep a fifth of the rows from everything but the score, preprocessing included.",
@@ -81,6 +87,7 @@ def command(
     preset: Literal["quick", "default", "paper"],
     config: str | None,
     n_latent: int | None,
+    min_rows: int,
     held_out: bool,
     jobs: int | None,
     threads: int,
@@ -97,11 +104,12 @@ def command(
     from diffaug_bio import benchmark
     from diffaug_bio.tl._embed import resolve_config
 
-    jobs = jobs or max(1, (os.cpu_count() or 1) // threads)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    jobs = jobs or max(1, cores // threads)
     keys = {"label_key": label_keys, "group_key": group_keys, "batch_key": batch_keys}
     try:
         result = benchmark.run(
-            benchmark.read_data(data, keys),
+            benchmark.read_data(data, keys, min_obs=min_rows),
             output,
             methods=[name.strip() for name in methods.split(",")],
             n_seeds=seeds,
@@ -116,8 +124,10 @@ def command(
             f"Interrupted; what is done is kept in {output}. Run the same command to go on.", err=True
         )
         raise click.exceptions.Exit(130) from None
-    summary = benchmark.report(result)
-    Path(output, "summary.md").write_text(summary, encoding="utf-8")
+    if result.scores.empty:
+        where, why = next(iter((result.failed | result.left_out).items()))
+        msg = f"No method gave a result, the first {where}: {why}."
+        raise click.ClickException(msg)
     if as_json:
         click.echo(json.dumps(_as_json(result), indent=2))
     elif not quiet:

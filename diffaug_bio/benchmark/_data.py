@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,8 @@ import numpy as np
 
 from diffaug_bio._validation import check_unique, shorten
 from diffaug_bio.errors import InputError
+from diffaug_bio.pp import detect_state
+from diffaug_bio.pp._state import is_expression
 from diffaug_bio.tl._labels import choose_labels
 from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix, declared_state
 
@@ -22,6 +25,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from diffaug_bio._blocks import Matrix
+    from diffaug_bio.config import DeclaredState
+
+logger = logging.getLogger(__name__)
 
 _UNS_KEY = "diffaug_benchmark"
 
@@ -47,13 +53,19 @@ class BenchmarkData:
     """For methods that correct batches. Shape: `(n_obs,)`."""
     sequences: NDArray[np.str_] | None = None
     """DNA sequences of the rows. Shape: `(n_obs,)`."""
-    declared_state: str = "auto"
+    declared_state: DeclaredState = "auto"
     """What the matrix is, where reading told; see `FeatureConfig.input_state`."""
 
     @property
     def n_obs(self) -> int:
         """Rows."""
         return int(self.matrix.shape[0])
+
+    @property
+    def is_expression(self) -> bool:
+        """Whether the matrix is expression, by what reading told or by its values."""
+        state = self.declared_state
+        return is_expression(detect_state(self.matrix) if state == "auto" else state)
 
     @classmethod
     def from_anndata(
@@ -154,7 +166,9 @@ def _strings(column: Any) -> NDArray[np.str_]:
     return np.asarray(column.astype(str), dtype=np.str_)
 
 
-def read_data(names: Sequence[str], keys: Mapping[str, Sequence[str]]) -> list[BenchmarkData]:
+def read_data(
+    names: Sequence[str], keys: Mapping[str, Sequence[str]], *, min_obs: int = 0
+) -> list[BenchmarkData]:
     """Read data files and recipes, and find for each the keys that fit it.
 
     Parameters
@@ -164,6 +178,8 @@ def read_data(names: Sequence[str], keys: Mapping[str, Sequence[str]]) -> list[B
     keys
         For `label_key`, `group_key` and `batch_key` what was given: `KEY`, of which each data set takes the
         first that it has, or `NAME=KEY` for one data set alone.
+    min_obs
+        Data sets with fewer rows are left out, and named in the log.
 
     Raises
     ------
@@ -178,17 +194,43 @@ def read_data(names: Sequence[str], keys: Mapping[str, Sequence[str]]) -> list[B
             if equals and name not in stems:
                 msg = f"{entry!r} is for a data set {name!r}; there are {', '.join(stems)}."
                 raise InputError(msg)
-    return [_read_one(name, stem, keys) for name, stem in zip(names, stems, strict=True)]
+    data, present = [], set[str]()
+    for name, stem in zip(names, stems, strict=True):
+        adata, label_key = _read_one(name, stem, keys)
+        present |= set(adata.obs.columns)
+        if adata.n_obs < min_obs:
+            logger.info("%s is left out: it has %d rows, fewer than %d.", stem, adata.n_obs, min_obs)
+            continue
+        data.append(_prepared(adata, name, stem, keys, label_key))
+    for key in (key for given in keys.values() for key in given):
+        # A misspelt group key would otherwise let subjects stand on both sides without a word.
+        if "=" not in key and not key.startswith("id:") and key not in present:
+            msg = f"None of the data sets has a column {key!r}; they have {shorten(sorted(present))}."
+            raise InputError(msg)
+    return data
 
 
-def _read_one(name: str, stem: str, keys: Mapping[str, Sequence[str]]) -> BenchmarkData:
-    """Read one file or recipe."""
+def _read_one(name: str, stem: str, keys: Mapping[str, Sequence[str]]) -> tuple[AnnData, str | None]:
+    """Read one file or recipe; the latter knows its label."""
     from diffaug_bio import io, runs
 
-    adata, recipe_label = runs.read_source(runs.DataSource(data=name))
+    adata, label_key = runs.read_source(runs.DataSource(data=name))
+    if name.startswith(runs.RECIPE_PREFIX):
+        return adata, label_key
     if columns := [key for key in _plain(keys, stem) if key in adata.var_names and key not in adata.obs]:
         # Of a table: a number that is a key of ours is no feature.
         adata = io.read(name, obs_columns=columns)
+    return adata, label_key
+
+
+def _prepared(
+    adata: AnnData,
+    name: str,
+    stem: str,
+    keys: Mapping[str, Sequence[str]],
+    recipe_label: str | None,
+) -> BenchmarkData:
+    """Find the keys that fit a data set, and take what a benchmark needs."""
     found: dict[str, str | None] = {}
     for option in ("label_key", "group_key", "batch_key"):
         given = keys.get(option, [])

@@ -90,7 +90,9 @@ def embed(
 def preprocess(
     data: BenchmarkData, config: DiffAugConfig, *, fit_rows: NDArray[np.int64] | None, seed: int
 ) -> FittedFeatures:
-    """Fit the preprocessing that all methods share, quietly."""
+    """Fit the preprocessing that all methods share."""
+    if config.features.input_state == "auto":
+        config = config.updated({"features": {"input_state": data.declared_state}}, source="data")
     matrix = data.matrix if fit_rows is None else data.matrix[fit_rows]
     return fit_features(matrix, config.features, seed=seed)
 
@@ -121,6 +123,9 @@ def _features(
     features = preprocess(data, config, fit_rows=fit_rows, seed=seed)
     if method.representation == "raw":
         return features.dense_rows(data.matrix)
+    if method.representation == "front_end" and not features.front_end:
+        msg = "the configuration has no front end"
+        raise NotApplicableError(msg)
     if method.representation == "front_end":
         return features.project(data.matrix)
     return components(data, features, config.encoder.n_latent, fit_rows=fit_rows, seed=seed)
@@ -159,13 +164,14 @@ def _same_label(
     """Train on mixtures with rows of the same label: what labels would buy (training rows only)."""
     import torch
 
-    from diffaug_bio.core.batches import DenseRows
+    from diffaug_bio._rows import network_rows
     from diffaug_bio.core.state import encode
     from diffaug_bio.core.trainer import train
     from diffaug_bio.pp._state import is_expression
 
     features = preprocess(data, config, fit_rows=train_rows, seed=seed)
-    scores = torch.from_numpy(features.project(data.matrix))
+    matrix, device = data.matrix, torch.device("cpu")
+    scores = features.project(matrix)
     settings = {"train": {"generated_views": "none", "warmup_view": "neighbor_mix", "view_strength": 1.0}}
     config = config.updated(settings, source="same label").resolved(
         expression=is_expression(features.state)
@@ -173,13 +179,14 @@ def _same_label(
     labels = np.where(data.scored, data.labels, "")[train_rows]
     partners = _partners(labels, config.train.n_neighbors, seed=seed)
     state = train(
-        DenseRows(scores[torch.from_numpy(train_rows)]),
+        network_rows(features, matrix[train_rows], scores[train_rows], device),
         config,
         neighbors=torch.from_numpy(partners),
         seed=seed,
         precision=torch.float32,
     )
-    return np.asarray(encode(state.encoder, DenseRows(scores)).numpy(), np.float32)
+    rows = network_rows(features, matrix, scores, device)
+    return np.asarray(encode(state.encoder, rows).numpy(), np.float32)
 
 
 def _partners(labels: NDArray[np.str_], n_partners: int, *, seed: int) -> NDArray[np.int64]:
@@ -198,7 +205,7 @@ def _harmony(data: BenchmarkData, config: DiffAugConfig, *, seed: int) -> Floats
     import pandas as pd
 
     if data.batches is None:
-        msg = "it needs batches (`--batch-key`)"
+        msg = "it needs batches"
         raise NotApplicableError(msg)
     features = preprocess(data, config, fit_rows=None, seed=seed)
     scores = components(data, features, config.encoder.n_latent, fit_rows=None, seed=seed)

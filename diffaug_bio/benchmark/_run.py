@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import glob
 import hashlib
 import json
 import logging
 import multiprocessing
 import platform
+import signal
 import tempfile
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -15,11 +17,11 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from diffaug_bio import __version__
 from diffaug_bio._files import write_text
 from diffaug_bio._validation import check_unique
 from diffaug_bio.benchmark._data import BenchmarkData
 from diffaug_bio.benchmark._methods import METHODS, choose_methods, missing_extra
+from diffaug_bio.benchmark._text import report
 from diffaug_bio.config import DiffAugConfig
 from diffaug_bio.errors import InputError
 
@@ -34,13 +36,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 COLUMNS = ("data", "method", "seed", "metric", "value", "seconds", "peak_memory_mb")
+_PACKAGES = ("diffaug-bio", "torch", "numpy", "scipy", "scikit-learn", "igraph")
 _PRELOADED = (
     "diffaug_bio.benchmark._score",
     "diffaug_bio.estimator",
     "anndata",
+    "igraph",
     "sklearn.ensemble",
     "sklearn.linear_model",
     "sklearn.manifold",
+    "torch._dynamo",  # what the first step of an optimizer imports
 )
 
 
@@ -64,20 +69,26 @@ class Cell:
     """CPU threads."""
     digest: str
     """What the data are."""
-
-    @property
-    def file_name(self) -> str:
-        """Name of the file that keeps its result."""
-        return f"{self.data}--{self.method}--{self.seed}.json"
+    expression: bool
+    """Whether they are expression, on which some defaults depend."""
 
     @property
     def key(self) -> str:
         """Everything that the result depends on: a stored result with another key is not used."""
-        parts = dataclasses.asdict(self) | {"diffaug_bio": __version__, "torch": version("torch")}
+        parts = dataclasses.asdict(self) | {name: version(name) for name in _PACKAGES}
         method = METHODS[self.method]
-        parts["method"] = [method.kind, method.changes, method.representation, method.preset]
+        # The configuration in effect: of two methods that come to the same, one is run.
+        config = DiffAugConfig.preset(method.preset) if method.preset else self.config
+        config = config.updated(method.changes, source="method").resolved(expression=self.expression)
+        parts["config"] = config.to_dict()
+        parts["method"] = [method.kind, method.representation]
         del parts["path"]
         return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+    @property
+    def file_name(self) -> str:
+        """Name of the file that keeps its result; other settings have other files."""
+        return f"{self.data}--{self.method}--{self.seed}--{self.key[:12]}.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,16 +117,19 @@ def run(
 ) -> BenchmarkResult:
     """Score methods on data with several seeds, in the same budget for each.
 
-    Results that a folder holds already, from the same data and settings, are taken from there: a run that
-    was cut goes on where it was.
+    Results that a folder holds already, from the same data, settings and package versions, are taken from
+    there: a run that was cut goes on where it was. `results.csv` and `summary.md` hold what was asked for
+    last. Early stopping is off, so that all methods take the same number of encoder steps; as in a fit,
+    each phase ends with its best weights by the held-out loss. A script that calls this needs the usual
+    `if __name__ == "__main__":`, since each method runs in a process of its own.
 
     Parameters
     ----------
     data
         Labelled data with different names.
     output
-        Folder for `results.csv`, `benchmark.json` and, in `cells/`, one file for each method, data set and
-        seed.
+        Folder for `results.csv`, `summary.md`, `benchmark.json` and, in `cells/`, one file for each method,
+        data set and seed.
     methods
         Names of :data:`METHODS` or of groups of them.
     n_seeds
@@ -159,30 +173,28 @@ def run(
     if not runnable:
         msg = "None of the methods can run; see the log."
         raise InputError(msg)
-    config = config or DiffAugConfig()
-    (folder / "cells").mkdir(parents=True, exist_ok=True)
+    # All take the same number of steps: an early stop would give some methods fewer.
+    config = (config or DiffAugConfig()).updated({"train": {"patience": 0}}, source="benchmark")
     with tempfile.TemporaryDirectory() as temporary:
-        cells: list[Cell] = []
-        for number, one in enumerate(data):
-            path = Path(temporary, f"{number}.h5ad")
-            one.write(path)
-            first = Cell(
-                data=one.name,
-                path=str(path),
-                method=runnable[0],
-                seed=0,
+        stored = [_stored_data(one, Path(temporary, f"{number}.h5ad")) for number, one in enumerate(data)]
+        cells = [
+            Cell(
+                data=name,
+                path=path,
+                method=method,
+                seed=seed,
                 config=config,
                 held_out=held_out,
                 threads=threads,
-                digest=one.digest(),
+                digest=digest,
+                expression=expression,
             )
-            cells += [
-                dataclasses.replace(first, method=name, seed=seed)
-                for seed in range(n_seeds)
-                for name in runnable
-            ]
+            # All data with the first seed first: what is there after a while is of use.
+            for seed in range(n_seeds)
+            for name, path, digest, expression in stored
+            for method in runnable
+        ]
         settings = {
-            "diffaug_bio": __version__,
             "config": config.to_dict(),
             "methods": runnable,
             "data": {one.name: one.n_obs for one in data},
@@ -191,13 +203,22 @@ def run(
             "threads": threads,
             "jobs": jobs,
             "platform": platform.platform(),
-            "versions": {name: version(name) for name in ("torch", "numpy", "scikit-learn", "igraph")},
+            "versions": {name: version(name) for name in _PACKAGES},
         }
+        (folder / "cells").mkdir(parents=True, exist_ok=True)
         write_text(folder / "benchmark.json", json.dumps(settings, indent=2) + "\n")
         outcomes = _run_cells(cells, folder / "cells", jobs=jobs, on_result=on_result)
     result = _collect(cells, outcomes, left_out)
     write_text(folder / "results.csv", result.scores.to_csv(index=False))
+    if not result.scores.empty:
+        write_text(folder / "summary.md", report(result))
     return result
+
+
+def _stored_data(data: BenchmarkData, path: Path) -> tuple[str, str, str, bool]:
+    """Write a data set where the processes find it; gives name, path, digest, and if it is expression."""
+    data.write(path)
+    return data.name, str(path), data.digest(), data.is_expression
 
 
 def _check_settings(
@@ -210,6 +231,9 @@ def _check_settings(
         )
         raise InputError(msg)
     check_unique([one.name for one in data], what="names of data sets", remedy="Rename the files.")
+    if unfit := [one.name for one in data if Path(one.name).name != one.name]:
+        msg = f"A data set cannot be named {unfit[0]!r}: the name becomes part of a file's."
+        raise InputError(msg)
     if folder.exists() and not folder.is_dir():
         msg = f"{folder} exists and is not a folder. Choose another output folder."
         raise InputError(msg)
@@ -226,10 +250,11 @@ def _run_cells(
     on_result: Callable[[Cell, dict[str, float], int, int], None] | None,
 ) -> dict[Cell, dict[str, Any]]:
     """Run what is not stored yet, and give all outcomes."""
-    outcomes = {cell: stored for cell in cells if (stored := _stored(folder, cell)) is not None}
+    different = {cell.key: cell for cell in reversed(cells)}  # of cells that come to the same, the first
+    outcomes = {key: stored for key, cell in different.items() if (stored := _stored(folder, cell))}
     if outcomes:
-        logger.info("%d of %d results are there already.", len(outcomes), len(cells))
-    waiting = [cell for cell in reversed(cells) if cell not in outcomes]
+        logger.info("%d of %d results are there already.", len(outcomes), len(different))
+    waiting = [cell for key, cell in different.items() if key not in outcomes]
     context = _context()
     running: dict[Any, tuple[Cell, BaseProcess]] = {}
     try:
@@ -243,15 +268,15 @@ def _run_cells(
                 running[receiver] = cell, process
             for receiver in wait(list(running)):
                 cell, process = running.pop(receiver)
-                outcomes[cell] = outcome = _received(receiver, process)
+                outcomes[cell.key] = outcome = _received(receiver, process)
                 if "error" not in outcome:
                     write_text(folder / cell.file_name, json.dumps({"key": cell.key, **outcome}, indent=1))
                     if on_result is not None and "scores" in outcome:
-                        on_result(cell, outcome["scores"], len(outcomes), len(cells))
+                        on_result(cell, outcome["scores"], len(outcomes), len(different))
     finally:
         for _, process in running.values():
             process.terminate()
-    return outcomes
+    return {cell: outcomes[cell.key] for cell in cells}
 
 
 def _context() -> Any:
@@ -265,10 +290,15 @@ def _context() -> Any:
 
 def _stored(folder: Path, cell: Cell) -> dict[str, Any] | None:
     """Outcome that an earlier run left, if data and settings were the same."""
-    path = folder / cell.file_name
-    if not path.is_file():
+    paths = list(folder.glob(f"{glob.escape(cell.data)}--*--{cell.seed}--{cell.key[:12]}.json"))
+    if not paths:
         return None
-    stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    path = paths[0]
+    try:
+        stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        logger.warning("%s is damaged and is made again.", path)
+        return None
     return stored if stored.pop("key", None) == cell.key else None
 
 
@@ -278,7 +308,8 @@ def _received(receiver: Any, process: BaseProcess) -> dict[str, Any]:
         outcome: dict[str, Any] = receiver.recv()
     except EOFError:
         process.join()
-        outcome = {"error": f"its process ended with code {process.exitcode}, perhaps for lack of memory"}
+        why = ", perhaps for lack of memory" if process.exitcode == -signal.SIGKILL else ""
+        outcome = {"error": f"its process ended with code {process.exitcode}{why}"}
     receiver.close()
     process.join()
     return outcome
@@ -286,6 +317,7 @@ def _received(receiver: Any, process: BaseProcess) -> dict[str, Any]:
 
 def _run_cell(cell: Cell, sender: Connection) -> None:
     """Score one cell; runs in a process of its own."""
+    import contextlib
     import warnings
 
     import torch
@@ -294,6 +326,7 @@ def _run_cell(cell: Cell, sender: Connection) -> None:
     from diffaug_bio.benchmark._embedders import NotApplicableError
     from diffaug_bio.benchmark._score import score_method
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first ends the others
     warnings.simplefilter("ignore")
     torch.set_num_threads(cell.threads)
     logging.getLogger("diffaug_bio").setLevel(logging.ERROR)
@@ -306,11 +339,13 @@ def _run_cell(cell: Cell, sender: Connection) -> None:
                 seed=cell.seed,
                 held_out=cell.held_out,
             )
-        sender.send({"scores": scores})
+        outcome: dict[str, Any] = {"scores": scores}
     except NotApplicableError as error:
-        sender.send({"not_applicable": str(error)})
+        outcome = {"not_applicable": str(error)}
     except Exception as error:  # noqa: BLE001 - whatever breaks one method must not break the others
-        sender.send({"error": f"{type(error).__name__}: {error}"})
+        outcome = {"error": f"{type(error).__name__}: {error}"}
+    with contextlib.suppress(BrokenPipeError):  # after Ctrl-C nobody waits
+        sender.send(outcome)
     sender.close()
 
 

@@ -10,11 +10,10 @@ import numpy as np
 from diffaug_bio import metrics
 from diffaug_bio._process import peak_memory
 from diffaug_bio.benchmark._embedders import embed, preprocess
+from diffaug_bio.metrics._sample import sample_rows
 from diffaug_bio.tl._evaluate import score_generated
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from diffaug_bio.benchmark._data import BenchmarkData
     from diffaug_bio.benchmark._methods import Method
     from diffaug_bio.config import DiffAugConfig
@@ -40,7 +39,8 @@ def score_method(
         Seed of the method, of the folds and of the metrics.
     held_out
         Whether a fifth of the rows is kept from everything, preprocessing included, and only they are
-        scored. Otherwise all rows are embedded, without labels, and folds hide labels from the probes.
+        scored. Otherwise all rows are embedded, without labels, and folds hide labels from the probes; the
+        labelled reference is fitted on the training rows of one fold and scored on its test rows.
 
     Returns
     -------
@@ -76,7 +76,8 @@ def score_method(
         seed=seed,
     )
     reference = preprocess(data, config, fit_rows=None, seed=seed)
-    rows = _sample(data.n_obs, seed=seed)
+    candidates = scored[test] if one_split else np.arange(data.n_obs)
+    rows = candidates[sample_rows(len(candidates), _MAX_REFERENCE_ROWS, seed=seed)]
     scores["trustworthiness"] = metrics.trustworthiness(
         reference.dense_rows(data.matrix[rows]), result.embedding[rows], seed=seed
     )
@@ -95,14 +96,6 @@ def score_method(
             scores |= {f"generated_{name}": value for name, value in quality.items()}
     scores |= {"width": float(result.embedding.shape[1]), "seconds": seconds}
     return scores if memory is None else {**scores, "peak_memory_mb": memory}
-
-
-def _sample(n_rows: int, *, seed: int) -> NDArray[np.int64]:
-    """Row numbers of at most 2000 rows, drawn at random."""
-    if n_rows <= _MAX_REFERENCE_ROWS:
-        return np.arange(n_rows)
-    rng = np.random.default_rng(seed)
-    return np.sort(rng.choice(n_rows, size=_MAX_REFERENCE_ROWS, replace=False))
 
 
 def _encoder_steps(model: DiffAug, n_fitted: int) -> int:

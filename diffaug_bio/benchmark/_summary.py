@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MAIN_METRICS = ("linear_probe", "knn_accuracy", "kmeans_nmi", "leiden_nmi")
 _NEUTRAL = 0.002  # a mean difference up to this is called none
-_TESTABLE = 6  # fewer pairs cannot reach p < 0.05, whatever they are
+_TESTABLE = 6  # fewer pairs that differ cannot reach p < 0.05, whatever they are
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,8 @@ class Summary:
     """Condensed results; scores are shares, not percent."""
 
     by_data: pd.DataFrame
-    """Columns metric, data, method, mean and spread (standard deviation over seeds)."""
+    """Columns metric, data, method, mean, spread (standard deviation over seeds, nan for a single one) and
+    n_seeds; a method that lacks a seed on a data set is left out there."""
     overall: pd.DataFrame
     """Columns metric, method, n_data, mean (over data sets), rank (mean rank over data sets among the
     unlabelled methods that ran on all of them, nan for others); and of DiffAug against the method, over
@@ -56,7 +57,9 @@ def summarise(scores: pd.DataFrame, *, metrics: Sequence[str] = MAIN_METRICS) ->
         raise InputError(msg)
     chosen = scores[scores["metric"].isin(list(metrics))]
     cells = chosen.groupby(["metric", "data", "method"], sort=False)["value"]
-    by_data = cells.agg(mean="mean", spread="std").fillna({"spread": 0.0}).reset_index()
+    by_data = cells.agg(mean="mean", spread="std", n_seeds="size").reset_index()
+    # With a seed missing, because its run broke, a mean is not comparable.
+    by_data = by_data[by_data["n_seeds"] == by_data["n_seeds"].max()].reset_index(drop=True)
     parts = []
     for metric in metrics:
         means = by_data[by_data["metric"] == metric].pivot_table(
@@ -84,10 +87,19 @@ def gains(scores: pd.DataFrame, *, against: str, metric: str) -> pd.DataFrame:
     -------
     Columns data, gain (DiffAug less the other, mean over seeds), lowest and highest over the seeds, and
     verdict: `"helps"` or `"hurts"` where the gain is beyond 0.2 points and has the same sign with every
-    seed, else `"no difference"`.
+    seed, else `"no difference"`; `"one seed"` where there is no other to agree.
+
+    Raises
+    ------
+    InputError
+        If the metric, the other method or DiffAug is not in the table.
     """
     import pandas as pd
 
+    for column, name in (("metric", metric), ("method", against), ("method", "diffaug")):
+        if name not in set(scores[column]):
+            msg = f"The table has no {column} {name!r}; it holds {', '.join(sorted(set(scores[column])))}."
+            raise InputError(msg)
     wide = scores[scores["metric"] == metric].pivot_table(
         index=["data", "seed"], columns="method", values="value", sort=False
     )
@@ -98,7 +110,8 @@ def gains(scores: pd.DataFrame, *, against: str, metric: str) -> pd.DataFrame:
     )
     helps = (table["gain"] > _NEUTRAL) & (table["lowest"] > 0)
     hurts = (table["gain"] < -_NEUTRAL) & (table["highest"] < 0)
-    table["verdict"] = np.select([helps, hurts], ["helps", "hurts"], "no difference")
+    single = difference.size() < 2
+    table["verdict"] = np.select([single, helps, hurts], ["one seed", "helps", "hurts"], "no difference")
     return table.reset_index()
 
 
@@ -110,16 +123,17 @@ def _mean_ranks(means: pd.DataFrame) -> pd.Series:
 
 
 def _paired_tests(means: pd.DataFrame) -> pd.DataFrame:
-    """DiffAug against each other method over the data sets that both ran on."""
+    """DiffAug against each other unlabelled method over the data sets that both ran on."""
     import pandas as pd
     from scipy.stats import wilcoxon
 
     rows: dict[str, dict[str, float]] = {}
-    for name in means.index if "diffaug" in means.index else []:
+    compared = [name for name in means.index if name != "diffaug" and not METHODS[name].is_labelled]
+    for name in compared if "diffaug" in means.index else []:
         pairs = means.loc[["diffaug", name]].dropna(axis=1)
         difference = pairs.loc["diffaug"].to_numpy() - pairs.loc[name].to_numpy()
-        testable = len(difference) >= _TESTABLE and bool(np.any(difference))
-        if name != "diffaug" and len(difference):
+        testable = np.count_nonzero(difference) >= _TESTABLE
+        if len(difference):
             rows[name] = {
                 "difference": float(difference.mean()),
                 "won": float((difference > 0).sum()),

@@ -42,19 +42,20 @@ def overview(result: BenchmarkResult) -> str:
         metric: {record["method"]: record for record in records} for metric, records in overall.items()
     }
     first = by_method["linear_probe"]
+    n_data, n_seeds = result.scores["data"].nunique(), result.scores["seed"].nunique()
     rows = [
         [
-            METHODS[name].title,
+            METHODS[name].title + _of_how_many(int(first[name]["n_data"]), n_data),
             *(_mean_and_rank(by_method[metric][name]) for metric in _TITLES),
             *_against_method(first[name]),
         ]
-        for name in sorted(first, key=lambda name: -first[name]["mean"])
+        # Means over other data do not compare: such methods come last.
+        for name in sorted(first, key=lambda name: (-first[name]["n_data"], -first[name]["mean"]))
     ]
-    n_data, n_seeds = result.scores["data"].nunique(), result.scores["seed"].nunique()
     header = ["method", *(f"{title} (rank)" for title in _TITLES.values()), "won-lost", "p"]
     lines = [
         (
-            f"{n_data} data sets, {n_seeds} seeds: means in percent, and the mean rank among unlabelled "
+            f"Data sets: {n_data}, seeds: {n_seeds}. Means in percent, and the mean rank among unlabelled "
             "methods that ran on all data. Last: linear probe of DiffAug against the method, data sets "
             "won and lost, and Wilcoxon's signed-rank test over data sets."
         ),
@@ -100,7 +101,7 @@ def _gains_table(scores: pd.DataFrame, against: str) -> str:
         f"## Generated positives against: {METHODS[against].title}",
         "",
         (
-            "Points, DiffAug less the other, at the same number of encoder steps; `helps` or `hurts` where "
+            "Points, DiffAug less the other, for as many encoder steps; `helps` or `hurts` where "
             "the mean is beyond 0.2 points and every seed agrees."
         ),
         "",
@@ -114,11 +115,7 @@ def _data_table(name: str, records: Iterable[Mapping[str, Any]]) -> str:
     cells = {(record["method"], record["metric"]): record for record in records}
     names = {method: cells[method, "linear_probe"]["mean"] for method, _ in cells}
     rows = [
-        [METHODS[method].title]
-        + [
-            f"{100 * cells[method, metric]['mean']:.1f} ± {100 * cells[method, metric]['spread']:.1f}"
-            for metric in _TITLES
-        ]
+        [METHODS[method].title] + [_mean_and_spread(cells[method, metric]) for metric in _TITLES]
         for method in sorted(names, key=lambda method: -names[method])
     ]
     return "\n".join([f"## {name}", "", *_table(["method", *_TITLES.values()], rows)])
@@ -152,6 +149,15 @@ def _records(table: pd.DataFrame, key: str) -> dict[str, list[dict[str, Any]]]:
 def _mean_and_rank(record: Mapping[str, Any]) -> str:
     rank = "" if math.isnan(record["rank"]) else f" ({record['rank']:.1f})"
     return f"{100 * record['mean']:.1f}{rank}"
+
+
+def _mean_and_spread(record: Mapping[str, Any]) -> str:
+    spread = "" if math.isnan(record["spread"]) else f" ± {100 * record['spread']:.1f}"
+    return f"{100 * record['mean']:.1f}{spread}"
+
+
+def _of_how_many(n_ran: int, n_data: int) -> str:
+    return "" if n_ran == n_data else f" ({n_ran} of {n_data} data sets)"
 
 
 def _against_method(record: Mapping[str, Any]) -> list[str]:

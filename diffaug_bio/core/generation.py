@@ -46,7 +46,8 @@ def train_generator(fit: Fit, state: TrainState, conditions: Tensor, *, round_: 
         t = torch.randint(settings.n_steps, (len(x0),), generator=generator, device=device)
         noise = torch.randn(x0.shape, generator=generator, device=device)
         kept = torch.rand((len(x0), 1), generator=generator, device=device)
-        condition = _noised_conditions(conditions[indices], settings.condition_noise, condition_stream)
+        stream = condition_stream if state.denoiser.training else generator
+        condition = _noised_conditions(conditions[indices], settings.condition_noise, stream)
         condition = condition * (kept >= settings.condition_dropout)
         # Held-out rows are scored with the weights that will sample.
         denoiser = state.denoiser if state.denoiser.training else state.averaged_denoiser

@@ -13,6 +13,7 @@ from torch.nn import functional
 # log(1 - Q) and its gradient are unbounded where two rows coincide. A pair closer than this (1 - Q)
 # is treated as if it stood exactly there.
 _MIN_DISSIMILARITY = 1e-6
+_MIN_LOG_SIMILARITY = -80.0
 
 
 def log_t_similarity(squared_distance: Tensor, *, degrees: float) -> Tensor:
@@ -108,7 +109,9 @@ def soft_contrastive_loss(
         pairs = log_not_q
     else:
         with torch.no_grad():
-            p = t_similarity(squared_distances(y, y), degrees=degrees_y)
+            log_p = log_t_similarity(squared_distances(y, y), degrees=degrees_y)
+            # Below it lie subnormal numbers, which count for nothing and cost ten times the time.
+            p = log_p.clamp_min(_MIN_LOG_SIMILARITY).exp()
         pairs = p * log_q + (1.0 - p) * log_not_q
     repulsion = pairs.sum(1) - pairs.diagonal()
     return -(attraction + repulsion).mean()

@@ -30,9 +30,9 @@ def feature_swap(x: Tensor, *, strength: float, generator: torch.Generator) -> T
 def inner_swap(x: Tensor, *, strength: float, generator: torch.Generator) -> Tensor:
     """Permute a share `strength` of the entries of each row among themselves (Han et al. 2022, CLEAR).
 
-    Shape: `(batch, n_features)`.
+    At least two entries move. Shape: `(batch, n_features)`.
     """
-    n_swapped = round(strength * x.shape[1])
+    n_swapped = min(x.shape[1], max(2, round(strength * x.shape[1])))  # fewer than 2 cannot move
     order = torch.rand(x.shape, generator=generator, device=x.device).argsort(1)
     chosen = order[:, :n_swapped]
     # Shifted by one place among the chosen: every one of them moves.

@@ -91,7 +91,8 @@ def fit_features(
     )
     n_components = config.resolved(expression=is_expression(state)).n_components
     center, components = principal_axes(matrix, unfitted, n_components=n_components, seed=seed)
-    return replace(unfitted, center=center, components=components)
+    # In the order of memory that a loaded model has, so that it gives the same bits.
+    return replace(unfitted, center=center, components=np.ascontiguousarray(components))
 
 
 def _medians(

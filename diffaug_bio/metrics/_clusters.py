@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
+from diffaug_bio.metrics._sample import sample_rows
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -80,9 +82,11 @@ def leiden_agreement(
     from sklearn.metrics import pairwise_distances
 
     edges, weights = _neighbor_graph(embedding)
-    rows = _sample(len(embedding), _MAX_CLUSTER_ROWS, seed=seed)
+    rows = sample_rows(len(embedding), _MAX_CLUSTER_ROWS, seed=seed)
     distances = pairwise_distances(np.asarray(embedding[rows], dtype=np.float64))
-    grid = [_leiden(len(embedding), edges, weights, resolution=r, seed=seed) for r in RESOLUTIONS]
+    with _seeded_igraph(seed) as igraph:
+        graph = igraph.Graph(n=len(embedding), edges=edges)
+        grid = [_leiden(graph, weights, resolution=resolution) for resolution in RESOLUTIONS]
     quality = [_silhouette(distances, clusters[rows], metric="precomputed") for clusters in grid]
     chosen = RESOLUTIONS.index(_FALLBACK_RESOLUTION)
     if any(value is not None for value in quality):
@@ -118,7 +122,7 @@ def label_silhouette(embedding: NDArray[np.float32], labels: NDArray[np.str_], *
     ----------
     .. [1] Rousseeuw (1987), Journal of Computational and Applied Mathematics 20, 53-65.
     """
-    rows = _sample(len(embedding), _MAX_LABEL_ROWS, seed=seed)
+    rows = sample_rows(len(embedding), _MAX_LABEL_ROWS, seed=seed)
     found = _silhouette(np.asarray(embedding[rows], dtype=np.float64), labels[rows], metric="euclidean")
     return 0.0 if found is None else found
 
@@ -142,13 +146,6 @@ def _silhouette(
     return float(silhouette_score(values, clusters, metric=metric))
 
 
-def _sample(n_rows: int, most: int, *, seed: int) -> NDArray[np.int64]:
-    """All row numbers, or `most` of them without repetition, in order."""
-    if n_rows <= most:
-        return np.arange(n_rows)
-    return np.sort(np.random.default_rng(seed).choice(n_rows, most, replace=False))
-
-
 def _neighbor_graph(
     embedding: NDArray[np.float32],
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -168,19 +165,11 @@ def _neighbor_graph(
     return edges, shared / (2 * n_neighbors - shared)
 
 
-def _leiden(
-    n_rows: int,
-    edges: NDArray[np.int64],
-    weights: NDArray[np.float64],
-    *,
-    resolution: float,
-    seed: int,
-) -> NDArray[np.int64]:
-    """Cluster number of every row, by modularity at a resolution."""
-    with _seeded_igraph(seed) as igraph:
-        clusters = igraph.Graph(n=n_rows, edges=edges).community_leiden(
-            objective_function="modularity", weights=weights, resolution=resolution, n_iterations=-1
-        )
+def _leiden(graph: Any, weights: NDArray[np.float64], *, resolution: float) -> NDArray[np.int64]:
+    """Cluster number of every row, by modularity at a resolution, with as many iterations as scanpy."""
+    clusters = graph.community_leiden(
+        objective_function="modularity", weights=weights, resolution=resolution, n_iterations=2
+    )
     return np.asarray(clusters.membership, dtype=np.int64)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from diffaug_bio.metrics._clusters import kmeans_agreement, label_silhouette, leiden_agreement
 from diffaug_bio.metrics._probes import knn_probe, linear_probe
 from diffaug_bio.metrics._splits import make_splits
@@ -12,7 +14,6 @@ from diffaug_bio.metrics._structure import trustworthiness
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from diffaug_bio.metrics._probes import FoldScores
@@ -40,6 +41,7 @@ def evaluate(
         What must stand on one side of every split as a whole. Shape: `(n_obs,)`.
     splits
         Row numbers of training and test rows to use instead of folds made from `seed`; may be one pair.
+        Clusters and distances are then those of the rows that are in a test part.
     reference
         The rows before the embedding. Shape: `(n_obs, n_vars)`.
     seed
@@ -61,6 +63,8 @@ def evaluate(
         splits = make_splits(labels, groups=groups, seed=seed)
     linear = linear_probe(embedding, labels, groups=groups, splits=splits, seed=seed)
     neighbors = knn_probe(embedding, labels, groups=groups, splits=splits, seed=seed)
+    tested = np.unique(np.concatenate([test for _, test in splits]))
+    embedding, labels = embedding[tested], labels[tested]
     scores = {
         **_summary(linear, accuracy="linear_probe", prefix="linear"),
         **_summary(neighbors, accuracy="knn_accuracy", prefix="knn"),
@@ -69,7 +73,7 @@ def evaluate(
         "silhouette": label_silhouette(embedding, labels, seed=seed),
     }
     if reference is not None:
-        scores["trustworthiness"] = trustworthiness(reference, embedding, seed=seed)
+        scores["trustworthiness"] = trustworthiness(reference[tested], embedding, seed=seed)
     return scores
 
 

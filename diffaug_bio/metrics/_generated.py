@@ -139,7 +139,7 @@ def _mean_cosine(first: NDArray[np.float64], second: NDArray[np.float64]) -> flo
 def _source_distance(rows: Rows, generated: Rows) -> float:
     """Median distance to the source in units of the distance to the source's nearest other row."""
     different, which = np.unique(rows, axis=0, return_inverse=True)
-    others = _nearest_distance(different, None)[which]
+    others = _nearest_distance(different, None)[which.ravel()]
     return float(np.median(np.linalg.norm((generated - rows).astype(np.float64), axis=1) / others))
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
+from diffaug_bio.metrics._sample import sample_rows
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 _MAX_NEIGHBORS = 15
@@ -37,8 +38,6 @@ def trustworthiness(
     """
     from sklearn.manifold import trustworthiness as score
 
-    rows = np.arange(len(embedding))
-    if len(rows) > _MAX_ROWS:
-        rows = np.sort(np.random.default_rng(seed).choice(rows, _MAX_ROWS, replace=False))
+    rows = sample_rows(len(embedding), _MAX_ROWS, seed=seed)
     n_neighbors = max(1, min(_MAX_NEIGHBORS, (len(rows) - 1) // 2))
     return float(score(reference[rows], embedding[rows], n_neighbors=n_neighbors))

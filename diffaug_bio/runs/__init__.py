@@ -6,6 +6,6 @@ from diffaug_bio.runs._embed import embed
 from diffaug_bio.runs._evaluate import evaluate
 from diffaug_bio.runs._fit import fit
 from diffaug_bio.runs._record import RUN_FILES
-from diffaug_bio.runs._source import DataSource, read_source
+from diffaug_bio.runs._source import RECIPE_PREFIX, DataSource, read_source
 
-__all__ = ["RUN_FILES", "DataSource", "embed", "evaluate", "fit", "read_source"]
+__all__ = ["RECIPE_PREFIX", "RUN_FILES", "DataSource", "embed", "evaluate", "fit", "read_source"]

@@ -60,13 +60,13 @@ def evaluate(
         source = _source_of_run(run_folder, source)
     adata, label_key = read_source(source)
     if label_key is None:
-        msg = f"{source.data}: name the column of `.obs` that holds the labels (`--label-key`)."
+        msg = f"{source.data}: name the column of `.obs` that holds the labels."
         raise InputError(msg)
     if model_folder is not None:
         project(adata, model_folder, device=device)
     table = score(adata, label_key, use_rep=use_rep, group_key=source.group_key, random_state=random_state)
     generated = None
-    if run_folder is not None and model_folder is None:
+    if run_folder is not None and model_folder is None and (run_folder / "model").is_dir():
         model = DiffAug.load(run_folder, device=device)
         if model.has_generator:
             generated = evaluate_generated(adata, model, label_key=label_key, random_state=random_state)

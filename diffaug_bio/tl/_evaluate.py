@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import sparse
 
 from diffaug_bio import metrics
 from diffaug_bio._keys import OBSM_KEY
@@ -80,8 +81,8 @@ def evaluate(
     labels = choose_labels(adata, label_key, group_key)
     rows = {}
     for name in names:
-        values = adata.obsm[name]
-        embedding = np.asarray(values.to_numpy() if hasattr(values, "to_numpy") else values, np.float32)
+        matrix, _ = choose_matrix(adata, MatrixChoice(use_rep=name))
+        embedding = np.asarray(matrix.toarray() if sparse.issparse(matrix) else matrix, np.float32)
         if not np.isfinite(embedding).all():
             msg = f"`.obsm[{name!r}]` holds missing or infinite values, which cannot be scored."
             raise InputError(msg)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import logging
-import signal
-import sys
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import anndata
 import numpy as np
@@ -14,44 +11,18 @@ import pandas as pd
 import pytest
 
 from diffaug_bio import runs
-from diffaug_bio.cli.main import main
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from anndata import AnnData
 
     from diffaug_bio import DiffAugConfig
+    from tests.cli.conftest import Result
 
 
-class Result(NamedTuple):
-    """What a call of the command line gave."""
-
-    code: object
-    out: str
-    err: str
-
-
-@pytest.fixture
-def call(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Callable[..., Result]]:
-    """Call `diffaug-bio embed` in this process; the log and signals are put back afterwards."""
-    logger = logging.getLogger("diffaug_bio")
-    handlers, level, on_stop = list(logger.handlers), logger.level, signal.getsignal(signal.SIGTERM)
-
-    def run(*arguments: object) -> Result:
-        options = ["--threads", "1", "--device", "cpu"]
-        monkeypatch.setattr(sys, "argv", ["diffaug-bio", "embed", *map(str, arguments), *options])
-        with pytest.raises(SystemExit, match=r"^[0-9]$") as caught:
-            main()
-        logger.handlers[:] = handlers
-        return Result(caught.value.code, *capsys.readouterr())
-
-    yield run
-    logger.setLevel(level)
-    signal.signal(signal.SIGTERM, on_stop)
+OPTIONS = ["--threads", "1", "--device", "cpu"]
 
 
 @pytest.fixture
@@ -72,7 +43,7 @@ def test_a_saved_model_gives_the_embedding_of_its_training(
     run_folder: Path, call: Callable[..., Result], model: str
 ) -> None:
     folder = run_folder.parent
-    result = call(folder / "cells.h5ad", "--model", folder / model, "-o", folder / "new")
+    result = call("embed", folder / "cells.h5ad", "--model", folder / model, "-o", folder / "new", *OPTIONS)
     assert result.code == 0
     assert result.out.startswith("120 rows embedded; see ")
     assert {path.name for path in (folder / "new").iterdir()} == {
@@ -92,7 +63,7 @@ def test_new_rows_with_other_genes_are_embedded(
 ) -> None:
     folder = run_folder.parent
     counts[:30, ::-2].copy().write_h5ad(folder / "new.h5ad")
-    result = call(folder / "new.h5ad", "--model", run_folder, "-o", folder / "new")
+    result = call("embed", folder / "new.h5ad", "--model", run_folder, "-o", folder / "new", *OPTIONS)
     assert result.code == 0
     assert "50.0 % of the model's 40 features are in the data." in result.err
     assert list(read_embedding(folder / "new").index) == [f"cell{i}" for i in range(30)]
@@ -103,7 +74,9 @@ def test_a_table_is_embedded_with_a_model_of_an_h5ad(
 ) -> None:
     folder = run_folder.parent
     counts.to_df().T.to_csv(folder / "genes.tsv", sep="\t", index_label="gene")
-    result = call(folder / "genes.tsv", "--transpose", "--model", run_folder, "-o", folder / "new")
+    result = call(
+        "embed", folder / "genes.tsv", "--transpose", "--model", run_folder, "-o", folder / "new", *OPTIONS
+    )
     assert result.code == 0
     pd.testing.assert_frame_equal(read_embedding(folder / "new"), read_embedding(run_folder), atol=1e-5)
 
@@ -112,7 +85,9 @@ def test_json_is_all_that_is_printed_and_is_what_is_written(
     run_folder: Path, call: Callable[..., Result]
 ) -> None:
     folder = run_folder.parent
-    result = call(folder / "cells.h5ad", "--model", run_folder, "-o", folder / "new", "--json")
+    result = call(
+        "embed", folder / "cells.h5ad", "--model", run_folder, "-o", folder / "new", "--json", *OPTIONS
+    )
     printed = json.loads(result.out)
     assert printed == json.loads((folder / "new" / "run.json").read_text())
     assert printed["command"] == "embed"
@@ -122,13 +97,22 @@ def test_json_is_all_that_is_printed_and_is_what_is_written(
 
 def test_quiet_prints_nothing_and_force_replaces(run_folder: Path, call: Callable[..., Result]) -> None:
     folder = run_folder.parent
-    arguments = [folder / "cells.h5ad", "--model", run_folder, "-o", folder / "new", "--quiet"]
-    assert call(*arguments) == Result(0, "", "")
+    arguments = [
+        "embed",
+        folder / "cells.h5ad",
+        "--model",
+        run_folder,
+        "-o",
+        folder / "new",
+        "--quiet",
+        *OPTIONS,
+    ]
+    assert call(*arguments) == (0, "", "")
     refused = call(*arguments)
     assert refused.code == 1
     assert refused.out == ""
     assert "exists already" in refused.err
-    assert call(*arguments, "--force") == Result(0, "", "")
+    assert call(*arguments, "--force") == (0, "", "")
 
 
 def test_a_layer_can_be_named(run_folder: Path, counts: AnnData, call: Callable[..., Result]) -> None:
@@ -136,6 +120,6 @@ def test_a_layer_can_be_named(run_folder: Path, counts: AnnData, call: Callable[
     counts.layers["counts"] = counts.X
     counts.X = counts.X * 0
     counts.write_h5ad(folder / "layers.h5ad")
-    arguments = [folder / "layers.h5ad", "--model", run_folder, "-o", folder / "new"]
+    arguments = ["embed", folder / "layers.h5ad", "--model", run_folder, "-o", folder / "new", *OPTIONS]
     assert call(*arguments, "--layer", "counts").code == 0
     pd.testing.assert_frame_equal(read_embedding(folder / "new"), read_embedding(run_folder), atol=1e-5)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import anndata
 import numpy as np
@@ -19,12 +17,12 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from diffaug_bio.cli.main import main
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from anndata import AnnData
+
+    from tests.cli.conftest import Result
 
 TINY = """
 [features]
@@ -48,34 +46,6 @@ batch_size = 64
 """
 FILES = {"embedding.csv", "embedded.h5ad", "metrics.json", "model", "run.json"}
 SCORES = {"linear_probe", "knn_accuracy", "kmeans_nmi", "kmeans_ari"}
-
-
-class Result(NamedTuple):
-    """What a call of the command line gave."""
-
-    code: object
-    out: str
-    err: str
-
-
-@pytest.fixture
-def call(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Callable[..., Result]]:
-    """Call the command line in this process; the log and signals are put back afterwards."""
-    logger = logging.getLogger("diffaug_bio")
-    handlers, level, on_stop = list(logger.handlers), logger.level, signal.getsignal(signal.SIGTERM)
-
-    def run(*arguments: object) -> Result:
-        monkeypatch.setattr(sys, "argv", ["diffaug-bio", *map(str, arguments)])
-        with pytest.raises(SystemExit, match=r"^[0-9]$") as caught:
-            main()
-        logger.handlers[:] = handlers
-        return Result(caught.value.code, *capsys.readouterr())
-
-    yield run
-    logger.setLevel(level)
-    signal.signal(signal.SIGTERM, on_stop)
 
 
 def make_cells() -> AnnData:
@@ -188,7 +158,7 @@ def test_the_same_seed_gives_the_same_bytes_and_json_is_all_that_is_printed(plac
 def test_quiet_prints_nothing(place: Path, tmp_path: Path, call: Callable[..., Result]) -> None:
     arguments = arguments_in(place, "run")
     arguments[3] = str(tmp_path / "run")
-    assert call(*arguments, "--quiet") == Result(0, "", "")
+    assert call(*arguments, "--quiet") == (0, "", "")
     assert {path.name for path in (tmp_path / "run").iterdir()} == FILES
 
 

@@ -14,7 +14,7 @@ from scipy.stats import entropy
 from sklearn.metrics import silhouette_score
 
 from diffaug_bio import metrics
-from diffaug_bio.metrics._clusters import _agreement, _leiden, _neighbor_graph
+from diffaug_bio.metrics._clusters import _agreement, _leiden, _neighbor_graph, _seeded_igraph
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,10 +77,12 @@ def test_the_resolution_is_that_of_the_best_silhouette_and_labels_have_no_say(
     embedding, labels = make_blobs(5.0)
     edges, weights = _neighbor_graph(embedding)
     quality = {}
-    for resolution in metrics.RESOLUTIONS:
-        clusters = _leiden(150, edges, weights, resolution=resolution, seed=0)
-        if len(set(clusters.tolist())) > 1:
-            quality[resolution] = silhouette_score(embedding, clusters)
+    with _seeded_igraph(0) as igraph:
+        graph = igraph.Graph(n=150, edges=edges)
+        for resolution in metrics.RESOLUTIONS:
+            clusters = _leiden(graph, weights, resolution=resolution)
+            if len(set(clusters.tolist())) > 1:
+                quality[resolution] = silhouette_score(embedding, clusters)
     scores = metrics.leiden_agreement(embedding, labels)
     assert quality[scores["leiden_resolution"]] == pytest.approx(max(quality.values()))
     other = metrics.leiden_agreement(embedding, np.random.default_rng(1).permutation(labels))

@@ -1,0 +1,89 @@
+"""The methods of a benchmark are data: each a valid configuration, each ablation one change."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from diffaug_bio.benchmark import METHODS, Method, choose_methods
+from diffaug_bio.benchmark._methods import DEFAULT_GROUPS, missing_extra
+from diffaug_bio.config import DiffAugConfig
+from diffaug_bio.errors import InputError
+
+
+def test_titles_tell_methods_apart() -> None:
+    titles = [method.title for method in METHODS.values()]
+    assert len(set(titles)) == len(titles)
+    assert not [title for title in titles if "|" in title]  # they stand in Markdown tables
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_what_a_method_changes_is_a_valid_configuration(name: str) -> None:
+    default = DiffAugConfig()
+    changed = default.updated(METHODS[name].changes, source=name)
+    assert (changed != default) == bool(METHODS[name].changes)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, method in METHODS.items() if method.group in {"ablations", "method"}]
+)
+def test_an_ablation_changes_one_setting(name: str) -> None:
+    changed = DiffAugConfig().updated(METHODS[name].changes, source=name).to_dict()
+    different = [
+        (section, key)
+        for section, values in DiffAugConfig().to_dict().items()
+        for key, value in values.items()
+        if changed[section][key] != value
+    ]
+    assert len(different) == (METHODS[name].group == "ablations")
+    assert METHODS[name].preset is None
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, method in METHODS.items() if method.group in {"views", "more_views", "peers"}]
+)
+def test_views_and_peers_have_no_generator(name: str) -> None:
+    assert METHODS[name].changes["train"]["generated_views"] == "none"
+
+
+def test_no_two_methods_are_the_same() -> None:
+    made_of = [str({**dataclasses.asdict(method), "title": "", "group": ""}) for method in METHODS.values()]
+    assert len(set(made_of)) == len(METHODS)
+
+
+def test_only_the_reference_sees_labels() -> None:
+    assert [name for name, method in METHODS.items() if method.is_labelled] == ["same_label"]
+
+
+def test_default_is_the_method_and_what_it_is_compared_with() -> None:
+    chosen = choose_methods(["default"])
+    assert {method.group for method in chosen.values()} == set(DEFAULT_GROUPS)
+    assert "diffaug" in chosen
+    assert not {"paper", "scvi", "rounds_2", "feature_swap"} & set(chosen)
+
+
+def test_methods_come_once_and_in_the_order_of_the_table() -> None:
+    assert list(choose_methods(["pca", "baselines", "diffaug", "pca"])) == [
+        "diffaug",
+        "raw",
+        "pca",
+        "front_end",
+        "pca_onehot",
+    ]
+
+
+def test_an_unknown_method_is_an_error_that_lists_methods_and_groups() -> None:
+    with pytest.raises(
+        InputError, match=r"no method 'umap'\. Methods are diffaug, .*, paper; groups .* default, ablations"
+    ):
+        choose_methods(["pca", "umap"])
+
+
+def test_a_missing_package_is_named_with_the_extra_that_brings_it() -> None:
+    method = Method(title="other", group="extra", needs="no_such_package")
+    assert missing_extra(method) == (
+        'it needs the package no_such_package: pip install "diffaug-bio[eval]"'
+    )
+    assert missing_extra(dataclasses.replace(method, needs="numpy")) is None
+    assert missing_extra(METHODS["diffaug"]) is None

@@ -1,0 +1,133 @@
+"""A benchmark as Markdown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from diffaug_bio.benchmark import METHODS, BenchmarkResult, overview, report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pandas as pd
+
+MAIN = ["linear_probe", "knn_accuracy", "kmeans_nmi", "leiden_nmi"]
+
+
+@pytest.fixture
+def scores(make_scores: Callable[..., pd.DataFrame]) -> pd.DataFrame:
+    """Seven data sets, two seeds; `pca_onehot` ran on one of them; generated rows of two."""
+    by_data = {
+        f"d{i}": {
+            "diffaug": [0.80, 0.82],
+            "mask": [0.75, 0.77],
+            "no_generator": [0.805, 0.815],
+            "same_label": [0.95, 0.97],
+            **({"pca_onehot": [0.4, 0.4]} if i == 0 else {}),
+        }
+        for i in range(7)
+    }
+    generated = {"d0": {"diffaug": [0.5, 0.7]}, "d3": {"diffaug": [0.2, 0.2]}}
+    return make_scores(
+        {
+            **dict.fromkeys(MAIN, by_data),
+            "generated_label_kept": generated,
+            "generated_memorised": {"d0": {"diffaug": [0.0, 0.0]}},
+            "generated_unheard_of": generated,
+        }
+    )
+
+
+def tables_of(text: str) -> list[list[list[str]]]:
+    """Cells of the tables of a Markdown text."""
+    blocks: list[list[str]] = [[]]
+    for line in text.splitlines():
+        if line.startswith("|"):
+            blocks[-1].append(line)
+        elif blocks[-1]:
+            blocks.append([])
+    return [
+        [[cell.strip() for cell in line[1:-1].split("|")] for line in block] for block in blocks if block
+    ]
+
+
+def test_tables_are_well_formed(scores: pd.DataFrame) -> None:
+    text = report(BenchmarkResult(scores=scores))
+    tables = tables_of(text)
+    assert len(tables) == 1 + 2 + 7 + 1  # overview, gains, data sets, generated rows
+    for table in tables:
+        assert len(table) > 2
+        assert {len(line) for line in table} == {len(table[0])}
+        assert all(set(cell) == {"-"} for cell in table[1])
+        assert all(cell for cell in table[0])
+    for block in text.split("\n\n"):
+        lines = block.splitlines()
+        assert len({len(line) for line in lines if line.startswith("|")}) <= 1  # columns are aligned
+        assert len({line.startswith("|") for line in lines}) == 1
+    assert text.endswith("|\n")
+
+
+def test_the_overview_gives_means_ranks_and_the_test(scores: pd.DataFrame) -> None:
+    [table] = tables_of(overview(BenchmarkResult(scores=scores)))
+    header, _, *rows = table
+    assert header == [
+        "method",
+        "linear probe (rank)",
+        "kNN (rank)",
+        "k-means NMI (rank)",
+        "Leiden NMI (rank)",
+        "won-lost",
+        "p",
+    ]
+    assert [row[0] for row in rows] == [
+        *(METHODS[name].title for name in ("same_label", "diffaug", "no_generator", "mask")),
+        "PCA of one-hot sequences (1 of 7 data sets)",
+    ]
+    by_title = {row[0]: row[1:] for row in rows}
+    assert by_title["DiffAug"] == ["81.0 (1.5)"] * 4 + ["", ""]
+    assert by_title["mask 20 %"] == ["76.0 (3.0)"] * 4 + ["7-0", "0.016"]
+    assert by_title["same-label mixup (sees training labels)"] == ["96.0"] * 4 + ["", ""]
+    assert by_title["PCA of one-hot sequences (1 of 7 data sets)"] == ["40.0"] * 4 + ["1-0", ""]
+    assert overview(BenchmarkResult(scores=scores)).startswith("Data sets: 7, seeds: 2. ")
+
+
+def test_the_report_says_where_the_generator_helps(scores: pd.DataFrame) -> None:
+    text = report(BenchmarkResult(scores=scores))
+    assert text.startswith("# Benchmark\n\nData sets: 7, seeds: 2. ")
+    against_mask, against_none = tables_of(text)[1:3]
+    assert "## Generated positives against: mask 20 %" in text
+    assert against_mask[2] == ["d0", "+5.0", "+5.0", "+5.0", "+5.0", "helps", "helps"]
+    assert against_mask[-1] == ["mean", "+5.00", "+5.00", "+5.00", "+5.00", "", ""]
+    assert against_none[2][5] == "no difference"
+    assert "| mask 20 %" in text
+    assert "76.0 ± 1.4" in text
+
+
+def test_the_report_shows_the_quality_of_generated_rows(scores: pd.DataFrame) -> None:
+    table = tables_of(report(BenchmarkResult(scores=scores)))[-1]
+    header, _, *rows = table
+    assert [row[0] for row in rows] == ["d0", "d3"]
+    assert [row[header.index("label kept")] for row in rows] == ["0.60", "0.20"]
+    assert [row[header.index("memorised")] for row in rows] == ["0.00", ""]
+
+
+def test_what_is_missing_is_listed_with_the_reason(scores: pd.DataFrame) -> None:
+    text = report(
+        BenchmarkResult(
+            scores=scores,
+            left_out={"scvi": "it needs scvi"},
+            failed={"byol on d1, seed 0": "ValueError: no"},
+        )
+    )
+    assert "## Left out\n\n- scvi: it needs scvi\n" in text
+    assert text.endswith("## Broken\n\n- byol on d1, seed 0: ValueError: no\n")
+    assert "Left out" not in report(BenchmarkResult(scores=scores))
+
+
+def test_a_report_without_diffaug_has_no_gains(scores: pd.DataFrame) -> None:
+    without = scores[scores["method"] != "diffaug"]
+    text = report(BenchmarkResult(scores=without))
+    assert "Generated" not in text
+    assert len(tables_of(text)) == 1 + 7

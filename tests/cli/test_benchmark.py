@@ -1,0 +1,162 @@
+"""`diffaug-bio benchmark`: what it prints and writes, what it refuses, and how it goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from anndata import AnnData
+
+    from tests.cli.conftest import Result
+
+OPTIONS = ["--seeds", "1", "--jobs", "1", "--preset", "quick"]
+FILES = {"results.csv", "summary.md", "benchmark.json", "cells"}
+
+
+@pytest.fixture
+def cells(counts: AnnData, tmp_path: Path) -> Path:
+    """A file with labels in `cluster`."""
+    counts.write_h5ad(tmp_path / "cells.h5ad")
+    return tmp_path / "cells.h5ad"
+
+
+def test_a_recipe_is_compared_and_the_table_printed(call: Callable[..., Result], tmp_path: Path) -> None:
+    arguments = ["benchmark", "recipe:pbmc68k", "--methods", "pca,raw, front_end", *OPTIONS]
+    arguments += ["-o", str(tmp_path / "results")]
+    result = call(*arguments)
+    assert result.code == 0, result.err
+    assert result.out.startswith("Data sets: 1, seeds: 1. Means in percent")
+    for title in ("PCA of the same width", "raw features, standardised", "PCA as given to the networks"):
+        assert f"| {title}" in result.out
+    assert f"See {tmp_path}/results/summary.md for each data set" in result.out
+    assert "[3/3, 0 min left] pbmc68k, front_end, seed 0: linear probe 0." in result.err
+    folder = tmp_path / "results"
+    assert {path.name for path in folder.iterdir()} == FILES
+    summary = (folder / "summary.md").read_text(encoding="utf-8")
+    assert summary.startswith("# Benchmark\n")
+    assert "## pbmc68k\n" in summary
+    scores = pd.read_csv(folder / "results.csv")
+    assert set(scores["method"]) == {"pca", "raw", "front_end"}
+    probe = scores[scores["metric"] == "linear_probe"].set_index("method")["value"]
+    assert (probe > 0.7).all()
+
+    printed = json.loads(call(*arguments, "--json").out)  # nothing is run again
+    assert set(printed) == {"by_data", "overall", "left_out", "failed"}
+    assert printed["failed"] == {}
+    first = {row["method"]: row["mean"] for row in printed["by_data"] if row["metric"] == "linear_probe"}
+    assert first == pytest.approx(probe.to_dict())
+    assert call(*arguments, "--quiet") == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--label-key", "kind"], r"'kind' was given, `.obs` holds 'cluster', 'batch', 'constant'"),
+        ([], "no label key was given, `.obs` holds 'cluster', 'batch', 'constant'"),
+        (["--label-key", "constant"], "cells.h5ad: Labels 'constant' cannot be scored: "),
+        (["--label-key", "other=cluster"], "'other=cluster' is for a data set 'other'; there are cells."),
+        (["--label-key", "cluster", "--methods", "umap"], "no method 'umap'. Methods are diffaug, "),
+        (["--label-key", "cluster", "--batch-key", "cells=run"], "no batch column 'run'"),
+        (["--label-key", "cluster", "--config", "nowhere.toml"], "no configuration file"),
+    ],
+    ids=["missing label", "no label", "one class", "data set", "method", "batch", "configuration"],
+)
+def test_what_cannot_be_compared_is_said_in_a_sentence(
+    counts: AnnData, call: Callable[..., Result], tmp_path: Path, options: list[str], message: str
+) -> None:
+    counts.obs["batch"], counts.obs["constant"] = [f"b{i % 2}" for i in range(120)], "same"
+    counts.write_h5ad(tmp_path / "cells.h5ad")
+    result = call("benchmark", tmp_path / "cells.h5ad", "-o", tmp_path / "results", *OPTIONS, *options)
+    assert result.code == 1
+    assert result.out == ""
+    assert result.err.splitlines()[-1].startswith("Error: ")
+    assert message in result.err
+    assert [path.name for path in tmp_path.iterdir()] == ["cells.h5ad"]
+
+
+def test_a_missing_file_and_a_missing_output_are_refused(
+    call: Callable[..., Result], tmp_path: Path
+) -> None:
+    result = call("benchmark", tmp_path / "cells.h5ad", "-o", tmp_path / "results", "--label-key", "kind")
+    assert (result.code, result.out) == (1, "")
+    assert "There is no file " in result.err
+    assert call("benchmark", tmp_path / "cells.h5ad").code == 2
+    assert call("benchmark", "-o", tmp_path / "results").code == 2
+
+
+def test_help_shows_examples(call: Callable[..., Result]) -> None:
+    result = call("benchmark", "--help")
+    assert result.code == 0
+    assert "diffaug-bio benchmark cells.h5ad --label-key cell_type -o results" in result.out
+    assert "Run the same command again to go on where a run was cut." in result.out
+
+
+def test_what_breaks_is_told_and_the_rest_is_written(
+    cells: Path, counts: AnnData, call: Callable[..., Result], tmp_path: Path
+) -> None:
+    matrix = counts.X.toarray()
+    matrix[2, 3] = np.inf
+    anndata.AnnData(X=matrix, obs=counts.obs, var=counts.var).write_h5ad(tmp_path / "broken.h5ad")
+    arguments = ["benchmark", cells, tmp_path / "broken.h5ad", "--label-key", "cluster", *OPTIONS]
+    result = call(*arguments, "--methods", "pca", "-o", tmp_path / "results")
+    assert result.code == 1
+    assert "| PCA of the same width" in result.out
+    assert "Error: 1 of the runs broke, the first pca on broken, seed 0: InputError: " in result.err
+    assert "## Broken\n\n- pca on broken, seed 0" in (tmp_path / "results" / "summary.md").read_text()
+
+
+def test_where_nothing_came_out_the_reason_is_told(
+    cells: Path, call: Callable[..., Result], tmp_path: Path
+) -> None:
+    arguments = ["benchmark", cells, "--label-key", "cluster", "--methods", "pca_onehot", *OPTIONS]
+    result = call(*arguments, "-o", tmp_path / "results", "--quiet")
+    assert (result.code, result.out) == (1, "")
+    assert "it needs DNA sequences" in result.err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals differ")
+def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(
+    cells: Path, call: Callable[..., Result], tmp_path: Path
+) -> None:
+    folder = tmp_path / "results"
+    arguments = ["benchmark", str(cells), "-o", str(folder), "--label-key", "cluster"]
+    arguments += ["--methods", "pca", "--seeds", "5", "--jobs", "1"]
+    command = [sys.executable, "-m", "diffaug_bio.cli", *arguments]
+    # A group of its own, all of which a terminal would interrupt.
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        started = time.monotonic()
+        while not list(folder.glob("cells/*.json")) and time.monotonic() - started < 120:
+            assert process.poll() is None
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert out == ""
+    assert f"Interrupted; what is done is kept in {folder}. Run the same command to go on." in err
+    assert "Traceback" not in err
+    done = {path: path.stat().st_mtime_ns for path in folder.glob("cells/*.json")}
+    assert 1 <= len(done) < 5
+    assert not (folder / "results.csv").exists()
+
+    again = call(*arguments)
+    assert again.code == 0, again.err
+    assert f"{len(done)} of 5 results are there already." in again.err
+    assert {path: path.stat().st_mtime_ns for path in done} == done
+    assert len(list(folder.glob("cells/*.json"))) == 5
+    assert {path.name for path in folder.iterdir()} == FILES

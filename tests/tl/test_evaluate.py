@@ -1,0 +1,179 @@
+"""`tl.evaluate` and `tl.evaluate_generated`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+from diffaug_bio import DiffAug, metrics, tl
+from diffaug_bio.errors import InputError
+from diffaug_bio.tl import MatrixChoice
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+    from diffaug_bio import DiffAugConfig
+
+GENERATED = {
+    "cosine_generated",
+    "cosine_mixup",
+    "cosine_feature_swap",
+    "source_distance",
+    "ks_mean",
+    "ks_max",
+    "real_or_generated",
+    "memorised",
+}
+
+
+@pytest.fixture
+def embedded(counts: AnnData) -> AnnData:
+    """`counts` with two embeddings, of which the second knows the clusters, and four donors."""
+    rng = np.random.default_rng(0)
+    number = np.repeat([0, 1, 2], 40)
+    counts.obsm["X_noise"] = rng.normal(size=(120, 5)).astype(np.float32)
+    counts.obsm["X_good"] = (4 * np.eye(3)[number] + rng.normal(size=(120, 3))).astype(np.float32)
+    counts.obs["donor"] = [f"d{number % 4}" for number in range(120)]
+    return counts
+
+
+def test_scores_are_those_of_the_metrics(embedded: AnnData) -> None:
+    table = tl.evaluate(embedded, "cluster", use_rep=["X_noise", "X_good"], random_state=3)
+    assert list(table.index) == ["X_noise", "X_good"]
+    for name in table.index:
+        expected = metrics.evaluate(
+            embedded.obsm[name], np.asarray(embedded.obs["cluster"].astype(str), np.str_), seed=3
+        )
+        assert table.loc[name].to_dict() == expected
+    probe = table["linear_probe"].to_dict()
+    assert probe["X_good"] > 0.9
+    assert probe["X_noise"] < 0.6
+
+
+def test_one_embedding_may_be_named_alone(embedded: AnnData) -> None:
+    assert list(tl.evaluate(embedded, "cluster", use_rep="X_good").index) == ["X_good"]
+
+
+def test_rows_without_a_label_are_left_out(embedded: AnnData) -> None:
+    labels = embedded.obs["cluster"].astype(object).to_numpy()
+    labels[::7] = None
+    embedded.obs["cluster"] = pd.Categorical(labels)
+    embedded.obsm["X_good"][::7] = 1e6  # would break every score
+    found = tl.evaluate(embedded, "cluster", use_rep="X_good")
+    kept = embedded[[label is not None for label in labels]].copy()
+    pd.testing.assert_frame_equal(found, tl.evaluate(kept, "cluster", use_rep="X_good"), check_exact=True)
+
+
+def test_groups_are_kept_together(embedded: AnnData) -> None:
+    found = tl.evaluate(embedded, "cluster", use_rep="X_good", group_key="donor")
+    labels = np.asarray(embedded.obs["cluster"].astype(str), np.str_)
+    expected = metrics.evaluate(embedded.obsm["X_good"], labels, groups=embedded.obs["donor"].to_numpy())
+    assert found.loc["X_good"].to_dict() == expected
+    assert not found.equals(tl.evaluate(embedded, "cluster", use_rep="X_good"))
+
+
+def test_groups_from_names_are_those_of_the_column(embedded: AnnData) -> None:
+    by_column = tl.evaluate(embedded, "cluster", use_rep="X_good", group_key="donor")
+    embedded.obs_names = [f"{donor}_{i}" for i, donor in enumerate(embedded.obs["donor"])]
+    by_name = tl.evaluate(embedded, "cluster", use_rep="X_good", group_key="id:_")
+    pd.testing.assert_frame_equal(by_name, by_column, check_exact=True)
+
+
+def test_nothing_is_changed(embedded: AnnData) -> None:
+    before = embedded.copy()
+    tl.evaluate(embedded, "cluster", use_rep=["X_noise", "X_good"], group_key="donor")
+    pd.testing.assert_frame_equal(embedded.obs, before.obs)
+    assert set(embedded.obsm) == set(before.obsm)
+    for name in before.obsm:
+        np.testing.assert_array_equal(embedded.obsm[name], before.obsm[name])
+    assert (embedded.X != before.X).nnz == 0
+    assert not embedded.uns
+
+
+def test_data_frames_and_sparse_matrices_are_embeddings(embedded: AnnData) -> None:
+    embedded.obsm["X_sparse"] = sparse.csr_matrix(embedded.obsm["X_good"])
+    embedded.obsm["X_frame"] = pd.DataFrame(
+        embedded.obsm["X_good"], index=embedded.obs_names, columns=["a", "b", "c"]
+    )
+    table = tl.evaluate(embedded, "cluster", use_rep=["X_good", "X_frame", "X_sparse"])
+    assert table.loc["X_good"].to_dict() == table.loc["X_sparse"].to_dict()
+    assert table.loc["X_good"].to_dict() == table.loc["X_frame"].to_dict()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, r"no 'X_diffaug' in `\.obsm`; it holds 'X_noise', 'X_good'\. `diffaug_bio\.tl\.embed` makes"),
+        ({"use_rep": ["X_good", "X_pca"]}, r"no 'X_pca' in `\.obsm`; it holds 'X_noise', 'X_good'"),
+        ({"label_key": "kind", "use_rep": "X_good"}, r"no label column 'kind'.* holds 'cluster', 'donor'"),
+        (
+            {"group_key": "mouse", "use_rep": "X_good"},
+            r"no group column 'mouse' in `\.obs`; it holds 'cluster', 'donor'\. `id:_` groups",
+        ),
+        ({"group_key": "id:_", "use_rep": "X_good"}, r"120 names of observations hold no '_'"),
+        ({"random_state": -1, "use_rep": "X_good"}, r"`random_state` has to be a whole number"),
+    ],
+    ids=["default", "one of two", "label", "group", "names", "seed"],
+)
+def test_what_is_not_there_is_an_error(embedded: AnnData, arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        tl.evaluate(embedded, **{"label_key": "cluster", **arguments})
+
+
+def test_no_embedding_at_all_is_said(counts: AnnData) -> None:
+    with pytest.raises(InputError, match=r"no 'X_diffaug' in `\.obsm`; it holds nothing"):
+        tl.evaluate(counts, "cluster")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf], ids=["missing", "infinite"])
+def test_an_embedding_that_is_not_finite_is_an_error(embedded: AnnData, value: float) -> None:
+    embedded.obsm["X_good"][5, 1] = value
+    with pytest.raises(InputError, match=r"`\.obsm\['X_good'\]` holds missing or infinite values"):
+        tl.evaluate(embedded, "cluster", use_rep="X_good")
+
+
+@pytest.mark.parametrize("label_key", [None, "cluster"], ids=["no labels", "labels"])
+def test_generated_rows_are_scored(
+    counts: AnnData, tiny_config: DiffAugConfig, label_key: str | None
+) -> None:
+    model = tl.fit_model(counts, config=tiny_config, choice=MatrixChoice(), device="cpu")
+    before = counts.copy()
+    scores = tl.evaluate_generated(counts, model, label_key=label_key)
+    assert set(scores) == GENERATED | ({"label_kept", "label_kept_real"} if label_key else set())
+    assert all(np.isfinite(value) for value in scores.values())
+    assert scores == tl.evaluate_generated(counts, model, label_key=label_key)
+    assert scores != tl.evaluate_generated(counts, model, label_key=label_key, random_state=1)
+    pd.testing.assert_frame_equal(counts.obs, before.obs)
+    assert set(counts.obsm) == {"X_diffaug"}
+
+
+def test_generated_rows_come_from_the_matrix_of_the_fit(
+    counts: AnnData, tiny_config: DiffAugConfig
+) -> None:
+    counts.layers["counts"] = counts.X.copy()
+    choice = MatrixChoice(layer="counts")
+    model = tl.fit_model(counts, config=tiny_config, choice=choice, device="cpu")
+    expected = tl.evaluate_generated(counts, model)
+    counts.X = sparse.csr_matrix(counts.X.shape, dtype=np.float32)
+    assert tl.evaluate_generated(counts, model) == expected
+    assert tl.evaluate_generated(counts, model, choice=choice) == expected
+
+
+@pytest.mark.parametrize(
+    "changes", [{"generated_views": "none"}, {"rounds": 0}], ids=["no generated views", "no rounds"]
+)
+def test_a_model_without_generator_is_an_error(
+    counts: AnnData, tiny_config: DiffAugConfig, changes: dict[str, Any]
+) -> None:
+    model = DiffAug(tiny_config.updated({"train": changes}, source="test"), device="cpu").fit(counts.X)
+    with pytest.raises(InputError, match=r"no generator: .* Fit one with a generator"):
+        tl.evaluate_generated(counts, model)
+
+
+def test_generated_rows_need_a_label_that_is_there(counts: AnnData, fitted: DiffAug) -> None:
+    with pytest.raises(InputError, match=r"no label column 'kind' in `\.obs`; it holds 'cluster'"):
+        tl.evaluate_generated(counts, fitted, label_key="kind")

@@ -1,0 +1,121 @@
+"""Labels and groups of an AnnData."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from diffaug_bio.errors import InputError
+from diffaug_bio.tl._labels import choose_groups, choose_labels
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+def test_labels_without_groups(counts: AnnData) -> None:
+    labels = choose_labels(counts, "cluster", None)
+    np.testing.assert_array_equal(labels.names, counts.obs["cluster"].astype(str))
+    assert labels.names.dtype.kind == "U"
+    assert labels.scored.all()
+    assert labels.groups is None
+
+
+def test_rows_without_a_label_or_of_a_rare_class_are_not_scored(
+    counts: AnnData, caplog: pytest.LogCaptureFixture
+) -> None:
+    values = counts.obs["cluster"].astype(object).to_numpy()
+    values[:3], values[3:7] = None, "rare"
+    counts.obs["kind"] = pd.Categorical(values)
+    with caplog.at_level("INFO", logger="diffaug_bio"):
+        labels = choose_labels(counts, "kind", None)
+    np.testing.assert_array_equal(np.flatnonzero(~labels.scored), np.arange(7))
+    assert "3 rows without a label in 'kind' are not scored" in caplog.text
+    assert "4 rows are not scored: their class in 'kind' has fewer than 5 rows ('rare')" in caplog.text
+
+
+def test_a_class_of_one_group_is_not_scored(counts: AnnData) -> None:
+    donors = np.array([f"d{number % 3}" for number in range(120)], dtype=object)
+    donors[80:] = "d9"  # all of cluster c2
+    counts.obs["donor"] = donors
+    labels = choose_labels(counts, "cluster", "donor")
+    np.testing.assert_array_equal(np.flatnonzero(~labels.scored), np.arange(80, 120))
+    assert labels.groups is not None
+    np.testing.assert_array_equal(labels.groups, donors.astype(str))
+
+
+def test_a_group_is_needed_only_where_there_is_a_label(counts: AnnData) -> None:
+    values, donors = (np.array(["a", "b"] * 60, dtype=object) for _ in range(2))
+    donors = np.array([f"d{number % 5}" for number in range(120)], dtype=object)
+    values[:3] = donors[:3] = None
+    counts.obs["kind"], counts.obs["donor"] = values, donors
+    labels = choose_labels(counts, "kind", "donor")
+    np.testing.assert_array_equal(np.flatnonzero(~labels.scored), np.arange(3))
+    counts.obs["donor"] = pd.Series(donors, index=counts.obs_names).where(np.arange(120) != 50)
+    with pytest.raises(InputError, match=r"1 labelled rows have no group in 'donor'"):
+        choose_labels(counts, "kind", "donor")
+
+
+@pytest.mark.parametrize(
+    ("separator", "names", "expected"),
+    [
+        ("_", ["m1_1", "m1_2", "m_2_1"], ["m1", "m1", "m_2"]),
+        (":", ["m1:1", "m1:2", "m2:1"], ["m1", "m1", "m2"]),
+        ("--", ["a-b--1", "a-b--2", "c--1"], ["a-b", "a-b", "c"]),
+        (".", ["m1.1", "m1.2", "m2.1"], ["m1", "m1", "m2"]),
+    ],
+    ids=["underscore", "colon", "two letters", "point"],
+)
+def test_names_give_groups_up_to_the_last_separator(
+    counts: AnnData, separator: str, names: list[str], expected: list[str]
+) -> None:
+    adata = counts[:3].copy()
+    adata.obs_names = names
+    found = choose_groups(adata, f"id:{separator}")
+    assert found is not None
+    assert list(found) == expected
+
+
+def test_a_column_comes_before_names(counts: AnnData) -> None:
+    counts.obs["id:_"] = np.arange(120) % 7
+    found = choose_groups(counts, "id:_")
+    assert found is not None
+    assert set(found) == set(range(7))
+
+
+def test_no_group_key_gives_no_groups(counts: AnnData) -> None:
+    assert choose_groups(counts, None) is None
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        (("kind", None), r"no label column 'kind' in `.obs`; it holds 'cluster'."),
+        (("cluster", "donor"), r"no group column 'donor' in `.obs`; it holds 'cluster'. `id:_` groups by"),
+        (("cluster", "id:"), r"no group column 'id:' in `.obs`"),
+        (("cluster", "id:_"), r"120 names of observations hold no '_', as 'id:_' needs: 'cell0', "),
+        (("cluster", "constant"), r"Groups 'constant' cannot be held out: there are 1, and 0 of 3 classes"),
+        (("constant", None), r"Labels 'constant' cannot be scored: 1 different ones, of which only one"),
+        (("size", None), r"Labels 'size' look like a measurement, not classes: 120 different numbers"),
+    ],
+    ids=["label", "group", "no separator", "names", "one group", "one class", "measurement"],
+)
+def test_keys_that_cannot_be_used_are_errors(
+    counts: AnnData, keys: tuple[str, str | None], message: str
+) -> None:
+    if "size" in keys:
+        counts.obs["size"] = np.linspace(0.5, 1, 120)
+    if "constant" in keys:
+        counts.obs["constant"] = "same"
+    with pytest.raises(InputError, match=re.escape(message)):
+        choose_labels(counts, *keys)
+
+
+def test_nothing_is_changed(counts: AnnData) -> None:
+    counts.obs["donor"] = [f"d{number % 4}" for number in range(120)]
+    before: Any = counts.obs.copy()
+    choose_labels(counts, "cluster", "donor")
+    pd.testing.assert_frame_equal(counts.obs, before)
