@@ -96,13 +96,17 @@ def command(
 ) -> None:
     """Compare methods on labelled DATA: same rows, front end, width, budget and seeds for each.
 
-    DATA are files as for `fit`, or recipe:NAME. Of several keys a data set takes the first that it has.
-    The folder holds results.csv (a row for each number), summary.md, benchmark.json and cells/.
+    DATA are files as for `fit`, or recipe:NAME, which knows its label. Of several keys a data set takes
+    the first that it has. The folder holds cells/ and benchmark.json, and at the end results.csv (a row for
+    each number) and summary.md.
     """
     start_log(quiet=quiet)
     set_threads(threads)
     from diffaug_bio import benchmark
     from diffaug_bio.tl._embed import resolve_config
+
+    chosen = [name.strip() for name in methods.split(",")]
+    benchmark.choose_methods(chosen)  # a wrong name is found before large files are read
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     jobs = jobs or max(1, cores // threads)
@@ -111,7 +115,7 @@ def command(
         result = benchmark.run(
             benchmark.read_data(data, keys, min_obs=min_rows),
             output,
-            methods=[name.strip() for name in methods.split(",")],
+            methods=chosen,
             n_seeds=seeds,
             config=resolve_config(preset, config, n_latent=n_latent),
             held_out=held_out,

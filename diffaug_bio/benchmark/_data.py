@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from diffaug_bio._blocks import Matrix
-    from diffaug_bio.config import DeclaredState
+    from diffaug_bio.pp._state import InputState
 
 logger = logging.getLogger(__name__)
 
@@ -47,14 +47,14 @@ class BenchmarkData:
     """One a row; whatever where `scored` is false. Shape: `(n_obs,)`."""
     scored: NDArray[np.bool_]
     """Rows whose label can be scored. Shape: `(n_obs,)`."""
+    input_state: InputState
+    """What the matrix is; see :func:`diffaug_bio.pp.detect_state`."""
     groups: NDArray[np.str_] | None = None
     """Rows of one group never stand on both sides of a split. Shape: `(n_obs,)`."""
     batches: NDArray[np.str_] | None = None
     """For methods that correct batches. Shape: `(n_obs,)`."""
     sequences: NDArray[np.str_] | None = None
     """DNA sequences of the rows. Shape: `(n_obs,)`."""
-    declared_state: DeclaredState = "auto"
-    """What the matrix is, where reading told; see `FeatureConfig.input_state`."""
 
     @property
     def n_obs(self) -> int:
@@ -63,9 +63,8 @@ class BenchmarkData:
 
     @property
     def is_expression(self) -> bool:
-        """Whether the matrix is expression, by what reading told or by its values."""
-        state = self.declared_state
-        return is_expression(detect_state(self.matrix) if state == "auto" else state)
+        """Whether the matrix is expression, on which some defaults depend."""
+        return is_expression(self.input_state)
 
     @classmethod
     def from_anndata(
@@ -104,6 +103,7 @@ class BenchmarkData:
         if batch_key is not None and batch_key not in adata.obs:
             msg = f"There is no batch column {batch_key!r} in `.obs`; it holds {shorten(adata.obs)}."
             raise InputError(msg)
+        state = declared_state(adata, choice)
         has_sequences = "kmers" in adata.uns and "sequence" in adata.obs
         return cls(
             name=name,
@@ -113,14 +113,14 @@ class BenchmarkData:
             groups=labels.groups,
             batches=None if batch_key is None else _strings(adata.obs[batch_key]),
             sequences=_strings(adata.obs["sequence"]) if has_sequences else None,
-            declared_state=declared_state(adata, choice),
+            input_state=detect_state(matrix) if state == "auto" else state,
         )
 
     def digest(self) -> str:
         """Hash of everything here but the name."""
         sparse_parts = ("data", "indices", "indptr") if hasattr(self.matrix, "indptr") else ()
         parts = [getattr(self.matrix, part) for part in sparse_parts] or [self.matrix]
-        digest = hashlib.sha256(repr((self.matrix.shape, self.declared_state)).encode())
+        digest = hashlib.sha256(repr((self.matrix.shape, self.input_state)).encode())
         for part in [*parts, self.labels, self.scored, self.groups, self.batches, self.sequences]:
             digest.update(b"none" if part is None else np.ascontiguousarray(part).tobytes())
         return digest.hexdigest()
@@ -135,7 +135,7 @@ class BenchmarkData:
             if (values := getattr(self, column)) is not None:
                 columns[column] = values.astype(object)
         obs = pd.DataFrame(columns, index=[str(number) for number in range(self.n_obs)])
-        kept = {"name": self.name, "declared_state": self.declared_state}
+        kept = {"name": self.name, "input_state": self.input_state}
         adata = anndata.AnnData(X=self.matrix, obs=obs, uns={_UNS_KEY: json.dumps(kept)})
         adata.strings_to_categoricals()
         adata.write_h5ad(path)
@@ -239,10 +239,10 @@ def _prepared(
         found[option] = next(iter([*own, *fitting]), None)
     label_key = found["label_key"] or recipe_label
     if label_key is None:
-        asked = ", ".join(map(repr, keys.get("label_key", []))) or "no label key"
+        asked = ", ".join(map(repr, keys.get("label_key", []))) or "none was given"
         msg = (
-            f"{name}: none of its columns is a label: {asked} was given, `.obs` holds "
-            f"{shorten(adata.obs) or 'nothing'}. Name one of them as label key."
+            f"{name} needs a label key ({asked}); its columns are {shorten(adata.obs) or 'none'}. "
+            "Name one of them."
         )
         raise InputError(msg)
     try:

@@ -72,7 +72,7 @@ def embed(
         config = DiffAugConfig.preset(method.preset)
     config = config.updated(method.changes, source="method")
     if config.features.input_state == "auto":
-        config = config.updated({"features": {"input_state": data.declared_state}}, source="data")
+        config = config.updated({"features": {"input_state": data.input_state}}, source="data")
     if method.kind == "config":
         return _fit_config(data, config, fit_rows=fit_rows, seed=seed)
     if method.kind == "same_label":
@@ -92,7 +92,7 @@ def preprocess(
 ) -> FittedFeatures:
     """Fit the preprocessing that all methods share."""
     if config.features.input_state == "auto":
-        config = config.updated({"features": {"input_state": data.declared_state}}, source="data")
+        config = config.updated({"features": {"input_state": data.input_state}}, source="data")
     matrix = data.matrix if fit_rows is None else data.matrix[fit_rows]
     return fit_features(matrix, config.features, seed=seed)
 

@@ -11,6 +11,7 @@ import multiprocessing
 import platform
 import signal
 import tempfile
+import threading
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from multiprocessing.connection import wait
@@ -209,9 +210,9 @@ def run(
         write_text(folder / "benchmark.json", json.dumps(settings, indent=2) + "\n")
         outcomes = _run_cells(cells, folder / "cells", jobs=jobs, on_result=on_result)
     result = _collect(cells, outcomes, left_out)
+    summary = "" if result.scores.empty else report(result)
     write_text(folder / "results.csv", result.scores.to_csv(index=False))
-    if not result.scores.empty:
-        write_text(folder / "summary.md", report(result))
+    write_text(folder / "summary.md", summary)
     return result
 
 
@@ -283,8 +284,18 @@ def _context() -> Any:
     """Choose processes that start with everything imported, where the platform can do so."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
+    from multiprocessing import forkserver  # not there on every platform
+
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(_PRELOADED))
+    if threading.current_thread() is threading.main_thread():
+        # Ctrl-C reaches all processes of a terminal. The server and what it starts inherit that they are
+        # to ignore it: this process ends them.
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            forkserver.ensure_running()
+        finally:
+            signal.signal(signal.SIGINT, before)
     return context
 
 

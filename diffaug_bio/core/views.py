@@ -32,7 +32,8 @@ def inner_swap(x: Tensor, *, strength: float, generator: torch.Generator) -> Ten
 
     At least two entries move. Shape: `(batch, n_features)`.
     """
-    n_swapped = min(x.shape[1], max(2, round(strength * x.shape[1])))  # fewer than 2 cannot move
+    # One alone has nowhere to go.
+    n_swapped = min(x.shape[1], max(2, round(strength * x.shape[1]))) if strength else 0
     order = torch.rand(x.shape, generator=generator, device=x.device).argsort(1)
     chosen = order[:, :n_swapped]
     # Shifted by one place among the chosen: every one of them moves.

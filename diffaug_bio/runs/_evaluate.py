@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from diffaug_bio import __version__
 from diffaug_bio._keys import OBSM_KEY
+from diffaug_bio._validation import shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.runs._source import DataSource, fingerprint, read_source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+logger = logging.getLogger(__name__)
 
 
 def evaluate(
@@ -60,15 +64,20 @@ def evaluate(
         source = _source_of_run(run_folder, source)
     adata, label_key = read_source(source)
     if label_key is None:
-        msg = f"{source.data}: name the column of `.obs` that holds the labels."
+        msg = (
+            f"{source.data}: name the column of `.obs` that holds the labels (the label key); there are "
+            f"{shorten(adata.obs) or 'none'}."
+        )
         raise InputError(msg)
     if model_folder is not None:
         project(adata, model_folder, device=device)
+    logger.info("Scoring %s against %r.", ", ".join(use_rep), label_key)
     table = score(adata, label_key, use_rep=use_rep, group_key=source.group_key, random_state=random_state)
     generated = None
     if run_folder is not None and model_folder is None and (run_folder / "model").is_dir():
         model = DiffAug.load(run_folder, device=device)
         if model.has_generator:
+            logger.info("Scoring the rows that the generator makes.")
             generated = evaluate_generated(adata, model, label_key=label_key, random_state=random_state)
     return {
         "diffaug_bio": __version__,

@@ -98,7 +98,7 @@ def fit(
         clock.lap("fit")
         scores = None
         if labels is not None:
-            logger.info("Scoring the embedding against %r, beside PCA of the same width.", label_key)
+            logger.info("Scoring the embedding against %r, beside PCA.", label_key)
             keys = {"label_key": label_key, "group_key": source.group_key}
             scores = {**keys, **_score(adata, model, choice, labels, seed=random_state)}
             write_json(stage / "metrics.json", scores)

@@ -51,6 +51,7 @@ def make_data() -> Callable[..., BenchmarkData]:
         return BenchmarkData(
             name=name,
             matrix=rng.poisson(rates[cluster]).astype(np.float32),
+            input_state="counts",
             labels=np.array([f"c{number}" for number in cluster]),
             scored=np.ones(n_obs, dtype=bool),
             sequences=np.array(

@@ -65,8 +65,11 @@ def test_a_recipe_is_compared_and_the_table_printed(call: Callable[..., Result],
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--label-key", "kind"], r"'kind' was given, `.obs` holds 'cluster', 'batch', 'constant'"),
-        ([], "no label key was given, `.obs` holds 'cluster', 'batch', 'constant'"),
+        (
+            ["--label-key", "kind"],
+            r"needs a label key ('kind'); its columns are 'cluster', 'batch', 'constant'",
+        ),
+        ([], "needs a label key (none was given); its columns are 'cluster', 'batch', 'constant'"),
         (["--label-key", "constant"], "cells.h5ad: Labels 'constant' cannot be scored: "),
         (["--label-key", "other=cluster"], "'other=cluster' is for a data set 'other'; there are cells."),
         (["--label-key", "cluster", "--methods", "umap"], "no method 'umap'. Methods are diffaug, "),
@@ -108,8 +111,7 @@ def test_help_shows_examples(call: Callable[..., Result]) -> None:
 def test_what_breaks_is_told_and_the_rest_is_written(
     cells: Path, counts: AnnData, call: Callable[..., Result], tmp_path: Path
 ) -> None:
-    matrix = counts.X.toarray()
-    matrix[2, 3] = np.inf
+    matrix = np.full(counts.shape, 2.0, np.float32)
     anndata.AnnData(X=matrix, obs=counts.obs, var=counts.var).write_h5ad(tmp_path / "broken.h5ad")
     arguments = ["benchmark", cells, tmp_path / "broken.h5ad", "--label-key", "cluster", *OPTIONS]
     result = call(*arguments, "--methods", "pca", "-o", tmp_path / "results")
@@ -117,6 +119,19 @@ def test_what_breaks_is_told_and_the_rest_is_written(
     assert "| PCA of the same width" in result.out
     assert "Error: 1 of the runs broke, the first pca on broken, seed 0: InputError: " in result.err
     assert "## Broken\n\n- pca on broken, seed 0" in (tmp_path / "results" / "summary.md").read_text()
+
+
+def test_data_that_no_method_can_use_are_named_at_once(
+    cells: Path, counts: AnnData, call: Callable[..., Result], tmp_path: Path
+) -> None:
+    matrix = counts.X.toarray()
+    matrix[2, 3] = np.inf
+    anndata.AnnData(X=matrix, obs=counts.obs, var=counts.var).write_h5ad(tmp_path / "broken.h5ad")
+    arguments = ["benchmark", cells, tmp_path / "broken.h5ad", "--label-key", "cluster", *OPTIONS]
+    result = call(*arguments, "--methods", "pca", "-o", tmp_path / "results")
+    assert (result.code, result.out) == (1, "")
+    assert "broken.h5ad: The matrix holds infinite values" in result.err
+    assert not (tmp_path / "results").exists()
 
 
 def test_where_nothing_came_out_the_reason_is_told(

@@ -140,7 +140,7 @@ def test_input_that_cannot_be_scored_is_said_in_a_sentence(
         ([place / "empty"], "is no run folder: it has no run.json. Name a file, or what `fit` wrote."),
         ([place / "headless"], "is no run folder: it has no run.json"),
         ([place / "nowhere.h5ad", *labelled], "There is no file "),
-        ([cells], "name the column of `.obs` that holds the labels."),
+        ([cells], "name the column of `.obs` that holds the labels (the label key); there are 'cluster'"),
         ([cells, "--label-key", "kind"], "no label column 'kind' in `.obs`; it holds 'cluster', 'donor'"),
         ([cells, *labelled], "no 'X_diffaug' in `.obsm`; it holds 'X_pca'. `diffaug_bio.tl.embed` makes"),
         ([cells, *labelled, "--model", place / "empty"], "empty"),

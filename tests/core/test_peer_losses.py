@@ -114,9 +114,15 @@ def test_losses_of_cosines_do_not_depend_on_the_size_of_rows(name: str) -> None:
     torch.testing.assert_close(LOSSES[name](sizes * z, 3.0 * z_positive), LOSSES[name](z, z_positive))
 
 
-def test_nt_xent_of_one_pair_is_zero_and_of_equal_rows_is_the_number_of_others() -> None:
+def test_nt_xent_and_vicreg_need_another_row() -> None:
     z, z_positive = views(5, n_rows=1)
-    assert float(nt_xent(z, z_positive, temperature=0.5)) == 0.0
+    with pytest.raises(ValueError, match=r"needs at least 2 rows in a batch, got 1"):
+        nt_xent(z, z_positive, temperature=0.5)
+    with pytest.raises(ValueError, match=r"needs at least 2 rows in a batch, got 1"):
+        vicreg(z, z_positive)
+
+
+def test_nt_xent_of_equal_rows_is_the_number_of_others() -> None:
     rows = torch.ones(6, 3)
     assert float(nt_xent(rows, rows, temperature=0.5)) == pytest.approx(math.log(11), rel=1e-6)
 

@@ -129,7 +129,7 @@ def test_inner_swap_moves_exactly_the_chosen_entries_within_their_row(
     x = rows()[:, :n_columns]
     swapped = views.inner_swap(x, strength=strength, generator=seeded())
     assert torch.equal(swapped.sort(1).values, x.sort(1).values)
-    n_chosen = round(strength * n_columns)
+    n_chosen = min(n_columns, max(2, round(strength * n_columns))) if strength else 0
     n_moved = (swapped != x).sum(1)  # no two values of a row are the same
     assert n_moved.tolist() == [n_chosen if n_chosen > 1 else 0] * len(x)
 
