@@ -34,6 +34,25 @@ def data_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+def config_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Which configuration, by preset, file and width."""
+    for option in reversed(
+        [
+            click.option(
+                "--preset",
+                type=click.Choice(["quick", "default", "paper"]),
+                default="default",
+                show_default=True,
+                help="A whole configuration by name.",
+            ),
+            click.option("--config", type=click.Path(), help="A TOML file that changes the preset."),
+            click.option("--n-latent", type=click.IntRange(min=1), help="Width of the embedding."),
+        ]
+    ):
+        function = option(function)
+    return function
+
+
 def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Where to write, on what to run, and how much to say."""
     for option in reversed(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from ._options import set_threads, start_log
+from ._options import config_options, set_threads, start_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,15 +46,7 @@ Run the same command again to go on where a run was cut.
     help="Methods and groups of them, with commas: diffaug, views, peers, baselines, ablations, ...",
 )
 @click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Number of seeds.")
-@click.option(
-    "--preset",
-    type=click.Choice(["quick", "default", "paper"]),
-    default="default",
-    show_default=True,
-    help="What all methods share.",
-)
-@click.option("--config", type=click.Path(), help="A TOML file that changes the preset.")
-@click.option("--n-latent", type=click.IntRange(min=1), help="Width of every embedding.")
+@config_options
 @click.option(
     "--min-rows",
     type=click.IntRange(min=0),

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import click
 
-from ._options import data_options, run_options, set_threads, start_log
+from ._options import config_options, data_options, run_options, set_threads, start_log
 from ._progress import training_progress
 
 _EPILOG = """\b
@@ -22,15 +22,7 @@ Examples:
 @click.command("fit", epilog=_EPILOG)
 @data_options
 @run_options
-@click.option(
-    "--preset",
-    type=click.Choice(["quick", "default", "paper"]),
-    default="default",
-    show_default=True,
-    help="A whole configuration by name.",
-)
-@click.option("--config", type=click.Path(), help="A TOML file that changes the preset.")
-@click.option("--n-latent", type=click.IntRange(min=1), help="Width of the embedding.")
+@config_options
 @click.option("--label-key", help="Labels to score the embedding against; never used to fit it.")
 @click.option(
     "--group-key",

@@ -36,7 +36,7 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny_config() -> DiffAugConfig:
     """Every phase runs, in well under a second."""
     return DiffAugConfig().updated(

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from diffaug_bio._blocks import Matrix
+    from diffaug_bio.config import DiffAugConfig
     from diffaug_bio.pp._state import InputState
 
 logger = logging.getLogger(__name__)
@@ -65,6 +66,12 @@ class BenchmarkData:
     def is_expression(self) -> bool:
         """Whether the matrix is expression, on which some defaults depend."""
         return is_expression(self.input_state)
+
+    def declared(self, config: DiffAugConfig) -> DiffAugConfig:
+        """Put what the matrix is into a configuration that leaves it open."""
+        if config.features.input_state != "auto":
+            return config
+        return config.updated({"features": {"input_state": self.input_state}}, source="data")
 
     @classmethod
     def from_anndata(
@@ -159,11 +166,6 @@ class BenchmarkData:
             sequences=sequences,
             **json.loads(adata.uns[_UNS_KEY]),
         )
-
-
-def _strings(column: Any) -> NDArray[np.str_]:
-    """Values of a column as fixed-width strings."""
-    return np.asarray(column.astype(str), dtype=np.str_)
 
 
 def read_data(
@@ -265,4 +267,13 @@ def _plain(keys: Mapping[str, Sequence[str]], stem: str) -> list[str]:
 
 def _stem(name: str) -> str:
     """Name of a data set: that of the recipe, or of the file without its endings."""
-    return name.rpartition(":")[2] if name.startswith("recipe:") else Path(name).name.split(".")[0]
+    from diffaug_bio.runs import RECIPE_PREFIX
+
+    if name.startswith(RECIPE_PREFIX):
+        return name.removeprefix(RECIPE_PREFIX)
+    return Path(name).name.split(".")[0]
+
+
+def _strings(column: Any) -> NDArray[np.str_]:
+    """Values of a column as fixed-width strings."""
+    return np.asarray(column.astype(str), dtype=np.str_)

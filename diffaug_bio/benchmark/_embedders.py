@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from diffaug_bio.config import DiffAugConfig
 from diffaug_bio.errors import DiffAugError, InputError
 from diffaug_bio.features import fit_features, widened
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     from diffaug_bio.benchmark._data import BenchmarkData
     from diffaug_bio.benchmark._methods import Method
+    from diffaug_bio.config import DiffAugConfig
     from diffaug_bio.estimator import DiffAug
     from diffaug_bio.features import FittedFeatures
 
@@ -33,6 +33,8 @@ class Embedded:
 
     embedding: Floats
     """Of all rows, whatever rows were fitted. Shape: `(n_obs, width)`."""
+    features: FittedFeatures
+    """The preprocessing that was fitted for it."""
     model: DiffAug | None = None
     """The fitted model, where it is one of ours."""
 
@@ -68,33 +70,29 @@ def embed(
     NotApplicableError
         If the method cannot embed these data.
     """
-    if method.preset is not None:
-        config = DiffAugConfig.preset(method.preset)
-    config = config.updated(method.changes, source="method")
-    if config.features.input_state == "auto":
-        config = config.updated({"features": {"input_state": data.input_state}}, source="data")
+    config = method.configured(config)
     if method.kind == "config":
         return _fit_config(data, config, fit_rows=fit_rows, seed=seed)
     if method.kind == "same_label":
-        return Embedded(embedding=_same_label(data, config, train_rows=train_rows, seed=seed))
+        return _same_label(data, config, train_rows=train_rows, seed=seed)
+    if method.kind == "features" and method.representation == "pca_onehot":
+        return _onehot_components(data, config, fit_rows=fit_rows, seed=seed)
     if method.kind == "features":
-        return Embedded(embedding=_features(data, method, config, fit_rows=fit_rows, seed=seed))
+        return _features(data, method, config, fit_rows=fit_rows, seed=seed)
     if fit_rows is not None:
         msg = "it cannot embed rows that it was not fitted on"
         raise NotApplicableError(msg)
     if method.kind == "harmony":
-        return Embedded(embedding=_harmony(data, config, seed=seed))
-    return Embedded(embedding=_scvi(data, config, seed=seed))
+        return _harmony(data, config, seed=seed)
+    return _scvi(data, config, seed=seed)
 
 
 def preprocess(
     data: BenchmarkData, config: DiffAugConfig, *, fit_rows: NDArray[np.int64] | None, seed: int
 ) -> FittedFeatures:
     """Fit the preprocessing that all methods share."""
-    if config.features.input_state == "auto":
-        config = config.updated({"features": {"input_state": data.input_state}}, source="data")
     matrix = data.matrix if fit_rows is None else data.matrix[fit_rows]
-    return fit_features(matrix, config.features, seed=seed)
+    return fit_features(matrix, data.declared(config).features, seed=seed)
 
 
 def _fit_config(
@@ -104,8 +102,9 @@ def _fit_config(
     from diffaug_bio.estimator import DiffAug
 
     matrix = data.matrix if fit_rows is None else data.matrix[fit_rows]
-    model = DiffAug(config, random_state=seed, device="cpu", precision="float32").fit(matrix)
-    return Embedded(embedding=model.transform(data.matrix), model=model)
+    model = DiffAug(data.declared(config), random_state=seed, device="cpu", precision="float32")
+    model.fit(matrix)
+    return Embedded(embedding=model.transform(data.matrix), features=model.features_, model=model)
 
 
 def _features(
@@ -115,23 +114,22 @@ def _features(
     *,
     fit_rows: NDArray[np.int64] | None,
     seed: int,
-) -> Floats:
+) -> Embedded:
     """Standardised features, or their principal components."""
-    if method.representation == "pca_onehot":
-        data = _onehot(data)
-        config = config.updated({"features": {"input_state": "continuous"}}, source="one-hot")
     features = preprocess(data, config, fit_rows=fit_rows, seed=seed)
-    if method.representation == "raw":
-        return features.dense_rows(data.matrix)
     if method.representation == "front_end" and not features.front_end:
         msg = "the configuration has no front end"
         raise NotApplicableError(msg)
-    if method.representation == "front_end":
-        return features.project(data.matrix)
-    return components(data, features, config.encoder.n_latent, fit_rows=fit_rows, seed=seed)
+    if method.representation == "raw":
+        embedding = features.dense_rows(data.matrix)
+    elif method.representation == "front_end":
+        embedding = features.project(data.matrix)
+    else:
+        embedding = _components(data, features, config.encoder.n_latent, fit_rows=fit_rows, seed=seed)
+    return Embedded(embedding=embedding, features=features)
 
 
-def components(
+def _components(
     data: BenchmarkData,
     features: FittedFeatures,
     width: int,
@@ -144,8 +142,10 @@ def components(
     return widened(matrix, features, width, seed=seed).project(data.matrix)[:, :width]
 
 
-def _onehot(data: BenchmarkData) -> BenchmarkData:
-    """Take the same rows as one-hot sequences."""
+def _onehot_components(
+    data: BenchmarkData, config: DiffAugConfig, *, fit_rows: NDArray[np.int64] | None, seed: int
+) -> Embedded:
+    """Principal components of one-hot sequences."""
     from diffaug_bio.pp import encode_onehot
 
     if data.sequences is None:
@@ -155,12 +155,16 @@ def _onehot(data: BenchmarkData) -> BenchmarkData:
         matrix, _ = encode_onehot(list(data.sequences))
     except InputError as error:
         raise NotApplicableError(str(error)) from error
-    return replace(data, matrix=matrix)
+    letters = replace(data, matrix=matrix, input_state="continuous")
+    found = preprocess(letters, config, fit_rows=fit_rows, seed=seed)
+    embedding = _components(letters, found, config.encoder.n_latent, fit_rows=fit_rows, seed=seed)
+    features = preprocess(data, config, fit_rows=fit_rows, seed=seed)
+    return Embedded(embedding=embedding, features=features)
 
 
 def _same_label(
     data: BenchmarkData, config: DiffAugConfig, *, train_rows: NDArray[np.int64], seed: int
-) -> Floats:
+) -> Embedded:
     """Train on mixtures with rows of the same label: what labels would buy (training rows only)."""
     import torch
 
@@ -186,7 +190,8 @@ def _same_label(
         precision=torch.float32,
     )
     rows = network_rows(features, matrix, scores, device)
-    return np.asarray(encode(state.encoder, rows).numpy(), np.float32)
+    embedding = np.asarray(encode(state.encoder, rows).numpy(), np.float32)
+    return Embedded(embedding=embedding, features=features)
 
 
 def _partners(labels: NDArray[np.str_], n_partners: int, *, seed: int) -> NDArray[np.int64]:
@@ -199,7 +204,7 @@ def _partners(labels: NDArray[np.str_], n_partners: int, *, seed: int) -> NDArra
     return partners
 
 
-def _harmony(data: BenchmarkData, config: DiffAugConfig, *, seed: int) -> Floats:
+def _harmony(data: BenchmarkData, config: DiffAugConfig, *, seed: int) -> Embedded:
     """Correct principal components for the batch (Korsunsky et al. 2019)."""
     import harmonypy
     import pandas as pd
@@ -208,14 +213,13 @@ def _harmony(data: BenchmarkData, config: DiffAugConfig, *, seed: int) -> Floats
         msg = "it needs batches"
         raise NotApplicableError(msg)
     features = preprocess(data, config, fit_rows=None, seed=seed)
-    scores = components(data, features, config.encoder.n_latent, fit_rows=None, seed=seed)
+    scores = _components(data, features, config.encoder.n_latent, fit_rows=None, seed=seed)
     frame = pd.DataFrame({"batch": data.batches})
     corrected = harmonypy.run_harmony(scores, frame, ["batch"], random_state=seed, verbose=False)
-    result = np.asarray(corrected.Z_corr, np.float32)
-    return result.T if result.shape[0] != data.n_obs else result
+    return Embedded(embedding=np.asarray(corrected.Z_corr, np.float32), features=features)
 
 
-def _scvi(data: BenchmarkData, config: DiffAugConfig, *, seed: int) -> Floats:
+def _scvi(data: BenchmarkData, config: DiffAugConfig, *, seed: int) -> Embedded:
     """Fit scVI with its defaults, but for the width, to the counts of the kept features."""
     import anndata
     import scvi
@@ -226,11 +230,11 @@ def _scvi(data: BenchmarkData, config: DiffAugConfig, *, seed: int) -> Floats:
         raise NotApplicableError(msg)
     logging.getLogger("scvi").setLevel(logging.ERROR)
     scvi.settings.seed = seed
-    scvi.settings.progress_bar_style = "tqdm"
     adata = anndata.AnnData(X=data.matrix[:, features.selected].copy())
     if data.batches is not None:
         adata.obs["batch"] = data.batches
     scvi.model.SCVI.setup_anndata(adata, batch_key=None if data.batches is None else "batch")
     model = scvi.model.SCVI(adata, n_latent=config.encoder.n_latent)
     model.train(accelerator="cpu", enable_progress_bar=False)
-    return np.asarray(model.get_latent_representation(), np.float32)
+    embedding = np.asarray(model.get_latent_representation(), np.float32)
+    return Embedded(embedding=embedding, features=features)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
+from diffaug_bio.config import DiffAugConfig
 from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
@@ -34,6 +35,11 @@ class Method:
     """Package of the extra `[eval]` that has to be installed."""
     preset: Literal["paper"] | None = None
     """A preset in place of the shared configuration."""
+
+    def configured(self, shared: DiffAugConfig) -> DiffAugConfig:
+        """Change the configuration that all methods share into this method's."""
+        config = DiffAugConfig.preset(self.preset) if self.preset else shared
+        return config.updated(self.changes, source="method")
 
     @property
     def is_labelled(self) -> bool:

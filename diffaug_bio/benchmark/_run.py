@@ -79,9 +79,7 @@ class Cell:
         parts = dataclasses.asdict(self) | {name: version(name) for name in _PACKAGES}
         method = METHODS[self.method]
         # The configuration in effect: of two methods that come to the same, one is run.
-        config = DiffAugConfig.preset(method.preset) if method.preset else self.config
-        config = config.updated(method.changes, source="method").resolved(expression=self.expression)
-        parts["config"] = config.to_dict()
+        parts["config"] = method.configured(self.config).resolved(expression=self.expression).to_dict()
         parts["method"] = [method.kind, method.representation]
         del parts["path"]
         return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()

@@ -9,7 +9,7 @@ import numpy as np
 
 from diffaug_bio import metrics
 from diffaug_bio._process import peak_memory
-from diffaug_bio.benchmark._embedders import embed, preprocess
+from diffaug_bio.benchmark._embedders import embed
 from diffaug_bio.metrics._sample import sample_rows
 from diffaug_bio.tl._evaluate import score_generated
 
@@ -75,11 +75,10 @@ def score_method(
         splits=[(train, test)] if one_split else splits,
         seed=seed,
     )
-    reference = preprocess(data, config, fit_rows=None, seed=seed)
     candidates = scored[test] if one_split else np.arange(data.n_obs)
     rows = candidates[sample_rows(len(candidates), _MAX_REFERENCE_ROWS, seed=seed)]
     scores["trustworthiness"] = metrics.trustworthiness(
-        reference.dense_rows(data.matrix[rows]), result.embedding[rows], seed=seed
+        result.features.dense_rows(data.matrix[rows]), result.embedding[rows], seed=seed
     )
     if result.model is not None:
         n_fitted = len(train) if held_out else data.n_obs

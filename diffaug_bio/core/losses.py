@@ -110,7 +110,7 @@ def soft_contrastive_loss(
     else:
         with torch.no_grad():
             log_p = log_t_similarity(squared_distances(y, y), degrees=degrees_y)
-            # Below it lie subnormal numbers, which count for nothing and cost ten times the time.
+            # Below it lie subnormal numbers, which count for nothing and are slow.
             p = log_p.clamp_min(_MIN_LOG_SIMILARITY).exp()
         pairs = p * log_q + (1.0 - p) * log_not_q
     repulsion = pairs.sum(1) - pairs.diagonal()

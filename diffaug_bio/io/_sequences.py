@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import logging
 import re
-import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
@@ -15,6 +14,7 @@ import pandas as pd
 
 from diffaug_bio._validation import check_unique, shorten
 from diffaug_bio.errors import InputError
+from diffaug_bio.io._stream import is_gzipped, reading
 from diffaug_bio.pp import encode_kmers
 
 if TYPE_CHECKING:
@@ -112,21 +112,12 @@ def read_sequences(path: Path, *, obs_columns: Sequence[str] = ()) -> AnnData:
 def _records(path: Path) -> Iterator[_Record]:
     """Yield the records of a file, and word what goes wrong on the way."""
     try:
-        with _opened(path) as stream:
+        with reading(path), _opened(path) as stream:
             reader = dnaio.FastaReader(stream, sequence_class=_Record)
             yield from cast("Iterator[_Record]", iter(reader))
     except dnaio.FastaFormatError as error:
         hint = " It looks like FASTQ; convert it to FASTA." if "'@" in error.message else ""
         msg = f"{path} is not FASTA, see line {(error.line or 0) + 1}: {error.message}{hint}"
-        raise InputError(msg) from error
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        msg = f"{path} is not a complete gzip file: {error}. Copy or download it again."
-        raise InputError(msg) from error
-    except UnicodeDecodeError as error:
-        msg = f"{path} is not a UTF-8 text file: {error.reason} at byte {error.start}."
-        raise InputError(msg) from error
-    except PermissionError as error:
-        msg = f"{path} cannot be read: permission denied."
         raise InputError(msg) from error
 
 
@@ -134,9 +125,7 @@ def _records(path: Path) -> Iterator[_Record]:
 def _opened(path: Path) -> Iterator[BinaryIO]:
     """Open a plain or gzipped file, told apart by content, a byte order mark dropped."""
     with path.open("rb") as plain:
-        zipped = plain.read(2) == b"\x1f\x8b"
-        plain.seek(0)
-        stream = cast("BinaryIO", gzip.GzipFile(fileobj=plain)) if zipped else plain
+        stream = cast("BinaryIO", gzip.GzipFile(fileobj=plain)) if is_gzipped(path) else plain
         if stream.read(3) != b"\xef\xbb\xbf":
             stream.seek(0)
         yield stream

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import gzip
 import logging
-import zlib
 from typing import IO, TYPE_CHECKING
 
 import anndata
@@ -14,6 +13,7 @@ import pandas as pd
 
 from diffaug_bio._validation import check_unique, shorten
 from diffaug_bio.errors import InputError
+from diffaug_bio.io._stream import is_gzipped, reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,31 +44,11 @@ def read_table(path: Path, *, obs_columns: Sequence[str], transpose: bool) -> An
         If the file is empty, ragged, not text, cut off, or holds text in a numeric column.
     """
     try:
-        with _open(path) as stream:
-            delimiter = _delimiter(stream, path)
-        with _open(path) as stream:
-            names = next(csv.reader(stream, delimiter=delimiter))
-        check_unique(names, what="column names", remedy=f"Rename them in {path}.")
-        with _open(path) as stream:
-            _refuse_ragged(stream, path, delimiter)
-        with _open(path) as stream:
-            ids = _ids(stream, path, delimiter)
-        with _open(path) as stream:
-            # Ids are read apart, as they are written: "001" and "NA" are names.
-            kept = list(range(0 if ids is None else 1, len(names)))
-            frame = pd.read_csv(stream, sep=delimiter, low_memory=False, usecols=kept)
+        with reading(path):
+            ids, frame = _parsed(path)
     except StopIteration:
         msg = f"{path} is empty; its first line has to name the columns."
         raise InputError(msg) from None
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        msg = f"{path} is not a complete gzip file: {error}. Copy or download it again."
-        raise InputError(msg) from error
-    except UnicodeDecodeError as error:
-        msg = f"{path} is not a UTF-8 text file: {error.reason} at byte {error.start}."
-        raise InputError(msg) from error
-    except PermissionError as error:
-        msg = f"{path} cannot be read: permission denied."
-        raise InputError(msg) from error
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         msg = f"{path} is not a table: {error}."
         raise InputError(msg) from error
@@ -78,11 +58,26 @@ def read_table(path: Path, *, obs_columns: Sequence[str], transpose: bool) -> An
     return _to_anndata(frame, path, obs_columns)
 
 
+def _parsed(path: Path) -> tuple[list[str] | None, pd.DataFrame]:
+    """Ids of the rows, if there are any, and the other columns."""
+    with _open(path) as stream:
+        delimiter = _delimiter(stream, path)
+    with _open(path) as stream:
+        names = next(csv.reader(stream, delimiter=delimiter))
+    check_unique(names, what="column names", remedy=f"Rename them in {path}.")
+    with _open(path) as stream:
+        _refuse_ragged(stream, path, delimiter)
+    with _open(path) as stream:
+        ids = _ids(stream, path, delimiter)
+    with _open(path) as stream:
+        # Ids are read apart, as they are written: "001" and "NA" are names.
+        kept = list(range(0 if ids is None else 1, len(names)))
+        return ids, pd.read_csv(stream, sep=delimiter, low_memory=False, usecols=kept)
+
+
 def _open(path: Path) -> IO[str]:
     """Open a plain or gzipped text file, told apart by content, a byte order mark dropped."""
-    with path.open("rb") as stream:
-        zipped = stream.read(2) == b"\x1f\x8b"
-    if zipped:
+    if is_gzipped(path):
         return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
     return path.open("r", encoding="utf-8-sig", newline="")
 

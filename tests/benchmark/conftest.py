@@ -1,41 +1,86 @@
-"""Small labelled data, a configuration that trains in a moment, and score tables made by hand."""
+"""Small labelled data, a first run on them, and score tables made by hand."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+import shutil
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from diffaug_bio.benchmark import BenchmarkData
-from diffaug_bio.config import DiffAugConfig
+from diffaug_bio import benchmark
+from diffaug_bio.benchmark import BenchmarkData, BenchmarkResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from diffaug_bio import DiffAugConfig
+    from diffaug_bio.benchmark._run import Cell
 
 # metric -> data set -> method -> one value a seed
 Values: TypeAlias = "Mapping[str, Mapping[str, Mapping[str, list[float]]]]"
 
 
+FILES = {"results.csv", "summary.md", "benchmark.json", "cells"}
+METHOD_NAMES = ["pca", "raw", "gaussian"]
+COSTS = ["seconds", "peak_memory_mb"]  # differ from run to run
+First: TypeAlias = "tuple[Path, BenchmarkResult, list[BenchmarkData]]"
+
+
+class Recorder:
+    """Keeps what `on_result` is told."""
+
+    def __init__(self) -> None:
+        self.cells: list[tuple[str, str, int]] = []
+        self.progress: list[tuple[int, int]] = []
+
+    def __call__(self, cell: Cell, scores: dict[str, float], done: int, total: int) -> None:
+        assert 0 <= scores["linear_probe"] <= 1
+        self.cells.append((cell.data, cell.method, cell.seed))
+        self.progress.append((done, total))
+
+
 @pytest.fixture(scope="package")
-def shared_config() -> DiffAugConfig:
-    """`tiny_config`, for fixtures that outlive a test."""
-    return DiffAugConfig().updated(
-        {
-            "features": {"n_components": 8},
-            "encoder": {"n_latent": 6, "hidden": [16], "projector_hidden": [16], "n_projection": 8},
-            "generator": {"width": 16, "n_blocks": 1, "n_steps": 50, "n_sampling_steps": 5},
-            "train": {
-                "warmup_epochs": 2,
-                "generator_epochs": 2,
-                "encoder_epochs": 2,
-                "min_steps": 4,
-                "batch_size": 32,
-            },
-        },
-        source="shared_config",
+def first(
+    make_data: Callable[..., BenchmarkData],
+    tiny_config: DiffAugConfig,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> First:
+    """Three methods on two data sets with two seeds, two at a time; must not be changed."""
+    folder = tmp_path_factory.mktemp("first") / "results"
+    data = [make_data("one"), make_data("two", seed=1)]
+    recorder = Recorder()
+    result = benchmark.run(
+        data, folder, methods=METHOD_NAMES, n_seeds=2, config=tiny_config, jobs=2, on_result=recorder
     )
+    assert len(set(recorder.cells)) == 12
+    assert recorder.progress == [(done, 12) for done in range(1, 13)]
+    return folder, result, data
+
+
+@pytest.fixture
+def copied(first: First, tmp_path: Path) -> Path:
+    """The results of `first`, to go on from."""
+    shutil.copytree(first[0], tmp_path / "results")
+    return tmp_path / "results"
+
+
+def go_on(
+    first: First, folder: Path, config: DiffAugConfig, **arguments: Any
+) -> tuple[BenchmarkResult, Recorder]:
+    """Run `first` again with some arguments changed."""
+    recorder = Recorder()
+    arguments = {"data": first[2], "methods": METHOD_NAMES, "n_seeds": 2, **arguments}
+    result = benchmark.run(output=folder, config=config, on_result=recorder, **arguments)
+    return result, recorder
+
+
+def file_of(folder: Path, cell: str) -> Path:
+    """The file of a data set, a method and a seed, of which there is one."""
+    [path] = (folder / "cells").glob(f"{cell}--*.json")
+    return path
 
 
 @pytest.fixture(scope="package")
