@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from diffaug_bio.pp._kmers import encode_kmers, encode_onehot
+from diffaug_bio.pp._kmers import KmerEncoding, encode_kmers
+from diffaug_bio.pp._onehot import encode_onehot
 from diffaug_bio.pp._select import highly_variable
 from diffaug_bio.pp._state import detect_state
 
-__all__ = ["detect_state", "encode_kmers", "encode_onehot", "highly_variable"]
+__all__ = [
+    "KmerEncoding",
+    "detect_state",
+    "encode_kmers",
+    "encode_onehot",
+    "highly_variable",
+]

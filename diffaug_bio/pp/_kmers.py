@@ -1,61 +1,164 @@
-"""Sequences as numbers: counts of words of k letters, and one-hot letters."""
+"""Sequences as numbers: how often words of k letters occur in them."""
 
 from __future__ import annotations
 
-from itertools import product
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from scipy import sparse
 
+from diffaug_bio._tables import replaced
 from diffaug_bio.errors import InputError
+from diffaug_bio.pp._letters import as_strings
+from diffaug_bio.pp._spectra import Layout, count_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from numpy.typing import NDArray
+    from collections.abc import Mapping, Sequence
 
     from diffaug_bio._blocks import Matrix
 
-_LETTERS = "ACGT"
 _MAX_K = 8
-_BLOCK_LETTERS = 2**20  # counted at a time: some 20 MB of arrays
+_MAX_COLUMNS = 2**22  # their names alone take some 300 MB
 
-_OTHER = 4
-_CODES = np.full(256, _OTHER, np.uint8)
-for _code, _letters in enumerate(("Aa", "Cc", "Gg", "TtUu")):
-    _CODES[list(_letters.encode())] = _code
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KmerEncoding:
+    """How sequences become counts of words; see :func:`encode_kmers`."""
+
+    k: tuple[int, ...] = (4,)
+    """Letters of a word, from 1 to 8; several lengths, ascending, stand side by side."""
+    canonical: bool = False
+    """Whether a word and its reverse complement count as one."""
+    relative: bool = True
+    """Whether to divide by the number of words of that length in the row, or in a bin of it."""
+    n_bins: int = 1
+    """Equal parts of a sequence whose words are counted apart."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.k, tuple) or not self.k:
+            msg = f"`k` has to be a tuple of whole numbers, such as (4,) or (3, 4, 5), got {self.k!r}."
+            raise InputError(msg)
+        for length in self.k:
+            if not _is_whole(length) or not 1 <= length <= _MAX_K:
+                msg = f"`k` has to be a whole number from 1 to {_MAX_K}, got {length!r}."
+                raise InputError(msg)
+        if any(length >= longer for length, longer in pairwise(self.k)):
+            msg = f"`k` has to name each word length once, in ascending order, got {self.k!r}."
+            raise InputError(msg)
+        for name in ("canonical", "relative"):
+            if not isinstance(getattr(self, name), bool | np.bool_):
+                msg = f"`{name}` has to be True or False, got {getattr(self, name)!r}."
+                raise InputError(msg)
+        if not _is_whole(self.n_bins) or self.n_bins < 1:
+            msg = f"`n_bins` has to be a whole number of at least 1, got {self.n_bins!r}."
+            raise InputError(msg)
+        if (n_columns := self.n_bins * sum(4**length for length in self.k)) > _MAX_COLUMNS:
+            msg = (
+                f"`k` {self.k!r} with `n_bins` {self.n_bins} makes up to {n_columns} columns, more than "
+                f"{_MAX_COLUMNS}. Take fewer bins or shorter words."
+            )
+            raise InputError(msg)
+
+    def encode(self, sequences: Iterable[str]) -> tuple[Matrix, list[str]]:
+        """Count the words of sequences, and name the columns; see :func:`encode_kmers`.
+
+        Parameters
+        ----------
+        sequences
+            Of any lengths, one a row.
+
+        Raises
+        ------
+        InputError
+            If something among the sequences is not a string.
+        """
+        layout = Layout.of(self.k, canonical=self.canonical, n_bins=self.n_bins)
+        return count_words(as_strings(sequences), layout, relative=self.relative), layout.names()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, as JSON and `.uns["kmers"]` of an h5ad file hold them."""
+        return {
+            "k": [int(length) for length in self.k],
+            "canonical": bool(self.canonical),
+            "relative": bool(self.relative),
+            "n_bins": int(self.n_bins),
+        }
+
+    @classmethod
+    def from_dict(cls, table: Mapping[str, Any], *, source: str) -> Self:
+        """Rebuild what :meth:`to_dict` returned, also after a way through an h5ad file.
+
+        Parameters
+        ----------
+        table
+            May hold numpy's arrays and scalars. Keys that are not there have their defaults.
+        source
+            Where the table, called `kmers` there, comes from; named in errors.
+
+        Raises
+        ------
+        InputError
+            If a key is unknown, or a value is not of its type or out of range.
+
+        Examples
+        --------
+        >>> KmerEncoding.from_dict({"k": np.array([4]), "canonical": np.False_}, source="cells.h5ad")
+        KmerEncoding(k=(4,), canonical=False, relative=True, n_bins=1)
+        """
+        plain = {
+            key: value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+            for key, value in table.items()
+        }
+        return replaced(cls(), plain, source=source, where="kmers.")
 
 
 def encode_kmers(
-    sequences: Iterable[str], *, k: int = 4, canonical: bool = False, relative: bool = True
+    sequences: Iterable[str],
+    *,
+    k: int | Sequence[int] = 4,
+    canonical: bool = False,
+    relative: bool = True,
+    n_bins: int = 1,
 ) -> tuple[Matrix, list[str]]:
     """Count the overlapping words of k letters in each sequence.
 
     Lower and upper case are the same, and U is T. Words with any other letter than these four, such as N,
-    are not counted.
+    are not counted. Memory beyond the result is some tens of MB, however long the sequences.
 
     Parameters
     ----------
     sequences
         Of any lengths, one a row.
     k
-        Letters of a word, from 1 to 8.
+        Letters of a word, from 1 to 8, or several such numbers in ascending order.
     canonical
         Whether a word and its reverse complement count as one, named by the smaller of the two: right
         where the strand that a sequence was read from means nothing.
     relative
-        Whether to divide each row by the number of words counted in it. A row of none stays zero.
+        Whether to divide by the number of words counted: in the row, of one length, in one bin. Where
+        there are none, the row stays zero.
+    n_bins
+        Equal parts of a sequence whose words are counted apart, for sequences in which position means
+        something, such as promoters around their start. A word belongs to the part in which it starts:
+        the one that starts at `s` of `n` possible ones, counted from 0, to bin `s * n_bins // n`.
 
     Returns
     -------
-    A CSR matrix of float32 and the words its columns stand for, in lexicographic order. Shape:
-    `(n_sequences, 4**k)`, about half as many columns with `canonical`.
+    A CSR matrix of float32 and the names of its columns: for each k and in it for each bin the words in
+    lexicographic order, named as themselves, or with bins such as `ACGT@3/8`, counted from 1. Shape:
+    `(n_sequences, n_bins * (4**k + ...))`, about half as many columns with `canonical`.
 
     Raises
     ------
     InputError
-        If k is out of range, or something among the sequences is not a string.
+        If k is out of range, not ascending or named twice, if there are fewer than one bin or more than
+        2**22 columns, or if something among the sequences is not a string.
+
+    See Also
+    --------
+    KmerEncoding : The same settings as an object, to be kept and used again.
 
     Examples
     --------
@@ -67,133 +170,13 @@ def encode_kmers(
     >>> shares, words = encode_kmers(["ACGT"], k=2, canonical=True)  # AC and GT are one
     >>> round(shares[0, words.index("AC")].item(), 3)
     0.667
+    >>> counts, words = encode_kmers(["AAACC"], k=(1, 2), n_bins=2, relative=False)
+    >>> {words[column]: int(counts[0, column]) for column in counts.indices}
+    {'A@1/2': 3, 'C@2/2': 2, 'AA@1/2': 2, 'AC@2/2': 1, 'CC@2/2': 1}
     """
-    if not isinstance(k, int | np.integer) or isinstance(k, bool) or not 1 <= k <= _MAX_K:
-        msg = f"`k` has to be a whole number from 1 to {_MAX_K}, got {k!r}."
-        raise InputError(msg)
-    rows = _as_strings(sequences)
-    words = ["".join(letters) for letters in product(_LETTERS, repeat=int(k))]
-    columns = np.arange(len(words), dtype=np.int32)
-    if canonical:
-        kept, columns = _merge_strands(int(k))
-        words = [words[column] for column in kept]
-    blocks = [_count(block, int(k), columns, len(words)) for block in _blocks(rows)]
-    counts = (
-        sparse.vstack(blocks, format="csr") if blocks else sparse.csr_matrix((0, len(words)), dtype=int)
-    )
-    values = counts.data
-    if relative:
-        totals = np.asarray(counts.sum(1)).ravel()
-        values = values / np.repeat(totals, np.diff(counts.indptr))
-    return sparse.csr_matrix(
-        (values.astype(np.float32), counts.indices, counts.indptr), counts.shape
-    ), words
+    lengths = tuple(k) if isinstance(k, Iterable) else (k,)
+    return KmerEncoding(k=lengths, canonical=canonical, relative=relative, n_bins=n_bins).encode(sequences)
 
 
-def encode_onehot(sequences: Iterable[str]) -> tuple[NDArray[np.uint8], list[str]]:
-    """Write each letter as four numbers, of which the one that stands for it is 1.
-
-    Lower and upper case are the same, and U is T. Any other letter, such as N, is four zeros.
-
-    Parameters
-    ----------
-    sequences
-        Of one length, one a row; position 5 should mean the same in all of them.
-
-    Returns
-    -------
-    A dense matrix of 0 and 1, and the names of its columns: `1_A`, `1_C`, `1_G`, `1_T`, `2_A` and so on.
-    Shape: `(n_sequences, 4 * length)`.
-
-    Raises
-    ------
-    InputError
-        If the lengths differ, or something among the sequences is not a string.
-
-    Examples
-    --------
-    >>> matrix, names = encode_onehot(["AC", "NT"])
-    >>> matrix.tolist()
-    [[1, 0, 0, 0, 0, 1, 0, 0], [0, 0, 0, 0, 0, 0, 0, 1]]
-    >>> names[:5]
-    ['1_A', '1_C', '1_G', '1_T', '2_A']
-    """
-    rows = _as_strings(sequences)
-    length = len(rows[0]) if rows else 0
-    for number, row in enumerate(rows):
-        if len(row) != length:
-            msg = (
-                f"One-hot letters need sequences of one length: number 1 has {length} letters, number "
-                f"{number + 1} has {len(row)}. Cut them alike, or use `encode_kmers`."
-            )
-            raise InputError(msg)
-    codes = _codes("".join(rows)).reshape(len(rows), length)
-    identity = np.eye(_OTHER + 1, _OTHER, dtype=np.uint8)  # its last row, for other letters, is zero
-    matrix = identity[codes].reshape(len(rows), 4 * length)
-    return matrix, [f"{position}_{letter}" for position in range(1, length + 1) for letter in _LETTERS]
-
-
-def _as_strings(sequences: Iterable[str]) -> list[str]:
-    """Make a list of sequences, each of which is a string."""
-    if isinstance(sequences, str):
-        msg = "Expected several sequences, got one string. Put it into a list."
-        raise InputError(msg)
-    rows = list(sequences)
-    for number, row in enumerate(rows):
-        if not isinstance(row, str):
-            msg = f"Sequence number {number + 1} is not a string, but {row!r}. Leave it out or mend it."
-            raise InputError(msg)
-    return rows
-
-
-def _codes(letters: str) -> NDArray[np.uint8]:
-    """Write letters as numbers: A, C, G, T from 0 to 3, any other 4."""
-    return _CODES[np.frombuffer(letters.encode("ascii", "replace"), np.uint8)]
-
-
-def _blocks(rows: Sequence[str]) -> Iterator[list[str]]:
-    """Yield consecutive sequences, of a bounded number of letters unless one alone has more."""
-    block: list[str] = []
-    n_letters = 0
-    for row in rows:
-        if block and n_letters + len(row) > _BLOCK_LETTERS:
-            yield block
-            block, n_letters = [], 0
-        block.append(row)
-        n_letters += len(row)
-    if block:
-        yield block
-
-
-def _count(rows: Sequence[str], k: int, columns: NDArray[np.int32], n_columns: int) -> Matrix:
-    """Count the words of some sequences; `columns` tells the column of each word's number."""
-    # An "other" letter after every sequence: no word across two sequences is counted, and each has as
-    # many places where a word may start as it has letters.
-    codes = _codes("".join(f"{row}\n" for row in rows) + "\n" * (k - 1))
-    n_starts = len(codes) - k + 1
-    numbers = np.zeros(n_starts, np.int32)  # of the word that starts here, in base 4
-    is_word = np.ones(n_starts, bool)
-    for offset in range(k):
-        letter = codes[offset : offset + n_starts]
-        numbers <<= 2
-        numbers += letter
-        is_word &= letter != _OTHER
-    ends = np.cumsum([len(row) + 1 for row in rows])
-    n_words = np.concatenate([[0], np.cumsum(is_word)])
-    indptr = np.concatenate([[0], n_words[ends]])
-    indices = columns[numbers[is_word]]
-    ones = np.ones(len(indices), np.int32)
-    counts = sparse.csr_matrix((ones, indices, indptr), (len(rows), n_columns))
-    counts.sum_duplicates()
-    return counts
-
-
-def _merge_strands(k: int) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
-    """Find the words that name a pair of reverse complements, and the column of every word."""
-    numbers = np.arange(4**k)
-    reverse, rest = np.zeros_like(numbers), numbers.copy()
-    for _ in range(k):
-        reverse = 4 * reverse + 3 - rest % 4  # the complement of letter i is letter 3 - i
-        rest //= 4
-    kept, columns = np.unique(np.minimum(numbers, reverse), return_inverse=True)
-    return kept, columns.astype(np.int32)
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
