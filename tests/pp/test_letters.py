@@ -8,8 +8,8 @@ from diffaug_bio import pp
 from diffaug_bio.errors import InputError
 from diffaug_bio.pp._letters import OTHER, letter_codes
 
-ENCODINGS = [pp.encode_kmers, pp.encode_onehot, pp.KmerEncoding().encode]
-NAMES = ["words", "one-hot", "settings"]
+ENCODINGS = [pp.encode_kmers, pp.encode_onehot, pp.encode_tokens, pp.KmerEncoding().encode]
+NAMES = ["words", "one-hot", "tokens", "settings"]
 
 
 def test_every_letter_has_one_code() -> None:
