@@ -4,6 +4,8 @@ from __future__ import annotations
 
 OBSM_KEY = "X_diffaug"
 CSV_PREFIX = "diffaug_"
+SEQUENCE_KEY = "sequence"
+"""Column of `.obs` with the letters of sequences."""
 
 
 def uns_key(key_added: str) -> str:

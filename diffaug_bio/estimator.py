@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -12,19 +11,25 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 
 from diffaug_bio._keys import CSV_PREFIX
-from diffaug_bio._rows import network_rows
+from diffaug_bio._rows import fit_rows, front_end_of, network_rows
 from diffaug_bio._validation import as_matrix, check_names, check_seed, column_names, summarise
 from diffaug_bio.checkpoint import ModelRecord, columns_of, load_model, rows_of, save_model
 from diffaug_bio.config import DiffAugConfig
 from diffaug_bio.core.batches import DenseRows
-from diffaug_bio.core.generation import conditions_of, generate
+from diffaug_bio.core.generation import code_rows, conditions_of, decode, generate
 from diffaug_bio.core.phases import EpochEnd
 from diffaug_bio.core.runtime import resolve_device, resolve_precision, seeded_generator
 from diffaug_bio.core.state import encode, from_arrays, to_arrays
 from diffaug_bio.core.trainer import train
 from diffaug_bio.errors import CheckpointError, InputError
-from diffaug_bio.features import FittedFeatures, align_features, fit_features, nearest_rows
-from diffaug_bio.pp._state import check_like_training, is_expression
+from diffaug_bio.features import (
+    FittedSequences,
+    align_features,
+    from_record,
+    nearest_rows,
+    to_record,
+)
+from diffaug_bio.pp._state import check_like_training
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +64,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     config_ : DiffAugConfig
         The configuration with everything decided that was left to the data.
-    features_ : FittedFeatures
+    features_ : FittedFeatures or FittedSequences
         The fitted preprocessing.
     state_ : TrainState
         The trained networks.
@@ -135,13 +140,10 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         feature_names = column_names(X) if feature_names is None else feature_names
         matrix = as_matrix(X)
         check_names(feature_names, matrix)
-        features = fit_features(
-            matrix, config.features, seed=self.random_state, feature_names=feature_names
-        )
-        config = config.resolved(expression=is_expression(features.state))
-        scores = features.project(matrix)
+        features, config = fit_rows(matrix, config, seed=self.random_state, feature_names=feature_names)
+        scores = None if isinstance(features, FittedSequences) else features.project(matrix)
         neighbors = None
-        if config.train.warmup_view in {"neighbor_noise", "neighbor_mix"}:
+        if scores is not None and config.train.warmup_view in {"neighbor_noise", "neighbor_mix"}:
             found = nearest_rows(scores, config.train.n_neighbors, seed=self.random_state)
             neighbors = torch.from_numpy(found).to(device)
         self.config_ = config
@@ -152,6 +154,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             seed=self.random_state,
             precision=precision,
             callbacks=callbacks,
+            front_end=front_end_of(features),
         )
         self.features_ = features
         self.source_: dict[str, Any] = {}
@@ -230,19 +233,51 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             )
             raise InputError(msg)
         state = self.state_.to(rows.device)
+        codes = code_rows(state, rows)
         generated = generate(
             state,
-            rows,
+            codes,
             conditions_of(state, rows, self.config_),
             self.config_,
             generator=seeded_generator(random_state, rows.device, "generate_rows"),
             condition_stream=seeded_generator(random_state, rows.device, "conditions"),
         )
-        originals = rows.take(torch.arange(rows.shape[0], device=rows.device))
+        originals = codes.take(torch.arange(rows.shape[0], device=rows.device))
         return originals.cpu().numpy(), generated.cpu().numpy()
 
-    def encode_rows(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Embed rows that are preprocessed already, as :meth:`generate_rows` gives them.
+    def decode_rows(
+        self,
+        codes: NDArray[np.float32],
+        X: Matrix,  # noqa: N803 - scikit-learn's name
+        *,
+        random_state: int = 0,
+    ) -> NDArray[np.generic]:
+        """Turn generated codes into rows for the encoder: of sequences letters, of features themselves.
+
+        Parameters
+        ----------
+        codes
+            As :meth:`generate_rows` gives them. Shape: `(n_obs, n_codes)`.
+        X
+            What they were generated from, as for :meth:`transform`.
+        random_state
+            Seed of the letters.
+
+        Returns
+        -------
+        Shape: `(n_obs, features_.n_features)`; tokens or float32.
+        """
+        self._check_fitted()
+        if not isinstance(self.features_, FittedSequences):
+            return codes
+        rows = self._prepared(X, None)
+        generator = seeded_generator(random_state, rows.device, "letters")
+        held = torch.from_numpy(np.ascontiguousarray(codes)).to(rows.device)
+        decoded = decode(self.state_.to(rows.device), held, rows, generator=generator)
+        return cast("NDArray[np.generic]", decoded.cpu().numpy())
+
+    def encode_rows(self, rows: NDArray[np.generic]) -> NDArray[np.float32]:
+        """Embed rows that are preprocessed already, as :meth:`decode_rows` gives them.
 
         Parameters
         ----------
@@ -255,7 +290,8 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         self._check_fitted()
         device = resolve_device(self.device)
-        held = DenseRows(torch.from_numpy(np.ascontiguousarray(rows, np.float32)).to(device))
+        kind = np.uint8 if isinstance(self.features_, FittedSequences) else np.float32
+        held = DenseRows(torch.from_numpy(np.ascontiguousarray(rows, kind)).to(device))
         encoder = self.state_.encoder.to(device)
         return cast("NDArray[np.float32]", encode(encoder, held).cpu().numpy())
 
@@ -301,9 +337,15 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         record = load_model(Path(folder))
         arrays = record.arrays
         try:
-            fitted = {name: arrays[f"features.{name}"] for name in _FEATURE_ARRAYS}
-            features = FittedFeatures(**{**record.preprocessing, **fitted})
-            state = from_arrays(record.config, arrays, n_features=features.n_features)
+            fitted = {
+                key.removeprefix(_FEATURES): value
+                for key, value in arrays.items()
+                if key.startswith(_FEATURES)
+            }
+            features = from_record(record.preprocessing, fitted)
+            state = from_arrays(
+                record.config, arrays, n_features=features.n_features, front_end=front_end_of(features)
+            )
             state.history = rows_of(EpochEnd, record.history)
         except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
             msg = f"{folder} is damaged: {error}. Fit the model again, or restore the folder."
@@ -325,17 +367,14 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             Before :meth:`fit`.
         """
         self._check_fitted()
-        arrays = {f"features.{name}": getattr(self.features_, name) for name in _FEATURE_ARRAYS}
+        preprocessing, fitted = to_record(self.features_)
+        arrays = {f"{_FEATURES}{name}": value for name, value in fitted.items()}
         arrays |= to_arrays(self.state_)
         names = getattr(self, "feature_names_in_", None)
         return ModelRecord(
             config=self.config_,
             seed=self.random_state,
-            preprocessing={
-                entry.name: getattr(self.features_, entry.name)
-                for entry in fields(self.features_)
-                if entry.name not in _FEATURE_ARRAYS
-            },
+            preprocessing=preprocessing,
             source=self.source_,
             feature_names=None if names is None else [str(name) for name in names],
             history=columns_of(self.history_),
@@ -355,6 +394,8 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         matrix = as_matrix(X)
         check_names(feature_names, matrix)
         columns = self._columns(matrix, feature_names)
+        if isinstance(self.features_, FittedSequences):
+            return network_rows(self.features_, matrix, None, resolve_device(self.device))
         check_like_training(
             matrix,
             summarise(matrix, feature_names=feature_names),
@@ -386,4 +427,4 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return align_features(feature_names, known)
 
 
-_FEATURE_ARRAYS = ("selected", "medians", "mean", "std", "center", "components")
+_FEATURES = "features."  # what names of the preprocessing's arrays start with

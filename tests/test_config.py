@@ -233,9 +233,9 @@ def test_what_is_left_to_the_data_is_decided(
 @pytest.mark.parametrize("view", [view for view in get_args(WarmupView) if view != "auto"])
 def test_every_view_has_a_usual_strength_that_it_accepts(view: str) -> None:
     config = DiffAugConfig().updated({"train": {"warmup_view": view}}, source="test")
-    strength = config.resolved(expression=True).train.view_strength
+    strength = config.resolved("expression").train.view_strength
     assert 0 < strength <= 1
-    assert config.resolved(expression=False).train.view_strength == strength
+    assert config.resolved("measured").train.view_strength == strength
 
 
 def test_what_was_set_is_not_decided_anew() -> None:
@@ -244,4 +244,4 @@ def test_what_was_set_is_not_decided_anew() -> None:
         "train": {"warmup_view": "neighbor_mix", "view_strength": 0.3},
     }
     config = DiffAugConfig().updated(given, source="test")
-    assert config.resolved(expression=True) == config
+    assert config.resolved("expression") == config

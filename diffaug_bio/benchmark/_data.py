@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from diffaug_bio._validation import check_unique, shorten
 from diffaug_bio.errors import InputError
-from diffaug_bio.pp import detect_state
-from diffaug_bio.pp._state import is_expression
+from diffaug_bio.pp import detect_state, encode_tokens
+from diffaug_bio.pp._state import data_kind
 from diffaug_bio.tl._labels import choose_labels
 from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix, declared_state
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from diffaug_bio._blocks import Matrix
-    from diffaug_bio.config import DiffAugConfig
+    from diffaug_bio.config import DataKind, DiffAugConfig
     from diffaug_bio.pp._state import InputState
 
 logger = logging.getLogger(__name__)
@@ -63,9 +63,22 @@ class BenchmarkData:
         return int(self.matrix.shape[0])
 
     @property
-    def is_expression(self) -> bool:
-        """Whether the matrix is expression, on which some defaults depend."""
-        return is_expression(self.input_state)
+    def kind(self) -> DataKind:
+        """What the matrix is, on which some defaults depend."""
+        return data_kind(self.input_state)
+
+    def of_letters(self) -> Self:
+        """Return the same rows as tokens of their sequences.
+
+        Raises
+        ------
+        InputError
+            If there are no sequences.
+        """
+        if self.sequences is None:
+            msg = "it needs DNA sequences"
+            raise InputError(msg)
+        return replace(self, matrix=encode_tokens(list(self.sequences)), input_state="sequence")
 
     def declared(self, config: DiffAugConfig) -> DiffAugConfig:
         """Put what the matrix is into a configuration that leaves it open."""

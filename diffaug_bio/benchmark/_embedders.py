@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from diffaug_bio.errors import DiffAugError, InputError
-from diffaug_bio.features import fit_features, widened
+from diffaug_bio.features import FittedSequences, fit_features
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from diffaug_bio._blocks import Matrix
     from diffaug_bio.benchmark._data import BenchmarkData
     from diffaug_bio.benchmark._methods import Method
     from diffaug_bio.config import DiffAugConfig
@@ -37,6 +38,8 @@ class Embedded:
     """The preprocessing that was fitted for it."""
     model: DiffAug | None = None
     """The fitted model, where it is one of ours."""
+    matrix: Matrix = None
+    """What that model embeds: features, or tokens. Shape: `(n_obs, n_vars)`."""
 
 
 def embed(
@@ -101,10 +104,19 @@ def _fit_config(
     """DiffAug's own trainer, with whatever configuration."""
     from diffaug_bio.estimator import DiffAug
 
-    matrix = data.matrix if fit_rows is None else data.matrix[fit_rows]
-    model = DiffAug(data.declared(config), random_state=seed, device="cpu", precision="float32")
+    if config.encoder.kind == "cnn" and data.sequences is None:
+        msg = "it needs DNA sequences"
+        raise NotApplicableError(msg)
+    seen = data.of_letters() if config.encoder.kind == "cnn" else data
+    matrix = seen.matrix if fit_rows is None else seen.matrix[fit_rows]
+    model = DiffAug(seen.declared(config), random_state=seed, device="cpu", precision="float32")
     model.fit(matrix)
-    return Embedded(embedding=model.transform(data.matrix), features=model.features_, model=model)
+    features = model.features_
+    if isinstance(features, FittedSequences):  # all methods are held against the same features
+        features = preprocess(data, config, fit_rows=fit_rows, seed=seed)
+    return Embedded(
+        embedding=model.transform(seen.matrix), features=features, model=model, matrix=seen.matrix
+    )
 
 
 def _features(
@@ -139,7 +151,7 @@ def _components(
 ) -> Floats:
     """As many principal components as the embedding is wide, or as there can be."""
     matrix = data.matrix if fit_rows is None else data.matrix[fit_rows]
-    return widened(matrix, features, width, seed=seed).project(data.matrix)[:, :width]
+    return features.widened(matrix, width, seed=seed).project(data.matrix)[:, :width]
 
 
 def _onehot_components(
@@ -171,15 +183,13 @@ def _same_label(
     from diffaug_bio._rows import network_rows
     from diffaug_bio.core.state import encode
     from diffaug_bio.core.trainer import train
-    from diffaug_bio.pp._state import is_expression
+    from diffaug_bio.pp._state import data_kind
 
     features = preprocess(data, config, fit_rows=train_rows, seed=seed)
     matrix, device = data.matrix, torch.device("cpu")
     scores = features.project(matrix)
     settings = {"train": {"generated_views": "none", "warmup_view": "neighbor_mix", "view_strength": 1.0}}
-    config = config.updated(settings, source="same label").resolved(
-        expression=is_expression(features.state)
-    )
+    config = config.updated(settings, source="same label").resolved(data_kind(features.state))
     labels = np.where(data.scored, data.labels, "")[train_rows]
     partners = _partners(labels, config.train.n_neighbors, seed=seed)
     state = train(

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 Kind = Literal["features", "config", "same_label", "scvi", "harmony"]
-Group = Literal["method", "views", "more_views", "peers", "baselines", "reference", "ablations", "extra"]
+Group = Literal[
+    "method", "views", "more_views", "peers", "baselines", "reference", "letters", "ablations", "extra"
+]
 DEFAULT_GROUPS: tuple[Group, ...] = ("method", "views", "peers", "baselines", "reference")
 
 
@@ -55,6 +57,11 @@ def _peer(loss: str) -> dict[str, dict[str, Any]]:
     return {"train": {"generated_views": "none"}, "loss": {"name": loss}}
 
 
+def _letters(view: str = "auto", *, generated_views: str = "none") -> dict[str, dict[str, Any]]:
+    train = {"generated_views": generated_views, "warmup_view": view, "view_strength": 0.0}
+    return {"encoder": {"kind": "cnn"}, "train": train}
+
+
 METHODS: dict[str, Method] = {
     "diffaug": Method(title="DiffAug", group="method"),
     "no_generator": Method(
@@ -85,6 +92,15 @@ METHODS: dict[str, Method] = {
     ),
     "same_label": Method(
         title="same-label mixup (sees training labels)", group="reference", kind="same_label"
+    ),
+    "cnn": Method(
+        title="DiffAug on letters (CNN)", group="letters", changes=_letters(generated_views="one")
+    ),
+    "cnn_mutation": Method(title="CNN, mutations only", group="letters", changes=_letters("mutation")),
+    "cnn_base_mask": Method(title="CNN, masks only", group="letters", changes=_letters("base_mask")),
+    "cnn_shift": Method(title="CNN, shifts only", group="letters", changes=_letters("shift")),
+    "cnn_reverse_complement": Method(
+        title="CNN, strands only", group="letters", changes=_letters("reverse_complement")
     ),
     "scvi": Method(title="scVI", group="extra", kind="scvi", needs="scvi"),
     "harmony": Method(title="PCA + Harmony", group="extra", kind="harmony", needs="harmonypy"),

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from diffaug_bio.config import DataKind
+
 logger = logging.getLogger(__name__)
 
 COLUMNS = ("data", "method", "seed", "metric", "value", "seconds", "peak_memory_mb")
@@ -70,8 +72,8 @@ class Cell:
     """CPU threads."""
     digest: str
     """What the data are."""
-    expression: bool
-    """Whether they are expression, on which some defaults depend."""
+    kind: DataKind
+    """What they are, on which some defaults depend."""
 
     @property
     def key(self) -> str:
@@ -79,7 +81,9 @@ class Cell:
         parts = dataclasses.asdict(self) | {name: version(name) for name in _PACKAGES}
         method = METHODS[self.method]
         # The configuration in effect: of two methods that come to the same, one is run.
-        parts["config"] = method.configured(self.config).resolved(expression=self.expression).to_dict()
+        config = method.configured(self.config)
+        kind = "sequence" if config.encoder.kind == "cnn" else self.kind
+        parts["config"] = config.resolved(kind).to_dict()
         parts["method"] = [method.kind, method.representation]
         del parts["path"]
         return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
@@ -186,11 +190,11 @@ def run(
                 held_out=held_out,
                 threads=threads,
                 digest=digest,
-                expression=expression,
+                kind=kind,
             )
             # All data with the first seed first: what is there after a while is of use.
             for seed in range(n_seeds)
-            for name, path, digest, expression in stored
+            for name, path, digest, kind in stored
             for method in runnable
         ]
         settings = {
@@ -214,10 +218,10 @@ def run(
     return result
 
 
-def _stored_data(data: BenchmarkData, path: Path) -> tuple[str, str, str, bool]:
-    """Write a data set where the processes find it; gives name, path, digest, and if it is expression."""
+def _stored_data(data: BenchmarkData, path: Path) -> tuple[str, str, str, DataKind]:
+    """Write a data set where the processes find it; gives name, path, digest and kind."""
     data.write(path)
-    return data.name, str(path), data.digest(), data.is_expression
+    return data.name, str(path), data.digest(), data.kind
 
 
 def _check_settings(

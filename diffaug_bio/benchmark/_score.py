@@ -87,7 +87,7 @@ def score_method(
             fitted = scored[train] if held_out else np.arange(data.n_obs)
             quality = score_generated(
                 result.model,
-                data.matrix[fitted],
+                result.matrix[fitted],
                 labels=data.labels[fitted],
                 scored=data.scored[fitted],
                 seed=seed,

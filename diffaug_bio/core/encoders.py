@@ -5,12 +5,16 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor, nn
+
+from diffaug_bio.core.sequences import END, N_BASES, one_hot, reverse_complement
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from diffaug_bio.config import EncoderConfig
+    from diffaug_bio.core.sequences import SpectralFrontEnd
 
 _SLOPE = 0.1  # of LeakyReLU, as published
 
@@ -50,6 +54,110 @@ class MLPEncoder(nn.Module):
         """Embed rows; shapes `(batch, n_features)` to `(batch, n_latent)`."""
         y: Tensor = self.network(x)
         return y if self.linear is None else y + self.linear(x)
+
+
+class CNNEncoder(nn.Module):
+    """Sequences to embeddings: a perceptron on the spectral front end, and convolutions beside it.
+
+    It starts as the front end itself, since the linear path is the identity and the last layers are zero.
+
+    Parameters
+    ----------
+    front_end
+        The fixed map from tokens to components.
+    config
+        Shapes, and whether both strands count as one.
+    """
+
+    def __init__(self, front_end: SpectralFrontEnd, config: EncoderConfig) -> None:
+        super().__init__()
+        self.front_end = front_end
+        self.spectral = MLPEncoder(front_end.n_components, config)
+        self.convolutions = Convolutions(config)
+        self.strand_symmetric = config.strand_symmetric
+        if (linear := self.spectral.linear) is None:
+            return
+        nn.init.eye_(linear.weight)
+        nn.init.zeros_(linear.bias)
+        for layer in (self.spectral.network[-1], self.convolutions.head):
+            for parameter in layer.parameters():
+                nn.init.zeros_(parameter)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Embed tokens; shapes `(batch, length)` to `(batch, n_latent)`."""
+        y = self._one_strand(tokens)
+        if self.strand_symmetric:
+            y = (y + self._one_strand(reverse_complement(tokens))) / 2
+        return y
+
+    def _one_strand(self, tokens: Tensor) -> Tensor:
+        y: Tensor = self.spectral(self.front_end(tokens)) + self.convolutions(tokens)
+        return y
+
+
+class Convolutions(nn.Module):
+    """Stem, dilated residual blocks, and pooling over the letters that are there.
+
+    Parameters
+    ----------
+    config
+        Channels, span of the stem's filters, blocks, segments, and width of the output.
+    """
+
+    _STRIDE = 4  # positions that one stands for after the stem
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        n_channels = config.n_channels
+        self.n_segments = config.n_segments
+        self.stem = nn.Conv1d(N_BASES, n_channels, config.kernel_size, padding=config.kernel_size // 2)
+        self.blocks = nn.ModuleList(_DilatedBlock(n_channels, 2**n) for n in range(config.n_blocks))
+        n_pooled = n_channels * (config.n_segments + 1)
+        self.norm = nn.BatchNorm1d(n_pooled)
+        self.head = nn.Linear(n_pooled, config.n_latent)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Embed tokens; shapes `(batch, length)` to `(batch, n_latent)`."""
+        present = (tokens != END)[:, None].float()  # (batch, 1, length)
+        hidden = nn.functional.silu(self.stem(one_hot(tokens).transpose(1, 2))) * present
+        hidden, share = _averaged(hidden, self._STRIDE), _averaged(present, self._STRIDE)
+        hidden = hidden / share.clamp_min(1 / self._STRIDE)
+        present = (share > 0).float()  # (batch, 1, length / 4)
+        for block in self.blocks:
+            hidden = block(hidden, present)
+        y: Tensor = self.head(self.norm(self._pooled(hidden, present)))
+        return y
+
+    def _pooled(self, hidden: Tensor, present: Tensor) -> Tensor:
+        """Mean of each segment, and the largest of all; to `(batch, (n_segments + 1) * n_channels)`."""
+        place = torch.arange(hidden.shape[2], device=hidden.device)
+        segment = (place * self.n_segments // present.sum(2).clamp_min(1)).long()  # (batch, length / 4)
+        every = torch.arange(self.n_segments, device=hidden.device)
+        belongs = (segment[..., None] == every) * present.transpose(1, 2)  # (batch, length / 4, n_segments)
+        means = hidden.float() @ belongs / belongs.sum(1, keepdim=True).clamp_min(1)
+        largest = hidden.float().masked_fill(present == 0, -torch.inf).amax(2).clamp_min(-1e4)
+        return torch.cat([means.flatten(1), largest], 1)
+
+
+class _DilatedBlock(nn.Module):
+    """Residual convolution, normalised over channels, so that padding changes nothing."""
+
+    def __init__(self, n_channels: int, dilation: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(n_channels)
+        self.wide = nn.Conv1d(n_channels, n_channels, 5, padding=2 * dilation, dilation=dilation)
+        self.mix = nn.Conv1d(n_channels, n_channels, 1)
+
+    def forward(self, hidden: Tensor, present: Tensor) -> Tensor:
+        """Shapes: `(batch, n_channels, length)` and `(batch, 1, length)`, 1 where there are letters."""
+        inner = self.norm(hidden.transpose(1, 2)).transpose(1, 2) * present
+        out: Tensor = (hidden + self.mix(nn.functional.silu(self.wide(inner)))) * present
+        return out
+
+
+def _averaged(values: Tensor, stride: int) -> Tensor:
+    """Average `stride` positions each, the last ones filled up with zeros."""
+    return nn.functional.avg_pool1d(nn.functional.pad(values, (0, -values.shape[2] % stride)), stride)
 
 
 class Projector(nn.Module):

@@ -1,4 +1,4 @@
-"""The generator: its conditions, its training, and the rows that it makes."""
+"""The generator: its codes and conditions, its training, and the rows that it makes."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from diffaug_bio.core.batches import DenseRows
+from diffaug_bio.core.codecs import FeatureCodec, SequenceCodec
 from diffaug_bio.core.objectives import update_average
 from diffaug_bio.core.phases import run_phase
 from diffaug_bio.core.runtime import eval_mode
-from diffaug_bio.core.state import BLOCK, encode
+from diffaug_bio.core.state import blocks, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,13 +25,47 @@ if TYPE_CHECKING:
     from diffaug_bio.core.state import TrainState
 
 
-def train_generator(fit: Fit, state: TrainState, conditions: Tensor, *, round_: int) -> None:
-    """Train the denoiser on rows and their conditions, the encoder frozen (paper, eq. 8).
+def train_decoder(fit: Fit, state: TrainState) -> None:
+    """Train the way back from codes to letters, where rows are sequences.
+
+    It depends on no other network, and so is trained once.
+    """
+    if not isinstance(codec := state.codec, SequenceCodec):
+        return
+
+    def loss(indices: Tensor, generator: torch.Generator) -> Tensor:
+        x = fit.rows.take(indices)
+        with fit.autocast():
+            return codec.loss(x)
+
+    run_phase(
+        fit,
+        state.history,
+        phase="decoder",
+        round_=0,
+        trained=[codec],
+        loss=loss,
+        after_step=lambda _: None,
+    )
+
+
+def code_rows(state: TrainState, rows: Rows) -> Rows:
+    """Give what the generator works on: the codes of all rows, or features as they are."""
+    if isinstance(state.codec, FeatureCodec):
+        return rows
+    with eval_mode(state.codec):
+        return DenseRows(torch.cat([state.codec.encode(rows.take(block)) for block in blocks(rows)]))
+
+
+def train_generator(fit: Fit, state: TrainState, codes: Rows, conditions: Tensor, *, round_: int) -> None:
+    """Train the denoiser on codes and conditions of rows, the encoder frozen (paper, eq. 8).
 
     Parameters
     ----------
     fit, state
         The fit and its networks.
+    codes
+        What :func:`code_rows` gives.
     conditions
         Standardised embeddings of all rows. Shape: `(n_rows, n_latent)`.
     round_
@@ -41,7 +76,7 @@ def train_generator(fit: Fit, state: TrainState, conditions: Tensor, *, round_: 
     condition_stream = fit.stream("condition_noise", round_)
 
     def loss(indices: Tensor, generator: torch.Generator) -> Tensor:
-        x0 = fit.rows.take(indices)
+        x0 = codes.take(indices)
         device = x0.device
         t = torch.randint(settings.n_steps, (len(x0),), generator=generator, device=device)
         noise = torch.randn(x0.shape, generator=generator, device=device)
@@ -86,7 +121,9 @@ def standardise_conditions(fit: Fit, state: TrainState) -> Tensor:
     return (y - state.condition_mean) / state.condition_std
 
 
-def generate_bank(fit: Fit, state: TrainState, conditions: Tensor, *, round_: int) -> DenseRows:
+def generate_bank(
+    fit: Fit, state: TrainState, codes: Rows, conditions: Tensor, *, round_: int
+) -> DenseRows:
     """Generate `bank_size` rows from each row's condition, with the averaged weights.
 
     Returns
@@ -94,24 +131,25 @@ def generate_bank(fit: Fit, state: TrainState, conditions: Tensor, *, round_: in
     Generated rows, as wide as the fit's: the first of every row, then the second of every row, and so on.
     """
     generator, condition_stream = fit.stream("bank", round_), fit.stream("bank_conditions", round_)
-    entries = [
-        generate(
+    letters = fit.stream("bank_letters", round_)
+    entries = []
+    for _ in range(fit.config.train.bank_size):
+        generated = generate(
             state,
-            fit.rows,
+            codes,
             conditions,
             fit.config,
             generator=generator,
             condition_stream=condition_stream,
             autocast=fit.autocast,
         )
-        for _ in range(fit.config.train.bank_size)
-    ]
+        entries.append(decode(state, generated, fit.rows, generator=letters))
     return DenseRows(entries[0] if len(entries) == 1 else torch.cat(entries))
 
 
 def generate(
     state: TrainState,
-    rows: Rows,
+    codes: Rows,
     conditions: Tensor,
     config: DiffAugConfig,
     *,
@@ -119,14 +157,14 @@ def generate(
     condition_stream: torch.Generator,
     autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> Tensor:
-    """Generate a row from each row's condition.
+    """Generate a code from each row's condition.
 
     Parameters
     ----------
     state
         The trained networks.
-    rows
-        Where partial noising starts from.
+    codes
+        Of the rows; where partial noising starts from.
     conditions
         Standardised conditions of the rows. Shape: `(n_rows, n_condition)`.
     config
@@ -138,13 +176,12 @@ def generate(
 
     Returns
     -------
-    Shape: `(n_rows, n_features)`.
+    Shape: `(n_rows, n_codes)`.
     """
     settings = config.generator
-    generated = torch.empty(rows.shape, device=rows.device)
-    every = torch.arange(rows.shape[0], device=rows.device)
+    generated = torch.empty(codes.shape, device=codes.device)
     with eval_mode(state.averaged_denoiser), autocast():
-        for block in torch.split(every, BLOCK):
+        for block in blocks(codes):
             generated[block] = state.diffusion.sample(
                 state.averaged_denoiser,
                 _noised_conditions(conditions[block], settings.condition_noise, condition_stream),
@@ -153,10 +190,38 @@ def generate(
                 sampler=settings.sampler,
                 guidance=settings.guidance,
                 generator=generator,
-                start=rows.take(block) if settings.noising < 1 else None,
+                start=codes.take(block) if settings.noising < 1 else None,
                 noising=settings.noising,
             )
     return generated
+
+
+def decode(state: TrainState, codes: Tensor, rows: Rows, *, generator: torch.Generator) -> Tensor:
+    """Turn codes that were generated from rows into rows; of features nothing is to be done.
+
+    Parameters
+    ----------
+    state
+        The trained networks.
+    codes
+        One for each row. Shape: `(n_rows, n_codes)`.
+    rows
+        What they were generated from.
+    generator
+        Source of letters.
+
+    Returns
+    -------
+    As wide as the rows, and of their type.
+    """
+    if isinstance(state.codec, FeatureCodec):
+        return codes
+    with eval_mode(state.codec):
+        parts = [
+            state.codec.decode(codes[block], source=rows.take(block), generator=generator)
+            for block in blocks(rows)
+        ]
+    return torch.cat(parts)
 
 
 def conditions_of(state: TrainState, rows: Rows, config: DiffAugConfig) -> Tensor:
@@ -172,7 +237,7 @@ def conditions_of(state: TrainState, rows: Rows, config: DiffAugConfig) -> Tenso
 def feature_limits(rows: Rows) -> Tensor:
     """Find the largest absolute value of each feature, block by block; shape `(n_features,)`."""
     limits = torch.zeros(rows.shape[1], device=rows.device)
-    for block in torch.split(torch.arange(rows.shape[0], device=rows.device), BLOCK):
+    for block in blocks(rows):
         limits = torch.maximum(limits, rows.take(block).abs().amax(0))
     return limits
 
@@ -185,7 +250,7 @@ def _unscaled_conditions(state: TrainState, rows: Rows, config: DiffAugConfig) -
     if config.generator.condition == "y":
         return y
     with eval_mode(state.projector):
-        return torch.cat([state.projector(block) for block in torch.split(y, BLOCK)])
+        return torch.cat([state.projector(y[block]) for block in blocks(DenseRows(y))])
 
 
 def _noised_conditions(conditions: Tensor, strength: float, generator: torch.Generator) -> Tensor:

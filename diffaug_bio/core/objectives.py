@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from diffaug_bio.config import DiffAugConfig, LossConfig
+    from diffaug_bio.core.codecs import Codec
 
 _TARGET_DECAY = 0.99  # of BYOL's target network, that of its short runs (Grill et al. 2020, table 5)
 
@@ -54,8 +55,9 @@ def build_objective(
     config: DiffAugConfig,
     encoder: nn.Module,
     projector: nn.Module,
+    codec: Codec,
     *,
-    n_features: int,
+    n_codes: int,
     seed: int,
     autocast: Callable[[], AbstractContextManager[object]],
 ) -> Objective:
@@ -67,15 +69,17 @@ def build_objective(
         Its `loss` names the objective.
     encoder, projector
         The networks to train, on the device where everything runs.
-    n_features
-        Width of a row.
+    codec
+        From a row to the code that the autoencoder rebuilds.
+    n_codes
+        Width of a code.
     seed
         Seed of further weights.
     autocast
         Context in which networks run.
     """
     if config.loss.name == "reconstruction":
-        return _reconstruction(config, encoder, n_features=n_features, seed=seed, autocast=autocast)
+        return _reconstruction(config, encoder, codec, n_codes=n_codes, seed=seed, autocast=autocast)
     if config.loss.name == "byol":
         return _byol(config, encoder, projector, seed=seed, autocast=autocast)
 
@@ -142,20 +146,21 @@ def _byol(
 def _reconstruction(
     config: DiffAugConfig,
     encoder: nn.Module,
+    codec: Codec,
     *,
-    n_features: int,
+    n_codes: int,
     seed: int,
     autocast: Callable[[], AbstractContextManager[object]],
 ) -> Objective:
     """Rebuild the row from its embedding with a mirrored decoder: an autoencoder."""
     widths = config.encoder
     with seeded_initialisation(seed + 1):
-        decoder = mlp([widths.n_latent, *reversed(widths.hidden), n_features])
+        decoder = mlp([widths.n_latent, *reversed(widths.hidden), n_codes])
     decoder.to(next(encoder.parameters()).device)
 
     def loss(x: Tensor, pair: Tensor) -> Tensor:
         with autocast():
             rebuilt: Tensor = decoder(encoder(x))
-        return nn.functional.mse_loss(rebuilt.float(), x)
+        return nn.functional.mse_loss(rebuilt.float(), codec.encode(x))
 
     return Objective(loss=loss, trained=[encoder, decoder], after_step=lambda _: None)

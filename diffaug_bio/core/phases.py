@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from diffaug_bio.config import DiffAugConfig
     from diffaug_bio.core.batches import Rows
 
-Phase = Literal["warm_up", "generator", "encoder"]
+Phase = Literal["warm_up", "decoder", "generator", "encoder"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +86,7 @@ def configured_epochs(phase: Phase, config: DiffAugConfig) -> int:
     settings = config.train
     return {
         "warm_up": settings.warmup_epochs,
+        "decoder": settings.decoder_epochs,
         "generator": settings.generator_epochs,
         "encoder": settings.encoder_epochs,
     }[phase]
@@ -237,14 +238,18 @@ def _held_out_loss(
 
 def _progress(fit: Fit, *, phase: Phase, round_: int, epoch: int) -> float:
     """Share of all planned epochs that is done, phases that ended early counted whole."""
-    n_train = len(fit.train_rows)
-    warm_up, generator, encoder = (
-        planned_epochs(name, n_train, fit.config) for name in ("warm_up", "generator", "encoder")
+    n_train, settings = len(fit.train_rows), fit.config.train
+    warm_up, decoder, generator, encoder = (
+        planned_epochs(name, n_train, fit.config) for name in ("warm_up", "decoder", "generator", "encoder")
     )
-    if fit.config.train.generated_views == "none":
+    if settings.generated_views == "none":
         generator = 0
-    total = warm_up + fit.config.train.rounds * (generator + encoder)
+    if fit.config.encoder.kind != "cnn" or settings.generated_views == "none" or settings.rounds == 0:
+        decoder = 0
+    total = warm_up + decoder + settings.rounds * (generator + encoder)
     if phase == "warm_up":
         return epoch / total
-    before = warm_up + (round_ - 1) * (generator + encoder)
+    if phase == "decoder":
+        return (warm_up + epoch) / total
+    before = warm_up + decoder + (round_ - 1) * (generator + encoder)
     return (before + epoch + (generator if phase == "encoder" else 0)) / total

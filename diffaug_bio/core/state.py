@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Self
 import torch
 from torch import Tensor, nn
 
+from diffaug_bio.core.codecs import FeatureCodec, SequenceCodec
 from diffaug_bio.core.diffusion import GaussianDiffusion
-from diffaug_bio.core.encoders import MLPEncoder, Projector
+from diffaug_bio.core.encoders import CNNEncoder, MLPEncoder, Projector
 from diffaug_bio.core.generator import MLPDenoiser
 from diffaug_bio.core.runtime import eval_mode, seeded_initialisation
 
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
     from diffaug_bio.config import DiffAugConfig
     from diffaug_bio.core.batches import Rows
     from diffaug_bio.core.phases import EpochEnd
+    from diffaug_bio.core.sequences import SpectralFrontEnd
 
-BLOCK = 8192  # rows embedded or generated at once; bounds the memory of a pass over all rows
+_BLOCK_ROWS, _BLOCK_VALUES = 8192, 2**20  # embedded or generated at once; bound the memory of a pass
 
 
 @dataclass(slots=True)
@@ -36,16 +38,19 @@ class TrainState:
     projector: nn.Module
     denoiser: nn.Module
     averaged_denoiser: nn.Module
+    codec: FeatureCodec | SequenceCodec
+    """Between rows and what the generator works on."""
     diffusion: GaussianDiffusion
     condition_mean: Tensor
     condition_std: Tensor
     limits: Tensor
-    """Largest absolute value of each feature, beyond which nothing is generated `(n_features,)`."""
+    """Largest absolute value of each part of a code, beyond which nothing is generated `(n_codes,)`."""
     history: list[EpochEnd] = field(default_factory=list)
 
     def to(self, device: torch.device) -> Self:
         """Move everything to a device, in place, and return it."""
-        for module in (self.encoder, self.projector, self.denoiser, self.averaged_denoiser, self.diffusion):
+        networks = (self.encoder, self.projector, self.denoiser, self.averaged_denoiser)
+        for module in (*networks, self.codec, self.diffusion):
             module.to(device)
         self.condition_mean = self.condition_mean.to(device)
         self.condition_std = self.condition_std.to(device)
@@ -53,7 +58,14 @@ class TrainState:
         return self
 
 
-def build(config: DiffAugConfig, *, n_features: int, seed: int, device: torch.device) -> TrainState:
+def build(
+    config: DiffAugConfig,
+    *,
+    n_features: int,
+    seed: int,
+    device: torch.device,
+    front_end: SpectralFrontEnd | None = None,
+) -> TrainState:
     """Make networks with reproducible weights.
 
     Parameters
@@ -66,13 +78,21 @@ def build(config: DiffAugConfig, *, n_features: int, seed: int, device: torch.de
         Seed of the weights.
     device
         Where they go; weights are drawn on the CPU, so that a seed means the same everywhere.
+    front_end
+        Of sequences, whose rows are tokens.
     """
+    n_codes = n_features if front_end is None else front_end.n_components
     by_projection = config.generator.condition == "z"
     n_condition = config.encoder.n_projection if by_projection else config.encoder.n_latent
     with seeded_initialisation(seed):
-        encoder = MLPEncoder(n_features, config.encoder)
+        encoder: nn.Module = (
+            MLPEncoder(n_features, config.encoder)
+            if front_end is None
+            else CNNEncoder(front_end, config.encoder)
+        )
         projector = Projector(config.encoder)
-        denoiser = MLPDenoiser(n_features, n_condition, config.generator)
+        denoiser = MLPDenoiser(n_codes, n_condition, config.generator)
+        codec = FeatureCodec() if front_end is None else SequenceCodec(front_end, n_features)
     diffusion = GaussianDiffusion(
         schedule=config.generator.schedule,
         n_steps=config.generator.n_steps,
@@ -83,10 +103,11 @@ def build(config: DiffAugConfig, *, n_features: int, seed: int, device: torch.de
         projector=projector.to(device),
         denoiser=denoiser.to(device),
         averaged_denoiser=copy.deepcopy(denoiser).to(device).requires_grad_(requires_grad=False),
+        codec=codec.to(device),
         diffusion=diffusion.to(device),
         condition_mean=torch.zeros(n_condition, device=device),
         condition_std=torch.ones(n_condition, device=device),
-        limits=torch.full((n_features,), math.inf, device=device),
+        limits=torch.full((n_codes,), math.inf, device=device),
     )
 
 
@@ -97,9 +118,14 @@ def encode(encoder: nn.Module, rows: Rows) -> Tensor:
     -------
     Embeddings on the rows' device. Shape: `(n_rows, n_latent)`.
     """
-    every = torch.arange(rows.shape[0], device=rows.device)
     with eval_mode(encoder):
-        return torch.cat([encoder(rows.take(block)) for block in torch.split(every, BLOCK)])
+        return torch.cat([encoder(rows.take(block)) for block in blocks(rows)])
+
+
+def blocks(rows: Rows) -> tuple[Tensor, ...]:
+    """Cut the numbers of all rows into parts that are embedded or generated at once."""
+    every = torch.arange(rows.shape[0], device=rows.device)
+    return torch.split(every, max(1, min(_BLOCK_ROWS, _BLOCK_VALUES // rows.shape[1])))
 
 
 def to_arrays(state: TrainState) -> dict[str, NDArray[np.generic]]:
@@ -116,7 +142,11 @@ def to_arrays(state: TrainState) -> dict[str, NDArray[np.generic]]:
 
 
 def from_arrays(
-    config: DiffAugConfig, arrays: Mapping[str, NDArray[np.generic]], *, n_features: int
+    config: DiffAugConfig,
+    arrays: Mapping[str, NDArray[np.generic]],
+    *,
+    n_features: int,
+    front_end: SpectralFrontEnd | None = None,
 ) -> TrainState:
     """Rebuild, on the CPU, what :func:`to_arrays` gave.
 
@@ -128,13 +158,16 @@ def from_arrays(
         By name; others may be among them.
     n_features
         Width of a row.
+    front_end
+        As for :func:`build`.
 
     Raises
     ------
     KeyError, RuntimeError
         If an array is missing, or of another shape than the configuration says.
     """
-    state = build(config, n_features=n_features, seed=0, device=torch.device("cpu"))
+    cpu = torch.device("cpu")
+    state = build(config, n_features=n_features, seed=0, device=cpu, front_end=front_end)
     for name, module in _saved_networks(state).items():
         weights = {
             key.removeprefix(f"{name}."): torch.from_numpy(value)
@@ -155,4 +188,5 @@ def _saved_networks(state: TrainState) -> dict[str, nn.Module]:
         "encoder": state.encoder,
         "projector": state.projector,
         "denoiser": state.averaged_denoiser,
+        "codec": state.codec,
     }

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from diffaug_bio.core import views
+from diffaug_bio.core import sequences, views
 from diffaug_bio.core.batches import split_rows
 from diffaug_bio.core.generation import (
+    code_rows,
     feature_limits,
     generate_bank,
     standardise_conditions,
+    train_decoder,
     train_generator,
 )
 from diffaug_bio.core.objectives import build_objective
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from diffaug_bio.core.batches import Rows
     from diffaug_bio.core.objectives import Objective
     from diffaug_bio.core.phases import Callback
+    from diffaug_bio.core.sequences import SpectralFrontEnd
     from diffaug_bio.core.state import TrainState
 
 _VIEWS_OF_A_ROW = {
@@ -33,6 +36,10 @@ _VIEWS_OF_A_ROW = {
     "feature_mask": views.feature_mask,
     "feature_swap": views.feature_swap,
     "inner_swap": views.inner_swap,
+    "mutation": sequences.mutation,
+    "base_mask": sequences.base_mask,
+    "shift": sequences.shift,
+    "reverse_complement": sequences.either_strand,
 }
 
 
@@ -44,13 +51,14 @@ def train(
     seed: int,
     precision: torch.dtype,
     callbacks: Sequence[Callback] = (),
+    front_end: SpectralFrontEnd | None = None,
 ) -> TrainState:
     """Train encoder and generator in turn (paper, algorithm 1).
 
     Parameters
     ----------
     rows
-        Preprocessed rows of about unit variance; `rows.device` is where everything runs.
+        Preprocessed rows of about unit variance, or tokens; `rows.device` is where everything runs.
     config
         The whole configuration, resolved.
     neighbors
@@ -61,6 +69,8 @@ def train(
         Type that networks compute in.
     callbacks
         Called after every epoch.
+    front_end
+        Of sequences, whose rows are tokens.
 
     Returns
     -------
@@ -83,23 +93,28 @@ def train(
         precision=precision,
         callbacks=callbacks,
     )
-    state = build(config, n_features=rows.shape[1], seed=seed, device=device)
-    state.limits = feature_limits(rows)
+    state = build(config, n_features=rows.shape[1], seed=seed, device=device, front_end=front_end)
+    codes = code_rows(state, rows)
+    state.limits = feature_limits(codes)
     objective = build_objective(
         config,
         state.encoder,
         state.projector,
-        n_features=rows.shape[1],
+        state.codec,
+        n_codes=codes.shape[1],
         seed=seed,
         autocast=fit.autocast,
     )
     train_encoder(fit, state, objective, bank=None, round_=0)
+    has_generator = config.train.generated_views != "none" and config.train.rounds > 0
+    if has_generator:
+        train_decoder(fit, state)
     for round_ in range(1, config.train.rounds + 1):
         bank = None
-        if config.train.generated_views != "none":
+        if has_generator:
             conditions = standardise_conditions(fit, state)
-            train_generator(fit, state, conditions, round_=round_)
-            bank = generate_bank(fit, state, conditions, round_=round_)
+            train_generator(fit, state, codes, conditions, round_=round_)
+            bank = generate_bank(fit, state, codes, conditions, round_=round_)
         train_encoder(fit, state, objective, bank=bank, round_=round_)
     return state
 

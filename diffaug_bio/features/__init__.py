@@ -8,17 +8,22 @@ fitting nor applying it makes a second copy of the matrix, and sparse rows stay 
 from __future__ import annotations
 
 from diffaug_bio.features._align import align_features
-from diffaug_bio.features._axes import principal_axes, widened
+from diffaug_bio.features._axes import principal_axes
 from diffaug_bio.features._fit import fit_features
 from diffaug_bio.features._fitted import FittedFeatures, normalize
 from diffaug_bio.features._neighbors import nearest_rows
+from diffaug_bio.features._record import from_record, to_record
+from diffaug_bio.features._sequences import FittedSequences, fit_sequences
 
 __all__ = [
     "FittedFeatures",
+    "FittedSequences",
     "align_features",
     "fit_features",
+    "fit_sequences",
+    "from_record",
     "nearest_rows",
     "normalize",
     "principal_axes",
-    "widened",
+    "to_record",
 ]

@@ -21,28 +21,6 @@ _LARGEST_GRAM = 4096  # features or rows; above it the front end is found by ite
 _LARGEST_DENSE = 2**26  # values of a wide matrix of few rows: 256 MB in float32
 
 
-def widened(matrix: Matrix, features: FittedFeatures, width: int, *, seed: int) -> FittedFeatures:
-    """Refit the front end with more components, as many as `width` or as there can be.
-
-    Parameters
-    ----------
-    matrix
-        The training matrix. Shape: `(n_obs, n_vars)`.
-    features
-        Preprocessing fitted to it; returned as it is where it has as many components.
-    width
-        Components wanted.
-    seed
-        Start of the iteration; see :func:`fit_features`.
-    """
-    width = min(width, matrix.shape[0] - 1, len(features.selected))
-    if features.components.shape[1] >= width:
-        return features
-    uncentered = replace(features, center=np.zeros_like(features.center))
-    center, axes = principal_axes(matrix, uncentered, n_components=width, seed=seed)
-    return replace(features, center=center, components=axes)
-
-
 def principal_axes(
     matrix: Matrix, features: FittedFeatures, *, n_components: int, seed: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -15,7 +15,7 @@ from diffaug_bio.errors import InputError
 from diffaug_bio.features._axes import principal_axes
 from diffaug_bio.features._fitted import FittedFeatures, normalize
 from diffaug_bio.pp import highly_variable
-from diffaug_bio.pp._state import EXPRESSION_STATES, check_declared, is_expression, state_of
+from diffaug_bio.pp._state import EXPRESSION_STATES, check_declared, data_kind, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,7 +89,7 @@ def fit_features(
         center=np.zeros(len(selected), np.float32),
         components=np.zeros((len(selected), 0), np.float32),
     )
-    n_components = config.resolved(expression=is_expression(state)).n_components
+    n_components = config.resolved(data_kind(state)).n_components
     center, components = principal_axes(matrix, unfitted, n_components=n_components, seed=seed)
     # In the order of memory that a loaded model has, so that it gives the same bits.
     return replace(unfitted, center=center, components=np.ascontiguousarray(components))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from scipy import sparse
@@ -72,6 +72,27 @@ class FittedFeatures:
             values, offset = self.standardised(block, columns)
             out[rows] = values @ self.components + (offset - self.center) @ self.components
         return out
+
+    def widened(self, matrix: Matrix, width: int, *, seed: int) -> Self:
+        """Refit the front end with more components, as many as `width` or as there can be.
+
+        Parameters
+        ----------
+        matrix
+            The training matrix. Shape: `(n_obs, n_vars)`.
+        width
+            Components wanted; where there are as many, nothing changes.
+        seed
+            Start of the iteration; see :func:`diffaug_bio.features.fit_features`.
+        """
+        from diffaug_bio.features._axes import principal_axes  # which applies this class
+
+        width = min(width, matrix.shape[0] - 1, len(self.selected))
+        if self.components.shape[1] >= width:
+            return self
+        uncentered = replace(self, center=np.zeros_like(self.center))
+        center, axes = principal_axes(matrix, uncentered, n_components=width, seed=seed)
+        return replace(self, center=center, components=axes)
 
     def dense_rows(self, block: Matrix, columns: NDArray[np.int64] | None = None) -> Floats:
         """Preprocess a few rows without the front end.

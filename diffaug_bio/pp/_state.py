@@ -14,15 +14,25 @@ from diffaug_bio.errors import InputError
 if TYPE_CHECKING:
     from diffaug_bio._blocks import Matrix
     from diffaug_bio._validation import MatrixSummary
+    from diffaug_bio.config import DataKind
 
-InputState = Literal["counts", "normalized", "lognormalized", "scaled", "continuous", "representation"]
+InputState = Literal[
+    "counts", "normalized", "lognormalized", "scaled", "continuous", "representation", "sequence"
+]
 EXPRESSION_STATES: tuple[InputState, ...] = ("counts", "normalized", "lognormalized")
 """States whose zeros mean "not seen": rows stay sparse, missing values make no sense."""
 
 
 def is_expression(state: InputState) -> bool:
     """Whether a state is expression or what was made of it; nothing else is scaled beforehand."""
-    return state in EXPRESSION_STATES or state == "scaled"
+    return data_kind(state) == "expression"
+
+
+def data_kind(state: InputState) -> DataKind:
+    """Name the kind of data that a state is of, on which some defaults depend."""
+    if state == "sequence":
+        return "sequence"
+    return "expression" if state in EXPRESSION_STATES or state == "scaled" else "measured"
 
 
 logger = logging.getLogger(__name__)
@@ -53,8 +63,8 @@ def detect_state(X: object) -> InputState:  # noqa: N803 - scikit-learn's name
     `"continuous"`
         Anything else: proteins, metabolites, microarray intensities, clinical values.
 
-    `"representation"`, an embedding whose columns must not be standardised, is never detected, only
-    declared.
+    `"representation"`, an embedding whose columns must not be standardised, and `"sequence"`, tokens of
+    letters as :func:`encode_tokens` gives them, are never detected, only declared.
 
     Raises
     ------

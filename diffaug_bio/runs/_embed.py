@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from diffaug_bio._files import staged_folder, write_json
@@ -64,8 +63,8 @@ def embed(
         digest = fingerprint(source)
         clock.lap("read")
         if choice == MatrixChoice():
-            choice = MatrixChoice(**model.source_)
-        project(adata, model, **dataclasses.asdict(choice))
+            choice = MatrixChoice.from_dict(model.source_)
+        project(adata, model, layer=choice.layer, use_rep=choice.use_rep, use_raw=choice.use_raw)
         clock.lap("embed")
         write_embedded(stage, adata)
         clock.lap("write")

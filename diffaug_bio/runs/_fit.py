@@ -100,7 +100,7 @@ def fit(
         if labels is not None:
             logger.info("Scoring the embedding against %r, beside PCA.", label_key)
             keys = {"label_key": label_key, "group_key": source.group_key}
-            scores = {**keys, **_score(adata, model, choice, labels, seed=random_state)}
+            scores = {**keys, **_score(adata, model, labels, seed=random_state)}
             write_json(stage / "metrics.json", scores)
             clock.lap("evaluate")
         write_embedded(stage, adata)
@@ -112,7 +112,7 @@ def fit(
             dataclasses.replace(source, label_key=label_key),
             adata,
             model,
-            choice,
+            MatrixChoice.from_dict(model.source_),
             seconds=clock.laps,
             fingerprint=digest,
         )
@@ -120,15 +120,11 @@ def fit(
     return {**run, "metrics": scores}
 
 
-def _score(
-    adata: AnnData, model: DiffAug, choice: MatrixChoice, labels: Labels, *, seed: int
-) -> dict[str, Any]:
+def _score(adata: AnnData, model: DiffAug, labels: Labels, *, seed: int) -> dict[str, Any]:
     """Score the embedding, as many principal components, and those the networks saw."""
-    from diffaug_bio.features import widened
-
-    matrix, _ = choose_matrix(adata, choice)
+    matrix, _ = choose_matrix(adata, MatrixChoice.from_dict(model.source_))
     n_latent = model.config_.encoder.n_latent
-    components = widened(matrix, model.features_, n_latent, seed=seed).project(matrix)[:, :n_latent]
+    components = model.features_.widened(matrix, n_latent, seed=seed).project(matrix)[:, :n_latent]
     seen = components[:, : model.features_.components.shape[1]]
     scored = labels.scored
 

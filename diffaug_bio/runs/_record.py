@@ -70,7 +70,7 @@ def make_record(
         "command": command,
         "data": {
             **dataclasses.asdict(source),
-            **dataclasses.asdict(choice),
+            **choice.to_dict(),
             "n_obs": adata.n_obs,
             "n_vars": adata.n_vars,
             "input_state": model.features_.state,

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 from diffaug_bio._keys import OBSM_KEY
 from diffaug_bio.config import DiffAugConfig
 from diffaug_bio.errors import InputError
-from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix, declared_state, write_embedding
+from diffaug_bio.tl._matrix import (
+    MatrixChoice,
+    choose_matrix,
+    declared_state,
+    resolve_choice,
+    write_embedding,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -154,7 +160,8 @@ def fit_model(
     """
     from diffaug_bio.estimator import DiffAug
 
-    config, choice = config or DiffAugConfig(), choice or MatrixChoice()
+    config = config or DiffAugConfig()
+    choice = resolve_choice(adata, choice or MatrixChoice(), config.encoder.kind)
     matrix, names = choose_matrix(adata, choice)
     if config.features.input_state == "auto":
         features = dataclasses.replace(config.features, input_state=declared_state(adata, choice))
@@ -162,7 +169,7 @@ def fit_model(
     model = DiffAug(config, random_state=random_state, device=device, precision=precision)
     model.fit(matrix, feature_names=names, callbacks=callbacks)
     embedding = model.transform(matrix, feature_names=names)
-    model.source_ = dataclasses.asdict(choice)
+    model.source_ = choice.to_dict()
     write_embedding(adata, embedding, key_added=key_added, model=model, choice=choice)
     return model
 

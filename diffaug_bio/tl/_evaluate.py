@@ -128,7 +128,8 @@ def evaluate_generated(
     InputError
         If the model has no generator, or labels cannot be scored.
     """
-    matrix, names = choose_matrix(adata, choice or MatrixChoice(**model.source_))
+    choice = choice or MatrixChoice.from_dict(model.source_)
+    matrix, names = choose_matrix(adata, choice, length=model.n_features_in_)
     labels = None if label_key is None else choose_labels(adata, label_key, None)
     return score_generated(
         model,
@@ -170,10 +171,16 @@ def score_generated(
     kept = np.arange(len(rows)) if scored is None else np.flatnonzero(scored)
     fraction = model.config_.train.validation_fraction
     held_out = split_rows(len(rows), fraction, seed=model.random_state)[1].numpy()
+    sources = matrix[kept]
+
+    def embed(codes: NDArray[np.float32]) -> NDArray[np.float32]:
+        # A code becomes letters by changes to its source: of the source's own code, the source itself.
+        return model.encode_rows(model.decode_rows(codes, sources, random_state=seed))
+
     return metrics.generated_quality(
         rows[kept],
         generated[kept],
-        embed=model.encode_rows,
+        embed=embed,
         held_out=np.flatnonzero(np.isin(kept, held_out)),
         labels=None if labels is None else labels[kept],
         seed=seed,

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from diffaug_bio import __version__
-from diffaug_bio._keys import uns_key
+from diffaug_bio._keys import SEQUENCE_KEY, uns_key
 from diffaug_bio._validation import as_matrix, shorten
 from diffaug_bio.errors import InputError
+from diffaug_bio.pp import KmerEncoding, encode_tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     import numpy as np
     from anndata import AnnData
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from diffaug_bio.estimator import DiffAug
 
 logger = logging.getLogger(__name__)
+
+_KMERS_KEY = "kmers"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,14 +39,36 @@ class MatrixChoice:
     """Name in `.obsm`."""
     use_raw: bool = False
     """Whether to take `.raw.X`."""
+    sequences: bool = False
+    """Whether to take the letters in `.obs["sequence"]`, as tokens."""
+    kmers: KmerEncoding | None = None
+    """How `.X` counts words of sequences; where it does not, they are counted anew."""
 
     def __post_init__(self) -> None:
-        if sum([self.layer is not None, self.use_rep is not None, self.use_raw]) > 1:
-            msg = "Give at most one of `layer`, `use_rep` and `use_raw`: each names another matrix."
+        given = [self.layer is not None, self.use_rep is not None, self.use_raw, self.sequences]
+        if sum(given) > 1:
+            msg = (
+                "Give at most one of `layer`, `use_rep`, `use_raw` and `sequences`: each names another "
+                "matrix."
+            )
             raise InputError(msg)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, as a model folder and `run.json` hold them."""
+        kmers = None if self.kmers is None else self.kmers.to_dict()
+        return {**asdict(self), "kmers": kmers}
 
-def choose_matrix(adata: AnnData, choice: MatrixChoice) -> tuple[Matrix, list[str]]:
+    @classmethod
+    def from_dict(cls, table: Mapping[str, Any]) -> Self:
+        """Rebuild what :meth:`to_dict` returned; what is not there is as in an older model."""
+        kmers = table.get("kmers")
+        encoding = None if kmers is None else KmerEncoding.from_dict(kmers, source="the model")
+        return cls(**{**table, "kmers": encoding})
+
+
+def choose_matrix(
+    adata: AnnData, choice: MatrixChoice, *, length: int | None = None
+) -> tuple[Matrix, list[str]]:
     """Find the matrix that was asked for, and the names of its columns.
 
     Parameters
@@ -52,6 +77,8 @@ def choose_matrix(adata: AnnData, choice: MatrixChoice) -> tuple[Matrix, list[st
         Rows are observations.
     choice
         Which matrix.
+    length
+        Tokens of a row, where they are asked for; without it those of the longest sequence.
 
     Returns
     -------
@@ -66,6 +93,11 @@ def choose_matrix(adata: AnnData, choice: MatrixChoice) -> tuple[Matrix, list[st
         msg = "This AnnData is backed by a file. Load it with `adata = adata.to_memory()` first."
         raise InputError(msg)
     layer, use_rep = choice.layer, choice.use_rep
+    if choice.sequences:
+        tokens = _tokens(adata, length)
+        return tokens, [f"position_{number}" for number in range(1, tokens.shape[1] + 1)]
+    if choice.kmers is not None and not _counts_like(adata, choice.kmers):
+        return choice.kmers.encode(_sequences(adata))
     if use_rep is not None:
         if use_rep not in adata.obsm:
             msg = f"There is no {use_rep!r} in `.obsm`; it holds {shorten(adata.obsm) or 'nothing'}."
@@ -90,11 +122,81 @@ def choose_matrix(adata: AnnData, choice: MatrixChoice) -> tuple[Matrix, list[st
     return as_matrix(adata.X), _unique(adata.var_names)
 
 
+def resolve_choice(
+    adata: AnnData, choice: MatrixChoice, encoder: Literal["auto", "mlp", "cnn"]
+) -> MatrixChoice:
+    """Decide between letters and counted words, where the data are sequences and nothing else is asked for.
+
+    Letters (`"cnn"`) are taken where all sequences are of one length: such sets are cut around a site, and
+    where a letter stands means something. Of other lengths words are counted (`"mlp"`).
+
+    Raises
+    ------
+    InputError
+        If letters are asked for, but there are none.
+    """
+    if choice != MatrixChoice() or SEQUENCE_KEY not in adata.obs or _KMERS_KEY not in adata.uns:
+        if encoder == "cnn" and not choice.sequences:
+            msg = (
+                "The encoder 'cnn' reads letters of sequences, and these data have none in "
+                f"`.obs[{SEQUENCE_KEY!r}]`, or another matrix was asked for. Read a FASTA file, or make "
+                "the data with `diffaug_bio.io.from_sequences`."
+            )
+            raise InputError(msg)
+        return choice
+    if encoder == "auto":
+        one_length = adata.obs[SEQUENCE_KEY].astype(str).str.len().nunique() == 1
+        encoder = "cnn" if one_length else "mlp"
+        logger.info(
+            "The sequences are of %s: the encoder is %r, on %s.",
+            "one length" if one_length else "different lengths",
+            encoder,
+            "their letters" if one_length else "counted words",
+        )
+    if encoder == "cnn":
+        return MatrixChoice(sequences=True)
+    return MatrixChoice(kmers=KmerEncoding.from_dict(adata.uns[_KMERS_KEY], source="`.uns`"))
+
+
 def declared_state(adata: AnnData, choice: MatrixChoice) -> DeclaredState:
     """Say what a matrix is where that is known without looking at its values."""
     if choice.use_rep is not None:
         return "representation"
-    return "continuous" if choice == MatrixChoice() and "kmers" in adata.uns else "auto"
+    if choice.sequences:
+        return "sequence"
+    if choice.kmers is not None:
+        return "continuous"
+    return "continuous" if choice == MatrixChoice() and _KMERS_KEY in adata.uns else "auto"
+
+
+def _tokens(adata: AnnData, length: int | None) -> NDArray[np.uint8]:
+    """Letters as tokens; what is longer than a model knows is cut, and said."""
+    sequences = _sequences(adata)
+    if length is not None and (n_longer := sum(len(letters) > length for letters in sequences)):
+        logger.warning(
+            "%d sequences are longer than the %d letters of the model: their ends are left out.",
+            n_longer,
+            length,
+        )
+    return encode_tokens(sequences, length=length)
+
+
+def _sequences(adata: AnnData) -> list[str]:
+    if SEQUENCE_KEY not in adata.obs:
+        msg = (
+            f"The model reads sequences, and these data have none in `.obs[{SEQUENCE_KEY!r}]`, but columns "
+            f"{shorten(adata.obs) or 'none'}. Read a FASTA file, or use `diffaug_bio.io.from_sequences`."
+        )
+        raise InputError(msg)
+    return [str(letters) for letters in adata.obs[SEQUENCE_KEY]]
+
+
+def _counts_like(adata: AnnData, kmers: KmerEncoding) -> bool:
+    """Whether `.X` counts words this way, or there are no letters to count anew."""
+    if SEQUENCE_KEY not in adata.obs:
+        return True
+    held = adata.uns.get(_KMERS_KEY)
+    return held is not None and KmerEncoding.from_dict(held, source="`.uns`") == kmers
 
 
 def write_embedding(
@@ -127,7 +229,7 @@ def write_embedding(
     columns = columns_of(model.history_)
     adata.uns[uns_key(key_added)] = {
         "version": __version__,
-        "params": json.dumps({"config": config, "seed": model.random_state, **asdict(choice)}),
+        "params": json.dumps({"config": config, "seed": model.random_state, **choice.to_dict()}),
         "history": {name: _column(values) for name, values in columns.items()},
     }
 

@@ -40,7 +40,7 @@ def test_embedding_and_what_made_it_are_written(counts: AnnData, tiny_config: Di
     record = counts.uns["diffaug"]
     assert set(record) == {"params", "version", "history"}
     params = json.loads(record["params"])
-    assert params["config"] == tiny_config.resolved(expression=True).to_dict()
+    assert params["config"] == tiny_config.resolved("expression").to_dict()
     assert params["seed"] == 0
     assert {len(column) for column in record["history"].values()} == {len(record["history"]["loss"])}
 

@@ -1,20 +1,11 @@
-"""Everything that can be set, as frozen dataclasses, and the presets.
-
-Precedence: preset, then a TOML file, then explicit arguments. What is saved is the resolved result.
-"""
+"""The sections of a configuration: preprocessing, networks, loss, training."""
 
 from __future__ import annotations
 
-import tomllib
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, get_args
+from dataclasses import dataclass, replace
+from typing import Literal, Self, get_args
 
-from diffaug_bio._tables import replaced
 from diffaug_bio.errors import InputError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _USUAL_STRENGTH = {
     "neighbor_noise": 1.0,
@@ -23,18 +14,33 @@ _USUAL_STRENGTH = {
     "feature_mask": 0.2,
     "feature_swap": 0.2,
     "inner_swap": 0.2,
+    "mutation": 0.2,
+    "base_mask": 0.2,
+    "shift": 0.05,
+    "reverse_complement": 0.5,
 }
 
-Preset = Literal["quick", "default", "paper"]
+DataKind = Literal["expression", "measured", "sequence"]
+"""What some defaults depend on: expression (counts, or what was made of them), other measured features,
+or letters of sequences."""
 DeclaredState = Literal[
-    "auto", "counts", "normalized", "lognormalized", "scaled", "continuous", "representation"
+    "auto", "counts", "normalized", "lognormalized", "scaled", "continuous", "representation", "sequence"
 ]
 Loss = Literal[
     "soft_contrastive", "hard_contrastive", "info_nce", "nt_xent", "byol", "vicreg", "reconstruction"
 ]
-WarmupView = Literal[
-    "auto", "neighbor_noise", "neighbor_mix", "gaussian", "feature_mask", "feature_swap", "inner_swap"
+FeatureView = Literal[
+    "neighbor_noise", "neighbor_mix", "gaussian", "feature_mask", "feature_swap", "inner_swap"
 ]
+SequenceView = Literal["mutation", "base_mask", "shift", "reverse_complement"]
+WarmupView = Literal["auto", FeatureView, SequenceView]
+
+_USUAL_VIEW: dict[DataKind, FeatureView | SequenceView] = {
+    "expression": "gaussian",
+    "measured": "neighbor_noise",
+    "sequence": "mutation",
+}
+_KINDS = {"expression": "expression", "measured": "features", "sequence": "sequences"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,21 +59,24 @@ class FeatureConfig:
     """Fixed linear map before the networks; `"none"` shows them all kept features."""
     n_components: int = 0
     """Components of the front end, at most one less than rows; 0 takes 50 for expression, whose further
-    components are sampling noise, and 128 for measured features."""
+    components are sampling noise, 128 for measured features, and 256 for sequences."""
 
     def __post_init__(self) -> None:
         _require_positive(self, "target_sum", "max_value")
         _require_at_least(self, 0, "n_top_features", "n_components")
 
-    def resolved(self, *, expression: bool) -> Self:
+    def resolved(self, kind: DataKind) -> Self:
         """Decide what is left to the data; see :meth:`DiffAugConfig.resolved`."""
-        return replace(self, n_components=self.n_components or (50 if expression else 128))
+        usual = {"expression": 50, "measured": 128, "sequence": 256}[kind]
+        return replace(self, n_components=self.n_components or usual)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderConfig:
     """The encoder `y = encoder(x)` and the projector `z = projector(y)`."""
 
+    kind: Literal["auto", "mlp", "cnn"] = "auto"
+    """`"mlp"` embeds features, `"cnn"` the letters of sequences; `"auto"` takes what suits the data."""
     hidden: tuple[int, ...] = (256,)
     """Widths of the encoder's hidden layers."""
     n_latent: int = 128
@@ -78,9 +87,24 @@ class EncoderConfig:
     """Widths of the projector's hidden layers."""
     n_projection: int = 128
     """Width of what the loss compares."""
+    n_channels: int = 32
+    """Of the convolutions (`"cnn"` only, as all below)."""
+    kernel_size: int = 9
+    """Letters that a filter of the first layer spans; odd."""
+    n_blocks: int = 2
+    """Residual blocks, each of twice the dilation of the one before."""
+    n_segments: int = 8
+    """Parts of a sequence whose filter responses are averaged apart, so that where one stands counts."""
+    strand_symmetric: bool = False
+    """Whether a sequence and its reverse complement get the same embedding, by shared weights: right where
+    the strand that was read means nothing."""
 
     def __post_init__(self) -> None:
-        _require_positive(self, "n_latent", "n_projection")
+        _require_positive(self, "n_latent", "n_projection", "n_channels", "n_segments", "kernel_size")
+        _require_at_least(self, 0, "n_blocks")
+        if self.kernel_size % 2 == 0:
+            msg = f"`kernel_size` has to be odd, so that a filter has a middle; got {self.kernel_size}."
+            raise InputError(msg)
         for name in ("hidden", "projector_hidden"):
             if any(width < 1 for width in getattr(self, name)):
                 msg = f"`{name}` holds widths of layers, each at least 1; got {getattr(self, name)}."
@@ -159,11 +183,14 @@ class TrainConfig:
     warmup_view: WarmupView = "auto"
     """Hand-made view: noise shaped like the differences between neighbors, a mixture with a neighbor,
     the same noise in every direction, masked features, features swapped with those of another row, or
-    within the row; `"auto"` takes `"gaussian"` for expression, whose sampling noise goes in every
-    direction, and `"neighbor_noise"` for measured features."""
+    within the row; of sequences substituted letters, letters hidden, the sequence moved, or the other
+    strand. `"auto"` takes `"gaussian"` for expression, whose sampling noise goes in every direction,
+    `"neighbor_noise"` for measured features, and `"mutation"` for sequences."""
     view_strength: float = 0.0
     """Size of the noise (1 is that of two neighbors' difference, or of a standard deviation), largest
-    share of the neighbor, or share of features masked or swapped; 0 takes the view's usual one."""
+    share of the neighbor, share of features masked or swapped, share of letters substituted or hidden,
+    largest share of its length that a sequence is moved, or share of sequences reversed; 0 takes the
+    view's usual one."""
     n_neighbors: int = 10
     """Neighbors that the neighbor views draw from."""
     warmup_epochs: int = 30
@@ -174,6 +201,8 @@ class TrainConfig:
     """Epochs of the generator in a round."""
     encoder_epochs: int = 40
     """Epochs of the encoder in a round."""
+    decoder_epochs: int = 20
+    """Epochs of the decoder from the generator's codes to letters (sequences only), before the rounds."""
     generated_views: Literal["one", "both", "none"] = "one"
     """Views that generated rows take part in; with `"none"` there is no generator, and the rounds train
     the encoder on hand-made views alone, for as many steps."""
@@ -200,7 +229,8 @@ class TrainConfig:
     def __post_init__(self) -> None:
         _require_positive(self, "learning_rate")
         _require_at_least(self, 0, "view_strength", "rounds", "patience", "min_steps", "weight_decay")
-        _require_at_least(self, 1, "warmup_epochs", "generator_epochs", "encoder_epochs", "bank_size")
+        _require_at_least(self, 1, "warmup_epochs", "generator_epochs", "encoder_epochs", "decoder_epochs")
+        _require_at_least(self, 1, "bank_size")
         _require_at_least(self, 2, "batch_size", "n_neighbors")
         _require_fraction(self, "validation_fraction")
         if not 0 <= self.generated_fraction <= 1:
@@ -214,152 +244,19 @@ class TrainConfig:
             )
             raise InputError(msg)
 
-    def resolved(self, *, expression: bool) -> Self:
+    def resolved(self, kind: DataKind) -> Self:
         """Decide what is left to the data; see :meth:`DiffAugConfig.resolved`."""
         view = self.warmup_view
         if view == "auto":
-            view = "gaussian" if expression else "neighbor_noise"
-        return replace(self, warmup_view=view, view_strength=self.view_strength or _USUAL_STRENGTH[view])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DiffAugConfig:
-    """The whole configuration of a fit."""
-
-    features: FeatureConfig = field(default_factory=FeatureConfig)
-    """Preprocessing."""
-    encoder: EncoderConfig = field(default_factory=EncoderConfig)
-    """Encoder and projector."""
-    generator: GeneratorConfig = field(default_factory=GeneratorConfig)
-    """Diffusion generator."""
-    loss: LossConfig = field(default_factory=LossConfig)
-    """Contrastive loss."""
-    train: TrainConfig = field(default_factory=TrainConfig)
-    """Training in turn."""
-
-    @classmethod
-    def preset(cls, name: Preset) -> Self:
-        """Return a named configuration.
-
-        Parameters
-        ----------
-        name
-            `"quick"` for a first look, `"default"`, or `"paper"`, the published set-up.
-
-        Raises
-        ------
-        InputError
-            If there is no such preset.
-        """
-        if name not in get_args(Preset):
-            msg = f"There is no preset {name!r}; choose one of {', '.join(get_args(Preset))}."
+            view = _USUAL_VIEW[kind]
+        if (view in get_args(SequenceView)) != (kind == "sequence"):
+            fitting = get_args(SequenceView if kind == "sequence" else FeatureView)
+            msg = (
+                f"The view {view!r} does not apply to {_KINDS[kind]}; take 'auto' or one of "
+                f"{', '.join(map(repr, fitting))} as `warmup_view`."
+            )
             raise InputError(msg)
-        if name == "quick":
-            return cls(
-                train=TrainConfig(warmup_epochs=10, generator_epochs=20, encoder_epochs=10, min_steps=60),
-            )
-        if name == "paper":
-            return cls(
-                features=FeatureConfig(front_end="none"),
-                encoder=EncoderConfig(
-                    hidden=(500, 500, 500),
-                    n_latent=50,
-                    linear_path=False,
-                    projector_hidden=(500, 500),
-                    n_projection=2,
-                ),
-                generator=GeneratorConfig(
-                    width=2000,
-                    schedule="linear",
-                    prediction="noise",
-                    sampler="ddpm",
-                    n_sampling_steps=1000,
-                    ema_decay=0.9999,
-                ),
-                loss=LossConfig(name="soft_contrastive", degrees_y=100.0, degrees_z=0.01),
-                train=TrainConfig(
-                    warmup_view="neighbor_mix",
-                    view_strength=1.0,
-                    warmup_epochs=400,
-                    rounds=1,
-                    generator_epochs=400,
-                    encoder_epochs=400,
-                    min_steps=0,
-                    batch_size=500,
-                    learning_rate_schedule="step",
-                    patience=0,
-                ),
-            )
-        return cls()
-
-    @classmethod
-    def from_toml(cls, path: str | Path, *, preset: Preset = "default") -> Self:
-        """Read a TOML file: an optional top-level `preset`, and tables named as the fields here.
-
-        Parameters
-        ----------
-        path
-            The file, for example `preset = "quick"` followed by `[encoder]` and `n_latent = 64`.
-        preset
-            What the file changes, unless it names a preset itself.
-
-        Raises
-        ------
-        InputError
-            If the file is not TOML, or holds an unknown key or a value of a wrong type.
-        """
-        try:
-            table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            msg = f"{path} is not a TOML file: {error}."
-            raise InputError(msg) from error
-        return cls.preset(table.pop("preset", preset)).updated(table, source=str(path))
-
-    @classmethod
-    def from_dict(cls, table: Mapping[str, Any], *, source: str) -> Self:
-        """Rebuild what :meth:`to_dict` returned; `source` is named in errors."""
-        return cls().updated(table, source=source)
-
-    def updated(self, table: Mapping[str, Any], *, source: str) -> Self:
-        """Return a copy with the values of nested tables put in.
-
-        Parameters
-        ----------
-        table
-            `{section: {key: value}}`.
-        source
-            Where the table comes from, named in errors.
-
-        Raises
-        ------
-        InputError
-            If a section or key is unknown, or a value has a wrong type.
-        """
-        return replaced(self, table, source=source, where="")
-
-    def resolved(self, *, expression: bool) -> Self:
-        """Return a copy with everything that is left to the data decided.
-
-        Parameters
-        ----------
-        expression
-            Whether the input is expression (counts, or what was made of them) rather than other
-            measurements.
-        """
-        return replace(
-            self,
-            features=self.features.resolved(expression=expression),
-            train=self.train.resolved(expression=expression),
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return nested plain values, exactly what `config.json` of a model holds."""
-        return {
-            section: {
-                key: list(value) if isinstance(value, tuple) else value for key, value in values.items()
-            }
-            for section, values in asdict(self).items()
-        }
+        return replace(self, warmup_view=view, view_strength=self.view_strength or _USUAL_STRENGTH[view])
 
 
 def _require_positive(config: object, *names: str) -> None:

@@ -1,0 +1,33 @@
+"""Everything that can be set, as frozen dataclasses, and the presets.
+
+Precedence: preset, then a TOML file, then explicit arguments. What is saved is the resolved result.
+"""
+
+from __future__ import annotations
+
+from diffaug_bio.config._config import DiffAugConfig, Preset
+from diffaug_bio.config._sections import (
+    DataKind,
+    DeclaredState,
+    EncoderConfig,
+    FeatureConfig,
+    GeneratorConfig,
+    Loss,
+    LossConfig,
+    TrainConfig,
+    WarmupView,
+)
+
+__all__ = [
+    "DataKind",
+    "DeclaredState",
+    "DiffAugConfig",
+    "EncoderConfig",
+    "FeatureConfig",
+    "GeneratorConfig",
+    "Loss",
+    "LossConfig",
+    "Preset",
+    "TrainConfig",
+    "WarmupView",
+]

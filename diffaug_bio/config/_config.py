@@ -1,0 +1,177 @@
+"""The whole configuration: presets, TOML files and explicit values brought together."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
+
+from diffaug_bio._tables import replaced
+from diffaug_bio.config._sections import (
+    EncoderConfig,
+    FeatureConfig,
+    GeneratorConfig,
+    LossConfig,
+    TrainConfig,
+)
+from diffaug_bio.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from diffaug_bio.config._sections import DataKind
+
+Preset = Literal["quick", "default", "paper"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiffAugConfig:
+    """The whole configuration of a fit."""
+
+    features: FeatureConfig = field(default_factory=FeatureConfig)
+    """Preprocessing."""
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    """Encoder and projector."""
+    generator: GeneratorConfig = field(default_factory=GeneratorConfig)
+    """Diffusion generator."""
+    loss: LossConfig = field(default_factory=LossConfig)
+    """Contrastive loss."""
+    train: TrainConfig = field(default_factory=TrainConfig)
+    """Training in turn."""
+
+    @classmethod
+    def preset(cls, name: Preset) -> Self:
+        """Return a named configuration.
+
+        Parameters
+        ----------
+        name
+            `"quick"` for a first look, `"default"`, or `"paper"`, the published set-up.
+
+        Raises
+        ------
+        InputError
+            If there is no such preset.
+        """
+        if name not in get_args(Preset):
+            msg = f"There is no preset {name!r}; choose one of {', '.join(get_args(Preset))}."
+            raise InputError(msg)
+        if name == "quick":
+            return cls(
+                train=TrainConfig(warmup_epochs=10, generator_epochs=20, encoder_epochs=10, min_steps=60),
+            )
+        if name == "paper":
+            return cls(
+                features=FeatureConfig(front_end="none"),
+                encoder=EncoderConfig(
+                    hidden=(500, 500, 500),
+                    n_latent=50,
+                    linear_path=False,
+                    projector_hidden=(500, 500),
+                    n_projection=2,
+                ),
+                generator=GeneratorConfig(
+                    width=2000,
+                    schedule="linear",
+                    prediction="noise",
+                    sampler="ddpm",
+                    n_sampling_steps=1000,
+                    ema_decay=0.9999,
+                ),
+                loss=LossConfig(name="soft_contrastive", degrees_y=100.0, degrees_z=0.01),
+                train=TrainConfig(
+                    warmup_view="neighbor_mix",
+                    view_strength=1.0,
+                    warmup_epochs=400,
+                    rounds=1,
+                    generator_epochs=400,
+                    encoder_epochs=400,
+                    min_steps=0,
+                    batch_size=500,
+                    learning_rate_schedule="step",
+                    patience=0,
+                ),
+            )
+        return cls()
+
+    @classmethod
+    def from_toml(cls, path: str | Path, *, preset: Preset = "default") -> Self:
+        """Read a TOML file: an optional top-level `preset`, and tables named as the fields here.
+
+        Parameters
+        ----------
+        path
+            The file, for example `preset = "quick"` followed by `[encoder]` and `n_latent = 64`.
+        preset
+            What the file changes, unless it names a preset itself.
+
+        Raises
+        ------
+        InputError
+            If the file is not TOML, or holds an unknown key or a value of a wrong type.
+        """
+        try:
+            table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            msg = f"{path} is not a TOML file: {error}."
+            raise InputError(msg) from error
+        return cls.preset(table.pop("preset", preset)).updated(table, source=str(path))
+
+    @classmethod
+    def from_dict(cls, table: Mapping[str, Any], *, source: str) -> Self:
+        """Rebuild what :meth:`to_dict` returned; `source` is named in errors."""
+        return cls().updated(table, source=source)
+
+    def updated(self, table: Mapping[str, Any], *, source: str) -> Self:
+        """Return a copy with the values of nested tables put in.
+
+        Parameters
+        ----------
+        table
+            `{section: {key: value}}`.
+        source
+            Where the table comes from, named in errors.
+
+        Raises
+        ------
+        InputError
+            If a section or key is unknown, or a value has a wrong type.
+        """
+        return replaced(self, table, source=source, where="")
+
+    def resolved(self, kind: DataKind) -> Self:
+        """Return a copy with everything that is left to the data decided.
+
+        Parameters
+        ----------
+        kind
+            What the rows are.
+
+        Raises
+        ------
+        InputError
+            If encoder or view do not suit that kind of rows.
+        """
+        suitable: Literal["mlp", "cnn"] = "cnn" if kind == "sequence" else "mlp"
+        if self.encoder.kind not in {"auto", suitable}:
+            msg = (
+                f"The encoder {self.encoder.kind!r} does not fit the rows: 'cnn' embeds letters of "
+                "sequences, 'mlp' features."
+            )
+            raise InputError(msg)
+        return replace(
+            self,
+            features=self.features.resolved(kind),
+            encoder=replace(self.encoder, kind=suitable),
+            train=self.train.resolved(kind),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return nested plain values, exactly what `config.json` of a model holds."""
+        return {
+            section: {
+                key: list(value) if isinstance(value, tuple) else value for key, value in values.items()
+            }
+            for section, values in asdict(self).items()
+        }

@@ -1,0 +1,209 @@
+"""Letters of sequences as tensors: words at several resolutions, views, and the way back from codes.
+
+Tokens are those of `diffaug_bio.pp.encode_tokens`: A, C, G, T from 0 to 3, another letter 4, and 5 past the
+end of a sequence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+N_BASES = 4
+OTHER = 4
+"""Token of a letter that is none of the four."""
+END = 5
+"""Token of a position past the end."""
+
+Levels = Sequence[tuple[int, int]]
+"""Letters of a word and bins of position, for each resolution."""
+
+
+def lengths(tokens: Tensor) -> Tensor:
+    """Count the letters of each sequence; shapes `(batch, length)` to `(batch, 1)`."""
+    return (tokens != END).sum(1, keepdim=True)
+
+
+def one_hot(tokens: Tensor) -> Tensor:
+    """Write each base as four numbers, other tokens as zeros; `(batch, length)` to `(batch, length, 4)`."""
+    return (tokens[..., None] == torch.arange(N_BASES, device=tokens.device)).float()
+
+
+def spectra(tokens: Tensor, levels: Levels) -> Tensor:
+    """Count words at several resolutions, as shares of the words in a bin.
+
+    The same numbers as those of `diffaug_bio.pp.KmerEncoding`, one level after the other, but on the
+    device and in the inner loop, so that views may change letters.
+
+    Parameters
+    ----------
+    tokens
+        Shape: `(batch, length)`.
+    levels
+        Letters of a word and bins of position, for each resolution.
+
+    Returns
+    -------
+    float32. Shape: `(batch, sum of n_bins * 4**k)`.
+    """
+    letters, n_letters = tokens.long(), lengths(tokens)
+    return torch.cat([_shares(letters, n_letters, k, n_bins) for k, n_bins in levels], 1)
+
+
+def _shares(letters: Tensor, n_letters: Tensor, k: int, n_bins: int) -> Tensor:
+    """One level; a word belongs to the bin in which it starts."""
+    batch, length = letters.shape
+    if length < k:
+        return torch.zeros((batch, n_bins * N_BASES**k), device=letters.device)
+    starts = length - k + 1
+    numbers = torch.zeros((batch, starts), dtype=torch.long, device=letters.device)
+    is_word = torch.ones_like(numbers, dtype=torch.bool)
+    for offset in range(k):
+        letter = letters[:, offset : offset + starts]
+        numbers = numbers * N_BASES + letter
+        is_word &= letter < N_BASES
+    place = torch.arange(starts, device=letters.device)
+    bins = place * n_bins // (n_letters - k + 1).clamp_min(1)
+    n_columns = n_bins * N_BASES**k
+    # What is no word goes into a column of its own, which is dropped.
+    columns = torch.where(is_word, bins * N_BASES**k + numbers, n_columns)
+    counts = torch.zeros((batch, n_columns + 1), device=letters.device)
+    counts.scatter_add_(1, columns, torch.ones_like(columns, dtype=counts.dtype))
+    by_bin = counts[:, :-1].reshape(batch, n_bins, -1)
+    return (by_bin / by_bin.sum(2, keepdim=True).clamp_min(1)).flatten(1)
+
+
+class SpectralFrontEnd(nn.Module):
+    """Principal components of words at several resolutions: a fixed linear map of :func:`spectra`.
+
+    Parameters
+    ----------
+    levels
+        See :func:`spectra`.
+    weight, bias
+        From spectra to components, with centring and scaling in them. Shapes:
+        `(n_columns, n_components)`, `(n_components,)`.
+    """
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, levels: Levels, weight: Tensor, bias: Tensor) -> None:
+        super().__init__()
+        self.levels = tuple((int(k), int(n_bins)) for k, n_bins in levels)
+        # Saved with the preprocessing, of which they are a part.
+        self.register_buffer("weight", weight, persistent=False)
+        self.register_buffer("bias", bias, persistent=False)
+
+    @property
+    def n_components(self) -> int:
+        """Width of the output."""
+        return self.weight.shape[1]
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Map tokens to components; shapes `(batch, length)` to `(batch, n_components)`."""
+        # Fixed features lose digits for nothing in bfloat16.
+        with torch.autocast(tokens.device.type, enabled=False):
+            return torch.addmm(self.bias, spectra(tokens, self.levels), self.weight)
+
+
+class SequenceDecoder(nn.Module):
+    """From codes to the odds of the four bases at every position: a perceptron with one hidden layer.
+
+    Parameters
+    ----------
+    n_codes
+        Width of a code.
+    length
+        Positions.
+    width
+        Of the hidden layer.
+    """
+
+    def __init__(self, n_codes: int, length: int, *, width: int) -> None:
+        super().__init__()
+        self.network = nn.Sequential(
+            nn.Linear(n_codes, width), nn.SiLU(), nn.Linear(width, N_BASES * length)
+        )
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Logits; shapes `(batch, n_codes)` to `(batch, length, 4)`."""
+        out: Tensor = self.network(codes)
+        return out.reshape(len(codes), -1, N_BASES)
+
+
+def recombine(tokens: Tensor, before: Tensor, after: Tensor, *, generator: torch.Generator) -> Tensor:
+    """Change as few letters as turn draws from some odds into draws from others.
+
+    A maximal coupling of the two distributions at every position: a letter `a` is kept with probability
+    `min(1, after(a) / before(a))`, and else drawn from the positive part of `after - before`. If the
+    letters were drawn from `before`, the result is drawn from `after`; where nothing changed, the
+    sequence stays as it is, so what the code does not hold is taken from the source.
+
+    Parameters
+    ----------
+    tokens
+        The source. Other letters than the four and positions past the end stay. Shape:
+        `(batch, length)`.
+    before, after
+        Probabilities of the bases. Shape: `(batch, length, 4)`.
+    generator
+        Source of the draws.
+
+    Returns
+    -------
+    Tokens. Shape: `(batch, length)`.
+    """
+    draws = torch.rand((2, *tokens.shape), generator=generator, device=tokens.device)
+    base = tokens.long().clamp_max(N_BASES - 1)[..., None]
+    old, new = before.gather(2, base)[..., 0], after.gather(2, base)[..., 0]
+    kept = (draws[0] * old < new) | (tokens >= N_BASES)
+    gained = (after - before).clamp_min(0).cumsum(2)
+    other = (gained <= draws[1, ..., None] * gained[..., -1:]).sum(2).clamp_max(N_BASES - 1)
+    return torch.where(kept, tokens, other.to(tokens.dtype))
+
+
+def mutation(tokens: Tensor, *, strength: float, generator: torch.Generator) -> Tensor:
+    """Substitute a share `strength` of the bases by one of the other three; shape `(batch, length)`."""
+    drawn = torch.rand(tokens.shape, generator=generator, device=tokens.device)
+    chosen = (drawn < strength) & (tokens < N_BASES)
+    step = torch.randint(1, N_BASES, tokens.shape, generator=generator, device=tokens.device)
+    return torch.where(chosen, (tokens + step.to(tokens.dtype)) % N_BASES, tokens)
+
+
+def base_mask(tokens: Tensor, *, strength: float, generator: torch.Generator) -> Tensor:
+    """Hide a share `strength` of the bases, as if they were N; shape `(batch, length)`."""
+    drawn = torch.rand(tokens.shape, generator=generator, device=tokens.device)
+    return tokens.masked_fill((drawn < strength) & (tokens < N_BASES), OTHER)
+
+
+def shift(tokens: Tensor, *, strength: float, generator: torch.Generator) -> Tensor:
+    """Move sequences by at most a share `strength` of their length to either side.
+
+    What comes in from outside is unknown, and stands as another letter. Shape: `(batch, length)`.
+    """
+    n_letters = lengths(tokens)
+    drawn = 2 * torch.rand((len(tokens), 1), generator=generator, device=tokens.device) - 1
+    place = torch.arange(tokens.shape[1], device=tokens.device)
+    source = place + (drawn * strength * n_letters).round().long()
+    inside = (source >= 0) & (source < n_letters)
+    moved = tokens.gather(1, source.clamp(0, tokens.shape[1] - 1))
+    moved = torch.where(inside, moved, OTHER)
+    return torch.where(place < n_letters, moved, END).to(tokens.dtype)
+
+
+def reverse_complement(tokens: Tensor) -> Tensor:
+    """Read the other strand; shape `(batch, length)`."""
+    n_letters = lengths(tokens)
+    place = torch.arange(tokens.shape[1], device=tokens.device)
+    turned = tokens.gather(1, (n_letters - 1 - place).clamp_min(0))
+    turned = torch.where(turned < N_BASES, N_BASES - 1 - turned, turned)
+    return torch.where(place < n_letters, turned, END).to(tokens.dtype)
+
+
+def either_strand(tokens: Tensor, *, strength: float, generator: torch.Generator) -> Tensor:
+    """Read a share `strength` of the sequences from the other strand; shape `(batch, length)`."""
+    chosen = torch.rand((len(tokens), 1), generator=generator, device=tokens.device) < strength
+    return torch.where(chosen, reverse_complement(tokens), tokens)

@@ -1,0 +1,49 @@
+"""Fitted preprocessing as plain values and arrays, and back: what a model folder holds of it."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from diffaug_bio.features._fitted import FittedFeatures
+from diffaug_bio.features._sequences import FittedSequences
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+_ARRAYS = ("selected", "medians", "mean", "std", "center", "components")
+
+
+def to_record(
+    features: FittedFeatures | FittedSequences,
+) -> tuple[dict[str, Any], dict[str, NDArray[np.generic]]]:
+    """Split fitted preprocessing into numbers and names, and arrays."""
+    if isinstance(features, FittedSequences):
+        plain, arrays = to_record(features.spectra)
+        return {"state": features.state, "n_vars": features.n_vars, "spectra": plain}, arrays
+    plain = {
+        entry.name: getattr(features, entry.name) for entry in fields(features) if entry.name not in _ARRAYS
+    }
+    return plain, {name: getattr(features, name) for name in _ARRAYS}
+
+
+def from_record(
+    plain: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
+) -> FittedFeatures | FittedSequences:
+    """Rebuild what :func:`to_record` split.
+
+    Raises
+    ------
+    KeyError, TypeError
+        If something is missing, or unknown.
+    """
+    if plain["state"] == FittedSequences.state:
+        spectra = from_record(plain["spectra"], arrays)
+        if not isinstance(spectra, FittedFeatures):
+            msg = "the spectra of sequences are features"
+            raise TypeError(msg)
+        return FittedSequences(n_vars=plain["n_vars"], spectra=spectra)
+    return FittedFeatures(**{**plain, **{name: arrays[name] for name in _ARRAYS}})
