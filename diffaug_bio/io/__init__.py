@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from diffaug_bio.io._from_sequences import from_sequences
 from diffaug_bio.io._read import read
 from diffaug_bio.io._write import write_embedding
 
-__all__ = ["read", "write_embedding"]
+__all__ = ["from_sequences", "read", "write_embedding"]

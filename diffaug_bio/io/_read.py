@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from diffaug_bio.errors import InputError
+from diffaug_bio.io._fastx import FASTA_ENDINGS, FASTQ_ENDINGS, SEQUENCE_ENDINGS
 from diffaug_bio.io._h5ad import read_h5ad
 from diffaug_bio.io._sequences import read_sequences
+from diffaug_bio.io._stream import bare_name, visible_entries
 from diffaug_bio.io._table import read_table
 
 if TYPE_CHECKING:
@@ -16,10 +18,13 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
-Modality = Literal["auto", "h5ad", "table", "dna"]
+    from diffaug_bio.pp import KmerEncoding
 
+Modality = Literal["auto", "h5ad", "table", "dna"]
+_Kind = Literal["h5ad", "table", "sequences"]
+
+_H5AD_ENDINGS = (".h5ad", ".h5")
 _TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".tab")
-_FASTA_ENDINGS = (".fa", ".fasta", ".fna")
 
 
 def read(
@@ -28,34 +33,39 @@ def read(
     modality: Modality = "auto",
     obs_columns: Sequence[str] = (),
     transpose: bool = False,
+    kmers: KmerEncoding | None = None,
 ) -> AnnData:
     """Read a file into AnnData, rows as observations.
 
     Parameters
     ----------
     path
-        An `.h5ad` file, or a table `.csv`, `.tsv`, `.txt` or `.tab`, or DNA `.fa`, `.fasta` or `.fna`; the
-        latter two plain or with `.gz` added.
+        An `.h5ad` file; a table `.csv`, `.tsv`, `.txt` or `.tab`; DNA `.fa`, `.fasta`, `.fna`, `.fastq` or
+        `.fq`; all but the first plain or with `.gz` added.
     modality
         `"auto"` goes by the ending; `"h5ad"`, `"table"` and `"dna"` say it.
     obs_columns
         Columns of a table that are labels or batches rather than features. Columns of text and columns
         with a usual name for labels (`label`, `cell_type`, `batch`, ...) are found without. For DNA, keys
-        that have to be in the headers; those that are become columns without.
+        or columns that have to be there; those that are become columns of `.obs` without.
     transpose
         Whether a table has features in rows and observations in columns.
+    kmers
+        How words of DNA are counted; shares of words of four letters if left out.
 
     Returns
     -------
-    `.X` as it was stored, or for a table float32 with nan for missing values. For DNA, `.X` holds the
-    shares of words of four letters (`diffaug_bio.pp.encode_kmers`), `.obs["sequence"]` the letters, and
-    `.obs` a column for every `key=value` of the headers.
+    `.X` as it was stored, or for a table float32 with nan for missing values. For DNA, `.X` holds counts or
+    shares of words, `.obs["sequence"]` the letters and `.uns["kmers"]` how they were counted, as from
+    :func:`diffaug_bio.io.from_sequences`. Beside the letters, `.obs` has
+
+    - of FASTA and FASTQ, every `key=value` of the headers; of FASTQ also `mean_quality` (Phred);
 
     Raises
     ------
     InputError
-        If the file is missing, is a folder, is damaged, or is of no known kind; if sequences are to be
-        transposed.
+        If the file is missing, is damaged, or is of no known kind; if an argument is given that means
+        nothing for this kind of data.
 
     Examples
     --------
@@ -63,49 +73,74 @@ def read(
     >>> adata = io.read("proteins.csv.gz", obs_columns=["genotype"])  # doctest: +SKIP
     """
     path = Path(path)
-    check_is_file(path)
     if modality not in get_args(Modality):
         msg = f"There is no modality {modality!r}; choose one of {', '.join(get_args(Modality))}."
         raise InputError(msg)
-    if modality == "auto":
-        name = path.name.lower().removesuffix(".gz")
-        if name.endswith((".h5ad", ".h5")):
-            modality = "h5ad"
-        elif name.endswith(_TABLE_ENDINGS):
-            modality = "table"
-        elif name.endswith(_FASTA_ENDINGS):
-            modality = "dna"
-        else:
-            msg = (
-                f"{path} has no ending that tells what it is. Known are .h5ad, "
-                f"{', '.join(_TABLE_ENDINGS + _FASTA_ENDINGS)} (all but .h5ad also with .gz)."
-            )
-            raise InputError(msg)
-    if modality == "h5ad":
+    check_exists(path)
+    kind = _kind(path, modality)
+    _check_arguments(path, kind, transpose=transpose, kmers=kmers)
+    if kind == "h5ad":
         return read_h5ad(path)
-    if modality == "dna":
-        if transpose:
-            msg = f"{path} holds sequences, which cannot be transposed; leave `transpose` out."
-            raise InputError(msg)
-        return read_sequences(path, obs_columns=obs_columns)
+    if kind == "sequences":
+        return read_sequences(path, obs_columns=obs_columns, kmers=kmers)
+    _refuse_kmers(path, kmers)
     return read_table(path, obs_columns=obs_columns, transpose=transpose)
 
 
-def check_is_file(path: Path) -> None:
-    """Refuse what is not a readable file.
+def check_exists(path: Path) -> None:
+    """Refuse a path where there is nothing.
 
     Raises
     ------
     InputError
-        If there is nothing at the path, or a folder.
+        If there is neither a file nor a folder.
     """
+    if not path.exists():
+        folder = path.parent if path.parent.is_dir() else None
+        beside = [entry.name for entry in visible_entries(folder)][:5] if folder else []
+        found = f" {folder.resolve()} holds {', '.join(beside)}." if folder and beside else ""
+        msg = f"There is no file {path}.{found}"
+        raise InputError(msg)
+
+
+def _kind(path: Path, modality: Modality) -> _Kind:
+    """Tell the kind of data from what is said, the ending, and for DNA the first letter."""
     if path.is_dir():
         msg = f"{path} is a folder. Name a file: .h5ad, .csv, .tsv, .fa."
         raise InputError(msg)
-    if not path.exists():
-        folder = path.parent if path.parent.is_dir() else None
-        names = sorted(entry.name for entry in folder.iterdir()) if folder else []
-        beside = [name for name in names if not name.startswith(".")][:5]
-        found = f" {folder.resolve()} holds {', '.join(beside)}." if folder and beside else ""
-        msg = f"There is no file {path}.{found}"
+    if modality == "table":
+        return "table"
+    if modality == "h5ad" or (modality == "auto" and bare_name(path).endswith(_H5AD_ENDINGS)):
+        return "h5ad"
+    return _kind_of_text(path, is_dna=modality == "dna")
+
+
+def _kind_of_text(path: Path, *, is_dna: bool) -> _Kind:
+    """Tell tables and sequences apart."""
+    name = bare_name(path)
+    if name.endswith(_TABLE_ENDINGS):
+        return "sequences" if is_dna else "table"
+    if is_dna or name.endswith(SEQUENCE_ENDINGS):
+        return "sequences"
+    known = ", ".join((".h5ad", *_TABLE_ENDINGS, *FASTA_ENDINGS))
+    msg = (
+        f"{path} has no ending that tells what it is. Known are {known} (all but .h5ad also with .gz), and "
+        f"with or without .gz {', '.join(FASTQ_ENDINGS)}."
+    )
+    raise InputError(msg)
+
+
+def _check_arguments(path: Path, kind: _Kind, *, transpose: bool, kmers: KmerEncoding | None) -> None:
+    """Refuse arguments that mean nothing for a kind of data."""
+    if transpose and kind in {"sequences"}:
+        msg = f"{path} holds sequences, which cannot be transposed; leave `transpose` out."
+        raise InputError(msg)
+    if kind in {"h5ad", "table"}:
+        _refuse_kmers(path, kmers)
+
+
+def _refuse_kmers(path: Path, kmers: KmerEncoding | None) -> None:
+    """Refuse settings for words where there are no sequences."""
+    if kmers is not None:
+        msg = f"{path} is not read as sequences. Leave `kmers` out, or give `modality` 'dna' if it is DNA."
         raise InputError(msg)

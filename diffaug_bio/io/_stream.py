@@ -1,23 +1,57 @@
-"""What plain and gzipped text files share: telling them apart, and wording what goes wrong."""
+"""What plain and gzipped text files share: names, telling them apart, opening, and what goes wrong."""
 
 from __future__ import annotations
 
 import gzip
 import zlib
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
 from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+def bare_name(path: Path) -> str:
+    """Name of a file in lower case and without `.gz`, so that its ending tells the kind."""
+    return path.name.lower().removesuffix(".gz")
+
+
+def stem(path: Path) -> str:
+    """Name of a file without its ending, and without `.gz`."""
+    return Path(path.stem).stem if path.suffix.lower() == ".gz" else path.stem
+
+
+def visible_entries(folder: Path) -> list[Path]:
+    """List what a folder directly holds, in the order of names and without hidden files."""
+    return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
 
 
 def is_gzipped(path: Path) -> bool:
     """Whether a file is gzipped, by its content."""
     with path.open("rb") as stream:
         return stream.read(2) == b"\x1f\x8b"
+
+
+@contextmanager
+def open_bytes(path: Path) -> Iterator[BinaryIO]:
+    """Open a plain or gzipped file, told apart by content, a byte order mark dropped."""
+    with path.open("rb") as plain:
+        stream = cast("BinaryIO", gzip.GzipFile(fileobj=plain)) if is_gzipped(path) else plain
+        if stream.read(3) != _BYTE_ORDER_MARK:
+            stream.seek(0)
+        yield stream
+
+
+def open_text(path: Path) -> IO[str]:
+    """Open a plain or gzipped text file, told apart by content, a byte order mark dropped."""
+    if is_gzipped(path):
+        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+    return path.open("r", encoding="utf-8-sig", newline="")
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import logging
 from typing import IO, TYPE_CHECKING
 
@@ -13,7 +12,7 @@ import pandas as pd
 
 from diffaug_bio._validation import check_unique, shorten
 from diffaug_bio.errors import InputError
-from diffaug_bio.io._stream import is_gzipped, reading
+from diffaug_bio.io._stream import open_text, reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -60,26 +59,19 @@ def read_table(path: Path, *, obs_columns: Sequence[str], transpose: bool) -> An
 
 def _parsed(path: Path) -> tuple[list[str] | None, pd.DataFrame]:
     """Ids of the rows, if there are any, and the other columns."""
-    with _open(path) as stream:
+    with open_text(path) as stream:
         delimiter = _delimiter(stream, path)
-    with _open(path) as stream:
+    with open_text(path) as stream:
         names = next(csv.reader(stream, delimiter=delimiter))
     check_unique(names, what="column names", remedy=f"Rename them in {path}.")
-    with _open(path) as stream:
+    with open_text(path) as stream:
         _refuse_ragged(stream, path, delimiter)
-    with _open(path) as stream:
+    with open_text(path) as stream:
         ids = _ids(stream, path, delimiter)
-    with _open(path) as stream:
+    with open_text(path) as stream:
         # Ids are read apart, as they are written: "001" and "NA" are names.
         kept = list(range(0 if ids is None else 1, len(names)))
         return ids, pd.read_csv(stream, sep=delimiter, low_memory=False, usecols=kept)
-
-
-def _open(path: Path) -> IO[str]:
-    """Open a plain or gzipped text file, told apart by content, a byte order mark dropped."""
-    if is_gzipped(path):
-        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-    return path.open("r", encoding="utf-8-sig", newline="")
 
 
 def _delimiter(stream: IO[str], path: Path) -> str:

@@ -55,7 +55,7 @@ def test_fasta_gives_words_letters_and_annotations(tmp_path: Path, name: str, *,
     assert list(adata.obs["label"].astype(object).fillna("-")) == ["promoter", "coding region", "-"]
     assert list(adata.obs["strain"].astype(object).fillna("-")) == ["K 12", "-", "B"]
     assert list(adata.obs["score"].astype(object).fillna("-")) == ["-", "0.5", "-"]
-    assert adata.uns["kmers"] == {"k": [4], "canonical": False}
+    assert adata.uns["kmers"] == {"k": [4], "canonical": False, "relative": True, "n_bins": 1}
 
 
 @pytest.mark.parametrize(
