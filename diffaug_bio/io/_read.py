@@ -6,8 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from diffaug_bio.errors import InputError
-from diffaug_bio.io._fastx import FASTA_ENDINGS, FASTQ_ENDINGS, SEQUENCE_ENDINGS
+from diffaug_bio.io._fastx import FASTA_ENDINGS, FASTQ_ENDINGS, SEQUENCE_ENDINGS, first_letter
 from diffaug_bio.io._h5ad import read_h5ad
+from diffaug_bio.io._sequence_table import (
+    find_sequence_table,
+    read_sequence_table,
+    require_sequence_table,
+)
 from diffaug_bio.io._sequences import read_sequences
 from diffaug_bio.io._stream import bare_name, visible_entries
 from diffaug_bio.io._table import read_table
@@ -21,7 +26,7 @@ if TYPE_CHECKING:
     from diffaug_bio.pp import KmerEncoding
 
 Modality = Literal["auto", "h5ad", "table", "dna"]
-_Kind = Literal["h5ad", "table", "sequences"]
+_Kind = Literal["h5ad", "table", "sequence table", "table of either kind", "sequences"]
 
 _H5AD_ENDINGS = (".h5ad", ".h5")
 _TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".tab")
@@ -43,7 +48,9 @@ def read(
         An `.h5ad` file; a table `.csv`, `.tsv`, `.txt` or `.tab`; DNA `.fa`, `.fasta`, `.fna`, `.fastq` or
         `.fq`; all but the first plain or with `.gz` added.
     modality
-        `"auto"` goes by the ending; `"h5ad"`, `"table"` and `"dna"` say it.
+        `"auto"` goes by the ending; `"h5ad"`, `"table"` and `"dna"` say it. A table is DNA if a column of
+        text is named `sequence`, `seq` or `dna` and no other is a numeric feature; with `"dna"` also
+        otherwise, and the column may have any name if no other holds nothing but nucleotide letters.
     obs_columns
         Columns of a table that are labels or batches rather than features. Columns of text and columns
         with a usual name for labels (`label`, `cell_type`, `batch`, ...) are found without. For DNA, keys
@@ -60,6 +67,7 @@ def read(
     :func:`diffaug_bio.io.from_sequences`. Beside the letters, `.obs` has
 
     - of FASTA and FASTQ, every `key=value` of the headers; of FASTQ also `mean_quality` (Phred);
+    - of a table, its other columns;
 
     Raises
     ------
@@ -83,6 +91,13 @@ def read(
         return read_h5ad(path)
     if kind == "sequences":
         return read_sequences(path, obs_columns=obs_columns, kmers=kmers)
+    found = None
+    if kind == "sequence table":
+        found = require_sequence_table(path, obs_columns=obs_columns, kmers=kmers)
+    elif kind == "table of either kind" and not transpose:
+        found = find_sequence_table(path, obs_columns=obs_columns)
+    if found is not None:
+        return read_sequence_table(path, found, obs_columns=obs_columns, kmers=kmers)
     _refuse_kmers(path, kmers)
     return read_table(path, obs_columns=obs_columns, transpose=transpose)
 
@@ -119,7 +134,9 @@ def _kind_of_text(path: Path, *, is_dna: bool) -> _Kind:
     """Tell tables and sequences apart."""
     name = bare_name(path)
     if name.endswith(_TABLE_ENDINGS):
-        return "sequences" if is_dna else "table"
+        if not is_dna:
+            return "table of either kind"
+        return "sequences" if first_letter(path) in {">", "@", ""} else "sequence table"
     if is_dna or name.endswith(SEQUENCE_ENDINGS):
         return "sequences"
     known = ", ".join((".h5ad", *_TABLE_ENDINGS, *FASTA_ENDINGS))
@@ -132,7 +149,7 @@ def _kind_of_text(path: Path, *, is_dna: bool) -> _Kind:
 
 def _check_arguments(path: Path, kind: _Kind, *, transpose: bool, kmers: KmerEncoding | None) -> None:
     """Refuse arguments that mean nothing for a kind of data."""
-    if transpose and kind in {"sequences"}:
+    if transpose and kind in {"sequences", "sequence table"}:
         msg = f"{path} holds sequences, which cannot be transposed; leave `transpose` out."
         raise InputError(msg)
     if kind in {"h5ad", "table"}:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import logging
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
 import anndata
@@ -42,39 +43,86 @@ def read_table(path: Path, *, obs_columns: Sequence[str], transpose: bool) -> An
     InputError
         If the file is empty, ragged, not text, cut off, or holds text in a numeric column.
     """
-    try:
-        with reading(path):
-            ids, frame = _parsed(path)
-    except StopIteration:
-        msg = f"{path} is empty; its first line has to name the columns."
-        raise InputError(msg) from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        msg = f"{path} is not a table: {error}."
-        raise InputError(msg) from error
-    frame.index = pd.RangeIndex(len(frame)).astype(str) if ids is None else pd.Index(ids)
+    frame = parse_table(path)
     if transpose:
         frame = frame.T.infer_objects()
     return _to_anndata(frame, path, obs_columns)
 
 
-def _parsed(path: Path) -> tuple[list[str] | None, pd.DataFrame]:
-    """Ids of the rows, if there are any, and the other columns."""
+def parse_table(path: Path, *, letters: str | None = None) -> pd.DataFrame:
+    """Read a delimited text file into a frame whose index is the ids, or numbers.
+
+    Parameters
+    ----------
+    path
+        The file.
+    letters
+        A column of sequences: kept as it is written ("NA" is two letters), and never taken for ids.
+
+    Raises
+    ------
+    InputError
+        If the file is empty, ragged, not text or cut off, or if ids or column names are repeated.
+    """
+    with _parsing(path):
+        delimiter, names = _header(path, may_be_single=letters is not None)
+        with open_text(path) as stream:
+            _refuse_ragged(stream, path, delimiter)
+        ids = None
+        if names[0] != letters:
+            with open_text(path) as stream:
+                ids = _ids(stream, path, delimiter)
+        with open_text(path) as stream:
+            # Ids are read apart, as they are written: "001" and "NA" are names.
+            kept = list(range(0 if ids is None else 1, len(names)))
+            as_written = {} if letters is None else {letters: str}
+            frame = pd.read_csv(
+                stream, sep=delimiter, low_memory=False, usecols=kept, converters=as_written
+            )
+    frame.index = pd.RangeIndex(len(frame)).astype(str) if ids is None else pd.Index(ids)
+    return frame
+
+
+def column_names(path: Path, *, may_be_single: bool) -> list[str]:
+    """Read the first line of a table; a single column is refused unless it may be one."""
+    with _parsing(path):
+        return _header(path, may_be_single=may_be_single)[1]
+
+
+def read_texts(path: Path, names: Sequence[str]) -> pd.DataFrame:
+    """Read some columns of a table as they are written."""
+    with _parsing(path):
+        delimiter, columns = _header(path, may_be_single=True)
+        places = sorted(columns.index(name) for name in names)
+        with open_text(path) as stream:
+            _refuse_ragged(stream, path, delimiter)
+        with open_text(path) as stream:
+            texts = pd.read_csv(stream, sep=delimiter, usecols=places, dtype=str, keep_default_na=False)
+    return texts.set_axis([columns[place] for place in places], axis=1)
+
+
+@contextmanager
+def _parsing(path: Path) -> Iterator[None]:
+    """Turn what may go wrong while the block parses a table into sentences."""
+    try:
+        with reading(path):
+            yield
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error) as error:
+        msg = f"{path} is not a table: {error}."
+        raise InputError(msg) from error
+
+
+def _header(path: Path, *, may_be_single: bool) -> tuple[str, list[str]]:
+    """Delimiter, and names of the columns."""
     with open_text(path) as stream:
-        delimiter = _delimiter(stream, path)
+        delimiter = _delimiter(stream, path, may_be_single=may_be_single)
     with open_text(path) as stream:
         names = next(csv.reader(stream, delimiter=delimiter))
     check_unique(names, what="column names", remedy=f"Rename them in {path}.")
-    with open_text(path) as stream:
-        _refuse_ragged(stream, path, delimiter)
-    with open_text(path) as stream:
-        ids = _ids(stream, path, delimiter)
-    with open_text(path) as stream:
-        # Ids are read apart, as they are written: "001" and "NA" are names.
-        kept = list(range(0 if ids is None else 1, len(names)))
-        return ids, pd.read_csv(stream, sep=delimiter, low_memory=False, usecols=kept)
+    return delimiter, names
 
 
-def _delimiter(stream: IO[str], path: Path) -> str:
+def _delimiter(stream: IO[str], path: Path, *, may_be_single: bool) -> str:
     """Find the delimiter that is most frequent in the header."""
     header = stream.readline()
     if not header.strip():
@@ -84,7 +132,7 @@ def _delimiter(stream: IO[str], path: Path) -> str:
         msg = f"{path} is not a text file."
         raise InputError(msg)
     best = max(_DELIMITERS, key=header.count)
-    if header.count(best) == 0:
+    if header.count(best) == 0 and not may_be_single:
         msg = (
             f"{path} has a single column: its header {header.strip()[:40]!r} holds no comma, tab, "
             "semicolon or vertical bar."
@@ -132,7 +180,7 @@ def _ids(stream: IO[str], path: Path, delimiter: str) -> list[str] | None:
     column = first.iloc[:, 0]
     name = str(column.name)
     named = name.strip().lower() in _ID_NAMES or name.startswith("Unnamed: ")
-    looks_like_id = column.is_unique and _is_text(column) and name.lower() not in _OBS_NAMES
+    looks_like_id = column.is_unique and is_text(column) and name.lower() not in _OBS_NAMES
     if not (named or looks_like_id):
         return None
     if (column == "").any():
@@ -150,14 +198,10 @@ def _to_anndata(frame: pd.DataFrame, path: Path, obs_columns: Sequence[str]) -> 
             f"{shorten(_annotations(frame)) or 'none'}."
         )
         raise InputError(msg)
-    annotations = [
-        name
-        for name in frame.columns
-        if name in obs_columns or str(name).lower() in _OBS_NAMES or _is_text(frame[name])
-    ]
+    annotations = [name for name in frame.columns if is_annotation(frame[name], obs_columns)]
     for column in annotations:
         if (
-            _is_text(frame[column])
+            is_text(frame[column])
             and frame[column].dropna().astype(str).str.fullmatch(_DECIMAL_COMMA).all()
         ):
             msg = f"{path} column {str(column)!r} has decimal commas. Write numbers with a point."
@@ -168,12 +212,7 @@ def _to_anndata(frame: pd.DataFrame, path: Path, obs_columns: Sequence[str]) -> 
         raise InputError(msg)
     for name in [name for name in features if not pd.api.types.is_numeric_dtype(features[name])]:
         features[name] = _numbers(features[name], path)
-    obs = frame[annotations].copy()
-    for name in annotations:
-        if not pd.api.types.is_numeric_dtype(obs[name]):
-            obs[name] = obs[name].map(str, na_action="ignore")
-        obs[name] = obs[name].astype("category")
-    obs.columns = obs.columns.astype(str)
+    obs = as_categories(frame[annotations])
     if annotations:
         logger.info("%s: columns %s are annotations, not features.", path.name, shorten(annotations))
     return anndata.AnnData(
@@ -183,11 +222,32 @@ def _to_anndata(frame: pd.DataFrame, path: Path, obs_columns: Sequence[str]) -> 
     )
 
 
+def is_annotation(column: pd.Series, obs_columns: Sequence[str]) -> bool:
+    """Whether a column is a label or batch: because it is asked for, by its name, or as it is text."""
+    return column.name in obs_columns or str(column.name).lower() in _OBS_NAMES or is_text(column)
+
+
+def has_usual_name(name: object) -> bool:
+    """Whether a column is one of ids or labels by its name."""
+    return str(name).strip().lower() in _ID_NAMES | _OBS_NAMES
+
+
+def as_categories(frame: pd.DataFrame) -> pd.DataFrame:
+    """Make all columns categorical; values that are no numbers become text."""
+    obs = frame.copy()
+    for name in obs.columns:
+        if not pd.api.types.is_numeric_dtype(obs[name]):
+            obs[name] = obs[name].map(str, na_action="ignore")
+        obs[name] = obs[name].astype("category")
+    obs.columns = obs.columns.astype(str)
+    return obs
+
+
 def _annotations(frame: pd.DataFrame) -> list[str]:
-    return [str(name) for name in frame.columns if _is_text(frame[name])]
+    return [str(name) for name in frame.columns if is_text(frame[name])]
 
 
-def _is_text(column: pd.Series) -> bool:
+def is_text(column: pd.Series) -> bool:
     """Whether most values of a column are text."""
     if pd.api.types.is_numeric_dtype(column):
         return False

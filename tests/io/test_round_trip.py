@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 from typing import TYPE_CHECKING
 
@@ -64,3 +65,14 @@ def test_fastq(tmp_path: Path, records: dict[str, str], name: str, data: st.Data
     check(adata, records)
     # One rounding to float32.
     np.testing.assert_allclose(adata.obs["mean_quality"], means, rtol=1e-6)
+
+
+@through_files
+@given(records=records, quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
+@pytest.mark.parametrize(("name", "delimiter"), [("reads.csv", ","), ("reads.tsv.gz", "\t")])
+def test_table(tmp_path: Path, records: dict[str, str], name: str, delimiter: str, quoting: int) -> None:
+    plain = tmp_path / "plain"
+    with plain.open("w", newline="") as stream:
+        writer = csv.writer(stream, delimiter=delimiter, quoting=quoting)  # type: ignore[arg-type]
+        writer.writerows([("id", "sequence"), *records.items()])
+    check(io.read(write(tmp_path / name, plain.read_text()), kmers=single_letters), records)
