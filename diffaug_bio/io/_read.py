@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from diffaug_bio.errors import InputError
+from diffaug_bio.io._bed import BED_ENDINGS, read_bed
 from diffaug_bio.io._fastx import FASTA_ENDINGS, FASTQ_ENDINGS, SEQUENCE_ENDINGS, first_letter
+from diffaug_bio.io._folder import read_folder
 from diffaug_bio.io._h5ad import read_h5ad
 from diffaug_bio.io._sequence_table import (
     find_sequence_table,
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from diffaug_bio.pp import KmerEncoding
 
 Modality = Literal["auto", "h5ad", "table", "dna"]
-_Kind = Literal["h5ad", "table", "sequence table", "table of either kind", "sequences"]
+_Kind = Literal["h5ad", "table", "sequence table", "table of either kind", "sequences", "bed", "folder"]
 
 _H5AD_ENDINGS = (".h5ad", ".h5")
 _TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".tab")
@@ -39,14 +41,17 @@ def read(
     obs_columns: Sequence[str] = (),
     transpose: bool = False,
     kmers: KmerEncoding | None = None,
+    reference: str | PathLike[str] | None = None,
 ) -> AnnData:
-    """Read a file into AnnData, rows as observations.
+    """Read a file or folder into AnnData, rows as observations.
 
     Parameters
     ----------
     path
         An `.h5ad` file; a table `.csv`, `.tsv`, `.txt` or `.tab`; DNA `.fa`, `.fasta`, `.fna`, `.fastq` or
-        `.fq`; all but the first plain or with `.gz` added.
+        `.fq`; intervals `.bed`; all but the first plain or with `.gz` added. Or a folder: with a file of
+        DNA for each class, or in a layout of Genomic Benchmarks (`train/CLASS.csv.gz` with intervals, or
+        `train/CLASS/ID.txt` with letters; the same for `test`).
     modality
         `"auto"` goes by the ending; `"h5ad"`, `"table"` and `"dna"` say it. A table is DNA if a column of
         text is named `sequence`, `seq` or `dna` and no other is a numeric feature; with `"dna"` also
@@ -59,6 +64,9 @@ def read(
         Whether a table has features in rows and observations in columns.
     kmers
         How words of DNA are counted; shares of words of four letters if left out.
+    reference
+        For intervals, the FASTA file to cut them from, plain or compressed by bgzip. Its index is made
+        beside it, if that folder can be written to. Chromosomes match with or without "chr" in front.
 
     Returns
     -------
@@ -68,27 +76,37 @@ def read(
 
     - of FASTA and FASTQ, every `key=value` of the headers; of FASTQ also `mean_quality` (Phred);
     - of a table, its other columns;
+    - of a folder, `label`, and `split` of Genomic Benchmarks. Of files for classes, ids that repeat across
+      files become `CLASS/ID`; of Genomic Benchmarks all are `SPLIT/CLASS/ID`;
+    - of intervals, `region`, `start`, `end` (0-based, end not included) and `strand`, of BED also `name`
+      and `score` if known; of BED ids are `region:start-end(strand)`, with `_2` and so on if repeated.
 
     Raises
     ------
     InputError
-        If the file is missing, is damaged, or is of no known kind; if an argument is given that means
-        nothing for this kind of data.
+        If the file is missing, is damaged, or is of no known kind; if intervals come without a reference;
+        if an argument is given that means nothing for this kind of data.
 
     Examples
     --------
     >>> from diffaug_bio import io
     >>> adata = io.read("proteins.csv.gz", obs_columns=["genotype"])  # doctest: +SKIP
+    >>> adata = io.read("enhancers.bed", reference="genome.fa")  # doctest: +SKIP
     """
     path = Path(path)
+    genome = None if reference is None else Path(reference)
     if modality not in get_args(Modality):
         msg = f"There is no modality {modality!r}; choose one of {', '.join(get_args(Modality))}."
         raise InputError(msg)
     check_exists(path)
     kind = _kind(path, modality)
-    _check_arguments(path, kind, transpose=transpose, kmers=kmers)
+    _check_arguments(path, kind, transpose=transpose, kmers=kmers, reference=genome)
     if kind == "h5ad":
         return read_h5ad(path)
+    if kind == "folder":
+        return read_folder(path, reference=genome, obs_columns=obs_columns, kmers=kmers)
+    if kind == "bed":
+        return read_bed(path, reference=genome, obs_columns=obs_columns, kmers=kmers)
     if kind == "sequences":
         return read_sequences(path, obs_columns=obs_columns, kmers=kmers)
     found = None
@@ -121,8 +139,10 @@ def check_exists(path: Path) -> None:
 def _kind(path: Path, modality: Modality) -> _Kind:
     """Tell the kind of data from what is said, the ending, and for DNA the first letter."""
     if path.is_dir():
-        msg = f"{path} is a folder. Name a file: .h5ad, .csv, .tsv, .fa."
-        raise InputError(msg)
+        if modality in {"h5ad", "table"}:
+            msg = f"{path} is a folder. Name a file, or leave `modality` out."
+            raise InputError(msg)
+        return "folder"
     if modality == "table":
         return "table"
     if modality == "h5ad" or (modality == "auto" and bare_name(path).endswith(_H5AD_ENDINGS)):
@@ -131,8 +151,10 @@ def _kind(path: Path, modality: Modality) -> _Kind:
 
 
 def _kind_of_text(path: Path, *, is_dna: bool) -> _Kind:
-    """Tell tables and sequences apart."""
+    """Tell tables, sequences and intervals apart."""
     name = bare_name(path)
+    if name.endswith(BED_ENDINGS):
+        return "bed"
     if name.endswith(_TABLE_ENDINGS):
         if not is_dna:
             return "table of either kind"
@@ -142,15 +164,23 @@ def _kind_of_text(path: Path, *, is_dna: bool) -> _Kind:
     known = ", ".join((".h5ad", *_TABLE_ENDINGS, *FASTA_ENDINGS))
     msg = (
         f"{path} has no ending that tells what it is. Known are {known} (all but .h5ad also with .gz), and "
-        f"with or without .gz {', '.join(FASTQ_ENDINGS)}."
+        f"with or without .gz {', '.join(FASTQ_ENDINGS + BED_ENDINGS)}."
     )
     raise InputError(msg)
 
 
-def _check_arguments(path: Path, kind: _Kind, *, transpose: bool, kmers: KmerEncoding | None) -> None:
+def _check_arguments(
+    path: Path, kind: _Kind, *, transpose: bool, kmers: KmerEncoding | None, reference: Path | None
+) -> None:
     """Refuse arguments that mean nothing for a kind of data."""
-    if transpose and kind in {"sequences", "sequence table"}:
+    if transpose and kind in {"sequences", "sequence table", "bed", "folder"}:
         msg = f"{path} holds sequences, which cannot be transposed; leave `transpose` out."
+        raise InputError(msg)
+    if reference is not None and kind not in {"bed", "folder"}:
+        msg = (
+            f"{path} holds no intervals to cut from a reference. Leave `reference` out, or name a "
+            ".bed file or a folder of Genomic Benchmarks."
+        )
         raise InputError(msg)
     if kind in {"h5ad", "table"}:
         _refuse_kmers(path, kmers)

@@ -1,0 +1,58 @@
+"""Reading folders of sequences: which layout one has, and what is wrong with one that has none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from diffaug_bio._validation import shorten
+from diffaug_bio.errors import InputError
+from diffaug_bio.io._class_files import read_class_files
+from diffaug_bio.io._fastx import is_sequence_file
+from diffaug_bio.io._splits import SPLITS, has_splits, read_splits
+from diffaug_bio.io._stream import visible_entries
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from anndata import AnnData
+
+    from diffaug_bio.pp import KmerEncoding
+
+
+def read_folder(
+    folder: Path, *, reference: Path | None, obs_columns: Sequence[str], kmers: KmerEncoding | None
+) -> AnnData:
+    """Read a folder of sequences; see :func:`diffaug_bio.io.read`.
+
+    Raises
+    ------
+    InputError
+        If it has no layout that is known.
+    """
+    if has_splits(folder):
+        return read_splits(folder, reference=reference, obs_columns=obs_columns, kmers=kmers)
+    files = [path for path in visible_entries(folder) if is_sequence_file(path)]
+    if len(files) < 2:
+        raise InputError(_why_not(folder, files))
+    if reference is not None:
+        msg = f"{folder} holds letters, which need no reference. Leave `reference` out."
+        raise InputError(msg)
+    return read_class_files(folder, files, obs_columns=obs_columns, kmers=kmers)
+
+
+def _why_not(folder: Path, files: Sequence[Path]) -> str:
+    """Say what a folder without a known layout holds, and what to do."""
+    start = (
+        f"{folder} is a folder. Name a file: .h5ad, .csv, .tsv, .fa; or a folder with a file .fa or .fastq "
+        f"for each class, or with folders {' and '.join(SPLITS)}."
+    )
+    entries = visible_entries(folder)
+    inside = [entry for entry in entries if entry.is_dir()]
+    if files:
+        return f"{start} In this one there is a single file of sequences: read {files[0]}."
+    for entry in inside:
+        if has_splits(entry) or any(map(is_sequence_file, visible_entries(entry))):
+            return f"{start} In this one the sequences lie a folder deeper, for example in {entry}."
+    names = shorten(entry.name for entry in entries)
+    return f"{start} This one {f'holds {names}' if entries else 'is empty'}."
