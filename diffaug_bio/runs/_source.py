@@ -13,12 +13,14 @@ from diffaug_bio.errors import InputError
 if TYPE_CHECKING:
     from anndata import AnnData
 
+    from diffaug_bio.pp import KmerEncoding
+
 RECIPE_PREFIX = "recipe:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataSource:
-    """A data file or recipe, and how to read it."""
+    """A data file, folder or recipe, and how to read it."""
 
     data: str
     """A path, or `recipe:NAME`."""
@@ -28,6 +30,10 @@ class DataSource:
     """Column of `.obs` with what rows belong to, or `id:SEPARATOR`; such rows are scored together."""
     transpose: bool = False
     """Whether a table has features in rows."""
+    reference: str | None = None
+    """Path of the FASTA file that intervals are cut from."""
+    kmers: KmerEncoding | None = None
+    """How words of DNA are counted; shares of words of four letters if left out."""
 
 
 def read_source(source: DataSource) -> tuple[AnnData, str | None]:
@@ -48,12 +54,21 @@ def read_source(source: DataSource) -> tuple[AnnData, str | None]:
 
     label_key = source.label_key
     if source.data.startswith(RECIPE_PREFIX):
+        if source.reference is not None or source.kmers is not None:
+            msg = f"{source.data} knows how it is read. Leave `reference` and `kmers` out."
+            raise InputError(msg)
         recipe = datasets.load_recipe(source.data.removeprefix(RECIPE_PREFIX))
         adata = datasets.load(recipe.name)
         label_key = label_key or recipe.label_key
     else:
         columns = [label_key] if label_key and not source.data.endswith((".h5ad", ".h5")) else []
-        adata = io.read(source.data, obs_columns=columns, transpose=source.transpose)
+        adata = io.read(
+            source.data,
+            obs_columns=columns,
+            transpose=source.transpose,
+            kmers=source.kmers,
+            reference=source.reference,
+        )
     check_unique(
         adata.obs_names.astype(str),
         what="observation names",
@@ -66,10 +81,30 @@ def read_source(source: DataSource) -> tuple[AnnData, str | None]:
 
 
 def fingerprint(source: DataSource) -> dict[str, object]:
-    """Size and SHA-256 of a data file; a recipe is known by its name and scanpy's version."""
+    """Size and SHA-256 of the data, and of the reference if there is one.
+
+    A folder is known by the names and contents of its files, hidden ones left out; a recipe by its name and
+    scanpy's version.
+    """
     if source.data.startswith(RECIPE_PREFIX):
         return {}
-    path = Path(source.data)
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return {"bytes": path.stat().st_size, "sha256": digest}
+    n_bytes, digest = _digest(Path(source.data))
+    found: dict[str, object] = {"bytes": n_bytes, "sha256": digest}
+    if source.reference is not None:
+        found["reference_bytes"], found["reference_sha256"] = _digest(Path(source.reference))
+    return found
+
+
+def _digest(path: Path) -> tuple[int, str]:
+    """Size and SHA-256 of a file or folder."""
+    if not path.is_dir():
+        with path.open("rb") as stream:
+            return path.stat().st_size, hashlib.file_digest(stream, "sha256").hexdigest()
+    n_bytes, digest = 0, hashlib.sha256()
+    for file in sorted(entry for entry in path.rglob("*") if entry.is_file()):
+        name = file.relative_to(path)
+        if not any(part.startswith(".") for part in name.parts):
+            size, content = _digest(file)
+            digest.update(f"{name.as_posix()}\0{content}\n".encode())
+            n_bytes += size
+    return n_bytes, digest.hexdigest()
