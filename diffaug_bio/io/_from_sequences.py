@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import anndata
 import pandas as pd
 
+from diffaug_bio._keys import SEQUENCE_KEY
 from diffaug_bio._validation import check_unique, shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.io._letters import check_letters
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 logger = logging.getLogger(__name__)
-
-SEQUENCE = "sequence"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,8 +90,8 @@ def from_sequences(
         if found != n_obs:
             msg = f"There are {n_obs} sequences, but {found} {what}. Give one for each."
             raise InputError(msg)
-    if SEQUENCE in annotations:
-        msg = f"`obs` has a column {SEQUENCE!r}, where the letters go. Rename or drop it."
+    if SEQUENCE_KEY in annotations:
+        msg = f"`obs` has a column {SEQUENCE_KEY!r}, where the letters go. Rename or drop it."
         raise InputError(msg)
     ids = [str(name) for name in named]
     check_unique(ids, what="`names`", remedy="Give each sequence its own.")
@@ -121,10 +120,10 @@ def assemble(records: Records, kmers: KmerEncoding | None) -> AnnData:
         )
     index = pd.Index(records.names, dtype=object)
     obs = pd.concat(
-        [pd.DataFrame({SEQUENCE: letters.sequences}, index=index), records.obs.set_axis(index)], axis=1
+        [pd.DataFrame({SEQUENCE_KEY: letters.sequences}, index=index), records.obs.set_axis(index)], axis=1
     )
     obs = _drop_short(obs, records, max(encoding.k))
-    values, words = encoding.encode(obs[SEQUENCE])
+    values, words = encoding.encode(obs[SEQUENCE_KEY])
     if n_without := int((values.getnnz(axis=1) == 0).sum()):
         logger.warning(
             "%s: %d sequences hold no %d letters A, C, G, T in a row: their rows of `.X` are zero.",
@@ -137,7 +136,7 @@ def assemble(records: Records, kmers: KmerEncoding | None) -> AnnData:
 
 def _drop_short(obs: pd.DataFrame, records: Records, k: int) -> pd.DataFrame:
     """Leave out sequences in which the longest words do not fit."""
-    fits = obs[SEQUENCE].str.len() >= k
+    fits = obs[SEQUENCE_KEY].str.len() >= k
     if not fits.any():
         msg = (
             f"{records.origin} holds only sequences of fewer than {k} letters: no word of {k} letters fits "

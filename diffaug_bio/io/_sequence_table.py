@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
+from diffaug_bio._keys import SEQUENCE_KEY
 from diffaug_bio._validation import shorten
 from diffaug_bio.errors import InputError
-from diffaug_bio.io._from_sequences import SEQUENCE, Records, assemble
+from diffaug_bio.io._from_sequences import Records, assemble
 from diffaug_bio.io._letters import is_nucleotides
 from diffaug_bio.io._table import (
     as_categories,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_NAMES = (SEQUENCE, "seq", "dna")  # of columns of sequences, in any case; the first one wins
+_NAMES = (SEQUENCE_KEY, "seq", "dna")  # of columns of sequences, in any case; the first one wins
 
 
 class SequenceTable(NamedTuple):
@@ -82,7 +83,7 @@ def require_sequence_table(
     """
     names = column_names(path, may_be_single=True)
     if len(names) == 1 and not _named(names, obs_columns) and is_nucleotides(names[0]):
-        msg = f"{path} starts with a sequence. Its first line has to name the columns: {SEQUENCE!r} above."
+        msg = f"{path} starts with a sequence. Its first line has to name the columns: {SEQUENCE_KEY!r} above."
         raise InputError(msg)
     if named := _named(names, obs_columns):
         texts = read_texts(path, named)
@@ -96,7 +97,7 @@ def require_sequence_table(
         which = f"{len(found)} columns" if found else "no column"
         msg = (
             f"{path} has {which} of nothing but nucleotide letters: {shorten(found or names)}. Name the "
-            f"one of the sequences {SEQUENCE!r}."
+            f"one of the sequences {SEQUENCE_KEY!r}."
         )
         raise InputError(msg)
     return SequenceTable(parse_table(path, letters=found[0]), found[0])
@@ -123,8 +124,8 @@ def read_sequence_table(
             f"{shorten(others) or 'none'}."
         )
         raise InputError(msg)
-    if SEQUENCE in others:
-        msg = f"{path} has columns {letters!r} and {SEQUENCE!r}. Rename the one that holds no letters."
+    if SEQUENCE_KEY in others:
+        msg = f"{path} has columns {letters!r} and {SEQUENCE_KEY!r}. Rename the one that holds no letters."
         raise InputError(msg)
     annotations = [name for name in others if is_annotation(others[name], obs_columns)]
     annotations += [name for name in others if not pd.api.types.is_numeric_dtype(others[name])]

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from diffaug_bio._keys import SEQUENCE_KEY
 from diffaug_bio._validation import check_unique, shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.io._fastx import read_records, sequence_format
-from diffaug_bio.io._from_sequences import SEQUENCE, Records, assemble
+from diffaug_bio.io._from_sequences import Records, assemble
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -135,7 +136,7 @@ def _annotations(text: str, path: Path, name: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for bracketed, of_bracketed, key, quoted, plain in _ANNOTATION.findall(text):
         key, value = bracketed or key, of_bracketed or quoted or plain  # noqa: PLW2901 - one of three
-        if key in {SEQUENCE, MEAN_QUALITY}:
+        if key in {SEQUENCE_KEY, MEAN_QUALITY}:
             msg = (
                 f"{path} record {name!r} has the header key {key!r}, a name that is taken. Rename the key."
             )

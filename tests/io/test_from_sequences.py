@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 LETTERS = ["ACGTACGT", "ggccuunn", "TTTT"]
 
 
+def _stored_encoding(path: Path) -> KmerEncoding:
+    return KmerEncoding.from_dict(io.read(path).uns["kmers"], source=str(path))
+
+
 def test_sequences_give_what_a_file_gives(tmp_path: Path) -> None:
     path = tmp_path / "reads.fa"
     path.write_text("".join(f">s{number} kind=x\n{letters}\n" for number, letters in enumerate(LETTERS)))
@@ -80,7 +84,7 @@ def test_words_are_counted_as_asked(tmp_path: Path, encoding: KmerEncoding, fits
     np.testing.assert_array_equal(adata.X.toarray(), values.toarray())
     assert adata.uns["kmers"] == encoding.to_dict()
     adata.write_h5ad(tmp_path / "reads.h5ad")
-    assert KmerEncoding.from_dict(io.read(tmp_path / "reads.h5ad").uns["kmers"]) == encoding
+    assert _stored_encoding(tmp_path / "reads.h5ad") == encoding
 
 
 def test_words_of_a_file_are_counted_as_asked(tmp_path: Path) -> None:
