@@ -83,7 +83,10 @@ def require_sequence_table(
     """
     names = column_names(path, may_be_single=True)
     if len(names) == 1 and not _named(names, obs_columns) and is_nucleotides(names[0]):
-        msg = f"{path} starts with a sequence. Its first line has to name the columns: {SEQUENCE_KEY!r} above."
+        msg = (
+            f"{path} starts with a sequence. Its first line has to name the columns: {SEQUENCE_KEY!r} "
+            "above."
+        )
         raise InputError(msg)
     if named := _named(names, obs_columns):
         texts = read_texts(path, named)

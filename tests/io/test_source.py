@@ -53,7 +53,7 @@ def test_source_is_written_as_json(tmp_path: Path) -> None:
     found = json.loads(json.dumps(dataclasses.asdict(source)))
     assert found["reference"] == "genome.fa"
     assert found["kmers"] == ENCODING.to_dict()
-    assert KmerEncoding.from_dict(found["kmers"]) == ENCODING
+    assert KmerEncoding.from_dict(found["kmers"], source="run.json") == ENCODING
     assert json.loads(json.dumps(dataclasses.asdict(DataSource(data="a.fa"))))["kmers"] is None
 
 
