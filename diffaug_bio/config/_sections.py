@@ -208,6 +208,8 @@ class TrainConfig:
     the encoder on hand-made views alone, for as many steps."""
     generated_fraction: float = 0.5
     """Chance that such a view is a generated row."""
+    view_on_generated: bool = True
+    """Whether the hand-made view is put on top of generated rows as well."""
     bank_size: int = 1
     """Rows generated from each row in a round, one of which is drawn each time."""
     min_steps: int = 200

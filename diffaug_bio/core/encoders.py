@@ -104,13 +104,14 @@ class Convolutions(nn.Module):
         Channels, span of the stem's filters, blocks, segments, and width of the output.
     """
 
-    _STRIDE = 4  # positions that one stands for after the stem
+    _STRIDE = 4  # letters from one filter response to the next; filters overlap
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         n_channels = config.n_channels
         self.n_segments = config.n_segments
-        self.stem = nn.Conv1d(N_BASES, n_channels, config.kernel_size, padding=config.kernel_size // 2)
+        span = config.kernel_size
+        self.stem = nn.Conv1d(N_BASES, n_channels, span, stride=self._STRIDE, padding=span // 2)
         self.blocks = nn.ModuleList(_DilatedBlock(n_channels, 2**n) for n in range(config.n_blocks))
         n_pooled = n_channels * (config.n_segments + 1)
         self.norm = nn.BatchNorm1d(n_pooled)
@@ -118,11 +119,8 @@ class Convolutions(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Embed tokens; shapes `(batch, length)` to `(batch, n_latent)`."""
-        present = (tokens != END)[:, None].float()  # (batch, 1, length)
+        present = (tokens[:, None, :: self._STRIDE] != END).float()  # (batch, 1, length / 4)
         hidden = nn.functional.silu(self.stem(one_hot(tokens).transpose(1, 2))) * present
-        hidden, share = _averaged(hidden, self._STRIDE), _averaged(present, self._STRIDE)
-        hidden = hidden / share.clamp_min(1 / self._STRIDE)
-        present = (share > 0).float()  # (batch, 1, length / 4)
         for block in self.blocks:
             hidden = block(hidden, present)
         y: Tensor = self.head(self.norm(self._pooled(hidden, present)))
@@ -153,11 +151,6 @@ class _DilatedBlock(nn.Module):
         inner = self.norm(hidden.transpose(1, 2)).transpose(1, 2) * present
         out: Tensor = (hidden + self.mix(nn.functional.silu(self.wide(inner)))) * present
         return out
-
-
-def _averaged(values: Tensor, stride: int) -> Tensor:
-    """Average `stride` positions each, the last ones filled up with zeros."""
-    return nn.functional.avg_pool1d(nn.functional.pad(values, (0, -values.shape[2] % stride)), stride)
 
 
 class Projector(nn.Module):
