@@ -12,6 +12,8 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from diffaug_bio.pp import KmerEncoding
+
 _MAX_DEFAULT_THREADS = 8  # these networks are small: more threads wait more than they compute
 
 
@@ -28,10 +30,58 @@ def data_options(function: Callable[..., Any]) -> Callable[..., Any]:
                 is_flag=True,
                 help="The table has features in rows, samples in columns.",
             ),
+            click.option(
+                "--reference",
+                type=click.Path(),
+                help="FASTA file that intervals (BED, Genomic Benchmarks) are cut from.",
+            ),
         ]
     ):
         function = option(function)
     return function
+
+
+def sequence_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """How sequences are read and encoded."""
+    for option in reversed(
+        [
+            click.option(
+                "--encoder",
+                type=click.Choice(["auto", "mlp", "cnn"]),
+                help="Of DNA: mlp on counted words, cnn on letters; auto goes by the lengths.",
+            ),
+            click.option(
+                "--k",
+                help="Letters of the words that are counted, 1 to 8; several with commas. [default: 4]",
+            ),
+            click.option(
+                "--canonical", is_flag=True, help="Count a word and its reverse complement as one."
+            ),
+            click.option(
+                "--bins",
+                type=click.IntRange(min=1),
+                default=1,
+                show_default=True,
+                help="Parts of a sequence whose words are counted apart.",
+            ),
+        ]
+    ):
+        function = option(function)
+    return function
+
+
+def kmer_encoding(k: str | None, *, canonical: bool, bins: int) -> KmerEncoding | None:
+    """Bring the options about words together; None where none was given."""
+    if k is None and not canonical and bins == 1:
+        return None
+    from diffaug_bio.pp import KmerEncoding
+
+    try:
+        lengths = tuple(int(part) for part in (k or "4").split(","))
+    except ValueError:
+        msg = f"--k takes whole numbers with commas, such as 4 or 3,4,5; got {k!r}."
+        raise click.BadParameter(msg) from None
+    return KmerEncoding(k=lengths, canonical=canonical, n_bins=bins)
 
 
 def config_options(function: Callable[..., Any]) -> Callable[..., Any]:

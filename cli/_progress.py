@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("diffaug_bio.progress")
 
-_TITLES = {"warm_up": "warm-up", "generator": "generator", "encoder": "encoder"}
+_TITLES = {"warm_up": "warm-up", "decoder": "decoder", "generator": "generator", "encoder": "encoder"}
 
 
 @contextmanager

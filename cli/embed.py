@@ -30,6 +30,7 @@ def command(
     use_rep: str | None,
     use_raw: bool,
     transpose: bool,
+    reference: str | None,
     force: bool,
     device: str,
     threads: int | None,
@@ -46,7 +47,7 @@ def command(
     from diffaug_bio.tl._matrix import MatrixChoice
 
     result = runs.embed(
-        runs.DataSource(data=data, transpose=transpose),
+        runs.DataSource(data=data, transpose=transpose, reference=reference),
         Path(model),
         Path(output),
         choice=MatrixChoice(layer=layer, use_rep=use_rep, use_raw=use_raw),

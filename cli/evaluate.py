@@ -29,6 +29,7 @@ Examples:
     "--use-rep", multiple=True, default=("X_diffaug",), show_default=True, help="Entry of .obsm; repeat it."
 )
 @click.option("--model", type=click.Path(), help="Embed DATA with this model first.")
+@click.option("--reference", type=click.Path(), help="FASTA file that intervals are cut from.")
 @click.option(
     "--seed", type=click.IntRange(min=0, max=2**32 - 1), default=0, show_default=True, help="Of the folds."
 )
@@ -43,6 +44,7 @@ def command(
     group_key: str | None,
     use_rep: tuple[str, ...],
     model: str | None,
+    reference: str | None,
     seed: int,
     device: str,
     threads: int | None,
@@ -59,7 +61,7 @@ def command(
     from diffaug_bio import runs
 
     result = runs.evaluate(
-        runs.DataSource(data=data, label_key=label_key, group_key=group_key),
+        runs.DataSource(data=data, label_key=label_key, group_key=group_key, reference=reference),
         use_rep=use_rep,
         model_folder=None if model is None else Path(model),
         random_state=seed,

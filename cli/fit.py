@@ -8,7 +8,15 @@ from typing import Any, Literal
 
 import click
 
-from ._options import config_options, data_options, run_options, set_threads, start_log
+from ._options import (
+    config_options,
+    data_options,
+    kmer_encoding,
+    run_options,
+    sequence_options,
+    set_threads,
+    start_log,
+)
 from ._progress import training_progress
 
 _EPILOG = """\b
@@ -16,11 +24,15 @@ Examples:
   diffaug-bio fit recipe:pbmc68k -o run
   diffaug-bio fit cells.h5ad -o run --label-key cell_type --layer counts
   diffaug-bio fit proteins.csv.gz -o run --label-key genotype --n-latent 64 --seed 1
+  diffaug-bio fit promoters.fa.gz -o run --label-key label --encoder cnn
+  diffaug-bio fit reads.fastq.gz -o run --encoder mlp --k 3,4,5 --canonical
+  diffaug-bio fit peaks.bed -o run --reference genome.fa
 """
 
 
 @click.command("fit", epilog=_EPILOG)
 @data_options
+@sequence_options
 @run_options
 @config_options
 @click.option("--label-key", help="Labels to score the embedding against; never used to fit it.")
@@ -46,6 +58,11 @@ def command(
     use_rep: str | None,
     use_raw: bool,
     transpose: bool,
+    reference: str | None,
+    encoder: Literal["auto", "mlp", "cnn"] | None,
+    k: str | None,
+    canonical: bool,
+    bins: int,
     force: bool,
     device: str,
     threads: int | None,
@@ -61,8 +78,9 @@ def command(
 ) -> None:
     """Fit DiffAug to DATA and write a folder with embedding, model and scores.
 
-    DATA is an .h5ad file, a table (.csv, .tsv, also .gz) with a row per observation, or recipe:NAME.
-    The folder holds embedding.csv, embedded.h5ad, model/, run.json and, with labels, metrics.json.
+    DATA is an .h5ad file, a table (.csv, .tsv, also .gz) with a row per observation, DNA (.fa, .fastq,
+    .bed, a table with a column of sequences, a folder with a file for each class), or recipe:NAME. The
+    folder holds embedding.csv, embedded.h5ad, model/, run.json and, with labels, metrics.json.
     """
     start_log(quiet=quiet)
     set_threads(threads)
@@ -70,10 +88,18 @@ def command(
     from diffaug_bio.tl._embed import resolve_config
     from diffaug_bio.tl._matrix import MatrixChoice
 
-    resolved = resolve_config(preset, config, n_latent=n_latent)
+    resolved = resolve_config(preset, config, n_latent=n_latent, encoder=encoder)
+    source = runs.DataSource(
+        data=data,
+        label_key=label_key,
+        group_key=group_key,
+        transpose=transpose,
+        reference=reference,
+        kmers=kmer_encoding(k, canonical=canonical, bins=bins),
+    )
     with training_progress(quiet=quiet) as callbacks:
         result = runs.fit(
-            runs.DataSource(data=data, label_key=label_key, group_key=group_key, transpose=transpose),
+            source,
             Path(output),
             config=resolved,
             choice=MatrixChoice(layer=layer, use_rep=use_rep, use_raw=use_raw),

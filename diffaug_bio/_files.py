@@ -99,16 +99,31 @@ def write_json(path: Path, value: object) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file beside its name and rename it, so that it is never half-written."""
-    descriptor, name = tempfile.mkstemp(prefix=_STAGE_PREFIX, dir=path.parent)
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file beside its name and rename it, so that it is never half-written."""
+    with staged_file(path) as stage:
+        stage.write_bytes(content)
+
+
+@contextlib.contextmanager
+def staged_file(target: Path) -> Iterator[Path]:
+    """Give the name of a file that takes the place of `target` when the block succeeds.
+
+    Its ending is that of `target`, for writers that go by it. When the block fails, `target` is as it was.
+    """
+    descriptor, name = tempfile.mkstemp(prefix=_STAGE_PREFIX, suffix=target.name, dir=target.parent)
+    os.close(descriptor)
+    stage = Path(name)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(name).chmod(0o666 & ~_umask())
-        Path(name).replace(path)
+        yield stage
+        _sync_path(stage)
+        stage.chmod(0o666 & ~_umask())
+        stage.replace(target)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        stage.unlink(missing_ok=True)
         raise
 
 

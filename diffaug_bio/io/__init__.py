@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from diffaug_bio.io._from_sequences import from_sequences
 from diffaug_bio.io._read import read
-from diffaug_bio.io._write import write_embedding
+from diffaug_bio.io._write import write_embedding, write_fasta
 
-__all__ = ["from_sequences", "read", "write_embedding"]
+__all__ = ["from_sequences", "read", "write_embedding", "write_fasta"]

@@ -1,18 +1,23 @@
-"""Writing an embedding as CSV."""
+"""Writing an embedding as CSV, and sequences as FASTA."""
 
 from __future__ import annotations
 
+import gzip
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from diffaug_bio._keys import CSV_PREFIX
+from diffaug_bio._files import write_bytes
+from diffaug_bio._keys import CSV_PREFIX, SEQUENCE_KEY
+from diffaug_bio._validation import shorten
+from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
     import numpy as np
+    from anndata import AnnData
     from numpy.typing import NDArray
 
 
@@ -33,3 +38,60 @@ def write_embedding(path: Path, embedding: NDArray[np.float32], names: Iterable[
     columns = [f"{CSV_PREFIX}{number}" for number in range(1, embedding.shape[1] + 1)]
     index = pd.Index(list(names), name="id")
     pd.DataFrame(embedding, index=index, columns=columns).to_csv(path)
+
+
+def write_fasta(path: Path, adata: AnnData) -> None:
+    """Write the sequences of an AnnData as FASTA, annotations as `key=value` in the headers.
+
+    :func:`diffaug_bio.io.read` reads the same letters and annotations back.
+
+    Parameters
+    ----------
+    path
+        The file, gzipped if its name ends so; replaced whole or not at all.
+    adata
+        With letters in `.obs["sequence"]`.
+
+    Raises
+    ------
+    InputError
+        If there are no letters, or a name or an annotation cannot stand in a header.
+    """
+    if SEQUENCE_KEY not in adata.obs:
+        msg = (
+            f"There are no letters in `.obs[{SEQUENCE_KEY!r}]`, only columns "
+            f"{shorten(adata.obs) or 'none'}. Write an .h5ad file instead."
+        )
+        raise InputError(msg)
+    others = adata.obs.drop(columns=SEQUENCE_KEY)
+    annotations = [
+        " ".join(
+            _annotation(key, value)
+            for key, value in zip(others.columns, row, strict=True)
+            if pd.notna(value)
+        )
+        for row in others.itertuples(index=False, name=None)
+    ]
+    names = [str(name) for name in adata.obs_names]
+    if unfit := [name for name in names if not name or any(letter.isspace() for letter in name)]:
+        msg = f"A name in FASTA has no spaces and is not empty, got {unfit[0]!r}. Rename the observations."
+        raise InputError(msg)
+    letters = adata.obs[SEQUENCE_KEY].astype(str)
+    records = (
+        f">{name} {annotation}".rstrip() + f"\n{sequence}\n"
+        for name, annotation, sequence in zip(names, annotations, letters, strict=True)
+    )
+    text = "".join(records).encode()
+    # Without a time stamp, the same sequences give the same bytes.
+    write_bytes(path, gzip.compress(text, mtime=0) if path.name.endswith(".gz") else text)
+
+
+def _annotation(key: object, value: object) -> str:
+    """Write `key=value`, quoted if need be."""
+    key, text = str(key).replace(" ", "_"), str(value)
+    if '"' in text or "\n" in text:
+        msg = (
+            f"The annotation {key!r} {text!r} cannot stand in a FASTA header. Remove quotes and line ends."
+        )
+        raise InputError(msg)
+    return f'{key}="{text}"' if any(letter.isspace() for letter in text) else f"{key}={text}"

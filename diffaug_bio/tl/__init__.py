@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from diffaug_bio.tl._augment import augment
 from diffaug_bio.tl._embed import embed, fit_model
 from diffaug_bio.tl._evaluate import evaluate, evaluate_generated
 from diffaug_bio.tl._matrix import MatrixChoice
 from diffaug_bio.tl._project import project
 
-__all__ = ["MatrixChoice", "embed", "evaluate", "evaluate_generated", "fit_model", "project"]
+__all__ = ["MatrixChoice", "augment", "embed", "evaluate", "evaluate_generated", "fit_model", "project"]

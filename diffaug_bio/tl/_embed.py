@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from diffaug_bio._keys import OBSM_KEY
 from diffaug_bio.config import DiffAugConfig
@@ -38,6 +38,7 @@ def embed(
     preset: Preset = "default",
     config: DiffAugConfig | str | PathLike[str] | None = None,
     n_latent: int | None = None,
+    encoder: Literal["auto", "mlp", "cnn"] | None = None,
     layer: str | None = None,
     use_rep: str | None = None,
     use_raw: bool = False,
@@ -65,6 +66,9 @@ def embed(
         A whole configuration in place of the preset, or a TOML file that changes it.
     n_latent
         Width of the embedding, in place of the configured one.
+    encoder
+        Of sequences: `"mlp"` embeds counted words, `"cnn"` letters; `"auto"` takes letters where all
+        sequences are of one length.
     layer
         Embed this layer in place of `.X`.
     use_rep
@@ -114,7 +118,7 @@ def embed(
     adata = adata.copy() if copy else adata
     fit_model(
         adata,
-        config=resolve_config(preset, config, n_latent=n_latent),
+        config=resolve_config(preset, config, n_latent=n_latent, encoder=encoder),
         choice=MatrixChoice(layer=layer, use_rep=use_rep, use_raw=use_raw),
         random_state=random_state,
         device=device,
@@ -179,6 +183,7 @@ def resolve_config(
     config: DiffAugConfig | str | PathLike[str] | None,
     *,
     n_latent: int | None = None,
+    encoder: Literal["auto", "mlp", "cnn"] | None = None,
 ) -> DiffAugConfig:
     """Bring preset, configuration and explicit arguments together, the latter winning.
 
@@ -197,7 +202,6 @@ def resolve_config(
             msg = f"There is no configuration file {path}."
             raise InputError(msg)
         resolved = DiffAugConfig.from_toml(path, preset=preset)
-    if n_latent is None:
-        return resolved
-    encoder = dataclasses.replace(resolved.encoder, n_latent=n_latent)
-    return dataclasses.replace(resolved, encoder=encoder)
+    given = {"n_latent": n_latent, "kind": encoder}
+    changes = {key: value for key, value in given.items() if value is not None}
+    return resolved.updated({"encoder": changes}, source="arguments")

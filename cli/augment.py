@@ -1,0 +1,73 @@
+"""`diffaug-bio augment`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from ._options import set_threads, start_log
+
+_EPILOG = """\b
+Examples:
+  diffaug-bio augment promoters.fa.gz --model run -o more.fa.gz --views 2
+  diffaug-bio augment proteins.csv.gz --model run -o more.h5ad --seed 1
+"""
+
+
+@click.command("augment", epilog=_EPILOG)
+@click.argument("data")
+@click.option(
+    "--model", required=True, type=click.Path(), help="Model folder, or the run folder around it."
+)
+@click.option("-o", "--output", required=True, type=click.Path(), help="File: .h5ad, or .fa[.gz] for DNA.")
+@click.option(
+    "--views", type=click.IntRange(min=1), default=1, show_default=True, help="New rows for each."
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0, max=2**32 - 1), default=0, show_default=True, help="Seed."
+)
+@click.option("--reference", type=click.Path(), help="FASTA file that intervals are cut from.")
+@click.option("--force", is_flag=True, help="Replace the file if it is there.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads.")
+@click.option("--quiet", is_flag=True, help="No log, only errors.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def command(
+    data: str,
+    *,
+    model: str,
+    output: str,
+    views: int,
+    seed: int,
+    reference: str | None,
+    force: bool,
+    device: str,
+    threads: int | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Generate new observations from those of DATA, with the generator of a fitted model.
+
+    Each is of the same meaning as the one that it is made from: sequences of a model of letters, features
+    of a model of measured features or counted words. Annotations are those of the source.
+    """
+    start_log(quiet=quiet)
+    set_threads(threads)
+    from diffaug_bio import runs
+
+    generated = runs.augment(
+        runs.DataSource(data=data, reference=reference),
+        Path(model),
+        Path(output),
+        n_views=views,
+        random_state=seed,
+        device=device,
+        force=force,
+    )
+    if as_json:
+        found = {"n_obs": generated.n_obs, "n_vars": generated.n_vars, "output": output, "seed": seed}
+        click.echo(json.dumps(found, indent=2))
+    elif not quiet:
+        click.echo(f"{generated.n_obs} rows generated; see {output}.")

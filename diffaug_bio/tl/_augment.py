@@ -1,0 +1,138 @@
+"""`tl.augment`: new observations of the same meaning, from a fitted generator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import sparse
+
+from diffaug_bio._keys import SEQUENCE_KEY
+from diffaug_bio.errors import InputError
+from diffaug_bio.features import FittedSequences
+from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    import pandas as pd
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+    from diffaug_bio._blocks import Matrix
+    from diffaug_bio.estimator import DiffAug
+    from diffaug_bio.features import FittedFeatures
+
+    Floats = NDArray[np.float32]
+
+
+def augment(
+    adata: AnnData,
+    model: DiffAug | str | PathLike[str],
+    *,
+    n_views: int = 1,
+    random_state: int = 0,
+    device: str = "auto",
+) -> AnnData:
+    """Generate new observations, each of the same meaning as the one that it is made from.
+
+    The generator makes codes under the condition of an observation's embedding. A model of letters turns
+    them into sequences, in which what the code does not tell is taken from the source. A model of measured
+    features or of counted words turns the change of the code into a change of the features.
+
+    Parameters
+    ----------
+    adata
+        Rows are observations, of the features that the model was fitted on. Not changed.
+    model
+        A fitted model with a generator, or the folder of one.
+    n_views
+        Observations to make of each.
+    random_state
+        Seed of the noise.
+    device
+        Where a model is loaded to.
+
+    Returns
+    -------
+    `n_views` rows for each of `adata`, the first view of all, then the second; `.obs` as that of the
+    source, with its name in `.obs["source"]`, and `.obs["generated"]` true. Sequences are in
+    `.obs["sequence"]`, as :func:`diffaug_bio.io.read` gives them.
+
+    Raises
+    ------
+    CheckpointError
+        If the model folder cannot be used.
+    InputError
+        If the model has no generator, the data do not fit it, or it was fitted on expression, whose rows
+        cannot be turned back into counts yet.
+
+    Examples
+    --------
+    >>> import diffaug_bio as db
+    >>> more = db.tl.augment(promoters, "run", n_views=2)  # doctest: +SKIP
+    >>> more.obs["sequence"]  # doctest: +SKIP
+    """
+    from diffaug_bio.estimator import DiffAug
+
+    if not isinstance(n_views, int | np.integer) or isinstance(n_views, bool) or n_views < 1:
+        msg = f"`n_views` has to be a whole number of at least 1, got {n_views!r}."
+        raise InputError(msg)
+    if not isinstance(model, DiffAug):
+        model = DiffAug.load(Path(model), device=device)
+    views = [_view(adata, model, seed=random_state + view) for view in range(n_views)]
+    if len(views) == 1:
+        return views[0]
+    import anndata
+
+    together = anndata.concat(views, uns_merge="same")
+    together.var = views[0].var
+    return together
+
+
+def _view(adata: AnnData, model: DiffAug, *, seed: int) -> AnnData:
+    """Make one observation of each."""
+    import anndata
+
+    choice = MatrixChoice.from_dict(model.source_)
+    matrix, names = choose_matrix(adata, choice, length=model.n_features_in_)
+    codes, generated = model.generate_rows(matrix, random_state=seed, feature_names=names)
+    obs = adata.obs.copy()
+    obs["source"], obs["generated"] = adata.obs_names.astype(str), True
+    obs.index = [f"{name}-generated-{seed}" for name in adata.obs_names]
+    if isinstance(model.features_, FittedSequences):
+        return _sequences(model.decode_rows(generated, matrix, random_state=seed), obs, adata)
+    values = _features(model.features_, matrix, generated - codes)
+    if choice.kmers is not None:
+        values = np.maximum(values, 0)
+    result = anndata.AnnData(X=values, obs=obs)
+    result.var_names = names
+    return result
+
+
+def _sequences(tokens: NDArray[np.generic], obs: pd.DataFrame, adata: AnnData) -> AnnData:
+    """Letters and counted words of tokens, beside the annotations of the sources."""
+    from diffaug_bio.io import from_sequences
+    from diffaug_bio.pp import KmerEncoding, decode_tokens
+
+    kmers = KmerEncoding.from_dict(adata.uns["kmers"], source="`.uns`") if "kmers" in adata.uns else None
+    letters = decode_tokens(np.asarray(tokens, np.uint8))
+    return from_sequences(letters, names=list(obs.index), obs=obs.drop(columns=SEQUENCE_KEY), kmers=kmers)
+
+
+def _features(features: FittedFeatures, matrix: Matrix, change: Floats) -> Floats:
+    """Add a change of the code to measured features; what no component holds stays as in the source."""
+    if features.state not in {"continuous", "scaled", "representation"} or not features.front_end:
+        msg = (
+            f"The model was fitted on {features.state} values, and generated rows cannot be turned back "
+            "into those yet. `DiffAug.generate_rows` gives them as the networks see them."
+        )
+        raise InputError(msg)
+    dense = np.array(matrix.toarray() if sparse.issparse(matrix) else matrix, np.float32)
+    kept = dense[:, features.selected]
+    dense[:, features.selected] = np.where(np.isnan(kept), features.medians, kept)
+    # Components are orthogonal axes over one scale: the inverse is their transpose over its square.
+    scale = np.square(features.components).sum(0)
+    dense[:, features.selected] += (change / scale) @ features.components.T * features.std
+    return dense
