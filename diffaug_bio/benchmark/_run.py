@@ -7,11 +7,9 @@ import glob
 import hashlib
 import json
 import logging
-import multiprocessing
 import platform
 import signal
 import tempfile
-import threading
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from multiprocessing.connection import wait
@@ -22,6 +20,7 @@ from diffaug_bio._files import write_text
 from diffaug_bio._validation import check_unique
 from diffaug_bio.benchmark._data import BenchmarkData
 from diffaug_bio.benchmark._methods import METHODS, choose_methods, missing_extra
+from diffaug_bio.benchmark._processes import process_context
 from diffaug_bio.benchmark._text import report
 from diffaug_bio.config import DiffAugConfig
 from diffaug_bio.errors import InputError
@@ -40,16 +39,6 @@ logger = logging.getLogger(__name__)
 
 COLUMNS = ("data", "method", "seed", "metric", "value", "seconds", "peak_memory_mb")
 _PACKAGES = ("diffaug-bio", "torch", "numpy", "scipy", "scikit-learn", "igraph")
-_PRELOADED = (
-    "diffaug_bio.benchmark._score",
-    "diffaug_bio.estimator",
-    "anndata",
-    "igraph",
-    "sklearn.ensemble",
-    "sklearn.linear_model",
-    "sklearn.manifold",
-    "torch._dynamo",  # what the first step of an optimizer imports
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,7 +247,7 @@ def _run_cells(
     if outcomes:
         logger.info("%d of %d results are there already.", len(outcomes), len(different))
     waiting = [cell for key, cell in different.items() if key not in outcomes]
-    context = _context()
+    context = process_context()
     running: dict[Any, tuple[Cell, BaseProcess]] = {}
     try:
         while waiting or running:
@@ -280,25 +269,6 @@ def _run_cells(
         for _, process in running.values():
             process.terminate()
     return {cell: outcomes[cell.key] for cell in cells}
-
-
-def _context() -> Any:
-    """Choose processes that start with everything imported, where the platform can do so."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    from multiprocessing import forkserver  # not there on every platform
-
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(_PRELOADED))
-    if threading.current_thread() is threading.main_thread():
-        # Ctrl-C reaches all processes of a terminal. The server and what it starts inherit that they are
-        # to ignore it: this process ends them.
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        try:
-            forkserver.ensure_running()
-        finally:
-            signal.signal(signal.SIGINT, before)
-    return context
 
 
 def _stored(folder: Path, cell: Cell) -> dict[str, Any] | None:

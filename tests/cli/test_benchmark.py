@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anndata
@@ -17,7 +18,6 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from anndata import AnnData
 
@@ -175,3 +175,13 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(
     assert {path: path.stat().st_mtime_ns for path in done} == done
     assert len(list(folder.glob("cells/*.json"))) == 5
     assert {path.name for path in folder.iterdir()} == FILES
+
+
+def test_another_checkout_in_the_current_folder_is_not_imported(cells: Path, tmp_path: Path) -> None:
+    (tmp_path / "diffaug_bio").mkdir()
+    (tmp_path / "diffaug_bio" / "__init__.py").write_text("raise RuntimeError('the wrong one')\n")
+    script = Path(sys.executable).with_name("diffaug-bio")  # which, unlike `python -m`, leaves it out
+    arguments = ["benchmark", cells, "--label-key", "cluster", "--methods", "pca", *OPTIONS, "-o", "out"]
+    done = subprocess.run([script, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "PCA of the same width" in done.stdout
