@@ -159,7 +159,8 @@ def recombine(tokens: Tensor, before: Tensor, after: Tensor, *, generator: torch
     draws = torch.rand((2, *tokens.shape), generator=generator, device=tokens.device)
     base = tokens.long().clamp_max(N_BASES - 1)[..., None]
     old, new = before.gather(2, base)[..., 0], after.gather(2, base)[..., 0]
-    kept = (draws[0] * old < new) | (tokens >= N_BASES)
+    # Odds that are 0 in float32, and stay 0, pass the second comparison alone.
+    kept = (draws[0] * old < new) | (old <= new) | (tokens >= N_BASES)
     gained = (after - before).clamp_min(0).cumsum(2)
     other = (gained <= draws[1, ..., None] * gained[..., -1:]).sum(2).clamp_max(N_BASES - 1)
     return torch.where(kept, tokens, other.to(tokens.dtype))
