@@ -133,7 +133,8 @@ class Convolutions(nn.Module):
         every = torch.arange(self.n_segments, device=hidden.device)
         belongs = (segment[..., None] == every) * present.transpose(1, 2)  # (batch, length / 4, n_segments)
         means = hidden.float() @ belongs / belongs.sum(1, keepdim=True).clamp_min(1)
-        largest = hidden.float().masked_fill(present == 0, -torch.inf).amax(2).clamp_min(-1e4)
+        largest = hidden.float().masked_fill(present == 0, -torch.inf).amax(2)
+        largest = largest.masked_fill(present.amax(2) == 0, 0.0)  # of no letters, nothing
         return torch.cat([means.flatten(1), largest], 1)
 
 

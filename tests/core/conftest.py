@@ -1,4 +1,4 @@
-"""Rows of three clusters, a configuration that trains in a tenth of a second, and single phases."""
+"""Rows and sequences of three clusters, configurations that train in a moment, and single phases."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from diffaug_bio._rows import front_end_of
+from diffaug_bio.config import FeatureConfig
 from diffaug_bio.core.batches import DenseRows, split_rows
-from diffaug_bio.core.generation import feature_limits
+from diffaug_bio.core.generation import code_rows, feature_limits
 from diffaug_bio.core.objectives import Objective, build_objective
 from diffaug_bio.core.phases import Fit
+from diffaug_bio.core.sequences import END, OTHER, SpectralFrontEnd
 from diffaug_bio.core.state import TrainState, build
 from diffaug_bio.core.trainer import train
+from diffaug_bio.features import fit_sequences
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from diffaug_bio.core.phases import EpochEnd
 
 N_ROWS, N_FEATURES = 110, 12
+LENGTH = 30  # of the longest sequence
 CPU = torch.device("cpu")
 
 
@@ -33,11 +38,44 @@ def tiny_config(tiny_config: DiffAugConfig) -> DiffAugConfig:
     return changed(tiny_config, train={"warmup_view": "gaussian", "view_strength": 0.5})
 
 
+@pytest.fixture
+def letters_config(tiny_config: DiffAugConfig) -> DiffAugConfig:
+    """Train the encoder of sequences, and their decoder."""
+    return changed(
+        tiny_config,
+        encoder={"kind": "cnn", "n_channels": 8, "kernel_size": 5, "n_blocks": 1, "n_segments": 3},
+        train={"warmup_view": "mutation", "view_strength": 0.2, "decoder_epochs": 2},
+    )
+
+
 def clustered_rows(n_rows: int = N_ROWS) -> Tensor:
     """Rows of three clusters, with columns of about unit variance."""
     generator = torch.Generator().manual_seed(0)
     centers = torch.randn((3, N_FEATURES), generator=generator)
     return centers[torch.arange(n_rows) % 3] + 0.5 * torch.randn((n_rows, N_FEATURES), generator=generator)
+
+
+def clustered_tokens(n_rows: int = N_ROWS, *, sharpness: float = 2.0) -> Tensor:
+    """Sequences of three clusters, each with shares of bases of its own at every position.
+
+    Some are shorter than others, and some letters are N.
+    """
+    generator = torch.Generator().manual_seed(0)
+    shares = (sharpness * torch.randn((3, LENGTH, 4), generator=generator)).softmax(2)
+    cluster = torch.arange(n_rows) % 3
+    drawn = torch.multinomial(shares[cluster].flatten(0, 1), 1, generator=generator)
+    tokens = drawn.reshape(n_rows, LENGTH).to(torch.uint8)
+    tokens[torch.rand(tokens.shape, generator=generator) < 0.03] = OTHER
+    tokens[torch.arange(LENGTH) >= LENGTH - torch.arange(n_rows)[:, None] % 7] = END
+    return tokens
+
+
+def front_end_for(tokens: Tensor, n_components: int = 8) -> SpectralFrontEnd:
+    """Fit the front end as an estimator does."""
+    features = fit_sequences(tokens.numpy(), FeatureConfig(n_components=n_components), seed=0)
+    front_end = front_end_of(features)
+    assert front_end is not None
+    return front_end
 
 
 def nearest(values: Tensor) -> Tensor:
@@ -58,6 +96,7 @@ def trained(
     seed: int = 0,
     precision: torch.dtype = torch.float32,
     callbacks: tuple[Callable[[EpochEnd], None], ...] = (),
+    front_end: SpectralFrontEnd | None = None,
 ) -> TrainState:
     """Run `train` with the defaults of these tests."""
     return train(
@@ -67,11 +106,24 @@ def trained(
         seed=seed,
         precision=precision,
         callbacks=callbacks,
+        front_end=front_end,
     )
 
 
+def trained_on_letters(
+    config: DiffAugConfig, *, tokens: Tensor | None = None, **settings: Any
+) -> TrainState:
+    """Run `train` on sequences."""
+    tokens = clustered_tokens() if tokens is None else tokens
+    return trained(config, rows=DenseRows(tokens), front_end=front_end_for(tokens.cpu()), **settings)
+
+
 def fit_and_state(
-    config: DiffAugConfig, *, values: Tensor | None = None, seed: int = 0
+    config: DiffAugConfig,
+    *,
+    values: Tensor | None = None,
+    seed: int = 0,
+    front_end: SpectralFrontEnd | None = None,
 ) -> tuple[Fit, TrainState]:
     """Prepare single phases as `train` does."""
     values = clustered_rows() if values is None else values
@@ -86,8 +138,8 @@ def fit_and_state(
         precision=torch.float32,
         callbacks=(),
     )
-    state = build(config, n_features=values.shape[1], seed=seed, device=CPU)
-    state.limits = feature_limits(fit.rows)
+    state = build(config, n_features=values.shape[1], seed=seed, device=CPU, front_end=front_end)
+    state.limits = feature_limits(code_rows(state, fit.rows))
     return fit, state
 
 
@@ -97,7 +149,8 @@ def objective_of(fit: Fit, state: TrainState) -> Objective:
         fit.config,
         state.encoder,
         state.projector,
-        n_features=fit.rows.shape[1],
+        state.codec,
+        n_codes=len(state.limits),
         seed=fit.seed,
         autocast=fit.autocast,
     )
