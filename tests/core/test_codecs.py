@@ -1,0 +1,183 @@
+"""Between rows and what the generator works on: features as they are, letters by a change of odds."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from torch import nn
+
+from diffaug_bio.core import state as networks_of
+from diffaug_bio.core.batches import DenseRows
+from diffaug_bio.core.codecs import FeatureCodec, SequenceCodec
+from diffaug_bio.core.generation import code_rows, decode, train_decoder
+from diffaug_bio.core.runtime import eval_mode, seeded_initialisation
+from diffaug_bio.core.sequences import END, N_BASES, OTHER
+from tests.core.conftest import (
+    LENGTH,
+    N_ROWS,
+    changed,
+    clustered_rows,
+    clustered_tokens,
+    fit_and_state,
+    front_end_for,
+    networks,
+    same,
+    snapshot,
+)
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from diffaug_bio.config import DiffAugConfig
+    from diffaug_bio.core.phases import Fit
+    from diffaug_bio.core.state import TrainState
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def untrained_codec(tokens: Tensor) -> SequenceCodec:
+    with seeded_initialisation(0):
+        return SequenceCodec(front_end_for(tokens), tokens.shape[1])
+
+
+def fit_on_letters(config: DiffAugConfig, tokens: Tensor | None = None) -> tuple[Fit, TrainState]:
+    tokens = clustered_tokens() if tokens is None else tokens
+    return fit_and_state(config, values=tokens, front_end=front_end_for(tokens))
+
+
+def trained_decoder(config: DiffAugConfig) -> tuple[SequenceCodec, TrainState]:
+    """Letters whose decoder alone was trained, for long enough to know the clusters."""
+    settings = {"decoder_epochs": 60, "learning_rate": 1e-2}
+    fit, state = fit_on_letters(changed(config, train=settings))
+    train_decoder(fit, state)
+    assert isinstance(state.codec, SequenceCodec)
+    return state.codec.eval().requires_grad_(requires_grad=False), state
+
+
+def test_features_are_their_own_code(tiny_config: DiffAugConfig) -> None:
+    codec, x = FeatureCodec(), clustered_rows()
+    assert codec.encode(x) is x
+    assert codec.decode(x, source=-x, generator=seeded()) is x
+    assert not list(codec.parameters())
+    fit, state = fit_and_state(tiny_config)
+    assert code_rows(state, fit.rows) is fit.rows
+    assert decode(state, x, fit.rows, generator=seeded()) is x
+    before = networks(state)
+    train_decoder(fit, state)  # of which there is none
+    assert same(networks(state), before)
+    assert state.history == []
+
+
+def test_codes_of_letters_are_components_of_the_front_end(letters_config: DiffAugConfig) -> None:
+    fit, state = fit_on_letters(letters_config)
+    codes = code_rows(state, fit.rows)
+    expected = front_end_for(clustered_tokens())(clustered_tokens())
+    assert codes.shape == (N_ROWS, 8)
+    assert torch.equal(codes.take(torch.arange(N_ROWS)), expected)
+
+
+def test_more_letters_than_a_block_are_coded_and_decoded_in_order(
+    letters_config: DiffAugConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit, state = fit_on_letters(letters_config)
+    whole = code_rows(state, fit.rows).take(torch.arange(N_ROWS))
+    monkeypatch.setattr(networks_of, "_BLOCK_ROWS", 7)
+    by_block = code_rows(state, fit.rows).take(torch.arange(N_ROWS))
+    # Products of matrices of other sizes add in another order.
+    torch.testing.assert_close(by_block, whole)
+    assert torch.equal(decode(state, by_block, fit.rows, generator=seeded()), clustered_tokens())
+
+
+def test_the_code_of_the_source_is_the_source(letters_config: DiffAugConfig) -> None:
+    tokens = clustered_tokens()
+    for codec in (untrained_codec(tokens), trained_decoder(letters_config)[0]):
+        for seed in range(3):
+            found = codec.decode(codec.encode(tokens), source=tokens, generator=seeded(seed))
+            assert torch.equal(found, tokens)
+            assert found.dtype == torch.uint8
+
+
+def test_a_code_of_another_cluster_brings_its_letters(letters_config: DiffAugConfig) -> None:
+    codec, _ = trained_decoder(letters_config)
+    tokens = clustered_tokens()
+    other = tokens.roll(-1, 0)  # of the next cluster
+    found = codec.decode(codec.encode(other), source=tokens, generator=seeded())
+    is_base = tokens < N_BASES
+    assert torch.equal(found[~is_base], tokens[~is_base])
+    profiles = torch.stack(
+        [torch.stack([(tokens[n::3] == base).float().mean(0) for base in range(4)], 1) for n in range(3)]
+    )
+    cluster = torch.arange(N_ROWS) % 3
+    places = torch.arange(LENGTH)
+
+    def likelihood(of: Tensor) -> float:
+        share = profiles[of][torch.arange(N_ROWS)[:, None], places, found.long().clamp_max(3)]
+        return float(share[is_base].mean())
+
+    assert likelihood((cluster + 1) % 3) > likelihood(cluster) > 0
+    assert likelihood((cluster + 1) % 3) > likelihood((cluster + 2) % 3)
+
+
+def test_a_seed_fixes_the_letters(letters_config: DiffAugConfig) -> None:
+    codec, _ = trained_decoder(letters_config)
+    tokens = clustered_tokens()
+    codes = codec.encode(tokens.roll(-1, 0))
+    first, again, other = (codec.decode(codes, source=tokens, generator=seeded(seed)) for seed in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_the_decoder_learns_letters_that_have_structure(letters_config: DiffAugConfig) -> None:
+    tokens = clustered_tokens()
+    codec, state = trained_decoder(letters_config)
+    with eval_mode(untrained := untrained_codec(tokens)):
+        # Nothing known yet: four bases of about the same odds.
+        assert float(untrained.loss(tokens)) == pytest.approx(math.log(4), abs=0.15)
+    assert float(codec.loss(tokens)) < 0.7 * math.log(4)
+    assert [event.phase for event in state.history] == ["decoder"] * len(state.history)
+    assert min(event.held_out_loss for event in state.history) < 0.85 * math.log(4)
+
+
+def test_other_letters_and_ends_are_left_out_of_the_loss() -> None:
+    tokens = clustered_tokens()
+    assert (tokens == OTHER).any()
+    assert (tokens == END).any()
+    codec = untrained_codec(tokens)
+    with torch.no_grad():
+        for parameter in codec.decoder.parameters():
+            parameter.add_(0.3 * torch.randn(parameter.shape, generator=seeded()))
+        odds = codec.decoder(codec.encode(tokens)).log_softmax(2)
+        by_letter = [
+            -float(odds[row, place, int(base)])
+            for row, letters in enumerate(tokens)
+            for place, base in enumerate(letters)
+            if base < N_BASES
+        ]
+        # A mean of some 3000 float32 numbers keeps five digits.
+        assert float(codec.loss(tokens)) == pytest.approx(sum(by_letter) / len(by_letter), rel=1e-5)
+
+
+def test_the_decoder_trains_and_nothing_else(letters_config: DiffAugConfig) -> None:
+    fit, state = fit_on_letters(letters_config)
+    others, decoder = networks(state), snapshot(state.codec)
+    front_end = snapshot(nn.ParameterList([state.codec.front_end.weight]))  # type: ignore[union-attr]
+    train_decoder(fit, state)
+    assert same(networks(state), others)
+    assert not same(snapshot(state.codec), decoder)
+    assert same(snapshot(nn.ParameterList([state.codec.front_end.weight])), front_end)  # type: ignore[union-attr]
+    assert all(not buffer.requires_grad for buffer in state.codec.buffers())
+
+
+def test_decoding_leaves_mode_and_gradients_alone(letters_config: DiffAugConfig) -> None:
+    fit, state = fit_on_letters(letters_config)
+    state.codec.train()
+    codes = code_rows(state, fit.rows).take(torch.arange(N_ROWS))
+    found = decode(state, codes, DenseRows(clustered_tokens()), generator=seeded())
+    assert not codes.requires_grad
+    assert not found.requires_grad
+    assert state.codec.training
