@@ -15,12 +15,14 @@ from diffaug_bio.config import (
     GeneratorConfig,
     LossConfig,
     TrainConfig,
-    WarmupView,
 )
+from diffaug_bio.config._sections import FeatureView, SequenceView
 from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from diffaug_bio.config import DataKind
 
 PRESETS = ["quick", "default", "paper"]
 README = "preset = 'quick'\n[encoder]\nn_latent = 64\nhidden = [32, 16]\n[train]\nlearning_rate = 1\n"
@@ -108,7 +110,10 @@ def test_toml_with_an_unknown_preset_is_an_error(tmp_path: Path) -> None:
             {"net": {}},
             r"test: unknown key net; the file may hold encoder, features, generator, loss, train",
         ),
-        ({"encoder": {"width": 3}}, r"test: unknown key encoder\.width; \[encoder\] may hold hidden, lin"),
+        (
+            {"encoder": {"width": 3}},
+            r"test: unknown key encoder\.width; \[encoder\] may hold hidden, kernel_size, kind, lin",
+        ),
         ({"encoder": 3}, r"`encoder` has to be a table \[encoder\], got 3"),
         ({"encoder": {"n_latent": "64"}}, r"`encoder\.n_latent` has to be a whole number, got '64'"),
         ({"encoder": {"n_latent": True}}, r"`encoder\.n_latent` has to be a whole number, got True"),
@@ -217,30 +222,84 @@ def test_updating_leaves_the_original_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("expression", "view", "strength", "n_components"),
-    [(True, "gaussian", 0.5, 50), (False, "neighbor_noise", 1.0, 128)],
+    ("kind", "other", "view", "strength", "n_components"),
+    [
+        ("expression", "measured", "gaussian", 0.5, 50),
+        ("measured", "expression", "neighbor_noise", 1.0, 128),
+    ],
     ids=["expression", "measured"],
 )
 def test_what_is_left_to_the_data_is_decided(
-    *, expression: bool, view: str, strength: float, n_components: int
+    kind: DataKind, other: DataKind, view: str, strength: float, n_components: int
 ) -> None:
-    config = DiffAugConfig().resolved(expression=expression)
+    config = DiffAugConfig().resolved(kind)
     assert (config.train.warmup_view, config.train.view_strength) == (view, strength)
     assert config.features.n_components == n_components
-    assert config.resolved(expression=not expression) == config
+    assert config.encoder.kind == "mlp"
+    assert config.resolved(other) == config
 
 
-@pytest.mark.parametrize("view", [view for view in get_args(WarmupView) if view != "auto"])
-def test_every_view_has_a_usual_strength_that_it_accepts(view: str) -> None:
+def test_what_sequences_leave_to_the_data_is_decided() -> None:
+    config = DiffAugConfig().resolved("sequence")
+    assert (config.train.warmup_view, config.train.view_strength) == ("mutation", 0.2)
+    assert (config.features.n_components, config.encoder.kind) == (256, "cnn")
+    assert config.resolved("sequence") == config
+
+
+@pytest.mark.parametrize("kind", ["expression", "measured"])
+@pytest.mark.parametrize("view", get_args(FeatureView))
+def test_every_view_of_features_has_a_usual_strength_that_it_accepts(view: str, kind: DataKind) -> None:
     config = DiffAugConfig().updated({"train": {"warmup_view": view}}, source="test")
-    strength = config.resolved("expression").train.view_strength
+    strength = config.resolved(kind).train.view_strength
     assert 0 < strength <= 1
-    assert config.resolved("measured").train.view_strength == strength
+    assert config.resolved("expression").train.view_strength == strength
+    with pytest.raises(
+        InputError, match=rf"'{view}' does not apply to sequences; take 'auto' or .*'shift'"
+    ):
+        config.resolved("sequence")
+
+
+@pytest.mark.parametrize("view", get_args(SequenceView))
+def test_every_view_of_sequences_has_a_usual_strength_that_it_accepts(view: str) -> None:
+    config = DiffAugConfig().updated({"train": {"warmup_view": view}}, source="test")
+    assert 0 < config.resolved("sequence").train.view_strength <= 1
+    with pytest.raises(InputError, match=rf"'{view}' does not apply to expression; .*'feature_mask'"):
+        config.resolved("expression")
+    with pytest.raises(InputError, match=rf"'{view}' does not apply to features; .*'neighbor_mix'"):
+        config.resolved("measured")
+
+
+@pytest.mark.parametrize(
+    ("encoder", "kind"), [("mlp", "sequence"), ("cnn", "expression"), ("cnn", "measured")]
+)
+def test_an_encoder_of_other_rows_is_refused(encoder: str, kind: DataKind) -> None:
+    config = DiffAugConfig().updated({"encoder": {"kind": encoder}}, source="test")
+    with pytest.raises(
+        InputError,
+        match=rf"encoder '{encoder}' does not fit the rows: 'cnn' embeds letters .*'mlp' features",
+    ):
+        config.resolved(kind)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("kernel_size", 8, "`kernel_size` has to be odd, so that a filter has a middle; got 8"),
+        ("n_segments", 0, "`n_segments` has to be above 0, got 0"),
+        ("n_channels", 0, "`n_channels` has to be above 0, got 0"),
+        ("n_blocks", -1, "`n_blocks` has to be at least 0, got -1"),
+    ],
+    ids=["even-filter", "no-segment", "no-channel", "negative-blocks"],
+)
+def test_shapes_that_no_convolution_has_are_refused(key: str, value: int, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        DiffAugConfig().updated({"encoder": {key: value}}, source="test")
 
 
 def test_what_was_set_is_not_decided_anew() -> None:
     given = {
         "features": {"n_components": 7},
+        "encoder": {"kind": "mlp"},
         "train": {"warmup_view": "neighbor_mix", "view_strength": 0.3},
     }
     config = DiffAugConfig().updated(given, source="test")

@@ -67,7 +67,7 @@ def test_rows_of_any_layout_and_type_are_embedded(counts: AnnData, fitted: DiffA
     originals, _ = fitted.generate_rows(counts.X)
     expected = fitted.encode_rows(originals)
     for rows in (np.asfortranarray(originals), originals.astype(np.float64)):
-        np.testing.assert_array_equal(fitted.encode_rows(rows), expected)  # type: ignore[arg-type]
+        np.testing.assert_array_equal(fitted.encode_rows(rows), expected)
     np.testing.assert_array_equal(fitted.encode_rows(originals[::2]), fitted.encode_rows(originals)[::2])
 
 

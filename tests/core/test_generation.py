@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 def test_loss_of_the_generator_falls(tiny_config: DiffAugConfig) -> None:
     config = changed(tiny_config, train={"generator_epochs": 40, "learning_rate": 1e-2})
     fit, state = fit_and_state(config)
-    train_generator(fit, state, standardise_conditions(fit, state), round_=1)
+    train_generator(fit, state, fit.rows, standardise_conditions(fit, state), round_=1)
     assert state.history[-1].loss < 0.8 * state.history[0].loss
 
 
@@ -58,8 +58,10 @@ def test_generated_rows_resemble_their_own_row_where_training_shows_conditions(
     )
     fit, state = fit_and_state(config)
     conditions = standardise_conditions(fit, state)
-    train_generator(fit, state, conditions, round_=1)
-    distances = torch.cdist(generate_bank(fit, state, conditions, round_=1).values, clustered_rows())
+    train_generator(fit, state, fit.rows, conditions, round_=1)
+    distances = torch.cdist(
+        generate_bank(fit, state, fit.rows, conditions, round_=1).values, clustered_rows()
+    )
     assert low < float(distances.diagonal().mean() / distances.mean()) < high
 
 
@@ -67,7 +69,7 @@ def test_encoder_is_frozen_while_the_generator_trains(tiny_config: DiffAugConfig
     fit, state = fit_and_state(tiny_config)
     conditions = standardise_conditions(fit, state)
     before, denoiser = snapshot(state.encoder, state.projector), snapshot(state.denoiser)
-    train_generator(fit, state, conditions, round_=1)
+    train_generator(fit, state, fit.rows, conditions, round_=1)
     assert same(snapshot(state.encoder, state.projector), before)
     assert not same(snapshot(state.denoiser), denoiser)
 
@@ -75,7 +77,7 @@ def test_encoder_is_frozen_while_the_generator_trains(tiny_config: DiffAugConfig
 def test_averaged_denoiser_follows_the_trained_one(tiny_config: DiffAugConfig) -> None:
     fit, state = fit_and_state(tiny_config)
     before = snapshot(state.averaged_denoiser)
-    train_generator(fit, state, standardise_conditions(fit, state), round_=1)
+    train_generator(fit, state, fit.rows, standardise_conditions(fit, state), round_=1)
     assert not same(snapshot(state.averaged_denoiser), before)
     assert not same(snapshot(state.averaged_denoiser), snapshot(state.denoiser))
     assert all(not parameter.requires_grad for parameter in state.averaged_denoiser.parameters())
@@ -122,7 +124,9 @@ def test_bank_is_one_new_row_for_each_row(
     generator = {"sampler": sampler, "prediction": prediction, "guidance": guidance, "schedule": "linear"}
     fit, state = fit_and_state(changed(tiny_config, generator=generator))
     conditions = standardise_conditions(fit, state)
-    first, second = (generate_bank(fit, state, conditions, round_=round_).values for round_ in (1, 2))
+    first, second = (
+        generate_bank(fit, state, fit.rows, conditions, round_=round_).values for round_ in (1, 2)
+    )
     assert first.shape == (N_ROWS, N_FEATURES)
     assert first.isfinite().all()
     assert not torch.isclose(first, second).all(1).any()
@@ -132,7 +136,7 @@ def test_more_rows_than_a_block_are_generated_in_order(tiny_config: DiffAugConfi
     values = clustered_rows(8200)
     settings = {"n_sampling_steps": 1, "noising": 1 / 50}
     fit, state = fit_and_state(changed(tiny_config, generator=settings), values=values)
-    bank = generate_bank(fit, state, standardise_conditions(fit, state), round_=1).values
+    bank = generate_bank(fit, state, fit.rows, standardise_conditions(fit, state), round_=1).values
     assert bank.shape == values.shape
     # Step 0 hardly noises a row, so what is generated lies near it.
     assert float((bank - values).abs().mean()) < 0.1 * float((bank - values.flip(0)).abs().mean())
@@ -146,8 +150,8 @@ def test_nothing_is_generated_beyond_the_range_of_the_rows(
     generator = {"schedule": schedule, "prediction": prediction, "n_steps": 1000}
     fit, state = fit_and_state(changed(tiny_config, generator=generator))
     conditions = standardise_conditions(fit, state)
-    train_generator(fit, state, conditions, round_=1)
-    bank = generate_bank(fit, state, conditions, round_=1).values
+    train_generator(fit, state, fit.rows, conditions, round_=1)
+    bank = generate_bank(fit, state, fit.rows, conditions, round_=1).values
     assert torch.isfinite(bank).all()
     assert (bank.abs() <= feature_limits(fit.rows)).all()
 
@@ -162,7 +166,9 @@ def test_a_larger_bank_begins_with_the_smaller_one(
     for size in (1, 2):
         config = changed(tiny_config, generator=settings, train={"bank_size": size})
         fit, state = trained_generator(config)
-        banks.append(generate_bank(fit, state, conditions_of(state, fit.rows, config), round_=1).values)
+        banks.append(
+            generate_bank(fit, state, fit.rows, conditions_of(state, fit.rows, config), round_=1).values
+        )
     assert banks[0].shape == (N_ROWS, N_FEATURES)
     assert banks[1].shape == (2 * N_ROWS, N_FEATURES)
     assert torch.equal(banks[1][:N_ROWS], banks[0])
@@ -216,7 +222,7 @@ def test_noise_on_conditions_changes_what_is_generated_and_no_noise_nothing(
 def trained_generator(config: DiffAugConfig) -> tuple[Fit, TrainState]:
     """A fit whose generator alone was trained."""
     fit, state = fit_and_state(changed(config, train={"learning_rate": 1e-2}))
-    train_generator(fit, state, standardise_conditions(fit, state), round_=1)
+    train_generator(fit, state, fit.rows, standardise_conditions(fit, state), round_=1)
     return fit, state
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from diffaug_bio.config import DiffAugConfig, Loss, WarmupView
+from diffaug_bio.config._sections import FeatureView
 from diffaug_bio.core.batches import DenseRows, HostRows
 from diffaug_bio.core.generation import generate_bank, standardise_conditions, train_generator
 from diffaug_bio.core.objectives import Objective
@@ -77,7 +78,7 @@ def test_every_loss_trains(tiny_config: DiffAugConfig, name: Loss) -> None:
     assert encode(state.encoder, DenseRows(clustered_rows())).isfinite().all()
 
 
-@pytest.mark.parametrize("view", get_args(WarmupView))
+@pytest.mark.parametrize("view", ["auto", *get_args(FeatureView)])
 def test_every_view_trains(tiny_config: DiffAugConfig, view: WarmupView) -> None:
     state = trained(changed(tiny_config, train={"warmup_view": view}), neighbors=nearest(clustered_rows()))
     assert encode(state.encoder, DenseRows(clustered_rows())).isfinite().all()
@@ -168,10 +169,10 @@ def test_generated_rows_change_the_encoder_and_none_are_taken_at_fraction_zero(
 
 
 def shown_pairs(
-    config: DiffAugConfig, *, bank: Tensor | None, values: Tensor
+    config: DiffAugConfig, *, bank: Tensor | None, values: Tensor, view_strength: float = 0.0
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Rows, first and other views that an objective is shown in the training batches of one phase."""
-    fit, state = fit_and_state(changed(config, train={"view_strength": 0.0}), values=values)
+    fit, state = fit_and_state(changed(config, train={"view_strength": view_strength}), values=values)
     network = nn.Linear(N_FEATURES, 1)
     seen: list[tuple[Tensor, ...]] = []
 
@@ -215,6 +216,24 @@ def test_generated_rows_are_taken_whole_and_as_often_as_asked_for(
         assert float(together.float().mean()) == pytest.approx(0.09, abs=0.03)
 
 
+@pytest.mark.parametrize("on_generated", [True, False], ids=["on-all", "on-rows-alone"])
+def test_the_hand_made_view_is_put_on_generated_rows_only_where_asked_for(
+    tiny_config: DiffAugConfig, *, on_generated: bool
+) -> None:
+    values = clustered_rows(2000)
+    settings = {"generated_views": "both", "view_on_generated": on_generated}
+    config = changed(tiny_config, train=settings)
+    x, first, other = shown_pairs(config, bank=values + 100.0, values=values, view_strength=0.5)
+    for view in (first, other):
+        is_generated = view[:, 0] > 50
+        noise = view - torch.where(is_generated[:, None], x + 100.0, x)
+        assert float(noise[~is_generated].std()) == pytest.approx(0.5, rel=0.03)  # of some 20 000 draws
+        if on_generated:
+            assert float(noise[is_generated].std()) == pytest.approx(0.5, rel=0.03)
+        else:
+            assert not noise[is_generated].any()
+
+
 def test_every_entry_of_the_bank_is_drawn_and_belongs_to_its_row(tiny_config: DiffAugConfig) -> None:
     values = clustered_rows(2000)
     settings = {"bank_size": 3, "generated_fraction": 1.0, "generated_views": "both"}
@@ -237,8 +256,8 @@ def test_the_bank_is_generated_anew_in_every_round(tiny_config: DiffAugConfig) -
     rounds = []
     for round_ in (1, 2):
         conditions = standardise_conditions(fit, state)
-        train_generator(fit, state, conditions, round_=round_)
-        bank = generate_bank(fit, state, conditions, round_=round_)
+        train_generator(fit, state, fit.rows, conditions, round_=round_)
+        bank = generate_bank(fit, state, fit.rows, conditions, round_=round_)
         train_encoder(fit, state, objective, bank=bank, round_=round_)
         rounds.append((conditions, bank.values))
     (first_conditions, first), (second_conditions, second) = rounds
@@ -286,7 +305,7 @@ def test_training_on_cuda_gives_finite_embeddings(
     tiny_config: DiffAugConfig, precision: torch.dtype
 ) -> None:
     rows = DenseRows(clustered_rows().cuda())
-    for view in get_args(WarmupView):
+    for view in get_args(FeatureView):
         config = changed(tiny_config, train={"warmup_view": view})
         state = trained(config, rows=rows, neighbors=nearest(rows.values), precision=precision)
         embedded = encode(state.encoder, rows)

@@ -127,8 +127,14 @@ def test_a_representation_is_embedded_as_it_is(
         ({"layer": "raw"}, r"no layer 'raw'; `\.layers` holds 'counts', 'logged'"),
         ({"use_rep": "X_umap"}, r"no 'X_umap' in `\.obsm`; it holds 'X_pca'"),
         ({"use_raw": True}, r"no `\.raw` in this AnnData; leave `use_raw` out"),
-        ({"layer": "counts", "use_rep": "X_pca"}, r"at most one of `layer`, `use_rep` and `use_raw`"),
-        ({"layer": "counts", "use_raw": True}, r"at most one of `layer`, `use_rep` and `use_raw`"),
+        (
+            {"layer": "counts", "use_rep": "X_pca"},
+            r"at most one of `layer`, `use_rep`, `use_raw` and `sequences`",
+        ),
+        (
+            {"layer": "counts", "use_raw": True},
+            r"at most one of `layer`, `use_rep`, `use_raw` and `sequences`",
+        ),
     ],
     ids=["layer", "representation", "raw", "layer and representation", "layer and raw"],
 )
