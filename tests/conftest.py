@@ -30,9 +30,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True)
 def _one_thread() -> None:
-    """Bits depend on the number of threads, and small matrices are fastest on one."""
+    """Bits depend on the number of threads, and small matrices are fastest on one.
+
+    Set before every test, since pynndescent sets it to that of all cores.
+    """
     torch.set_num_threads(1)
 
 
@@ -59,6 +62,30 @@ def tiny_config() -> DiffAugConfig:
         },
         source="tiny_config",
     )
+
+
+@pytest.fixture
+def letters_config(tiny_config: DiffAugConfig) -> DiffAugConfig:
+    """Take the encoder of sequences, and every phase runs in well under a second."""
+    return tiny_config.updated(
+        {
+            "encoder": {"kind": "cnn", "n_channels": 8, "kernel_size": 5, "n_blocks": 1, "n_segments": 3},
+            "train": {"decoder_epochs": 2},
+        },
+        source="letters_config",
+    )
+
+
+def clustered_dna(n_obs: int = 90, length: int = 40, *, unequal: bool = False, seed: int = 0) -> list[str]:
+    """Sequences of three clusters, each with shares of bases of its own at every position, and some N."""
+    rng = np.random.default_rng(seed)
+    shares = np.random.default_rng(0).dirichlet([0.5] * 4, size=(3, length))  # of all seeds the same
+    sequences = []
+    for number in range(n_obs):
+        letters = np.array([rng.choice(list("ACGT"), p=share) for share in shares[number % 3]])
+        letters[rng.random(length) < 0.02] = "N"
+        sequences.append("".join(letters[: length - number % 7] if unequal else letters))
+    return sequences
 
 
 @pytest.fixture

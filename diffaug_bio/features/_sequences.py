@@ -106,15 +106,15 @@ def fit_sequences(tokens: NDArray[np.uint8], config: FeatureConfig, *, seed: int
         chosen = np.random.default_rng(seed).choice(len(tokens), _FITTED_ROWS, replace=False)
         tokens = tokens[np.sort(chosen)]
     matrix = encode_spectra(tokens, levels)
-    mean = np.asarray(matrix.mean(0), np.float64).ravel()
-    variance = np.asarray(matrix.multiply(matrix).mean(0), np.float64).ravel() - mean**2
-    # Rounding leaves a constant column a variance just above 0.
-    varying = np.flatnonzero(variance > 1e-9 * np.maximum(mean, mean**2))
+    # A variance would not tell: rounding leaves that of a constant column just above 0, or below.
+    varying = np.flatnonzero((matrix.max(0) != matrix.min(0)).toarray())
     if len(varying) == 0:
         msg = "All sequences hold the same words, so there is nothing to learn. Give different sequences."
         raise InputError(msg)
-    widths = np.concatenate([np.full(n_bins * 4**k, n_bins * 4**k) for k, n_bins in levels])
-    std = np.sqrt(variance * widths)[varying]
+    mean = np.asarray(matrix.mean(0, dtype=np.float64)).ravel()[varying]
+    squares = np.asarray(matrix.multiply(matrix).mean(0, dtype=np.float64)).ravel()[varying]
+    widths = np.concatenate([np.full(n_bins * 4**k, n_bins * 4**k) for k, n_bins in levels])[varying]
+    std = np.sqrt(np.maximum(squares - mean**2, 1e-12) * widths)
     unfitted = FittedFeatures(
         state="continuous",
         n_vars=matrix.shape[1],
@@ -123,7 +123,7 @@ def fit_sequences(tokens: NDArray[np.uint8], config: FeatureConfig, *, seed: int
         front_end=True,
         selected=varying,
         medians=np.zeros(len(varying), np.float32),
-        mean=mean[varying].astype(np.float32),
+        mean=mean.astype(np.float32),
         std=std.astype(np.float32),
         center=np.zeros(len(varying), np.float32),
         components=np.zeros((len(varying), 0), np.float32),
