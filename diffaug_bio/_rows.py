@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from diffaug_bio._validation import check_size
+from diffaug_bio._validation import as_tokens, check_size, summarise
 from diffaug_bio.core.batches import DenseRows, HostRows
-from diffaug_bio.core.sequences import SpectralFrontEnd
-from diffaug_bio.features import FittedSequences, fit_features, fit_sequences
-from diffaug_bio.pp._state import data_kind
+from diffaug_bio.core.sequences import OTHER, SpectralFrontEnd
+from diffaug_bio.features import FittedSequences, fit_features, fit_sequences, nearest_rows
+from diffaug_bio.pp._state import check_like_training, data_kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,10 +48,56 @@ def fit_rows(
         If the matrix cannot be learned from, or does not suit the encoder.
     """
     if config.features.input_state == "sequence" or config.encoder.kind == "cnn":
+        config = config.resolved("sequence")
         check_size(matrix)
-        return fit_sequences(matrix, config.features, seed=seed), config.resolved("sequence")
+        return fit_sequences(as_tokens(matrix), config.features, seed=seed), config
     features = fit_features(matrix, config.features, seed=seed, feature_names=feature_names)
     return features, config.resolved(data_kind(features.state))
+
+
+def neighbors_of(
+    scores: NDArray[np.float32] | None, config: DiffAugConfig, *, seed: int, device: torch.device
+) -> torch.Tensor | None:
+    """Find the neighbors of each row by its components, where the configured view draws from them."""
+    if scores is None or config.train.warmup_view not in {"neighbor_noise", "neighbor_mix"}:
+        return None
+    n_threads = torch.get_num_threads()
+    found = nearest_rows(scores, config.train.n_neighbors, seed=seed)
+    torch.set_num_threads(n_threads)  # pynndescent sets that of all cores, for the whole process
+    return torch.from_numpy(found).to(device)
+
+
+def later_rows(
+    features: FittedFeatures | FittedSequences,
+    matrix: Matrix,
+    columns: NDArray[np.int64] | None,
+    *,
+    device: torch.device,
+    feature_names: Sequence[str] | None,
+    detected: bool,
+) -> Rows:
+    """Make rows of data that come after a fit, and refuse what is unlike those of the fit.
+
+    Parameters
+    ----------
+    features, matrix, columns, device
+        As for :func:`network_rows`.
+    feature_names
+        Of the columns, for errors.
+    detected
+        Whether what the input is was found out rather than declared.
+
+    Raises
+    ------
+    InputError
+        If the matrix is of another kind than that of the fit.
+    """
+    if isinstance(features, FittedSequences):
+        return network_rows(features, matrix, None, device, columns=columns)
+    summary = summarise(matrix, feature_names=feature_names)
+    check_like_training(matrix, summary, state=features.state, detected=detected)
+    scores = features.project(matrix, columns) if features.front_end else None
+    return network_rows(features, matrix, scores, device, columns=columns)
 
 
 def network_rows(
@@ -78,7 +124,10 @@ def network_rows(
         For each training feature its column in `matrix`; see :meth:`FittedFeatures.project`.
     """
     if isinstance(features, FittedSequences):
-        return DenseRows(torch.from_numpy(np.ascontiguousarray(matrix, np.uint8)).to(device))
+        tokens = as_tokens(matrix)
+        if columns is not None:  # a position that is missing is an unknown letter
+            tokens = np.where(columns < 0, np.uint8(OTHER), tokens[:, columns])
+        return DenseRows(torch.from_numpy(tokens).to(device))
     if features.front_end and scores is not None:
         return DenseRows(torch.from_numpy(scores).to(device))
 

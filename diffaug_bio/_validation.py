@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from diffaug_bio._blocks import Matrix
 
 MIN_ROWS = 3
+_LAST_TOKEN = 5  # past the end of a sequence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,28 @@ def as_matrix(X: object) -> Matrix:  # noqa: N803 - scikit-learn's name
         msg = f"Expected a matrix of real numbers, got values of type {matrix.dtype}."
         raise InputError(msg)
     return matrix
+
+
+def as_tokens(matrix: Matrix) -> NDArray[np.uint8]:
+    """Return tokens of sequences in one byte each; without a copy where they are that already.
+
+    Raises
+    ------
+    InputError
+        If the matrix holds no tokens.
+    """
+    remedy = "Make tokens with `diffaug_bio.pp.encode_tokens`."
+    if sparse.issparse(matrix) or not np.issubdtype(matrix.dtype, np.integer):
+        found = "a sparse matrix" if sparse.issparse(matrix) else f"values of type {matrix.dtype}"
+        msg = f"The encoder 'cnn' reads tokens, whole numbers in a dense matrix, and got {found}. {remedy}"
+        raise InputError(msg)
+    if matrix.size and not 0 <= matrix.min() <= matrix.max() <= _LAST_TOKEN:
+        msg = (
+            f"The encoder 'cnn' reads tokens from 0 to {_LAST_TOKEN}, and got some from {matrix.min()} to "
+            f"{matrix.max()}. {remedy}"
+        )
+        raise InputError(msg)
+    return np.ascontiguousarray(matrix, np.uint8)
 
 
 def column_names(X: object) -> list[str] | None:  # noqa: N803 - scikit-learn's name

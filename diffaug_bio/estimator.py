@@ -11,8 +11,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 
 from diffaug_bio._keys import CSV_PREFIX
-from diffaug_bio._rows import fit_rows, front_end_of, network_rows
-from diffaug_bio._validation import as_matrix, check_names, check_seed, column_names, summarise
+from diffaug_bio._rows import fit_rows, front_end_of, later_rows, neighbors_of, network_rows
+from diffaug_bio._validation import as_matrix, as_tokens, check_names, check_seed, column_names
 from diffaug_bio.checkpoint import ModelRecord, columns_of, load_model, rows_of, save_model
 from diffaug_bio.config import DiffAugConfig
 from diffaug_bio.core.batches import DenseRows
@@ -22,14 +22,7 @@ from diffaug_bio.core.runtime import resolve_device, resolve_precision, seeded_g
 from diffaug_bio.core.state import encode, from_arrays, to_arrays
 from diffaug_bio.core.trainer import train
 from diffaug_bio.errors import CheckpointError, InputError
-from diffaug_bio.features import (
-    FittedSequences,
-    align_features,
-    from_record,
-    nearest_rows,
-    to_record,
-)
-from diffaug_bio.pp._state import check_like_training
+from diffaug_bio.features import FittedSequences, from_record, match_columns, to_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -142,15 +135,11 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         check_names(feature_names, matrix)
         features, config = fit_rows(matrix, config, seed=self.random_state, feature_names=feature_names)
         scores = None if isinstance(features, FittedSequences) else features.project(matrix)
-        neighbors = None
-        if scores is not None and config.train.warmup_view in {"neighbor_noise", "neighbor_mix"}:
-            found = nearest_rows(scores, config.train.n_neighbors, seed=self.random_state)
-            neighbors = torch.from_numpy(found).to(device)
         self.config_ = config
         self.state_: TrainState = train(
             network_rows(features, matrix, scores, device),
             config,
-            neighbors=neighbors,
+            neighbors=neighbors_of(scores, config, seed=self.random_state, device=device),
             seed=self.random_state,
             precision=precision,
             callbacks=callbacks,
@@ -205,7 +194,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         random_state: int = 0,
         feature_names: Sequence[str] | None = None,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Generate a row of the same meaning from each row, in the space that the networks see.
+        """Generate a row of the same meaning from each row, in the space that the generator sees.
 
         Parameters
         ----------
@@ -216,8 +205,8 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
         Returns
         -------
-        The preprocessed rows (principal components, or standardised features without a front end), and
-        what was generated from each. Shape of both: `(n_obs, features_.n_features)`.
+        The preprocessed rows (principal components, or standardised features without a front end; of
+        sequences always components), and what was generated from each. Shape of both: `(n_obs, n_codes)`.
 
         Raises
         ------
@@ -272,7 +261,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             return codes
         rows = self._prepared(X, None)
         generator = seeded_generator(random_state, rows.device, "letters")
-        held = torch.from_numpy(np.ascontiguousarray(codes)).to(rows.device)
+        held = torch.from_numpy(np.ascontiguousarray(codes, np.float32)).to(rows.device)
         decoded = decode(self.state_.to(rows.device), held, rows, generator=generator)
         return cast("NDArray[np.generic]", decoded.cpu().numpy())
 
@@ -290,8 +279,9 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         self._check_fitted()
         device = resolve_device(self.device)
-        kind = np.uint8 if isinstance(self.features_, FittedSequences) else np.float32
-        held = DenseRows(torch.from_numpy(np.ascontiguousarray(rows, kind)).to(device))
+        is_letters = isinstance(self.features_, FittedSequences)
+        known = as_tokens(rows) if is_letters else np.ascontiguousarray(rows, np.float32)
+        held = DenseRows(torch.from_numpy(known).to(device))
         encoder = self.state_.encoder.to(device)
         return cast("NDArray[np.float32]", encode(encoder, held).cpu().numpy())
 
@@ -337,12 +327,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         record = load_model(Path(folder))
         arrays = record.arrays
         try:
-            fitted = {
-                key.removeprefix(_FEATURES): value
-                for key, value in arrays.items()
-                if key.startswith(_FEATURES)
-            }
-            features = from_record(record.preprocessing, fitted)
+            features = from_record(record.preprocessing, arrays)
             state = from_arrays(
                 record.config, arrays, n_features=features.n_features, front_end=front_end_of(features)
             )
@@ -367,8 +352,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             Before :meth:`fit`.
         """
         self._check_fitted()
-        preprocessing, fitted = to_record(self.features_)
-        arrays = {f"{_FEATURES}{name}": value for name, value in fitted.items()}
+        preprocessing, arrays = to_record(self.features_)
         arrays |= to_arrays(self.state_)
         names = getattr(self, "feature_names_in_", None)
         return ModelRecord(
@@ -393,38 +377,22 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         feature_names = column_names(X) if feature_names is None else feature_names
         matrix = as_matrix(X)
         check_names(feature_names, matrix)
-        columns = self._columns(matrix, feature_names)
-        if isinstance(self.features_, FittedSequences):
-            return network_rows(self.features_, matrix, None, resolve_device(self.device))
-        check_like_training(
+        columns = match_columns(
+            matrix.shape[1],
+            feature_names,
+            n_training=self.n_features_in_,
+            training_names=getattr(self, "feature_names_in_", None),
+        )
+        return later_rows(
+            self.features_,
             matrix,
-            summarise(matrix, feature_names=feature_names),
-            state=self.features_.state,
+            columns,
+            device=resolve_device(self.device),
+            feature_names=feature_names,
             detected=self.config_.features.input_state == "auto",
         )
-        device = resolve_device(self.device)
-        scores = self.features_.project(matrix, columns) if self.features_.front_end else None
-        return network_rows(self.features_, matrix, scores, device, columns=columns)
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "state_"):
             msg = "This DiffAug is not fitted yet. Call `fit` first, or read one with `DiffAug.load`."
             raise NotFittedError(msg)
-
-    def _columns(self, matrix: Matrix, feature_names: Sequence[str] | None) -> NDArray[np.int64] | None:
-        """Where each training feature stands in new data, or None where all stand as in training."""
-        known = getattr(self, "feature_names_in_", None)
-        if feature_names is None or known is None:
-            if matrix.shape[1] != self.n_features_in_:
-                msg = (
-                    f"The data have {matrix.shape[1]} features, the model was fitted on "
-                    f"{self.n_features_in_}. Pass the same features, or names to match them by."
-                )
-                raise InputError(msg)
-            return None
-        if list(feature_names) == list(known):
-            return None
-        return align_features(feature_names, known)
-
-
-_FEATURES = "features."  # what names of the preprocessing's arrays start with

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
@@ -158,6 +159,15 @@ def test_neighbors_of_many_rows_leave_out_the_row_itself(monkeypatch: pytest.Mon
     found = nearest_rows(scores, 10, seed=0)
     assert found.shape == (200, 10)
     assert not (found == np.arange(200)[:, None]).any()
+
+
+def test_finding_neighbors_of_many_rows_leaves_the_number_of_threads_alone(
+    counts: AnnData, tiny_config: DiffAugConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("diffaug_bio.features._neighbors._EXACT_ROWS", 10)
+    config = tiny_config.updated({"train": {"warmup_view": "neighbor_mix"}}, source="test")
+    DiffAug(config, device="cpu").fit(counts.X)
+    assert torch.get_num_threads() == 1
 
 
 @pytest.mark.parametrize("n_rows", [3, 60])

@@ -7,7 +7,7 @@ fitting nor applying it makes a second copy of the matrix, and sparse rows stay 
 
 from __future__ import annotations
 
-from diffaug_bio.features._align import align_features
+from diffaug_bio.features._align import align_features, match_columns
 from diffaug_bio.features._axes import principal_axes
 from diffaug_bio.features._fit import fit_features
 from diffaug_bio.features._fitted import FittedFeatures, normalize
@@ -22,6 +22,7 @@ __all__ = [
     "fit_features",
     "fit_sequences",
     "from_record",
+    "match_columns",
     "nearest_rows",
     "normalize",
     "principal_axes",

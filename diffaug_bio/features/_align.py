@@ -20,6 +20,42 @@ logger = logging.getLogger(__name__)
 _MIN_SHARE, _GOOD_SHARE = 0.2, 0.8  # of the training features that new data have to hold
 
 
+def match_columns(
+    n_columns: int,
+    names: Sequence[str] | None,
+    *,
+    n_training: int,
+    training_names: Sequence[str] | None,
+) -> NDArray[np.int64] | None:
+    """Find where each training feature stands in new data, by name where both have names.
+
+    Parameters
+    ----------
+    n_columns, names
+        Features of the new data.
+    n_training, training_names
+        Features of the fit.
+
+    Returns
+    -------
+    As :func:`align_features`, or None where all stand as in the fit.
+
+    Raises
+    ------
+    InputError
+        If there are more or fewer, and no names to tell them by, or too few of them.
+    """
+    if names is None or training_names is None:
+        if n_columns != n_training:
+            msg = (
+                f"The data have {n_columns} features, the model was fitted on {n_training}. Pass the same "
+                "features, or names to match them by."
+            )
+            raise InputError(msg)
+        return None
+    return None if list(names) == list(training_names) else align_features(names, training_names)
+
+
 def align_features(names: Sequence[str], training_names: Sequence[str]) -> NDArray[np.int64]:
     """Find each training feature among the features of new data.
 

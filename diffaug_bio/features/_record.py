@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _ARRAYS = ("selected", "medians", "mean", "std", "center", "components")
+_PREFIX = "features."  # of the arrays' names in a model folder, beside those of networks
 
 
 def to_record(
@@ -27,13 +28,13 @@ def to_record(
     plain = {
         entry.name: getattr(features, entry.name) for entry in fields(features) if entry.name not in _ARRAYS
     }
-    return plain, {name: getattr(features, name) for name in _ARRAYS}
+    return plain, {f"{_PREFIX}{name}": getattr(features, name) for name in _ARRAYS}
 
 
 def from_record(
     plain: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
 ) -> FittedFeatures | FittedSequences:
-    """Rebuild what :func:`to_record` split.
+    """Rebuild what :func:`to_record` split; other arrays may be among them.
 
     Raises
     ------
@@ -46,4 +47,4 @@ def from_record(
             msg = "the spectra of sequences are features"
             raise TypeError(msg)
         return FittedSequences(n_vars=plain["n_vars"], spectra=spectra)
-    return FittedFeatures(**{**plain, **{name: arrays[name] for name in _ARRAYS}})
+    return FittedFeatures(**{**plain, **{name: arrays[f"{_PREFIX}{name}"] for name in _ARRAYS}})
