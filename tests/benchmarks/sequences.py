@@ -41,9 +41,9 @@ def main() -> None:
         reading = time.perf_counter() - started
         command = [sys.executable, "-m", "diffaug_bio.cli"]
         shared = ["--threads", str(arguments.threads), "--quiet"]
-        fit = ["fit", first, "-o", f"{folder}/run", "--encoder", arguments.encoder]
+        fit = ["fit", str(first), "-o", f"{folder}/run", "--encoder", arguments.encoder]
         subprocess.run([*command, *fit, "--config", f"{folder}/short.toml", *shared], check=True)
-        embed = ["embed", everything, "--model", f"{folder}/run", "-o", f"{folder}/out", "--json"]
+        embed = ["embed", str(everything), "--model", f"{folder}/run", "-o", f"{folder}/out", "--json"]
         done = subprocess.run([*command, *embed, *shared], check=True, capture_output=True, text=True)
     run = json.loads(done.stdout)
     seconds, n = run["seconds"], arguments.sequences

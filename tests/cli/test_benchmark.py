@@ -181,7 +181,8 @@ def test_another_checkout_in_the_current_folder_is_not_imported(cells: Path, tmp
     (tmp_path / "diffaug_bio").mkdir()
     (tmp_path / "diffaug_bio" / "__init__.py").write_text("raise RuntimeError('the wrong one')\n")
     script = Path(sys.executable).with_name("diffaug-bio")  # which, unlike `python -m`, leaves it out
-    arguments = ["benchmark", cells, "--label-key", "cluster", "--methods", "pca", *OPTIONS, "-o", "out"]
-    done = subprocess.run([script, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
+    arguments = ["benchmark", str(cells), "--label-key", "cluster", "--methods", "pca"]
+    command = [str(script), *arguments, *map(str, OPTIONS), "-o", "out"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "PCA of the same width" in done.stdout
