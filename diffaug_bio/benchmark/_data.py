@@ -67,8 +67,13 @@ class BenchmarkData:
         """What the matrix is, on which some defaults depend."""
         return data_kind(self.input_state)
 
-    def of_letters(self) -> Self:
+    def of_letters(self, fit_rows: NDArray[np.int64] | None = None) -> Self:
         """Return the same rows as tokens of their sequences.
+
+        Parameters
+        ----------
+        fit_rows
+            Rows whose longest sequence says how many tokens a row has; None takes all.
 
         Raises
         ------
@@ -78,7 +83,9 @@ class BenchmarkData:
         if self.sequences is None:
             msg = "it needs DNA sequences"
             raise InputError(msg)
-        return replace(self, matrix=encode_tokens(list(self.sequences)), input_state="sequence")
+        fitted = self.sequences if fit_rows is None else self.sequences[fit_rows]
+        tokens = encode_tokens(list(self.sequences), length=max(map(len, fitted)))
+        return replace(self, matrix=tokens, input_state="sequence")
 
     def declared(self, config: DiffAugConfig) -> DiffAugConfig:
         """Put what the matrix is into a configuration that leaves it open."""

@@ -107,7 +107,7 @@ def _fit_config(
     if config.encoder.kind == "cnn" and data.sequences is None:
         msg = "it needs DNA sequences"
         raise NotApplicableError(msg)
-    seen = data.of_letters() if config.encoder.kind == "cnn" else data
+    seen = data.of_letters(fit_rows) if config.encoder.kind == "cnn" else data
     matrix = seen.matrix if fit_rows is None else seen.matrix[fit_rows]
     model = DiffAug(seen.declared(config), random_state=seed, device="cpu", precision="float32")
     model.fit(matrix)

@@ -103,5 +103,5 @@ def _encoder_steps(model: DiffAug, n_fitted: int) -> int:
 
     settings = model.config_.train
     train_rows, _ = split_rows(n_fitted, settings.validation_fraction, seed=model.random_state)
-    n_epochs = sum(event.phase != "generator" for event in model.history_)
+    n_epochs = sum(event.phase in {"warm_up", "encoder"} for event in model.history_)
     return n_epochs * n_batches(len(train_rows), settings.batch_size)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import get_args
 
 import pytest
 
 from diffaug_bio.benchmark import METHODS, Method, choose_methods
 from diffaug_bio.benchmark._methods import DEFAULT_GROUPS, missing_extra
 from diffaug_bio.config import DiffAugConfig
+from diffaug_bio.config._sections import SequenceView
 from diffaug_bio.errors import InputError
 
 
@@ -47,6 +49,18 @@ def test_views_and_peers_have_no_generator(name: str) -> None:
     assert METHODS[name].changes["train"]["generated_views"] == "none"
 
 
+def test_methods_on_letters_are_one_with_a_generator_and_one_for_each_view() -> None:
+    chosen = choose_methods(["letters"])
+    assert all(method.changes["encoder"] == {"kind": "cnn"} for method in chosen.values())
+    with_generator = [
+        name for name, method in chosen.items() if method.changes["train"]["generated_views"] != "none"
+    ]
+    assert with_generator == ["cnn"]
+    views = {method.changes["train"]["warmup_view"] for name, method in chosen.items() if name != "cnn"}
+    assert views == set(get_args(SequenceView))
+    assert chosen["cnn"].changes["train"]["warmup_view"] == "auto"
+
+
 def test_no_two_methods_are_the_same() -> None:
     made_of = [str({**dataclasses.asdict(method), "title": "", "group": ""}) for method in METHODS.values()]
     assert len(set(made_of)) == len(METHODS)
@@ -60,7 +74,7 @@ def test_default_is_the_method_and_what_it_is_compared_with() -> None:
     chosen = choose_methods(["default"])
     assert {method.group for method in chosen.values()} == set(DEFAULT_GROUPS)
     assert "diffaug" in chosen
-    assert not {"paper", "scvi", "rounds_2", "feature_swap"} & set(chosen)
+    assert not {"paper", "scvi", "rounds_2", "feature_swap", "cnn"} & set(chosen)
 
 
 def test_methods_come_once_and_in_the_order_of_the_table() -> None:
@@ -75,7 +89,8 @@ def test_methods_come_once_and_in_the_order_of_the_table() -> None:
 
 def test_an_unknown_method_is_an_error_that_lists_methods_and_groups() -> None:
     with pytest.raises(
-        InputError, match=r"no method 'umap'\. Methods are diffaug, .*, paper; groups .* default, ablations"
+        InputError,
+        match=r"no method 'umap'\. Methods are diffaug, .*, paper; .* default, ablations, .* letters, ",
     ):
         choose_methods(["pca", "umap"])
 
