@@ -164,6 +164,7 @@ class DiffAugConfig:
             self,
             features=self.features.resolved(kind),
             encoder=replace(self.encoder, kind=suitable),
+            generator=self.generator.resolved(kind),
             train=self.train.resolved(kind),
         )
 

@@ -135,6 +135,8 @@ class GeneratorConfig:
     """Standard deviation of noise added to the standardised condition, in training and in sampling."""
     noising: float = 1.0
     """Share of the schedule that sampling starts from: 1 is pure noise, less is the noised row itself."""
+    sequence_noising: float = 0.4
+    """The same for sequences, whose resolved configuration has it as `noising`."""
     guidance: float = 1.0
     """Classifier-free guidance; 1 is none, above 1 exaggerates the condition."""
     condition_dropout: float = 0.1
@@ -146,15 +148,20 @@ class GeneratorConfig:
         _require_positive(self, "width", "n_blocks", "n_steps", "n_sampling_steps")
         _require_at_least(self, 0, "condition_noise")
         _require_fraction(self, "condition_dropout", "ema_decay")
-        if not 0 < self.noising <= 1:
-            msg = f"`noising` is a share of the schedule above 0 and at most 1, got {self.noising!r}."
-            raise InputError(msg)
+        for name in ("noising", "sequence_noising"):
+            if not 0 < (share := getattr(self, name)) <= 1:
+                msg = f"`{name}` is a share of the schedule above 0 and at most 1, got {share!r}."
+                raise InputError(msg)
         if self.n_sampling_steps > self.n_steps:
             msg = (
                 f"`n_sampling_steps` is {self.n_sampling_steps}, more than the {self.n_steps} steps "
                 "of the schedule (`n_steps`)."
             )
             raise InputError(msg)
+
+    def resolved(self, kind: DataKind) -> Self:
+        """Decide what is left to the data; see :meth:`DiffAugConfig.resolved`."""
+        return replace(self, noising=self.sequence_noising if kind == "sequence" else self.noising)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,8 +215,6 @@ class TrainConfig:
     the encoder on hand-made views alone, for as many steps."""
     generated_fraction: float = 0.5
     """Chance that such a view is a generated row."""
-    view_on_generated: bool = True
-    """Whether the hand-made view is put on top of generated rows as well."""
     bank_size: int = 1
     """Rows generated from each row in a round, one of which is drawn each time."""
     min_steps: int = 200

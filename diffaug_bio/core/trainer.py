@@ -140,19 +140,13 @@ def train_encoder(
         x = fit.rows.take(indices)
         # Drawn with or without a bank, so that the views' own noise is the same either way.
         chance = torch.rand((len(x), 4), generator=generator, device=x.device)
-        settings = fit.config.train
-        n_generated = {"none": 0, "one": 1, "both": 2}[settings.generated_views] if bank is not None else 0
-        pair = []
-        # The other view is generated before the first one is.
-        for is_generated, drawn in ((n_generated > 1, chance[:, 2:]), (n_generated > 0, chance[:, :2])):
-            row, chosen = x, None
-            if bank is not None and is_generated:
-                row, chosen = _choose_generated(fit, bank, indices, x, drawn)
-            view = _simple_view(fit, indices, row, generator)
-            if chosen is not None and not settings.view_on_generated:
-                view = torch.where(chosen, row, view)
-            pair.append(view)
-        return objective.loss(x, torch.cat(pair))
+        first = other = x
+        if bank is not None:
+            other = _choose_generated(fit, bank, indices, x, chance[:, :2])
+            if fit.config.train.generated_views == "both":
+                first = _choose_generated(fit, bank, indices, x, chance[:, 2:])
+        views_of_rows = (_simple_view(fit, indices, view, generator) for view in (first, other))
+        return objective.loss(x, torch.cat(list(views_of_rows)))
 
     run_phase(
         fit,
@@ -166,18 +160,15 @@ def train_encoder(
     )
 
 
-def _choose_generated(
-    fit: Fit, bank: Rows, indices: Tensor, x: Tensor, chance: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Replace each row with probability `generated_fraction` by one generated from it, and say which.
+def _choose_generated(fit: Fit, bank: Rows, indices: Tensor, x: Tensor, chance: Tensor) -> Tensor:
+    """Replace each row with probability `generated_fraction` by one generated from it.
 
     `chance` holds two uniform numbers a row: one decides whether, one which.
     """
     settings = fit.config.train
     entry = (chance[:, 1] * settings.bank_size).long()
     generated = bank.take(entry * fit.rows.shape[0] + indices)
-    chosen = chance[:, :1] < settings.generated_fraction
-    return torch.where(chosen, generated, x), chosen
+    return torch.where(chance[:, :1] < settings.generated_fraction, generated, x)
 
 
 def _simple_view(fit: Fit, indices: Tensor, x: Tensor, generator: torch.Generator) -> Tensor:

@@ -216,22 +216,15 @@ def test_generated_rows_are_taken_whole_and_as_often_as_asked_for(
         assert float(together.float().mean()) == pytest.approx(0.09, abs=0.03)
 
 
-@pytest.mark.parametrize("on_generated", [True, False], ids=["on-all", "on-rows-alone"])
-def test_the_hand_made_view_is_put_on_generated_rows_only_where_asked_for(
-    tiny_config: DiffAugConfig, *, on_generated: bool
-) -> None:
+def test_the_hand_made_view_is_put_on_generated_rows_too(tiny_config: DiffAugConfig) -> None:
     values = clustered_rows(2000)
-    settings = {"generated_views": "both", "view_on_generated": on_generated}
-    config = changed(tiny_config, train=settings)
+    config = changed(tiny_config, train={"generated_views": "both"})
     x, first, other = shown_pairs(config, bank=values + 100.0, values=values, view_strength=0.5)
     for view in (first, other):
         is_generated = view[:, 0] > 50
         noise = view - torch.where(is_generated[:, None], x + 100.0, x)
-        assert float(noise[~is_generated].std()) == pytest.approx(0.5, rel=0.03)  # of some 20 000 draws
-        if on_generated:
-            assert float(noise[is_generated].std()) == pytest.approx(0.5, rel=0.03)
-        else:
-            assert not noise[is_generated].any()
+        for rows in (is_generated, ~is_generated):
+            assert float(noise[rows].std()) == pytest.approx(0.5, rel=0.03)  # of some 20 000 draws
 
 
 def test_every_entry_of_the_bank_is_drawn_and_belongs_to_its_row(tiny_config: DiffAugConfig) -> None:
