@@ -88,6 +88,9 @@ def command(
     from diffaug_bio.tl._embed import resolve_config
     from diffaug_bio.tl._matrix import MatrixChoice
 
+    kmers = kmer_encoding(k, canonical=canonical, bins=bins)
+    if kmers is not None:  # who says how words are counted wants them embedded
+        encoder = encoder or "mlp"
     resolved = resolve_config(preset, config, n_latent=n_latent, encoder=encoder)
     source = runs.DataSource(
         data=data,
@@ -95,7 +98,7 @@ def command(
         group_key=group_key,
         transpose=transpose,
         reference=reference,
-        kmers=kmer_encoding(k, canonical=canonical, bins=bins),
+        kmers=kmers,
     )
     with training_progress(quiet=quiet) as callbacks:
         result = runs.fit(

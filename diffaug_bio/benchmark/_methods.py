@@ -50,7 +50,8 @@ class Method:
 
 
 def _view(name: str) -> dict[str, dict[str, Any]]:
-    return {"train": {"generated_views": "none", "warmup_view": name, "view_strength": 0.0}}
+    train = {"generated_views": "none", "warmup_view": name, "view_strength": 0.0}
+    return {"encoder": {"kind": "mlp"}, "train": train}  # a view of features needs features
 
 
 def _peer(loss: str) -> dict[str, dict[str, Any]]:

@@ -165,7 +165,7 @@ def fit_model(
     from diffaug_bio.estimator import DiffAug
 
     config = config or DiffAugConfig()
-    choice = resolve_choice(adata, choice or MatrixChoice(), config.encoder.kind)
+    choice = resolve_choice(adata, choice or MatrixChoice(), config)
     matrix, names = choose_matrix(adata, choice)
     if config.features.input_state == "auto":
         features = dataclasses.replace(config.features, input_state=declared_state(adata, choice))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Self, get_args
 
 from diffaug_bio import __version__
 from diffaug_bio._keys import SEQUENCE_KEY, uns_key
 from diffaug_bio._validation import as_matrix, shorten
+from diffaug_bio.config import FeatureView
 from diffaug_bio.errors import InputError
 from diffaug_bio.pp import KmerEncoding, encode_tokens
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from diffaug_bio._blocks import Matrix
-    from diffaug_bio.config import DeclaredState
+    from diffaug_bio.config import DeclaredState, DiffAugConfig
     from diffaug_bio.estimator import DiffAug
 
 logger = logging.getLogger(__name__)
@@ -122,40 +123,51 @@ def choose_matrix(
     return as_matrix(adata.X), _unique(adata.var_names)
 
 
-def resolve_choice(
-    adata: AnnData, choice: MatrixChoice, encoder: Literal["auto", "mlp", "cnn"]
-) -> MatrixChoice:
+def resolve_choice(adata: AnnData, choice: MatrixChoice, config: DiffAugConfig) -> MatrixChoice:
     """Decide between letters and counted words, where the data are sequences and nothing else is asked for.
 
-    Letters (`"cnn"`) are taken where all sequences are of one length: such sets are cut around a site, and
-    where a letter stands means something. Of other lengths words are counted (`"mlp"`).
+    Letters (the encoder `"cnn"`) are taken where all sequences are of one length: such sets are cut around
+    a site, and where a letter stands means something. Of other lengths, or for a view of features, words
+    are counted (`"mlp"`).
 
     Raises
     ------
     InputError
         If letters are asked for, but there are none.
     """
-    if choice != MatrixChoice() or SEQUENCE_KEY not in adata.obs or _KMERS_KEY not in adata.uns:
-        if encoder == "cnn" and not choice.sequences:
-            msg = (
-                "The encoder 'cnn' reads letters of sequences, and these data have none in "
-                f"`.obs[{SEQUENCE_KEY!r}]`, or another matrix was asked for. Read a FASTA file, or make "
-                "the data with `diffaug_bio.io.from_sequences`."
-            )
-            raise InputError(msg)
-        return choice
-    if encoder == "auto":
-        one_length = adata.obs[SEQUENCE_KEY].astype(str).str.len().nunique() == 1
-        encoder = "cnn" if one_length else "mlp"
-        logger.info(
-            "The sequences are of %s: the encoder is %r, on %s.",
-            "one length" if one_length else "different lengths",
-            encoder,
-            "their letters" if one_length else "counted words",
+    encoder, has_letters = config.encoder.kind, SEQUENCE_KEY in adata.obs
+    if encoder == "cnn" and not choice.sequences and (choice != MatrixChoice() or not has_letters):
+        msg = (
+            "The encoder 'cnn' reads letters of sequences, and these data have none in "
+            f"`.obs[{SEQUENCE_KEY!r}]`, or another matrix was asked for. Read a FASTA file, or make "
+            "the data with `diffaug_bio.io.from_sequences`."
         )
+        raise InputError(msg)
+    if choice != MatrixChoice() or not has_letters:
+        return choice
     if encoder == "cnn":
         return MatrixChoice(sequences=True)
+    if _KMERS_KEY not in adata.uns:  # letters beside features of another kind
+        return choice
+    if encoder == "auto" and _suits_letters(adata, config):
+        return MatrixChoice(sequences=True)
     return MatrixChoice(kmers=KmerEncoding.from_dict(adata.uns[_KMERS_KEY], source="`.uns`"))
+
+
+def _suits_letters(adata: AnnData, config: DiffAugConfig) -> bool:
+    """Whether the encoder of letters is to be taken, which is said in the log."""
+    one_length = adata.obs[SEQUENCE_KEY].astype(str).str.len().nunique() == 1
+    of_features = config.train.warmup_view in get_args(FeatureView)
+    view = f", and the view {config.train.warmup_view!r} is one of features" if of_features else ""
+    suits = one_length and not of_features
+    logger.info(
+        "The sequences are of %s%s: the encoder is %r, on %s.",
+        "one length" if one_length else "different lengths",
+        view,
+        "cnn" if suits else "mlp",
+        "their letters" if suits else "counted words",
+    )
+    return suits
 
 
 def declared_state(adata: AnnData, choice: MatrixChoice) -> DeclaredState:
