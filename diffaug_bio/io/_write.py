@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import re
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from diffaug_bio._files import write_bytes
 from diffaug_bio._keys import CSV_PREFIX, SEQUENCE_KEY
-from diffaug_bio._validation import shorten
+from diffaug_bio._validation import check_unique, shorten
 from diffaug_bio.errors import InputError
+from diffaug_bio.io._sequences import MEAN_QUALITY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     import numpy as np
     from anndata import AnnData
     from numpy.typing import NDArray
+
+_KEY = re.compile(r"[^\W\d_][\w.-]*")  # as the reader of headers knows them
 
 
 def write_embedding(path: Path, embedding: NDArray[np.float32], names: Iterable[str]) -> None:
@@ -43,7 +47,8 @@ def write_embedding(path: Path, embedding: NDArray[np.float32], names: Iterable[
 def write_fasta(path: Path, adata: AnnData) -> None:
     """Write the sequences of an AnnData as FASTA, annotations as `key=value` in the headers.
 
-    :func:`diffaug_bio.io.read` reads the same letters and annotations back.
+    :func:`diffaug_bio.io.read` reads the same letters and annotations back, these as text. The mean
+    quality of reads is left out: FASTA has no qualities.
 
     Parameters
     ----------
@@ -63,14 +68,11 @@ def write_fasta(path: Path, adata: AnnData) -> None:
             f"{shorten(adata.obs) or 'none'}. Write an .h5ad file instead."
         )
         raise InputError(msg)
-    others = adata.obs.drop(columns=SEQUENCE_KEY)
+    others = adata.obs.drop(columns=[SEQUENCE_KEY, MEAN_QUALITY], errors="ignore")
+    keys = _keys(others)
     annotations = [
-        " ".join(
-            _annotation(key, value)
-            for key, value in zip(others.columns, row, strict=True)
-            if pd.notna(value)
-        )
-        for row in others.itertuples(index=False, name=None)
+        " ".join(_annotation(key, value) for key, value in zip(keys, row, strict=True) if pd.notna(value))
+        for _, *row in others.itertuples(name=None)
     ]
     names = [str(name) for name in adata.obs_names]
     if unfit := [name for name in names if not name or any(letter.isspace() for letter in name)]:
@@ -83,13 +85,26 @@ def write_fasta(path: Path, adata: AnnData) -> None:
     )
     text = "".join(records).encode()
     # Without a time stamp, the same sequences give the same bytes.
-    write_bytes(path, gzip.compress(text, mtime=0) if path.name.endswith(".gz") else text)
+    write_bytes(path, gzip.compress(text, mtime=0) if path.suffix.lower() == ".gz" else text)
 
 
-def _annotation(key: object, value: object) -> str:
+def _keys(annotations: pd.DataFrame) -> list[str]:
+    """Name columns as keys that the reader of headers knows for such."""
+    keys = [str(name).replace(" ", "_") for name in annotations]
+    if unfit := [key for key in keys if not _KEY.fullmatch(key)]:
+        msg = (
+            f"The column {unfit[0]!r} cannot be a key in a FASTA header. Give it a name of letters, "
+            "digits, '_', '.' and '-' that starts with a letter."
+        )
+        raise InputError(msg)
+    check_unique(keys, what="keys of FASTA headers", remedy="Rename columns that differ only in a space.")
+    return keys
+
+
+def _annotation(key: str, value: object) -> str:
     """Write `key=value`, quoted if need be."""
-    key, text = str(key).replace(" ", "_"), str(value)
-    if '"' in text or "\n" in text:
+    text = str(value)
+    if any(letter in text for letter in '"\n\r'):
         msg = (
             f"The annotation {key!r} {text!r} cannot stand in a FASTA header. Remove quotes and line ends."
         )

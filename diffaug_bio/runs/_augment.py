@@ -65,7 +65,10 @@ def augment(
             "also with .gz."
         )
         raise InputError(msg)
-    if output.exists() and not (force and output.is_file()):
+    if output.is_dir():
+        msg = f"{output} exists and is a folder. Choose another output file."
+        raise InputError(msg)
+    if output.exists() and not force:
         msg = f"{output} exists already. Choose another output file, or overwrite it (`--force`)."
         raise InputError(msg)
     if not output.parent.is_dir():

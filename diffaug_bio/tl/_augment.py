@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from scipy import sparse
@@ -58,7 +58,7 @@ def augment(
     -------
     `n_views` rows for each of `adata`, the first view of all, then the second; `.obs` as that of the
     source, with its name in `.obs["source"]`, and `.obs["generated"]` true. Sequences are in
-    `.obs["sequence"]`, as :func:`diffaug_bio.io.read` gives them.
+    `.obs["sequence"]`, as :func:`diffaug_bio.io.read` gives them; of counted words there are no letters.
 
     Raises
     ------
@@ -98,16 +98,18 @@ def _view(adata: AnnData, model: DiffAug, *, seed: int) -> AnnData:
     choice = MatrixChoice.from_dict(model.source_)
     matrix, names = choose_matrix(adata, choice, length=model.n_features_in_)
     codes, generated = model.generate_rows(matrix, random_state=seed, feature_names=names)
-    obs = adata.obs.copy()
+    # Letters of the source are not those of what is generated.
+    obs = adata.obs.drop(columns=SEQUENCE_KEY, errors="ignore")
     obs["source"], obs["generated"] = adata.obs_names.astype(str), True
     obs.index = [f"{name}-generated-{seed}" for name in adata.obs_names]
     if isinstance(model.features_, FittedSequences):
         return _sequences(model.decode_rows(generated, matrix, random_state=seed), obs, adata)
-    values = _features(model.features_, matrix, generated - codes)
-    if choice.kmers is not None:
-        values = np.maximum(values, 0)
+    values = _features(model, matrix, names, generated - codes)
     result = anndata.AnnData(X=values, obs=obs)
     result.var_names = names
+    if choice.kmers is not None:
+        result.X = np.maximum(values, 0)
+        result.uns["kmers"] = choice.kmers.to_dict()
     return result
 
 
@@ -118,11 +120,12 @@ def _sequences(tokens: NDArray[np.generic], obs: pd.DataFrame, adata: AnnData) -
 
     kmers = KmerEncoding.from_dict(adata.uns["kmers"], source="`.uns`") if "kmers" in adata.uns else None
     letters = decode_tokens(np.asarray(tokens, np.uint8))
-    return from_sequences(letters, names=list(obs.index), obs=obs.drop(columns=SEQUENCE_KEY), kmers=kmers)
+    return from_sequences(letters, names=list(obs.index), obs=obs, kmers=kmers)
 
 
-def _features(features: FittedFeatures, matrix: Matrix, change: Floats) -> Floats:
+def _features(model: DiffAug, matrix: Matrix, names: list[str], change: Floats) -> Floats:
     """Add a change of the code to measured features; what no component holds stays as in the source."""
+    features = cast("FittedFeatures", model.features_)
     if features.state not in {"continuous", "scaled", "representation"} or not features.front_end:
         msg = (
             f"The model was fitted on {features.state} values, and generated rows cannot be turned back "
@@ -130,9 +133,15 @@ def _features(features: FittedFeatures, matrix: Matrix, change: Floats) -> Float
         )
         raise InputError(msg)
     dense = np.array(matrix.toarray() if sparse.issparse(matrix) else matrix, np.float32)
-    kept = dense[:, features.selected]
-    dense[:, features.selected] = np.where(np.isnan(kept), features.medians, kept)
+    # The data may hold the features in another order than the model, or lack some.
+    place = {name: column for column, name in enumerate(names)}
+    known = getattr(model, "feature_names_in_", names)
+    columns = np.array([place.get(known[number], -1) for number in features.selected])
+    held = columns >= 0
+    kept = dense[:, columns[held]]
+    kept = np.where(np.isnan(kept), features.medians[held], kept)
     # Components are orthogonal axes over one scale: the inverse is their transpose over its square.
     scale = np.square(features.components).sum(0)
-    dense[:, features.selected] += (change / scale) @ features.components.T * features.std
+    moved = (change / scale) @ features.components.T * features.std
+    dense[:, columns[held]] = kept + moved[:, held]
     return dense
