@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from diffaug_bio._files import staged_file
 from diffaug_bio.errors import InputError
 from diffaug_bio.runs._record import write_h5ad
-from diffaug_bio.runs._source import DataSource, read_source
+from diffaug_bio.runs._source import DataSource, read_for_model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,6 +56,7 @@ def augment(
         If the data do not fit the model, or the file cannot be written.
     """
     from diffaug_bio import io, tl
+    from diffaug_bio.estimator import DiffAug
 
     name = output.name.lower().removesuffix(".gz")
     is_fasta = name.endswith(_FASTA)
@@ -74,8 +75,9 @@ def augment(
     if not output.parent.is_dir():
         msg = f"There is no folder {output.parent} to write {output.name} into. Make it first."
         raise InputError(msg)
-    adata, _ = read_source(source)
-    generated = tl.augment(adata, model_folder, n_views=n_views, random_state=random_state, device=device)
+    model = DiffAug.load(model_folder, device=device)
+    adata = read_for_model(source, model)
+    generated = tl.augment(adata, model, n_views=n_views, random_state=random_state)
     if is_fasta:
         io.write_fasta(output, generated)
     else:

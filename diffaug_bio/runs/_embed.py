@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from diffaug_bio._files import staged_folder, write_json
 from diffaug_bio.runs._record import RUN_FILES, Clock, make_record, write_embedded
-from diffaug_bio.runs._source import DataSource, fingerprint, read_source
+from diffaug_bio.runs._source import DataSource, fingerprint, read_for_model
 from diffaug_bio.tl._matrix import MatrixChoice
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def embed(
     clock = Clock()
     with staged_folder(output, overwrite=force, known=RUN_FILES) as stage:
         model = DiffAug.load(model_folder, device=device)
-        adata, _ = read_source(source)
+        adata = read_for_model(source, model)
         digest = fingerprint(source)
         clock.lap("read")
         if choice == MatrixChoice():

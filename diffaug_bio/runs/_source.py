@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from diffaug_bio._validation import check_unique, shorten
 from diffaug_bio.errors import InputError
+from diffaug_bio.tl._matrix import MatrixChoice
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
+    from diffaug_bio.estimator import DiffAug
     from diffaug_bio.pp import KmerEncoding
 
 RECIPE_PREFIX = "recipe:"
@@ -78,6 +80,22 @@ def read_source(source: DataSource) -> tuple[AnnData, str | None]:
         msg = f"There is no label column {label_key!r} in `.obs`; it holds {shorten(adata.obs) or 'none'}."
         raise InputError(msg)
     return adata, label_key
+
+
+def read_for_model(source: DataSource, model: DiffAug) -> AnnData:
+    """Read data that a fitted model is to embed: words of sequences are counted as it counts them.
+
+    Raises
+    ------
+    InputError
+        As :func:`read_source`.
+    """
+    kmers = MatrixChoice.from_dict(model.source_).kmers
+    # An h5ad file holds words that are counted already; what differs is counted anew from its letters.
+    is_counted = source.data.endswith((".h5ad", ".h5")) or source.data.startswith(RECIPE_PREFIX)
+    if kmers is not None and not is_counted:
+        source = replace(source, kmers=kmers)
+    return read_source(source)[0]
 
 
 def fingerprint(source: DataSource) -> dict[str, object]:

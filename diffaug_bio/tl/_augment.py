@@ -50,7 +50,7 @@ def augment(
     n_views
         Observations to make of each.
     random_state
-        Seed of the noise.
+        Seed of the noise of the first view, one more of each further one.
     device
         Where a model is loaded to.
 
@@ -81,7 +81,8 @@ def augment(
         raise InputError(msg)
     if not isinstance(model, DiffAug):
         model = DiffAug.load(Path(model), device=device)
-    views = [_view(adata, model, seed=random_state + view) for view in range(n_views)]
+    _check_invertible(model)
+    views = [_view(adata, model, seed=(random_state + view) % 2**32) for view in range(n_views)]
     if len(views) == 1:
         return views[0]
     import anndata
@@ -89,6 +90,26 @@ def augment(
     together = anndata.concat(views, uns_merge="same")
     together.var = views[0].var
     return together
+
+
+def _check_invertible(model: DiffAug) -> None:
+    """Refuse a model whose generated rows cannot be turned back into features."""
+    features = model.features_
+    if isinstance(features, FittedSequences):
+        return
+    remedy = "`DiffAug.generate_rows` gives generated rows as the networks see them."
+    if features.state not in {"continuous", "scaled", "representation"}:
+        msg = (
+            f"The model was fitted on {features.state} values, and generated rows cannot be turned back "
+            f"into those yet. {remedy}"
+        )
+        raise InputError(msg)
+    if not features.front_end:
+        msg = (
+            "The model was fitted without a front end (`front_end = 'none'`), through which generated rows "
+            f"would be turned back. {remedy}"
+        )
+        raise InputError(msg)
 
 
 def _view(adata: AnnData, model: DiffAug, *, seed: int) -> AnnData:
@@ -126,12 +147,6 @@ def _sequences(tokens: NDArray[np.generic], obs: pd.DataFrame, adata: AnnData) -
 def _features(model: DiffAug, matrix: Matrix, names: list[str], change: Floats) -> Floats:
     """Add a change of the code to measured features; what no component holds stays as in the source."""
     features = cast("FittedFeatures", model.features_)
-    if features.state not in {"continuous", "scaled", "representation"} or not features.front_end:
-        msg = (
-            f"The model was fitted on {features.state} values, and generated rows cannot be turned back "
-            "into those yet. `DiffAug.generate_rows` gives them as the networks see them."
-        )
-        raise InputError(msg)
     dense = np.array(matrix.toarray() if sparse.issparse(matrix) else matrix, np.float32)
     # The data may hold the features in another order than the model, or lack some.
     place = {name: column for column, name in enumerate(names)}

@@ -324,3 +324,18 @@ def test_a_broken_file_leaves_nothing_where_it_was_to_be_embedded(
     result = call("embed", place / "bad.fa", "--model", place / "run", "-o", place / "new", *OPTIONS)
     fails(result, f"{place / 'bad.fa'} record 'p1' looks like a protein")
     assert not (place / "new").exists()
+
+
+def test_new_data_are_read_as_the_model_counts_words(
+    place: Path, fit: Callable[..., Result], call: Callable[..., Result]
+) -> None:
+    write_sequences(place / "short.fa", [*clustered_dna(N_OBS, LENGTH), "ACGT", "ACG"])
+    assert fit("short.fa", "--k", "3,5").code == 0
+    result = call("embed", place / "short.fa", "--model", place / "run", "-o", place / "new", *OPTIONS)
+    assert result.code == 0, result.err
+    # Of the records too short for five letters, none is embedded that was not fitted.
+    pd.testing.assert_frame_equal(
+        read_embedding(place / "new"), read_embedding(place / "run"), atol=1e-5, rtol=0
+    )
+    new, old = (anndata.read_h5ad(place / folder / "embedded.h5ad") for folder in ("new", "run"))
+    assert list(new.var_names) == list(old.var_names)
