@@ -28,6 +28,7 @@ Examples:
 @click.option(
     "--seed", type=click.IntRange(min=0, max=2**32 - 1), default=0, show_default=True, help="Seed."
 )
+@click.option("--transpose", is_flag=True, help="The table has features in rows, samples in columns.")
 @click.option("--reference", type=click.Path(), help="FASTA file that intervals are cut from.")
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
@@ -41,6 +42,7 @@ def command(
     output: str,
     views: int,
     seed: int,
+    transpose: bool,
     reference: str | None,
     force: bool,
     device: str,
@@ -58,7 +60,7 @@ def command(
     from diffaug_bio import runs
 
     generated = runs.augment(
-        runs.DataSource(data=data, reference=reference),
+        runs.DataSource(data=data, transpose=transpose, reference=reference),
         Path(model),
         Path(output),
         n_views=views,

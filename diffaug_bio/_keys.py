@@ -6,6 +6,8 @@ OBSM_KEY = "X_diffaug"
 CSV_PREFIX = "diffaug_"
 SEQUENCE_KEY = "sequence"
 """Column of `.obs` with the letters of sequences."""
+QUALITY_KEY = "mean_quality"
+"""Column of `.obs` with the mean quality of reads."""
 
 
 def uns_key(key_added: str) -> str:

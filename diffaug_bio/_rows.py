@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from diffaug_bio._validation import as_tokens, check_size, summarise
+from diffaug_bio._validation import as_tokens, check_shape, check_size, summarise
 from diffaug_bio.core.batches import DenseRows, HostRows
 from diffaug_bio.core.sequences import OTHER, SpectralFrontEnd
 from diffaug_bio.features import FittedSequences, fit_features, fit_sequences, nearest_rows
@@ -126,7 +126,7 @@ def network_rows(
     if isinstance(features, FittedSequences):
         tokens = as_tokens(matrix)
         if columns is not None:  # a position that is missing is an unknown letter
-            tokens = np.where(columns < 0, np.uint8(OTHER), tokens[:, columns])
+            tokens = as_tokens(np.where(columns < 0, np.uint8(OTHER), tokens[:, columns]))
         return DenseRows(torch.from_numpy(tokens).to(device))
     if features.front_end and scores is not None:
         return DenseRows(torch.from_numpy(scores).to(device))
@@ -135,6 +135,22 @@ def network_rows(
         return features.dense_rows(matrix[indices], columns)
 
     return HostRows(read, (matrix.shape[0], features.n_features), device)
+
+
+def held_rows(
+    features: FittedFeatures | FittedSequences, rows: NDArray[np.generic], device: torch.device
+) -> DenseRows:
+    """Hold rows that are preprocessed already.
+
+    Raises
+    ------
+    InputError
+        If they are no tokens where tokens are asked for, or of another width than the fit's.
+    """
+    is_letters = isinstance(features, FittedSequences)
+    known = as_tokens(rows) if is_letters else np.ascontiguousarray(rows, np.float32)
+    check_shape(known, (len(known), features.n_features), what="rows")
+    return DenseRows(torch.from_numpy(known).to(device))
 
 
 def front_end_of(features: FittedFeatures | FittedSequences) -> SpectralFrontEnd | None:

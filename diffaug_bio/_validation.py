@@ -78,7 +78,15 @@ def as_tokens(matrix: Matrix) -> NDArray[np.uint8]:
             f"{matrix.max()}. {remedy}"
         )
         raise InputError(msg)
-    return np.ascontiguousarray(matrix, np.uint8)
+    tokens = np.ascontiguousarray(matrix, np.uint8)
+    ended = tokens[:, :-1] == _LAST_TOKEN
+    if (ended & (tokens[:, 1:] != _LAST_TOKEN)).any():
+        msg = (
+            f"The tokens of a row end at its first {_LAST_TOKEN}, and in some rows letters follow one. "
+            f"{remedy}"
+        )
+        raise InputError(msg)
+    return tokens
 
 
 def column_names(X: object) -> list[str] | None:  # noqa: N803 - scikit-learn's name
@@ -184,6 +192,35 @@ def check_names(names: Sequence[str] | None, matrix: Matrix) -> None:
         msg = f"There are {len(names)} feature names for {matrix.shape[1]} columns; give one for each."
         raise InputError(msg)
     check_unique(names, what="feature names", remedy="Make them unique.")
+
+
+def check_generator(*, exists: bool) -> None:
+    """Refuse a model that cannot generate.
+
+    Raises
+    ------
+    InputError
+        If there is no generator.
+    """
+    if not exists:
+        msg = (
+            "This model has no generator: it was fitted with `rounds = 0` or `generated_views = 'none'`. "
+            "Fit one with a generator, as the presets do."
+        )
+        raise InputError(msg)
+
+
+def check_shape(values: NDArray[np.generic], shape: tuple[int, int], *, what: str) -> None:
+    """Refuse an array of another shape.
+
+    Raises
+    ------
+    InputError
+        If it has other rows or columns than are asked for.
+    """
+    if values.shape != shape:
+        msg = f"Expected {what} of shape {shape}, got {values.shape}."
+        raise InputError(msg)
 
 
 def check_seed(seed: object) -> None:

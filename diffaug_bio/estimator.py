@@ -11,17 +11,23 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 
 from diffaug_bio._keys import CSV_PREFIX
-from diffaug_bio._rows import fit_rows, front_end_of, later_rows, neighbors_of, network_rows
-from diffaug_bio._validation import as_matrix, as_tokens, check_names, check_seed, column_names
+from diffaug_bio._rows import fit_rows, front_end_of, held_rows, later_rows, neighbors_of, network_rows
+from diffaug_bio._validation import (
+    as_matrix,
+    check_generator,
+    check_names,
+    check_seed,
+    check_shape,
+    column_names,
+)
 from diffaug_bio.checkpoint import ModelRecord, columns_of, load_model, rows_of, save_model
 from diffaug_bio.config import DiffAugConfig
-from diffaug_bio.core.batches import DenseRows
 from diffaug_bio.core.generation import code_rows, conditions_of, decode, generate
 from diffaug_bio.core.phases import EpochEnd
 from diffaug_bio.core.runtime import resolve_device, resolve_precision, seeded_generator
 from diffaug_bio.core.state import encode, from_arrays, to_arrays
 from diffaug_bio.core.trainer import train
-from diffaug_bio.errors import CheckpointError, InputError
+from diffaug_bio.errors import CheckpointError
 from diffaug_bio.features import FittedSequences, from_record, match_columns, to_record
 
 if TYPE_CHECKING:
@@ -215,12 +221,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_seed(random_state)
         rows = self._prepared(X, feature_names)
-        if not self.has_generator:
-            msg = (
-                "This model has no generator: it was fitted with `rounds = 0` or `generated_views = "
-                "'none'`. Fit one with a generator, as the presets do."
-            )
-            raise InputError(msg)
+        check_generator(exists=self.has_generator)
         state = self.state_.to(rows.device)
         codes = code_rows(state, rows)
         generated = generate(
@@ -259,7 +260,9 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self._check_fitted()
         if not isinstance(self.features_, FittedSequences):
             return codes
+        check_generator(exists=self.has_generator)
         rows = self._prepared(X, None)
+        check_shape(codes, (rows.shape[0], self.features_.components.shape[1]), what="codes")
         generator = seeded_generator(random_state, rows.device, "letters")
         held = torch.from_numpy(np.ascontiguousarray(codes, np.float32)).to(rows.device)
         decoded = decode(self.state_.to(rows.device), held, rows, generator=generator)
@@ -279,9 +282,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         self._check_fitted()
         device = resolve_device(self.device)
-        is_letters = isinstance(self.features_, FittedSequences)
-        known = as_tokens(rows) if is_letters else np.ascontiguousarray(rows, np.float32)
-        held = DenseRows(torch.from_numpy(known).to(device))
+        held = held_rows(self.features_, rows, device)
         encoder = self.state_.encoder.to(device)
         return cast("NDArray[np.float32]", encode(encoder, held).cpu().numpy())
 
@@ -369,7 +370,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def has_generator(self) -> bool:
         """Whether a generator was trained."""
         self._check_fitted()
-        return self.config_.train.generated_views != "none" and self.config_.train.rounds > 0
+        return self.config_.train.has_generator
 
     def _prepared(self, X: Matrix, feature_names: Sequence[str] | None) -> Rows:  # noqa: N803
         """Rows for the networks, checked, with features in the order of the fit."""

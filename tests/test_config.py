@@ -243,7 +243,15 @@ def test_what_sequences_leave_to_the_data_is_decided() -> None:
     config = DiffAugConfig().resolved("sequence")
     assert (config.train.warmup_view, config.train.view_strength) == ("mutation", 0.2)
     assert (config.features.n_components, config.encoder.kind) == (256, "cnn")
+    assert config.generator.noising == 0.4
     assert config.resolved("sequence") == config
+
+
+def test_noising_that_was_set_holds_for_sequences_too() -> None:
+    config = DiffAugConfig().updated({"generator": {"noising": 0.7}}, source="test")
+    assert config.resolved("sequence").generator.noising == 0.7
+    pure = DiffAugConfig().updated({"generator": {"sequence_noising": 1.0}}, source="test")
+    assert pure.resolved("sequence").generator.noising == 1.0
 
 
 @pytest.mark.parametrize("kind", ["expression", "measured"])
@@ -284,7 +292,8 @@ def test_an_encoder_of_other_rows_is_refused(encoder: str, kind: DataKind) -> No
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("kernel_size", 8, "`kernel_size` has to be odd, so that a filter has a middle; got 8"),
+        ("kernel_size", 3, "`kernel_size` has to be .* at least 5, so that filters overlap; got 3"),
+        ("kernel_size", 8, "`kernel_size` has to be odd, so that a filter has a middle, .*; got 8"),
         ("n_segments", 0, "`n_segments` has to be above 0, got 0"),
         ("n_channels", 0, "`n_channels` has to be above 0, got 0"),
         ("n_blocks", -1, "`n_blocks` has to be at least 0, got -1"),

@@ -198,6 +198,10 @@ WRONG: dict[str, tuple[Any, str]] = {
         TOKENS.astype(np.float32),
         r"whole numbers in a dense matrix, and got values of type float32\. Make tokens",
     ),
+    "letters-after-the-end": (
+        np.where(np.arange(TOKENS.shape[1]) == 3, 5, np.minimum(TOKENS, 4)).astype(np.uint8),
+        r"The tokens of a row end at its first 5, and in some rows letters follow one\.",
+    ),
     "sparse": (sparse.csr_matrix(TOKENS), r"in a dense matrix, and got a sparse matrix\. Make tokens"),
     "letters": (np.array([list("ACGT")] * 9), r"Expected a matrix of real numbers, got values of type <U1"),
 }
@@ -310,3 +314,11 @@ def test_a_model_fitted_on_cuda_embeds_the_same_on_the_cpu(
     np.testing.assert_allclose(on_cpu.transform(TOKENS), model.transform(TOKENS), rtol=1e-2, atol=1e-2)
     codes = model.generate_rows(TOKENS)[1]
     assert model.decode_rows(codes, TOKENS).dtype == np.uint8
+
+
+def test_codes_and_rows_of_another_shape_are_refused(model: DiffAug) -> None:
+    codes, _ = model.generate_rows(TOKENS)
+    with pytest.raises(InputError, match=rf"Expected codes of shape \({len(TOKENS)}, "):
+        model.decode_rows(codes[:-1], TOKENS)
+    with pytest.raises(InputError, match=r"Expected rows of shape .*, got "):
+        model.encode_rows(TOKENS[:, :-1])

@@ -34,11 +34,11 @@ class Embedded:
 
     embedding: Floats
     """Of all rows, whatever rows were fitted. Shape: `(n_obs, width)`."""
-    features: FittedFeatures
-    """The preprocessing that was fitted for it."""
+    features: FittedFeatures | None
+    """The preprocessing of features that was fitted for it, if any."""
     model: DiffAug | None = None
     """The fitted model, where it is one of ours."""
-    matrix: Matrix = None
+    matrix: Matrix | None = None
     """What that model embeds: features, or tokens. Shape: `(n_obs, n_vars)`."""
 
 
@@ -111,9 +111,7 @@ def _fit_config(
     matrix = seen.matrix if fit_rows is None else seen.matrix[fit_rows]
     model = DiffAug(seen.declared(config), random_state=seed, device="cpu", precision="float32")
     model.fit(matrix)
-    features = model.features_
-    if isinstance(features, FittedSequences):  # all methods are held against the same features
-        features = preprocess(data, config, fit_rows=fit_rows, seed=seed)
+    features = None if isinstance(model.features_, FittedSequences) else model.features_
     return Embedded(
         embedding=model.transform(seen.matrix), features=features, model=model, matrix=seen.matrix
     )

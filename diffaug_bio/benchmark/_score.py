@@ -9,7 +9,7 @@ import numpy as np
 
 from diffaug_bio import metrics
 from diffaug_bio._process import peak_memory
-from diffaug_bio.benchmark._embedders import embed
+from diffaug_bio.benchmark._embedders import embed, preprocess
 from diffaug_bio.metrics._sample import sample_rows
 from diffaug_bio.tl._evaluate import score_generated
 
@@ -77,13 +77,17 @@ def score_method(
     )
     candidates = scored[test] if one_split else np.arange(data.n_obs)
     rows = candidates[sample_rows(len(candidates), _MAX_REFERENCE_ROWS, seed=seed)]
+    reference = result.features
+    if reference is None:  # all methods are held against the same features
+        fit_rows = scored[train] if held_out else None
+        reference = preprocess(data, method.configured(config), fit_rows=fit_rows, seed=seed)
     scores["trustworthiness"] = metrics.trustworthiness(
-        result.features.dense_rows(data.matrix[rows]), result.embedding[rows], seed=seed
+        reference.dense_rows(data.matrix[rows]), result.embedding[rows], seed=seed
     )
     if result.model is not None:
         n_fitted = len(train) if held_out else data.n_obs
         scores["encoder_steps"] = float(_encoder_steps(result.model, n_fitted))
-        if result.model.has_generator:
+        if result.model.has_generator and result.matrix is not None:
             fitted = scored[train] if held_out else np.arange(data.n_obs)
             quality = score_generated(
                 result.model,

@@ -40,6 +40,7 @@ _USUAL_VIEW: dict[DataKind, FeatureView | SequenceView] = {
     "measured": "neighbor_noise",
     "sequence": "mutation",
 }
+_LEAST_SPAN = 5
 _KINDS = {"expression": "expression", "measured": "features", "sequence": "sequences"}
 
 
@@ -90,7 +91,7 @@ class EncoderConfig:
     n_channels: int = 32
     """Of the convolutions (`"cnn"` only, as all below)."""
     kernel_size: int = 9
-    """Letters that a filter of the first layer spans; odd."""
+    """Letters that a filter of the first layer spans; odd, and at least 5, since they stand 4 apart."""
     n_blocks: int = 2
     """Residual blocks, each of twice the dilation of the one before."""
     n_segments: int = 8
@@ -102,8 +103,11 @@ class EncoderConfig:
     def __post_init__(self) -> None:
         _require_positive(self, "n_latent", "n_projection", "n_channels", "n_segments", "kernel_size")
         _require_at_least(self, 0, "n_blocks")
-        if self.kernel_size % 2 == 0:
-            msg = f"`kernel_size` has to be odd, so that a filter has a middle; got {self.kernel_size}."
+        if self.kernel_size % 2 == 0 or self.kernel_size < _LEAST_SPAN:
+            msg = (
+                f"`kernel_size` has to be odd, so that a filter has a middle, and at least {_LEAST_SPAN}, "
+                f"so that filters overlap; got {self.kernel_size}."
+            )
             raise InputError(msg)
         for name in ("hidden", "projector_hidden"):
             if any(width < 1 for width in getattr(self, name)):
@@ -136,7 +140,7 @@ class GeneratorConfig:
     noising: float = 1.0
     """Share of the schedule that sampling starts from: 1 is pure noise, less is the noised row itself."""
     sequence_noising: float = 0.4
-    """The same for sequences, whose resolved configuration has it as `noising`."""
+    """What sequences have as `noising` where that is left at 1."""
     guidance: float = 1.0
     """Classifier-free guidance; 1 is none, above 1 exaggerates the condition."""
     condition_dropout: float = 0.1
@@ -161,7 +165,8 @@ class GeneratorConfig:
 
     def resolved(self, kind: DataKind) -> Self:
         """Decide what is left to the data; see :meth:`DiffAugConfig.resolved`."""
-        return replace(self, noising=self.sequence_noising if kind == "sequence" else self.noising)
+        is_open = kind == "sequence" and self.noising == 1
+        return replace(self, noising=self.sequence_noising if is_open else self.noising)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,6 +255,11 @@ class TrainConfig:
                 f"got {self.view_strength}."
             )
             raise InputError(msg)
+
+    @property
+    def has_generator(self) -> bool:
+        """Whether a generator is trained."""
+        return self.generated_views != "none" and self.rounds > 0
 
     def resolved(self, kind: DataKind) -> Self:
         """Decide what is left to the data; see :meth:`DiffAugConfig.resolved`."""

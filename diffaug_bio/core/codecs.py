@@ -66,8 +66,16 @@ class SequenceCodec(nn.Module):
         before, after = (self.decoder(code).float().softmax(2) for code in (self.front_end(source), codes))
         return recombine(source, before, after, generator=generator)
 
-    def loss(self, x: Tensor) -> Tensor:
-        """Cross-entropy of the bases given their code, a scalar; shape of tokens `(batch, length)`."""
-        logits = self.decoder(self.front_end(x)).float()  # (batch, length, 4)
+    def loss(self, x: Tensor, codes: Tensor) -> Tensor:
+        """Cross-entropy of the bases of tokens given their codes, a scalar.
+
+        Parameters
+        ----------
+        x
+            Tokens. Shape: `(batch, length)`.
+        codes
+            What :meth:`encode` gives for them. Shape: `(batch, n_components)`.
+        """
+        logits = self.decoder(codes).float()  # (batch, length, 4)
         bases = torch.where(x < N_BASES, x, _UNKNOWN).long()
         return nn.functional.cross_entropy(logits.flatten(0, 1), bases.flatten(), ignore_index=_UNKNOWN)

@@ -132,7 +132,7 @@ class Convolutions(nn.Module):
         segment = (place * self.n_segments // present.sum(2).clamp_min(1)).long()  # (batch, length / 4)
         every = torch.arange(self.n_segments, device=hidden.device)
         belongs = (segment[..., None] == every) * present.transpose(1, 2)  # (batch, length / 4, n_segments)
-        means = hidden.float() @ belongs / belongs.sum(1, keepdim=True).clamp_min(1)
+        means = hidden @ belongs.to(hidden.dtype) / belongs.sum(1, keepdim=True).clamp_min(1)
         largest = hidden.float().masked_fill(present == 0, -torch.inf).amax(2)
         largest = largest.masked_fill(present.amax(2) == 0, 0.0)  # of no letters, nothing
         return torch.cat([means.flatten(1), largest], 1)

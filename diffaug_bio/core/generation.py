@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from diffaug_bio.core.state import TrainState
 
 
-def train_decoder(fit: Fit, state: TrainState) -> None:
+def train_decoder(fit: Fit, state: TrainState, codes: Rows) -> None:
     """Train the way back from codes to letters, where rows are sequences.
 
-    It depends on no other network, and so is trained once.
+    It depends on no other network, and so is trained once. `codes` are what :func:`code_rows` gives.
     """
     if not isinstance(codec := state.codec, SequenceCodec):
         return
@@ -36,7 +36,7 @@ def train_decoder(fit: Fit, state: TrainState) -> None:
     def loss(indices: Tensor, generator: torch.Generator) -> Tensor:
         x = fit.rows.take(indices)
         with fit.autocast():
-            return codec.loss(x)
+            return codec.loss(x, codes.take(indices))
 
     run_phase(
         fit,

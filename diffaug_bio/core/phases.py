@@ -31,7 +31,7 @@ class EpochEnd:
 
     phase: Phase
     round: int
-    """0 in the warm-up, then from 1."""
+    """0 in the warm-up and for the decoder, then from 1."""
     epoch: int
     """From 1."""
     n_epochs: int
@@ -242,9 +242,9 @@ def _progress(fit: Fit, *, phase: Phase, round_: int, epoch: int) -> float:
     warm_up, decoder, generator, encoder = (
         planned_epochs(name, n_train, fit.config) for name in ("warm_up", "decoder", "generator", "encoder")
     )
-    if settings.generated_views == "none":
+    if not settings.has_generator:
         generator = 0
-    if fit.config.encoder.kind != "cnn" or settings.generated_views == "none" or settings.rounds == 0:
+    if fit.config.encoder.kind != "cnn" or not settings.has_generator:
         decoder = 0
     total = warm_up + decoder + settings.rounds * (generator + encoder)
     if phase == "warm_up":

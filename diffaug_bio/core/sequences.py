@@ -65,7 +65,7 @@ def _shares(letters: Tensor, n_letters: Tensor, k: int, n_bins: int) -> Tensor:
         numbers = numbers * N_BASES + letter
         is_word &= letter < N_BASES
     place = torch.arange(starts, device=letters.device)
-    bins = place * n_bins // (n_letters - k + 1).clamp_min(1)
+    bins = (place * n_bins // (n_letters - k + 1).clamp_min(1)).clamp_max(n_bins - 1)
     n_columns = n_bins * N_BASES**k
     # What is no word goes into a column of its own, which is dropped.
     columns = torch.where(is_word, bins * N_BASES**k + numbers, n_columns)

@@ -106,9 +106,9 @@ def train(
         autocast=fit.autocast,
     )
     train_encoder(fit, state, objective, bank=None, round_=0)
-    has_generator = config.train.generated_views != "none" and config.train.rounds > 0
+    has_generator = config.train.has_generator
     if has_generator:
-        train_decoder(fit, state)
+        train_decoder(fit, state, codes)
     for round_ in range(1, config.train.rounds + 1):
         bank = None
         if has_generator:

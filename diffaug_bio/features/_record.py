@@ -24,7 +24,9 @@ def to_record(
     """Split fitted preprocessing into numbers and names, and arrays."""
     if isinstance(features, FittedSequences):
         plain, arrays = to_record(features.spectra)
-        return {"state": features.state, "n_vars": features.n_vars, "spectra": plain}, arrays
+        levels = [list(level) for level in features.levels]
+        kept = {"state": features.state, "n_vars": features.n_vars, "levels": levels, "spectra": plain}
+        return kept, arrays
     plain = {
         entry.name: getattr(features, entry.name) for entry in fields(features) if entry.name not in _ARRAYS
     }
@@ -46,5 +48,6 @@ def from_record(
         if not isinstance(spectra, FittedFeatures):
             msg = "the spectra of sequences are features"
             raise TypeError(msg)
-        return FittedSequences(n_vars=plain["n_vars"], spectra=spectra)
+        levels = tuple((k, n_bins) for k, n_bins in plain["levels"])
+        return FittedSequences(n_vars=plain["n_vars"], levels=levels, spectra=spectra)
     return FittedFeatures(**{**plain, **{name: arrays[f"{_PREFIX}{name}"] for name in _ARRAYS}})

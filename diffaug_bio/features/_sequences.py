@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 from scipy import sparse
 
+from diffaug_bio._blocks import row_blocks
 from diffaug_bio.errors import InputError
 from diffaug_bio.features._axes import principal_axes
 from diffaug_bio.features._fitted import FittedFeatures
@@ -39,6 +40,8 @@ class FittedSequences:
 
     n_vars: int
     """Positions of a row of tokens."""
+    levels: tuple[tuple[int, int], ...]
+    """Letters of a word and bins of position, for each resolution."""
     spectra: FittedFeatures
     """What is fitted to the spectra."""
 
@@ -52,14 +55,12 @@ class FittedSequences:
         """Principal axes of the spectra. Shape: `(n_columns, n_components)`."""
         return self.spectra.components
 
-    @property
-    def levels(self) -> tuple[tuple[int, int], ...]:
-        """Letters of a word and bins of position, for each resolution."""
-        return levels_of(self.n_vars)
-
     def project(self, tokens: NDArray[np.uint8]) -> Floats:
         """Map rows of tokens to components; shape `(n_obs, n_components)`."""
-        return self.spectra.project(encode_spectra(tokens, self.levels))
+        out = np.empty((len(tokens), self.components.shape[1]), np.float32)
+        for rows, block in row_blocks(tokens):
+            out[rows] = self.spectra.project(encode_spectra(block, self.levels))
+        return out
 
     def dense_rows(self, tokens: NDArray[np.uint8]) -> Floats:
         """Spectra, standardised; shape `(n_obs, n_selected)`."""
@@ -80,7 +81,7 @@ class FittedSequences:
 
     def widened(self, tokens: NDArray[np.uint8], width: int, *, seed: int) -> Self:
         """Refit with more components; see :meth:`FittedFeatures.widened`."""
-        matrix = encode_spectra(tokens, self.levels)
+        matrix = encode_spectra(_sampled(tokens, seed=seed), self.levels)
         return replace(self, spectra=self.spectra.widened(matrix, width, seed=seed))
 
 
@@ -102,10 +103,7 @@ def fit_sequences(tokens: NDArray[np.uint8], config: FeatureConfig, *, seed: int
         If all sequences are alike.
     """
     levels = levels_of(tokens.shape[1])
-    if len(tokens) > _FITTED_ROWS:
-        chosen = np.random.default_rng(seed).choice(len(tokens), _FITTED_ROWS, replace=False)
-        tokens = tokens[np.sort(chosen)]
-    matrix = encode_spectra(tokens, levels)
+    matrix = encode_spectra(_sampled(tokens, seed=seed), levels)
     # A variance would not tell: rounding leaves that of a constant column just above 0, or below.
     varying = np.flatnonzero((matrix.max(0) != matrix.min(0)).toarray())
     if len(varying) == 0:
@@ -131,7 +129,15 @@ def fit_sequences(tokens: NDArray[np.uint8], config: FeatureConfig, *, seed: int
     n_components = config.resolved("sequence").n_components
     center, components = principal_axes(matrix, unfitted, n_components=n_components, seed=seed)
     spectra = replace(unfitted, center=center, components=np.ascontiguousarray(components))
-    return FittedSequences(n_vars=tokens.shape[1], spectra=spectra)
+    return FittedSequences(n_vars=tokens.shape[1], levels=levels, spectra=spectra)
+
+
+def _sampled(tokens: NDArray[np.uint8], *, seed: int) -> NDArray[np.uint8]:
+    """Take the rows that the front end is fitted to."""
+    if len(tokens) <= _FITTED_ROWS:
+        return tokens
+    chosen = np.random.default_rng(seed).choice(len(tokens), _FITTED_ROWS, replace=False)
+    return tokens[np.sort(chosen)]
 
 
 def levels_of(length: int) -> tuple[tuple[int, int], ...]:

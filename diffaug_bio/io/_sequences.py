@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from diffaug_bio._keys import SEQUENCE_KEY
+from diffaug_bio._keys import QUALITY_KEY, SEQUENCE_KEY
 from diffaug_bio._validation import check_unique, shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.io._fastx import read_records, sequence_format
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MEAN_QUALITY = "mean_quality"
 _PHRED_ZERO = 33  # the letter that stands for quality 0 ("Phred+33", of all sequencers since 2011)
 _PHRED_LETTERS = bytes(range(_PHRED_ZERO, 127))
 # `key=value`, `key="two words"` or, as NCBI writes it, `[key=two words]`
@@ -108,7 +107,7 @@ def parse_sequences(path: Path) -> Records:
     keys = list(dict.fromkeys(key for annotation in annotations for key in annotation))
     logger.info("%s: keys in headers: %s.", path.name, shorten(keys) or "none")
     columns = {key: pd.Categorical([given.get(key) for given in annotations]) for key in keys}
-    means = {MEAN_QUALITY: np.array(qualities, np.float32)} if qualities else {}
+    means = {QUALITY_KEY: np.array(qualities, np.float32)} if qualities else {}
     return Records(
         origin=str(path),
         sequences=sequences,
@@ -136,7 +135,7 @@ def _annotations(text: str, path: Path, name: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for bracketed, of_bracketed, key, quoted, plain in _ANNOTATION.findall(text):
         key, value = bracketed or key, of_bracketed or quoted or plain  # noqa: PLW2901 - one of three
-        if key in {SEQUENCE_KEY, MEAN_QUALITY}:
+        if key in {SEQUENCE_KEY, QUALITY_KEY}:
             msg = (
                 f"{path} record {name!r} has the header key {key!r}, a name that is taken. Rename the key."
             )

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from diffaug_bio._files import write_bytes
-from diffaug_bio._keys import CSV_PREFIX, SEQUENCE_KEY
+from diffaug_bio._keys import CSV_PREFIX, QUALITY_KEY, SEQUENCE_KEY
 from diffaug_bio._validation import check_unique, shorten
 from diffaug_bio.errors import InputError
-from diffaug_bio.io._sequences import MEAN_QUALITY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -68,7 +67,7 @@ def write_fasta(path: Path, adata: AnnData) -> None:
             f"{shorten(adata.obs) or 'none'}. Write an .h5ad file instead."
         )
         raise InputError(msg)
-    others = adata.obs.drop(columns=[SEQUENCE_KEY, MEAN_QUALITY], errors="ignore")
+    others = adata.obs.drop(columns=[SEQUENCE_KEY, QUALITY_KEY], errors="ignore")
     keys = _keys(others)
     annotations = [
         " ".join(_annotation(key, value) for key, value in zip(keys, row, strict=True) if pd.notna(value))

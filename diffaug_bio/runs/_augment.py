@@ -57,6 +57,7 @@ def augment(
     """
     from diffaug_bio import io, tl
     from diffaug_bio.estimator import DiffAug
+    from diffaug_bio.features import FittedSequences
 
     name = output.name.lower().removesuffix(".gz")
     is_fasta = name.endswith(_FASTA)
@@ -76,6 +77,12 @@ def augment(
         msg = f"There is no folder {output.parent} to write {output.name} into. Make it first."
         raise InputError(msg)
     model = DiffAug.load(model_folder, device=device)
+    if is_fasta and not isinstance(model.features_, FittedSequences):
+        msg = (
+            f"The model generates features, not letters, which {output.name} would hold. Write an .h5ad "
+            "file, or fit with the encoder 'cnn'."
+        )
+        raise InputError(msg)
     adata = read_for_model(source, model)
     generated = tl.augment(adata, model, n_views=n_views, random_state=random_state)
     if is_fasta:

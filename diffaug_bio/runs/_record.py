@@ -63,6 +63,7 @@ def make_record(
     from diffaug_bio.core.runtime import resolve_device, resolve_precision
 
     record = model.record()
+    kmers = choice.kmers or source.kmers
     device = resolve_device(model.device)
     precision = resolve_precision(model.precision, device)
     return {
@@ -71,6 +72,7 @@ def make_record(
         "data": {
             **dataclasses.asdict(source),
             **choice.to_dict(),
+            "kmers": None if kmers is None else kmers.to_dict(),
             "n_obs": adata.n_obs,
             "n_vars": adata.n_vars,
             "input_state": model.features_.state,

@@ -92,7 +92,7 @@ def read_for_model(source: DataSource, model: DiffAug) -> AnnData:
     """
     kmers = MatrixChoice.from_dict(model.source_).kmers
     # An h5ad file holds words that are counted already; what differs is counted anew from its letters.
-    is_counted = source.data.endswith((".h5ad", ".h5")) or source.data.startswith(RECIPE_PREFIX)
+    is_counted = source.data.lower().endswith((".h5ad", ".h5")) or source.data.startswith(RECIPE_PREFIX)
     if kmers is not None and not is_counted:
         source = replace(source, kmers=kmers)
     return read_source(source)[0]

@@ -9,8 +9,10 @@ import numpy as np
 from scipy import sparse
 
 from diffaug_bio._keys import SEQUENCE_KEY
+from diffaug_bio._validation import check_seed
 from diffaug_bio.errors import InputError
 from diffaug_bio.features import FittedSequences
+from diffaug_bio.pp import KmerEncoding, decode_tokens
 from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix
 
 if TYPE_CHECKING:
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from diffaug_bio.features import FittedFeatures
 
     Floats = NDArray[np.float32]
+
+_ADDED = ("source", "generated")
+_MAX_VALUES = 2**28  # of generated features, which are dense: 1 GB
 
 
 def augment(
@@ -79,6 +84,11 @@ def augment(
     if not isinstance(n_views, int | np.integer) or isinstance(n_views, bool) or n_views < 1:
         msg = f"`n_views` has to be a whole number of at least 1, got {n_views!r}."
         raise InputError(msg)
+    check_seed(random_state)
+    present = [name for name in _ADDED if name in adata.obs]
+    if len(present) == 1:  # with both, the data were generated themselves
+        msg = f"`.obs` has a column {present[0]!r}, where `augment` writes its own. Rename or drop it."
+        raise InputError(msg)
     if not isinstance(model, DiffAug):
         model = DiffAug.load(Path(model), device=device)
     _check_invertible(model)
@@ -118,29 +128,46 @@ def _view(adata: AnnData, model: DiffAug, *, seed: int) -> AnnData:
 
     choice = MatrixChoice.from_dict(model.source_)
     matrix, names = choose_matrix(adata, choice, length=model.n_features_in_)
+    if not isinstance(model.features_, FittedSequences) and np.prod(matrix.shape) > _MAX_VALUES:
+        msg = (
+            f"{matrix.shape[0]} rows of {matrix.shape[1]} generated features do not fit into memory. "
+            f"Generate from at most {_MAX_VALUES // matrix.shape[1]} rows at a time."
+        )
+        raise InputError(msg)
     codes, generated = model.generate_rows(matrix, random_state=seed, feature_names=names)
     # Letters of the source are not those of what is generated.
     obs = adata.obs.drop(columns=SEQUENCE_KEY, errors="ignore")
-    obs["source"], obs["generated"] = adata.obs_names.astype(str), True
+    for name, values in zip(_ADDED, (adata.obs_names.astype(str), True), strict=True):
+        obs[name] = values
     obs.index = [f"{name}-generated-{seed}" for name in adata.obs_names]
     if isinstance(model.features_, FittedSequences):
         return _sequences(model.decode_rows(generated, matrix, random_state=seed), obs, adata)
     values = _features(model, matrix, names, generated - codes)
     result = anndata.AnnData(X=values, obs=obs)
     result.var_names = names
-    if choice.kmers is not None:
+    if (kmers := _word_encoding(adata, choice)) is not None:
         result.X = np.maximum(values, 0)
-        result.uns["kmers"] = choice.kmers.to_dict()
+        result.uns["kmers"] = kmers.to_dict()
     return result
+
+
+def _word_encoding(adata: AnnData, choice: MatrixChoice) -> KmerEncoding | None:
+    """How the features count words, if they do; models of older versions leave it to the data."""
+    if choice.kmers is not None or choice != MatrixChoice() or "kmers" not in adata.uns:
+        return choice.kmers
+    return KmerEncoding.from_dict(adata.uns["kmers"], source="`.uns`")
 
 
 def _sequences(tokens: NDArray[np.generic], obs: pd.DataFrame, adata: AnnData) -> AnnData:
     """Letters and counted words of tokens, beside the annotations of the sources."""
     from diffaug_bio.io import from_sequences
-    from diffaug_bio.pp import KmerEncoding, decode_tokens
 
-    kmers = KmerEncoding.from_dict(adata.uns["kmers"], source="`.uns`") if "kmers" in adata.uns else None
+    held = adata.uns.get("kmers")
+    kmers = KmerEncoding() if held is None else KmerEncoding.from_dict(held, source="`.uns`")
     letters = decode_tokens(np.asarray(tokens, np.uint8))
+    if (n_short := sum(len(one) < max(kmers.k) for one in letters)) > 0:
+        msg = f"{n_short} sequences have fewer than {max(kmers.k)} letters, a word. Leave them out."
+        raise InputError(msg)
     return from_sequences(letters, names=list(obs.index), obs=obs, kmers=kmers)
 
 

@@ -68,7 +68,7 @@ def embed(
         Width of the embedding, in place of the configured one.
     encoder
         Of sequences: `"mlp"` embeds counted words, `"cnn"` letters; `"auto"` takes letters where all
-        sequences are of one length.
+        sequences are of one length up to 512, and are no reads with qualities.
     layer
         Embed this layer in place of `.X`.
     use_rep

@@ -8,10 +8,11 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self, get_args
 
 from diffaug_bio import __version__
-from diffaug_bio._keys import SEQUENCE_KEY, uns_key
+from diffaug_bio._keys import QUALITY_KEY, SEQUENCE_KEY, uns_key
 from diffaug_bio._validation import as_matrix, shorten
 from diffaug_bio.config import FeatureView
 from diffaug_bio.errors import InputError
+from diffaug_bio.io._letters import check_letters
 from diffaug_bio.pp import KmerEncoding, encode_tokens
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _KMERS_KEY = "kmers"
+_USUAL_LENGTH = 512  # up to which letters are taken without being asked for: cost grows with length
+_MAX_LENGTH = 20_000  # the decoder has 2048 weights for each letter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,9 +129,9 @@ def choose_matrix(
 def resolve_choice(adata: AnnData, choice: MatrixChoice, config: DiffAugConfig) -> MatrixChoice:
     """Decide between letters and counted words, where the data are sequences and nothing else is asked for.
 
-    Letters (the encoder `"cnn"`) are taken where all sequences are of one length: such sets are cut around
-    a site, and where a letter stands means something. Of other lengths, or for a view of features, words
-    are counted (`"mlp"`).
+    Letters (the encoder `"cnn"`) are taken where all sequences are of one length, up to 512: such sets are
+    cut around a site, and where a letter stands means something. Of longer ones, of different lengths, of
+    reads with qualities, or for a view of features, words are counted (`"mlp"`).
 
     Raises
     ------
@@ -156,18 +159,23 @@ def resolve_choice(adata: AnnData, choice: MatrixChoice, config: DiffAugConfig) 
 
 def _suits_letters(adata: AnnData, config: DiffAugConfig) -> bool:
     """Whether the encoder of letters is to be taken, which is said in the log."""
-    one_length = adata.obs[SEQUENCE_KEY].astype(str).str.len().nunique() == 1
-    of_features = config.train.warmup_view in get_args(FeatureView)
-    view = f", and the view {config.train.warmup_view!r} is one of features" if of_features else ""
-    suits = one_length and not of_features
+    lengths = adata.obs[SEQUENCE_KEY].astype(str).str.len()
+    against = ""
+    if lengths.nunique() != 1:
+        against = "are of different lengths"
+    elif lengths.iloc[0] > _USUAL_LENGTH:
+        against = f"are of more than {_USUAL_LENGTH} letters"
+    elif QUALITY_KEY in adata.obs:
+        against = "are reads with qualities"
+    elif config.train.warmup_view in get_args(FeatureView):
+        against = f"are to be seen by {config.train.warmup_view!r}, a view of features"
     logger.info(
-        "The sequences are of %s%s: the encoder is %r, on %s.",
-        "one length" if one_length else "different lengths",
-        view,
-        "cnn" if suits else "mlp",
-        "their letters" if suits else "counted words",
+        "The sequences %s: the encoder is %r, on %s.",
+        against or "are of one length",
+        "mlp" if against else "cnn",
+        "counted words" if against else "their letters",
     )
-    return suits
+    return not against
 
 
 def declared_state(adata: AnnData, choice: MatrixChoice) -> DeclaredState:
@@ -184,6 +192,13 @@ def declared_state(adata: AnnData, choice: MatrixChoice) -> DeclaredState:
 def _tokens(adata: AnnData, length: int | None) -> NDArray[np.uint8]:
     """Letters as tokens; what is longer than a model knows is cut, and said."""
     sequences = _sequences(adata)
+    longest = max(map(len, sequences), default=0)
+    if length is None and longest > _MAX_LENGTH:
+        msg = (
+            f"The encoder 'cnn' reads up to {_MAX_LENGTH} letters, and the longest sequence has {longest}. "
+            "Take the encoder 'mlp', which counts words, or cut windows."
+        )
+        raise InputError(msg)
     if length is not None and (n_longer := sum(len(letters) > length for letters in sequences)):
         logger.warning(
             "%d sequences are longer than the %d letters of the model: their ends are left out.",
@@ -200,7 +215,19 @@ def _sequences(adata: AnnData) -> list[str]:
             f"{shorten(adata.obs) or 'none'}. Read a FASTA file, or use `diffaug_bio.io.from_sequences`."
         )
         raise InputError(msg)
-    return [str(letters) for letters in adata.obs[SEQUENCE_KEY]]
+    column = adata.obs[SEQUENCE_KEY]
+    if (missing := column.isna()).any():
+        msg = (
+            f"{int(missing.sum())} rows have no letters in `.obs[{SEQUENCE_KEY!r}]`, the first "
+            f"{adata.obs_names[missing.to_numpy()][0]!r}. Leave them out."
+        )
+        raise InputError(msg)
+    names = adata.obs_names
+    return check_letters(
+        [str(letters) for letters in column],
+        where=lambda row: f"`.obs[{SEQUENCE_KEY!r}]` of {names[row]!r}",
+        if_empty="Leave that row out.",
+    ).sequences
 
 
 def _counts_like(adata: AnnData, kmers: KmerEncoding) -> bool:

@@ -153,7 +153,10 @@ def test_a_model_of_counted_words_gives_an_h5ad_and_no_fasta(
     generated = anndata.read_h5ad(tmp_path / "more.h5ad")
     check(generated, tmp_path)
     assert "sequence" not in generated.obs
-    fails(call(*arguments_in(tmp_path, "more.fa")), "There are no letters in `.obs['sequence']`")
+    fails(
+        call(*arguments_in(tmp_path, "more.fa")),
+        "The model generates features, not letters, which more.fa would",
+    )
     assert {path.name for path in tmp_path.iterdir()} == {"seqs.fa", "run", "more.h5ad"}
 
 

@@ -54,7 +54,7 @@ def trained_decoder(config: DiffAugConfig) -> tuple[SequenceCodec, TrainState]:
     """Letters whose decoder alone was trained, for long enough to know the clusters."""
     settings = {"decoder_epochs": 60, "learning_rate": 1e-2}
     fit, state = fit_on_letters(changed(config, train=settings))
-    train_decoder(fit, state)
+    train_decoder(fit, state, code_rows(state, fit.rows))
     assert isinstance(state.codec, SequenceCodec)
     return state.codec.eval().requires_grad_(requires_grad=False), state
 
@@ -68,7 +68,7 @@ def test_features_are_their_own_code(tiny_config: DiffAugConfig) -> None:
     assert code_rows(state, fit.rows) is fit.rows
     assert decode(state, x, fit.rows, generator=seeded()) is x
     before = networks(state)
-    train_decoder(fit, state)  # of which there is none
+    train_decoder(fit, state, code_rows(state, fit.rows))  # of which there is none
     assert same(networks(state), before)
     assert state.history == []
 
@@ -137,8 +137,10 @@ def test_the_decoder_learns_letters_that_have_structure(letters_config: DiffAugC
     codec, state = trained_decoder(letters_config)
     with eval_mode(untrained := untrained_codec(tokens)):
         # Nothing known yet: four bases of about the same odds.
-        assert float(untrained.loss(tokens)) == pytest.approx(math.log(4), abs=0.15)
-    assert float(codec.loss(tokens)) < 0.7 * math.log(4)
+        assert float(untrained.loss(tokens, untrained.encode(tokens))) == pytest.approx(
+            math.log(4), abs=0.15
+        )
+    assert float(codec.loss(tokens, codec.encode(tokens))) < 0.7 * math.log(4)
     assert [event.phase for event in state.history] == ["decoder"] * len(state.history)
     assert min(event.held_out_loss for event in state.history) < 0.85 * math.log(4)
 
@@ -159,14 +161,16 @@ def test_other_letters_and_ends_are_left_out_of_the_loss() -> None:
             if base < N_BASES
         ]
         # A mean of some 3000 float32 numbers keeps five digits.
-        assert float(codec.loss(tokens)) == pytest.approx(sum(by_letter) / len(by_letter), rel=1e-5)
+        assert float(codec.loss(tokens, codec.encode(tokens))) == pytest.approx(
+            sum(by_letter) / len(by_letter), rel=1e-5
+        )
 
 
 def test_the_decoder_trains_and_nothing_else(letters_config: DiffAugConfig) -> None:
     fit, state = fit_on_letters(letters_config)
     others, decoder = networks(state), snapshot(state.codec)
     front_end = snapshot(nn.ParameterList([state.codec.front_end.weight]))  # type: ignore[union-attr]
-    train_decoder(fit, state)
+    train_decoder(fit, state, code_rows(state, fit.rows))
     assert same(networks(state), others)
     assert not same(snapshot(state.codec), decoder)
     assert same(snapshot(nn.ParameterList([state.codec.front_end.weight])), front_end)  # type: ignore[union-attr]

@@ -169,7 +169,7 @@ def test_training_leaves_global_random_states_and_tokens_alone(letters_config: D
 @pytest.mark.parametrize("bank_size", [1, 2])
 def test_the_bank_holds_letters_of_the_same_lengths(letters_config: DiffAugConfig, bank_size: int) -> None:
     fit, state = fit_on_letters(changed(letters_config, train={"bank_size": bank_size}))
-    train_decoder(fit, state)
+    train_decoder(fit, state, code_rows(state, fit.rows))
     codes, conditions = code_rows(state, fit.rows), standardise_conditions(fit, state)
     train_generator(fit, state, codes, conditions, round_=1)
     bank = generate_bank(fit, state, codes, conditions, round_=1).values
@@ -190,7 +190,7 @@ def test_phases_called_one_by_one_are_the_training(letters_config: DiffAugConfig
     objective = objective_of(fit, state)
     codes = code_rows(state, fit.rows)
     train_encoder(fit, state, objective, bank=None, round_=0)
-    train_decoder(fit, state)
+    train_decoder(fit, state, code_rows(state, fit.rows))
     banks = []
     for round_ in (1, 2):
         conditions = standardise_conditions(fit, state)

@@ -294,3 +294,25 @@ def test_what_is_generated_can_be_written_and_augmented_again(
     assert list(again.obs["source"]) == list(generated.obs["source"])
     second = tl.augment(again, model, random_state=9)
     assert list(second.obs["source"]) == list(generated.obs_names)
+
+
+@pytest.mark.parametrize("name", ["source", "generated"])
+def test_a_column_of_the_users_is_not_written_over(dna: AnnData, name: str) -> None:
+    dna.obs[name] = "liver"
+    with pytest.raises(InputError, match=rf"has a column '{name}', where `augment` writes its own. Rename"):
+        tl.augment(dna, "nowhere")
+
+
+def test_what_is_no_seed_is_refused(dna: AnnData) -> None:
+    with pytest.raises(InputError, match="`random_state` has to be a whole number"):
+        tl.augment(dna, "nowhere", random_state="a")  # type: ignore[arg-type]
+
+
+def test_words_of_a_model_that_does_not_say_how_it_counts_stay_profiles(
+    dna: AnnData, letters_config: DiffAugConfig
+) -> None:
+    model = fit(dna, letters_config, "mlp")
+    model.source_ = {"layer": None, "use_rep": None, "use_raw": False}  # as older versions wrote it
+    generated = tl.augment(dna, model)
+    assert generated.X.min() >= 0
+    assert generated.uns["kmers"] == dna.uns["kmers"]

@@ -264,3 +264,38 @@ def test_generated_sequences_are_evaluated(equal: AnnData, config: DiffAugConfig
     scores = tl.evaluate_generated(equal, model, label_key="kind")
     assert scores
     assert all(np.isfinite(value) for value in scores.values())
+
+
+@pytest.mark.parametrize("kind", ["cnn", "mlp"])
+def test_rows_without_letters_are_named(unequal: AnnData, config: DiffAugConfig, kind: str) -> None:
+    model = tl.fit_model(unequal, config=of_kind(config, kind), device="cpu")
+    unequal.obs["sequence"] = unequal.obs["sequence"].astype(object)
+    unequal.obs.loc["s3", "sequence"] = None
+    del unequal.uns["kmers"]  # words are counted anew
+    with pytest.raises(InputError, match=r"1 rows have no letters in .*, the first 's3'. Leave them out"):
+        tl.project(unequal, model)
+
+
+def test_letters_of_a_protein_are_refused(equal: AnnData, config: DiffAugConfig) -> None:
+    equal.obs["sequence"] = equal.obs["sequence"].astype(object)
+    equal.obs.loc["s5", "sequence"] = "MKVLAAGIVGLPLLE"
+    with pytest.raises(InputError, match=r"`.obs\['sequence'\]` of 's5' looks like a protein"):
+        tl.embed(equal, config=of_kind(config, "cnn"), device="cpu")
+
+
+def test_reads_and_long_sequences_are_embedded_by_their_words(
+    equal: AnnData, config: DiffAugConfig, caplog: pytest.LogCaptureFixture
+) -> None:
+    long = io.from_sequences([one * 13 for one in clustered_dna()])
+    equal.obs["mean_quality"] = 30.0
+    for adata, reason in ((equal, "are reads with qualities"), (long, "are of more than 512 letters")):
+        caplog.clear()
+        with caplog.at_level(logging.INFO):
+            tl.embed(adata, config=config, device="cpu")
+        assert f"The sequences {reason}: the encoder is 'mlp', on counted words." in caplog.messages
+
+
+def test_letters_are_refused_beyond_what_the_decoder_holds(config: DiffAugConfig) -> None:
+    adata = io.from_sequences(["ACGT" * 5001, "ACGA" * 30, "TTGA" * 30])
+    with pytest.raises(InputError, match=r"reads up to 20000 letters, and the longest sequence has 20004"):
+        tl.embed(adata, config=of_kind(config, "cnn"), device="cpu")
