@@ -31,6 +31,13 @@ def data_options(function: Callable[..., Any]) -> Callable[..., Any]:
                 help="The table has features in rows, samples in columns.",
             ),
             click.option(
+                "--modality",
+                type=click.Choice(["auto", "h5ad", "table", "dna"]),
+                default="auto",
+                show_default=True,
+                help="What DATA is; dna for a table of sequences that has numeric columns too.",
+            ),
+            click.option(
                 "--reference",
                 type=click.Path(),
                 help="FASTA file that intervals (BED, Genomic Benchmarks) are cut from.",

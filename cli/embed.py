@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -30,6 +31,7 @@ def command(
     use_rep: str | None,
     use_raw: bool,
     transpose: bool,
+    modality: Literal["auto", "h5ad", "table", "dna"],
     reference: str | None,
     force: bool,
     device: str,
@@ -47,7 +49,7 @@ def command(
     from diffaug_bio.tl._matrix import MatrixChoice
 
     result = runs.embed(
-        runs.DataSource(data=data, transpose=transpose, reference=reference),
+        runs.DataSource(data=data, transpose=transpose, modality=modality, reference=reference),
         Path(model),
         Path(output),
         choice=MatrixChoice(layer=layer, use_rep=use_rep, use_raw=use_raw),

@@ -58,6 +58,7 @@ def command(
     use_rep: str | None,
     use_raw: bool,
     transpose: bool,
+    modality: Literal["auto", "h5ad", "table", "dna"],
     reference: str | None,
     encoder: Literal["auto", "mlp", "cnn"] | None,
     k: str | None,
@@ -97,6 +98,7 @@ def command(
         label_key=label_key,
         group_key=group_key,
         transpose=transpose,
+        modality=modality,
         reference=reference,
         kmers=kmers,
     )

@@ -9,7 +9,7 @@ import torch
 
 from diffaug_bio._validation import as_tokens, check_shape, check_size, summarise
 from diffaug_bio.core.batches import DenseRows, HostRows
-from diffaug_bio.core.sequences import OTHER, SpectralFrontEnd
+from diffaug_bio.core.sequences import SpectralFrontEnd
 from diffaug_bio.features import FittedSequences, fit_features, fit_sequences, nearest_rows
 from diffaug_bio.pp._state import check_like_training, data_kind
 
@@ -124,10 +124,7 @@ def network_rows(
         For each training feature its column in `matrix`; see :meth:`FittedFeatures.project`.
     """
     if isinstance(features, FittedSequences):
-        tokens = as_tokens(matrix)
-        if columns is not None:  # a position that is missing is an unknown letter
-            tokens = as_tokens(np.where(columns < 0, np.uint8(OTHER), tokens[:, columns]))
-        return DenseRows(torch.from_numpy(tokens).to(device))
+        return DenseRows(torch.from_numpy(as_tokens(matrix, columns)).to(device))
     if features.front_end and scores is not None:
         return DenseRows(torch.from_numpy(scores).to(device))
 

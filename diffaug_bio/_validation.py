@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from diffaug_bio._blocks import Matrix
 
 MIN_ROWS = 3
+_OTHER_TOKEN = 4  # of a letter that is unknown
 _LAST_TOKEN = 5  # past the end of a sequence
 
 
@@ -59,8 +60,15 @@ def as_matrix(X: object) -> Matrix:  # noqa: N803 - scikit-learn's name
     return matrix
 
 
-def as_tokens(matrix: Matrix) -> NDArray[np.uint8]:
+def as_tokens(matrix: Matrix, columns: NDArray[np.int64] | None = None) -> NDArray[np.uint8]:
     """Return tokens of sequences in one byte each; without a copy where they are that already.
+
+    Parameters
+    ----------
+    matrix
+        Shape: `(n_obs, n)`.
+    columns
+        For each position its column in the matrix, or -1 where it is missing: its letter is unknown then.
 
     Raises
     ------
@@ -79,6 +87,8 @@ def as_tokens(matrix: Matrix) -> NDArray[np.uint8]:
         )
         raise InputError(msg)
     tokens = np.ascontiguousarray(matrix, np.uint8)
+    if columns is not None:
+        tokens = np.where(columns < 0, np.uint8(_OTHER_TOKEN), tokens[:, columns])
     ended = tokens[:, :-1] == _LAST_TOKEN
     if (ended & (tokens[:, 1:] != _LAST_TOKEN)).any():
         msg = (

@@ -105,6 +105,12 @@ def load_model(folder: Path) -> ModelRecord:
     from safetensors.numpy import load_file
 
     folder = folder / "model" if (folder / "model" / "config.json").is_file() else folder
+    if not folder.is_dir():
+        msg = (
+            f"{folder} is not a model folder: there is no such folder. Name the one that `diffaug-bio fit` "
+            "or `DiffAug.save` wrote."
+        )
+        raise CheckpointError(msg)
     if missing := sorted(name for name in MODEL_FILES if not (folder / name).is_file()):
         msg = (
             f"{folder} is not a model folder: it lacks {', '.join(missing)}. Name the folder that "

@@ -298,7 +298,7 @@ def test_an_encoder_of_other_rows_is_refused(encoder: str, kind: DataKind) -> No
         ("n_channels", 0, "`n_channels` has to be above 0, got 0"),
         ("n_blocks", -1, "`n_blocks` has to be at least 0, got -1"),
     ],
-    ids=["even-filter", "no-segment", "no-channel", "negative-blocks"],
+    ids=["narrow-filter", "even-filter", "no-segment", "no-channel", "negative-blocks"],
 )
 def test_shapes_that_no_convolution_has_are_refused(key: str, value: int, message: str) -> None:
     with pytest.raises(InputError, match=message):

@@ -56,7 +56,10 @@ def read_bed(
         If there is no reference, the file is not BED, or an interval is not in the reference.
     """
     if reference is None:
-        msg = f"{path} holds intervals, not letters. Give `reference`: the FASTA file to cut them from."
+        msg = (
+            f"{path} holds intervals, not letters. Give the FASTA file to cut them from as `reference` (on "
+            "the command line `--reference`)."
+        )
         raise InputError(msg)
     with reading(path):
         lines = _parsed(path)
@@ -65,7 +68,7 @@ def read_bed(
         raise InputError(msg)
     intervals = [line.interval for line in lines]
     obs = _annotated(lines, path, obs_columns)
-    logger.info("%s: %d intervals, cut from %s.", path.name, len(lines), reference.name)
+    logger.info("%s: %d intervals, to be cut from %s.", path.name, len(lines), reference.name)
 
     def where(number: int) -> str:
         return f"{path} line {lines[number].number}"

@@ -168,17 +168,20 @@ def _real_or_generated(rows: Rows, generated: Rows, *, rng: np.random.Generator,
     """Accuracy of telling generated from real rows, folds split by source."""
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.model_selection import GroupKFold, cross_val_score
+    from threadpoolctl import threadpool_limits
 
     sources = rng.permutation(len(rows))[:_MAX_SOURCES]
     values = np.concatenate([rows[sources], generated[sources]])
     is_generated = np.repeat([False, True], len(sources))
-    accuracies = cross_val_score(
-        HistGradientBoostingClassifier(random_state=seed),
-        values,
-        is_generated,
-        groups=np.tile(sources, 2),
-        cv=GroupKFold(min(N_FOLDS, len(sources))),
-    )
+    # So few rows gain nothing from threads, which on a busy machine wait for each other.
+    with threadpool_limits(1, user_api="openmp"):
+        accuracies = cross_val_score(
+            HistGradientBoostingClassifier(random_state=seed),
+            values,
+            is_generated,
+            groups=np.tile(sources, 2),
+            cv=GroupKFold(min(N_FOLDS, len(sources))),
+        )
     return float(accuracies.mean())
 
 

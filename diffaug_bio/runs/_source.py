@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from diffaug_bio.estimator import DiffAug
+    from diffaug_bio.io import Modality
     from diffaug_bio.pp import KmerEncoding
 
 RECIPE_PREFIX = "recipe:"
@@ -36,6 +37,8 @@ class DataSource:
     """Path of the FASTA file that intervals are cut from."""
     kmers: KmerEncoding | None = None
     """How words of DNA are counted; shares of words of four letters if left out."""
+    modality: Modality = "auto"
+    """What the file holds; `"auto"` goes by its name and content."""
 
 
 def read_source(source: DataSource) -> tuple[AnnData, str | None]:
@@ -68,6 +71,7 @@ def read_source(source: DataSource) -> tuple[AnnData, str | None]:
             source.data,
             obs_columns=columns,
             transpose=source.transpose,
+            modality=source.modality,
             kmers=source.kmers,
             reference=source.reference,
         )

@@ -13,6 +13,7 @@ import pytest
 from diffaug_bio import io
 from diffaug_bio.errors import InputError
 from diffaug_bio.pp import KmerEncoding
+from diffaug_bio.runs import DataSource, read_source
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -217,3 +218,13 @@ def test_cut_gzip_is_an_error(tmp_path: Path, share: float) -> None:
     path.write_bytes(whole[: int(share * len(whole))])
     with pytest.raises(InputError, match=r"reads\.csv\.gz is not a complete gzip file"):
         io.read(path)
+
+
+def test_a_table_of_sequences_with_numbers_is_read_as_dna_on_the_command_line(tmp_path: Path) -> None:
+    text = "id,sequence,kind,tss\n" + "".join(
+        f"s{n},ACGTACGT{'ACGT'[n % 4]},k{n % 2},{n}\n" for n in range(8)
+    )
+    source = DataSource(data=str(write_text(tmp_path, text)), modality="dna", label_key="kind")
+    adata, label_key = read_source(source)
+    assert label_key == "kind"
+    assert list(adata.obs["sequence"])[:2] == ["ACGTACGTA", "ACGTACGTC"]
