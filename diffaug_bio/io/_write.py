@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -15,7 +16,7 @@ from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
+    from os import PathLike
 
     import numpy as np
     from anndata import AnnData
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 _KEY = re.compile(r"[^\W\d_][\w.-]*")  # as the reader of headers knows them
 
 
-def write_embedding(path: Path, embedding: NDArray[np.float32], names: Iterable[str]) -> None:
+def write_embedding(
+    path: str | PathLike[str], embedding: NDArray[np.float32], names: Iterable[str]
+) -> None:
     """Write an embedding as CSV: one row a name, columns `diffaug_1` and up.
 
     Values are written with as many digits as float32 needs to be read back unchanged.
@@ -43,7 +46,7 @@ def write_embedding(path: Path, embedding: NDArray[np.float32], names: Iterable[
     pd.DataFrame(embedding, index=index, columns=columns).to_csv(path)
 
 
-def write_fasta(path: Path, adata: AnnData) -> None:
+def write_fasta(path: str | PathLike[str], adata: AnnData) -> None:
     """Write the sequences of an AnnData as FASTA, annotations as `key=value` in the headers.
 
     :func:`diffaug_bio.io.read` reads the same letters and annotations back, these as text. The mean
@@ -82,7 +85,7 @@ def write_fasta(path: Path, adata: AnnData) -> None:
         f">{name} {annotation}".rstrip() + f"\n{sequence}\n"
         for name, annotation, sequence in zip(names, annotations, letters, strict=True)
     )
-    text = "".join(records).encode()
+    text, path = "".join(records).encode(), Path(path)
     # Without a time stamp, the same sequences give the same bytes.
     write_bytes(path, gzip.compress(text, mtime=0) if path.suffix.lower() == ".gz" else text)
 

@@ -195,3 +195,9 @@ def test_a_file_is_replaced_whole_and_can_be_read_by_others(tmp_path: Path) -> N
     (tmp_path / "usual").touch()
     assert path.stat().st_mode == (tmp_path / "usual").stat().st_mode
     assert {entry.name for entry in tmp_path.iterdir()} == {"some.fa", "usual"}
+
+
+def test_a_path_may_be_a_string(tmp_path: Path) -> None:
+    adata = io.from_sequences(["ACGTACGT", "TTTTACGT"])
+    io.write_fasta(str(tmp_path / "some.fa.gz"), adata)
+    assert list(io.read(tmp_path / "some.fa.gz").obs["sequence"]) == ["ACGTACGT", "TTTTACGT"]
