@@ -57,8 +57,8 @@ def read_bed(
     """
     if reference is None:
         msg = (
-            f"{path} holds intervals, not letters. Give the FASTA file to cut them from as `reference` (on "
-            "the command line `--reference`)."
+            f"{path} holds intervals, not letters. Give `reference`: the FASTA file "
+            "(`--reference`) to cut them from."
         )
         raise InputError(msg)
     with reading(path):

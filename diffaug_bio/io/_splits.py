@@ -114,8 +114,8 @@ def _check_reference_given(folder: Path, reference: Path | None, *, needs_one: b
         urls = list(dict.fromkeys(_URL.findall(text)))
         source = f" {metadata.name} names {' and '.join(urls)}." if urls else ""
         msg = (
-            f"{folder} holds intervals, not letters. Give the FASTA file to cut them from as "
-            "`reference` (on the command line `--reference`)."
+            f"{folder} holds intervals, not letters. Give `reference`: the FASTA file "
+            "(`--reference`) to cut them from."
             f"{source}"
         )
         raise InputError(msg)
