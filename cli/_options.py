@@ -19,12 +19,23 @@ _MAX_DEFAULT_THREADS = 8  # these networks are small: more threads wait more tha
 
 def data_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Which data and which matrix of it."""
+    function = reading_options(function)
     for option in reversed(
         [
             click.argument("data"),
             click.option("--layer", help="Embed this layer in place of X."),
             click.option("--use-rep", help="Embed this entry of .obsm, taken as it is."),
             click.option("--use-raw", is_flag=True, help="Embed .raw in place of X."),
+        ]
+    ):
+        function = option(function)
+    return function
+
+
+def reading_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """How a file is read."""
+    for option in reversed(
+        [
             click.option(
                 "--transpose",
                 is_flag=True,
@@ -112,6 +123,7 @@ def config_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Where to write, on what to run, and how much to say."""
+    function = machine_options(function)
     for option in reversed(
         [
             click.option(
@@ -122,6 +134,16 @@ def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
                 help="Folder to write; made if it is not there.",
             ),
             click.option("--force", is_flag=True, help="Replace what an earlier run wrote there."),
+        ]
+    ):
+        function = option(function)
+    return function
+
+
+def machine_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """On what to run, and how much to say."""
+    for option in reversed(
+        [
             click.option(
                 "--device",
                 default="auto",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import click
 
-from ._options import set_threads, start_log
+from ._options import machine_options, reading_options, set_threads, start_log
 
 _EPILOG = """\b
 Examples:
@@ -28,13 +29,9 @@ Examples:
 @click.option(
     "--seed", type=click.IntRange(min=0, max=2**32 - 1), default=0, show_default=True, help="Seed."
 )
-@click.option("--transpose", is_flag=True, help="The table has features in rows, samples in columns.")
-@click.option("--reference", type=click.Path(), help="FASTA file that intervals are cut from.")
+@reading_options
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
-@click.option("--threads", type=click.IntRange(min=1), help="CPU threads.")
-@click.option("--quiet", is_flag=True, help="No log, only errors.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@machine_options
 def command(
     data: str,
     *,
@@ -43,6 +40,7 @@ def command(
     views: int,
     seed: int,
     transpose: bool,
+    modality: Literal["auto", "h5ad", "table", "dna"],
     reference: str | None,
     force: bool,
     device: str,
@@ -60,7 +58,7 @@ def command(
     from diffaug_bio import runs
 
     generated = runs.augment(
-        runs.DataSource(data=data, transpose=transpose, reference=reference),
+        runs.DataSource(data=data, transpose=transpose, modality=modality, reference=reference),
         Path(model),
         Path(output),
         n_views=views,

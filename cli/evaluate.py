@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ._options import set_threads, start_log
+from ._options import machine_options, set_threads, start_log
 
 _EPILOG = """\b
 Examples:
@@ -33,10 +33,7 @@ Examples:
 @click.option(
     "--seed", type=click.IntRange(min=0, max=2**32 - 1), default=0, show_default=True, help="Of the folds."
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
-@click.option("--threads", type=click.IntRange(min=1), help="CPU threads.")
-@click.option("--quiet", is_flag=True, help="No log, only the result.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@machine_options
 def command(
     data: str,
     *,
