@@ -287,6 +287,25 @@ def test_blur_leaves_the_other_images() -> None:
     assert 0.2 < float(changed.float().mean()) < 0.4
 
 
+@pytest.mark.parametrize("shape", [COLOUR, LARGE], ids=["small", "large"])
+@pytest.mark.parametrize("strength", [0.4, 1.0], ids="strength-{}".format)
+def test_hand_made_views_are_the_published_recipe(shape: ImageShape, strength: float) -> None:
+    generator, rows = seeded(), rows_of(shape)
+    images = as_images(rows, shape)
+    images = views.random_resized_crop(images, smallest=1 - 0.8 * strength, generator=generator)
+    images = views.horizontal_flip(images, generator=generator)
+    changed = views.colour_jitter(images, strength=strength / 2, generator=generator)
+    is_changed = torch.rand(len(images), generator=generator) < 0.8
+    images = torch.stack(
+        [a if is_so else b for a, b, is_so in zip(changed, images, is_changed, strict=True)]
+    )
+    images = views.greyscale(images, share=strength / 5, generator=generator)
+    if shape is LARGE:
+        images = views.gaussian_blur(images, share=strength / 2, generator=generator)
+    found = views.hand_made(rows, shape, strength=strength, generator=seeded())
+    assert torch.equal(as_images(found, shape), images)
+
+
 def test_hand_made_views_blur_large_images_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     blurred = []
     original = views.gaussian_blur

@@ -90,6 +90,39 @@ def test_blocks_and_attention_start_as_the_identity() -> None:
     assert torch.equal(lowest(hidden, context), hidden)
 
 
+def test_a_block_equals_its_equations() -> None:
+    network: Any = used(denoiser(width=16))
+    block = network.up[0].blocks[0]
+    hidden, context = random(4, 32, 6, 5), random(4, 64, seed=1)
+    silu = nn.functional.silu
+    inner = block.first(silu(block.first_norm(hidden)))
+    normalised = block.second_norm(inner)
+    modulated = torch.stack(
+        [
+            (1 + block.modulation(row)[:16, None, None]) * image + block.modulation(row)[16:, None, None]
+            for row, image in zip(context, normalised, strict=True)
+        ]
+    )
+    expected = block.around(hidden) + block.second(silu(modulated))
+    torch.testing.assert_close(block(hidden, context), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_blocks_on_the_way_up_see_what_their_counterparts_gave_on_the_way_down() -> None:
+    network: Any = used(denoiser(ODD, n_blocks=2))
+    gave: list[Tensor] = []
+    saw: list[Tensor] = []
+    for level in network.down:
+        for block in level.blocks:
+            block.register_forward_hook(lambda _, __, out: gave.append(out))
+    for level in network.up:
+        for block in level.blocks:
+            block.register_forward_hook(lambda _, given, __: saw.append(given[0]))
+    network(*inputs(ODD))
+    assert [tuple(x.shape[1:]) for x in gave] == 2 * [(8, 28, 32)] + 2 * [(16, 14, 16)]
+    for output, seen in zip(reversed(gave), saw, strict=True):
+        assert torch.equal(seen[:, output.shape[1] :], output)
+
+
 def test_attention_equals_a_loop_over_heads_and_positions() -> None:
     network: Any = used(denoiser(ImageShape(4, 3, 1), width=128)).lowest.attention
     hidden = random(2, 128, 4, 3)
