@@ -8,6 +8,12 @@ SEQUENCE_KEY = "sequence"
 """Column of `.obs` with the letters of sequences."""
 QUALITY_KEY = "mean_quality"
 """Column of `.obs` with the mean quality of reads."""
+IMAGE_SHAPE_KEY = "image_shape"
+"""Entry of `.uns`: height, width and channels of each image."""
+IMAGE_KEY = "image"
+"""Column of `.obs` that says where the image of a row lies that is decoded only when asked for."""
+IMAGE_DECODING_KEY = "image_decoding"
+"""Entry of `.uns` that says how such images are decoded."""
 
 
 def uns_key(key_added: str) -> str:

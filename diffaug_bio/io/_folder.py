@@ -8,6 +8,7 @@ from diffaug_bio._validation import shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.io._class_files import read_class_files
 from diffaug_bio.io._fastx import is_sequence_file
+from diffaug_bio.io._images import IMAGE_LAYOUTS, is_image_folder
 from diffaug_bio.io._splits import SPLITS, has_splits, read_splits
 from diffaug_bio.io._stream import visible_entries
 
@@ -45,7 +46,7 @@ def _why_not(folder: Path, files: Sequence[Path]) -> str:
     """Say what a folder without a known layout holds, and what to do."""
     start = (
         f"{folder} is a folder. Name a file: .h5ad, .csv, .tsv, .fa; or a folder with a file .fa or .fastq "
-        f"for each class, or with folders {' and '.join(SPLITS)}."
+        f"for each class, or with folders {' and '.join(SPLITS)}; or a folder of images ({IMAGE_LAYOUTS})."
     )
     entries = visible_entries(folder)
     inside = [entry for entry in entries if entry.is_dir()]
@@ -54,5 +55,7 @@ def _why_not(folder: Path, files: Sequence[Path]) -> str:
     for entry in inside:
         if has_splits(entry) or any(map(is_sequence_file, visible_entries(entry))):
             return f"{start} In this one the sequences lie a folder deeper, for example in {entry}."
+        if is_image_folder(entry):
+            return f"{start} In this one there are images a folder deeper: name {entry}."
     names = shorten(entry.name for entry in entries)
     return f"{start} This one {f'holds {names}' if entries else 'is empty'}."

@@ -10,6 +10,8 @@ from diffaug_bio.io._bed import BED_ENDINGS, read_bed
 from diffaug_bio.io._fastx import FASTA_ENDINGS, FASTQ_ENDINGS, SEQUENCE_ENDINGS, first_letter
 from diffaug_bio.io._folder import read_folder
 from diffaug_bio.io._h5ad import read_h5ad
+from diffaug_bio.io._image_rows import ImageOptions
+from diffaug_bio.io._images import is_image_folder, is_image_name, read_images
 from diffaug_bio.io._sequence_table import (
     find_sequence_table,
     read_sequence_table,
@@ -27,8 +29,10 @@ if TYPE_CHECKING:
 
     from diffaug_bio.pp import KmerEncoding
 
-Modality = Literal["auto", "h5ad", "table", "dna"]
-_Kind = Literal["h5ad", "table", "sequence table", "table of either kind", "sequences", "bed", "folder"]
+Modality = Literal["auto", "h5ad", "table", "dna", "image"]
+_Kind = Literal[
+    "h5ad", "table", "sequence table", "table of either kind", "sequences", "bed", "folder", "image"
+]
 
 _H5AD_ENDINGS = (".h5ad", ".h5")
 _TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".tab")
@@ -42,6 +46,9 @@ def read(
     transpose: bool = False,
     kmers: KmerEncoding | None = None,
     reference: str | PathLike[str] | None = None,
+    image_size: int | None = None,
+    skip_bad: bool = False,
+    max_bytes: int = 2**31,
 ) -> AnnData:
     """Read a file or folder into AnnData, rows as observations.
 
@@ -51,15 +58,16 @@ def read(
         An `.h5ad` file; a table `.csv`, `.tsv`, `.txt` or `.tab`; DNA `.fa`, `.fasta`, `.fna`, `.fastq` or
         `.fq`; intervals `.bed`; all but the first plain or with `.gz` added. Or a folder: with a file of
         DNA for each class, or in a layout of Genomic Benchmarks (`train/CLASS.csv.gz` with intervals, or
-        `train/CLASS/ID.txt` with letters; the same for `test`).
+        `train/CLASS/ID.txt` with letters; the same for `test`). Or images: an `.npz` or idx file, or a
+        folder as CIFAR, STL-10, Tiny-ImageNet and MNIST have, or with a folder of files for each class.
     modality
-        `"auto"` goes by the ending; `"h5ad"`, `"table"` and `"dna"` say it. A table is DNA if a column of
-        text is named `sequence`, `seq` or `dna` and no other is a numeric feature; with `"dna"` also
-        otherwise, and the column may have any name if no other holds nothing but nucleotide letters.
+        `"auto"` goes by the ending, of a folder by what is in it; the others say it. A table is DNA if a
+        column of text is named `sequence`, `seq` or `dna` and no other is a numeric feature; with `"dna"`
+        also otherwise, and the column may have any name if no other holds nothing but nucleotide letters.
     obs_columns
         Columns of a table that are labels or batches rather than features. Columns of text and columns
-        with a usual name for labels (`label`, `cell_type`, `batch`, ...) are found without. For DNA, keys
-        or columns that have to be there; those that are become columns of `.obs` without.
+        with a usual name for labels (`label`, `cell_type`, `batch`, ...) are found without. For DNA and
+        images, keys or columns that have to be there; those that are become columns of `.obs` without.
     transpose
         Whether a table has features in rows and observations in columns.
     kmers
@@ -67,6 +75,14 @@ def read(
     reference
         For intervals, the FASTA file to cut them from, plain or compressed by bgzip. Its index is made
         beside it, if that folder can be written to. Chromosomes match with or without "chr" in front.
+    image_size
+        For image files, height and width that each is given: its shorter side is resized to that, and the
+        square in the middle kept. Needed if they differ in size.
+    skip_bad
+        Whether image files that cannot be read are left out, with a warning in the log.
+    max_bytes
+        How much memory pixels may take. Beyond that, `.X` of image files and of STL-10 is None and
+        :func:`diffaug_bio.io.open_images` decodes rows when asked for.
 
     Returns
     -------
@@ -81,34 +97,39 @@ def read(
     - of intervals, `region`, `start`, `end` (0-based, end not included) and `strand`, of BED also `name`
       and `score` if known; of BED ids are `region:start-end(strand)`, with `_2` and so on if repeated.
 
+    For images, `.X` holds bytes, in each row those of one image by row, column and channel;
+    `.uns["image_shape"]` its height, width and channels (1 or 3). `.obs` has `label`, `split` (`train`,
+    `validation`, `test`, `unlabeled`) and `file`, where they are known; of pixels left on the disk, `image`
+    says where each lies.
+
     Raises
     ------
     InputError
         If the file is missing, is damaged, or is of no known kind; if intervals come without a reference;
-        if an argument is given that means nothing for this kind of data.
+        if images differ in size; if an argument is given that means nothing for this kind of data.
 
     Examples
     --------
     >>> from diffaug_bio import io
     >>> adata = io.read("proteins.csv.gz", obs_columns=["genotype"])  # doctest: +SKIP
     >>> adata = io.read("enhancers.bed", reference="genome.fa")  # doctest: +SKIP
+    >>> adata = io.read("photographs", image_size=64)  # doctest: +SKIP
     """
     path = Path(path)
     genome = None if reference is None else Path(reference)
     if modality not in get_args(Modality):
         msg = f"There is no modality {modality!r}; choose one of {', '.join(get_args(Modality))}."
         raise InputError(msg)
+    images = ImageOptions(image_size=image_size, skip_bad=skip_bad, max_bytes=max_bytes)
     check_exists(path)
     kind = _kind(path, modality)
-    _check_arguments(path, kind, transpose=transpose, kmers=kmers, reference=genome)
+    _check_arguments(path, kind, transpose=transpose, kmers=kmers, reference=genome, images=images)
+    if kind == "image":
+        return read_images(path, images, obs_columns=obs_columns)
     if kind == "h5ad":
         return read_h5ad(path)
-    if kind == "folder":
-        return read_folder(path, reference=genome, obs_columns=obs_columns, kmers=kmers)
-    if kind == "bed":
-        return read_bed(path, reference=genome, obs_columns=obs_columns, kmers=kmers)
-    if kind == "sequences":
-        return read_sequences(path, obs_columns=obs_columns, kmers=kmers)
+    if kind in {"folder", "bed", "sequences"}:
+        return _read_dna(path, kind, reference=genome, obs_columns=obs_columns, kmers=kmers)
     found = None
     if kind == "sequence table":
         found = require_sequence_table(path, obs_columns=obs_columns, kmers=kmers)
@@ -136,13 +157,32 @@ def check_exists(path: Path) -> None:
         raise InputError(msg)
 
 
+def _read_dna(
+    path: Path,
+    kind: _Kind,
+    *,
+    reference: Path | None,
+    obs_columns: Sequence[str],
+    kmers: KmerEncoding | None,
+) -> AnnData:
+    """Read what is nothing but DNA."""
+    if kind == "folder":
+        return read_folder(path, reference=reference, obs_columns=obs_columns, kmers=kmers)
+    if kind == "bed":
+        return read_bed(path, reference=reference, obs_columns=obs_columns, kmers=kmers)
+    return read_sequences(path, obs_columns=obs_columns, kmers=kmers)
+
+
 def _kind(path: Path, modality: Modality) -> _Kind:
     """Tell the kind of data from what is said, the ending, and for DNA the first letter."""
     if path.is_dir():
         if modality in {"h5ad", "table"}:
             msg = f"{path} is a folder. Name a file, or leave `modality` out."
             raise InputError(msg)
-        return "folder"
+        is_image = modality == "image" or (modality == "auto" and is_image_folder(path))
+        return "image" if is_image else "folder"
+    if modality == "image" or (modality == "auto" and is_image_name(path)):
+        return "image"
     if modality == "table":
         return "table"
     if modality == "h5ad" or (modality == "auto" and bare_name(path).endswith(_H5AD_ENDINGS)):
@@ -164,17 +204,25 @@ def _kind_of_text(path: Path, *, is_dna: bool) -> _Kind:
     known = ", ".join((".h5ad", *_TABLE_ENDINGS, *FASTA_ENDINGS))
     msg = (
         f"{path} has no ending that tells what it is. Known are {known} (all but .h5ad also with .gz), and "
-        f"with or without .gz {', '.join(FASTQ_ENDINGS + BED_ENDINGS)}."
+        f"with or without .gz {', '.join(FASTQ_ENDINGS + BED_ENDINGS)}. Images come as .npz, idx files or "
+        "folders."
     )
     raise InputError(msg)
 
 
 def _check_arguments(
-    path: Path, kind: _Kind, *, transpose: bool, kmers: KmerEncoding | None, reference: Path | None
+    path: Path,
+    kind: _Kind,
+    *,
+    transpose: bool,
+    kmers: KmerEncoding | None,
+    reference: Path | None,
+    images: ImageOptions,
 ) -> None:
     """Refuse arguments that mean nothing for a kind of data."""
-    if transpose and kind in {"sequences", "sequence table", "bed", "folder"}:
-        msg = f"{path} holds sequences, which cannot be transposed; leave `transpose` out."
+    if transpose and kind in {"sequences", "sequence table", "bed", "folder", "image"}:
+        what = "images" if kind == "image" else "sequences"
+        msg = f"{path} holds {what}, which cannot be transposed; leave `transpose` out."
         raise InputError(msg)
     if reference is not None and kind not in {"bed", "folder"}:
         msg = (
@@ -182,7 +230,10 @@ def _check_arguments(
             ".bed file or a folder of Genomic Benchmarks."
         )
         raise InputError(msg)
-    if kind in {"h5ad", "table"}:
+    if images.concern_files and kind != "image":
+        msg = f"{path} is not read as images. Leave `image_size` and `skip_bad` out."
+        raise InputError(msg)
+    if kind in {"h5ad", "table", "image"}:
         _refuse_kmers(path, kmers)
 
 

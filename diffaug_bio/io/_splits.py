@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SPLITS = ("train", "test")
-_SPLIT = "split"
+SPLIT = "split"
 _COLUMNS = ("id", "region", "start", "end", "strand")
 _URL = re.compile(r"^\s*url:\s*(\S+)", re.MULTILINE)
 
@@ -164,7 +164,7 @@ def _add_intervals(rows: _Rows, split: str, path: Path) -> None:
 def _as_records(rows: _Rows, folder: Path, reference: Path | None, obs_columns: Sequence[str]) -> Records:
     """Cut intervals, and put letters and annotations together."""
     check_unique(rows.ids, what="ids", remedy=f"Give each row of a class in {folder} its own.")
-    obs = pd.DataFrame({LABEL: pd.Categorical(rows.labels), _SPLIT: pd.Categorical(rows.splits)})
+    obs = pd.DataFrame({LABEL: pd.Categorical(rows.labels), SPLIT: pd.Categorical(rows.splits)})
     sequences = rows.sequences
     if reference is not None:
         sequences = cut_intervals(rows.intervals, reference, where=rows.places.__getitem__)

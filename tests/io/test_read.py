@@ -212,8 +212,8 @@ def test_unknown_ending_names_the_known_ones(tmp_path: Path) -> None:
 
 def test_unknown_modality_names_the_known_ones(tmp_path: Path) -> None:
     path = write_text(tmp_path, TABLE)
-    with pytest.raises(InputError, match=r"no modality 'image'; choose one of auto, h5ad, table"):
-        io.read(path, modality="image")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"no modality 'picture'; choose one of auto, h5ad, table"):
+        io.read(path, modality="picture")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("share", [0.01, 0.3, 0.6, 0.9, 0.999])

@@ -1,0 +1,39 @@
+"""Pixels of other types as bytes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_ROWS = 256  # at a time: what is computed on the way takes four times the memory and more
+
+
+def are_16_bits(values: NDArray[Any]) -> bool:
+    """Whether whole numbers lie in the range of 16 bits."""
+    return values.size == 0 or bool(values.min() >= 0 and values.max() < 2**16)
+
+
+def are_fractions(values: NDArray[Any]) -> bool:
+    """Whether all values lie from 0 to 1."""
+    return values.size == 0 or bool(values.min() >= 0 and values.max() <= 1)  # not so for nan
+
+
+def from_16_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Scale whole numbers of 16 bits, rounded, so that 65535 becomes 255."""
+    scaled = np.empty(values.shape, np.uint8)
+    for start in range(0, len(values), _ROWS):
+        block = values[start : start + _ROWS].astype(np.uint32)
+        scaled[start : start + _ROWS] = (block + 128) // 257
+    return scaled
+
+
+def from_fractions(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Scale values from 0 to 1, rounded, so that 1 becomes 255."""
+    scaled = np.empty(values.shape, np.uint8)
+    for start in range(0, len(values), _ROWS):
+        scaled[start : start + _ROWS] = np.rint(values[start : start + _ROWS].astype(np.float64) * 255)
+    return scaled
