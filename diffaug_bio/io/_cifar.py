@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SHAPE = ImageShape(32, 32, 3)
+_LONGEST_NAME = 100
 _COARSE_LABEL = "coarse_label"
 _BATCH = re.compile(r"data_batch_(\d+)")
 _ADMITTED = {
@@ -162,7 +163,7 @@ def _load(path: Path) -> dict[str, object]:
     if not isinstance(values, dict):
         msg = f"{path} is no file of CIFAR: it holds no dictionary. Get the data set from its own page."
         raise InputError(msg)
-    return {_text(key): value for key, value in values.items()}
+    return {name: value for key, value in values.items() if (name := _text(key)) is not None}
 
 
 def _check_memo(content: bytes) -> None:
@@ -173,9 +174,14 @@ def _check_memo(content: bytes) -> None:
             raise pickle.UnpicklingError(msg)
 
 
-def _text(value: object) -> str:
-    """Read a string of Python 2, which has no encoding of its own."""
-    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+def _text(value: object) -> str | None:
+    """Read a string of Python 2 or 3, if it is one; what is longer than a name is cut."""
+    match value:
+        case str(letters) | _Foreign(arguments=(str(letters), *_)):  # bytes of Python 3 by protocol 2
+            return letters[:_LONGEST_NAME]
+        case bytes(letters):
+            return letters[:_LONGEST_NAME].decode("latin-1")
+    return None
 
 
 def _get(values: dict[str, object], key: str, path: Path) -> object:
@@ -191,11 +197,12 @@ def _get(values: dict[str, object], key: str, path: Path) -> object:
 
 def _names(path: Path, key: str) -> list[str]:
     """Read the names of labels."""
-    names = _get(_load(path), key, path)
-    if not isinstance(names, list) or not all(isinstance(name, bytes | str) for name in names):
+    found = _get(_load(path), key, path)
+    names = [_text(name) for name in found] if isinstance(found, list) else []
+    if not names or None in names:
         msg = f"{path} holds no list of names as {key!r}. Unpack the archive again."
         raise InputError(msg)
-    return [_text(name) for name in names]
+    return [str(name) for name in names]
 
 
 def _read_part(path: Path, split: str, columns: dict[str, tuple[str, list[str]]]) -> _Part:
@@ -211,7 +218,7 @@ def _read_part(path: Path, split: str, columns: dict[str, tuple[str, list[str]]]
             raise InputError(msg)
         if unfit := [n for n in numbers if type(n) is not int or not 0 <= n < len(names)]:
             msg = (
-                f"{path} has the label {unfit[0]!r} among its {key}; there are names for 0 to "
+                f"{path} has the label {_shown(unfit[0])} among its {key}; there are names for 0 to "
                 f"{len(names) - 1}. Unpack the archive again."
             )
             raise InputError(msg)
@@ -221,6 +228,11 @@ def _read_part(path: Path, split: str, columns: dict[str, tuple[str, list[str]]]
     if isinstance(files, list) and len(files) == len(pixels):
         obs[FILE] = [_text(file) for file in files]
     return _Part(pixels, obs)
+
+
+def _shown(label: object) -> str:
+    """Write a label for an error; a pickle can hold lists and numbers that are too large to be written."""
+    return str(label) if type(label) is int and abs(label) < 2**63 else f"of type {type(label).__name__!r}"
 
 
 def _pixels(array: object, path: Path) -> NDArray[np.uint8]:

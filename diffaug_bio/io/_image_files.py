@@ -179,6 +179,8 @@ def _has_grey_palette(image: Image.Image) -> bool:
     """Whether an image with a palette has none but grey ones, as GIF has of all grey images."""
     if image.mode != "P" or image.palette is None or image.palette.mode != "RGB":
         return False
+    if image.palette.rawmode not in {None, "RGB"}:  # TIFF stores one channel after the other
+        return False
     colors = np.array(list(image.palette.colors))
     return colors.size > 0 and bool((colors[:, :1] == colors[:, :3]).all())
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import struct
 import zipfile
 import zlib
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -34,7 +35,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError, OSError, NotImplementedError)
+_START_OF_ZIP = b"PK"
+_START_OF_ARRAY = b"\x93NUMPY"
+_BROKEN = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError, TypeError, LookupError),
+    *(RuntimeError, OverflowError, MemoryError),
+)  # what reading a broken file raises
 
 
 class _Names(NamedTuple):
@@ -64,20 +70,21 @@ def read_npz(path: Path, options: ImageOptions) -> AnnData:
     InputError
         If it is damaged, holds Python objects, or lacks images of a shape and type that are known.
     """
-    with reading(path):
+    with reading(path), path.open("rb") as stream:
+        if (start := stream.read(6)) == _START_OF_ARRAY:
+            msg = f"{path} holds a single array. Save it with `numpy.savez` as 'images'."
+            raise InputError(msg)
+        if not start.startswith(_START_OF_ZIP):
+            msg = f"{path} is no .npz file, or its start is damaged. Copy or download it again."
+            raise InputError(msg)
+        stream.seek(0)
         try:
-            with np.load(path, allow_pickle=False) as arrays:
-                if not isinstance(arrays, np.lib.npyio.NpzFile):
-                    msg = f"{path} holds a single array. Save it with `numpy.savez` as 'images'."
-                    raise InputError(msg)
+            with np.load(stream, allow_pickle=False) as arrays:
                 return _read(path, arrays, options)
-        except (InputError, PermissionError):
+        except InputError:
             raise
         except _BROKEN as error:
-            hint = (
-                "holds Python objects, which are not read" if "pickle" in str(error) else "cannot be read"
-            )
-            msg = f"{path} {hint}, or is cut off or damaged: {error}. Copy or download it again."
+            msg = f"{path} is cut off or damaged: {error}. Copy or download it again."
             raise InputError(msg) from error
 
 
@@ -89,7 +96,7 @@ def _read(path: Path, arrays: NpzFile, options: ImageOptions) -> AnnData:
     splits: list[str | None] = []
     for names in present:
         where = f"{path} array {names.images!r}"
-        values = arrays[names.images]
+        values = _array(arrays, names.images, where)
         warn_of_size(values.size, options, origin=where)
         images = _as_bytes(_channels_last(values, where), where)
         if parts and images.shape[1:] != parts[0].shape[1:]:
@@ -119,6 +126,21 @@ def _find_names(path: Path, keys: Collection[str]) -> list[_Names]:
         f"are {known} (not all have to be there)."
     )
     raise InputError(msg)
+
+
+def _array(arrays: NpzFile, name: str, where: str) -> NDArray[Any]:
+    """Read one array."""
+    try:
+        values: object = arrays[name]
+    except ValueError as error:
+        if "pickle" not in str(error):
+            raise
+        msg = f"{where} holds Python objects, which are not read. Save it as numbers or text."
+        raise InputError(msg) from error
+    if not isinstance(values, np.ndarray):
+        msg = f"{where} is no array. Save the file with `numpy.savez`."
+        raise InputError(msg)
+    return values
 
 
 def _channels_last(values: NDArray[np.generic], where: str) -> NDArray[np.generic]:
@@ -163,7 +185,7 @@ def _labels(arrays: NpzFile, names: _Names, where: str, n_obs: int) -> list[str 
     """Read labels as text; an empty one is missing."""
     if names.labels not in arrays.files:
         return [None] * n_obs
-    labels = arrays[names.labels]
+    labels = _array(arrays, names.labels, where)
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim == 2:
