@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 SHAPE = ImageShape(32, 32, 3)
 _LONGEST_NAME = 100
 _COARSE_LABEL = "coarse_label"
-_BATCH = re.compile(r"data_batch_(\d+)")
+_BATCH = re.compile(r"data_batch_([1-9]\d{0,3})")
 _ADMITTED = {
     ("numpy.core.multiarray", "_reconstruct"),
     ("numpy._core.multiarray", "_reconstruct"),
@@ -107,8 +107,8 @@ def read_cifar10(folder: Path, options: ImageOptions) -> AnnData:
     InputError
         If a file is missing, damaged, or is none of CIFAR.
     """
-    found = [int(match[1]) for path in folder.iterdir() if (match := _BATCH.fullmatch(path.name))]
-    batches = [f"data_batch_{number}" for number in range(1, max([5, *found]) + 1)]
+    found = {int(match[1]) for path in folder.iterdir() if (match := _BATCH.fullmatch(path.name))}
+    batches = [f"data_batch_{number}" for number in sorted({1, 2, 3, 4, 5} | found)]
     files = dict.fromkeys(batches, "train") | {"test_batch": "test"}
     _check_present(folder, ["batches.meta", *files])
     names = _names(folder / "batches.meta", "label_names")
