@@ -99,8 +99,8 @@ def decode(path: Path, *, channels: int, image_size: int | None) -> NDArray[np.u
         If it is damaged.
     """
     with _opened(path) as image:
-        upright = ImageOps.exif_transpose(image)
-        plain = _with_channels(_with_8_bits(upright, path), channels)
+        image.load()
+        plain = _with_channels(_with_8_bits(_upright(image), path), channels)
         if image_size is not None and plain.size != (image_size, image_size):
             plain = _center(plain, image_size)
         pixels = np.asarray(plain)
@@ -172,7 +172,18 @@ def _orientation(image: Image.Image) -> int:
     """Orientation that a camera noted, from the header alone."""
     if image.format == "PNG" and "exif" not in image.info:
         return 1  # Pillow would decode the pixels to look behind them
-    return int(image.getexif().get(_ORIENTATION, 1))
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except _DAMAGE:  # broken notes are no reason to refuse whole pixels
+        return 1
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turn an image as the camera noted, if the notes can be read."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except _DAMAGE:
+        return image
 
 
 def _has_grey_palette(image: Image.Image) -> bool:

@@ -141,6 +141,11 @@ def _records_decoder(
 ) -> Callable[[NDArray[np.int64]], NDArray[np.uint8]]:
     """Map binary files into memory, once, and make the function that copies their records."""
     split = [place.rpartition("#") for place in places]
+    if unfit := [
+        place for place, (*_, record) in zip(places, split, strict=True) if not record.isdecimal()
+    ]:
+        msg = f"{unfit[0]!r} names no record of a binary file, such as `file#17`. Read the folder again."
+        raise InputError(msg)
     names = sorted({name for name, _, _ in split})
     files = [_open(Path(name)) for name in names]
     which = np.searchsorted(np.array(names, dtype=object), np.array([name for name, _, _ in split], object))
@@ -155,7 +160,7 @@ def _records_decoder(
         for number in np.unique(which[numbers]):
             here = which[numbers] == number
             images[here] = files[number][records[numbers[here]]]
-        return images.reshape(len(numbers), -1)
+        return images.reshape(len(numbers), decoding.image_shape.n_pixels)
 
     return decode
 

@@ -89,6 +89,7 @@ def test_rows_that_are_left_name_their_own_records(tmp_path: Path) -> None:
     images = write_stl10(tmp_path).reshape(-1, PIXELS)
     adata = io.read(tmp_path, max_bytes=0)
     np.testing.assert_array_equal(io.open_images(adata[[8, 1]])[:], images[[8, 1]])
+    assert io.open_images(adata[:0])[:].shape == (0, PIXELS)
     adata[adata.obs["split"] == "test"].copy().write_h5ad(tmp_path / "part.h5ad")
     again = io.read(tmp_path / "part.h5ad")
     np.testing.assert_array_equal(io.open_images(again)[:], images[5:7])
@@ -145,6 +146,9 @@ def test_files_that_changed_since_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"unlabeled_X\.bin is no longer there\. Put it back"):
         io.open_images(adata)
     assert len(io.open_images(adata[:7])) == 7
+    adata.obs["image"] = "train_X.bin"
+    with pytest.raises(InputError, match=r"'train_X\.bin' names no record of a binary file, such as"):
+        io.open_images(adata)
 
 
 def test_images_of_one_size_are_not_resized(tmp_path: Path) -> None:
