@@ -1,16 +1,30 @@
-"""Rows and front end for the networks, made from a matrix and fitted preprocessing."""
+"""Rows for the networks, and what they are, made from a matrix and fitted preprocessing."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import logging
+from typing import TYPE_CHECKING, assert_never
 
 import numpy as np
 import torch
 
-from diffaug_bio._validation import as_tokens, check_shape, check_size, summarise
-from diffaug_bio.core.batches import DenseRows, HostRows
+from diffaug_bio._validation import LazyMatrix, as_pixels, as_tokens, check_shape, check_size, summarise
+from diffaug_bio.core.batches import DenseRows, HostRows, PixelRows
+from diffaug_bio.core.codecs import ComponentCodec
+from diffaug_bio.core.images import ImageShape
+from diffaug_bio.core.inputs import FeatureInput, ImageInput, SequenceInput
+from diffaug_bio.core.patches import PatchFrontEnd
 from diffaug_bio.core.sequences import SpectralFrontEnd
-from diffaug_bio.features import FittedSequences, fit_features, fit_sequences, nearest_rows
+from diffaug_bio.errors import InputError
+from diffaug_bio.features import (
+    FittedFeatures,
+    FittedImages,
+    FittedSequences,
+    fit_features,
+    fit_images,
+    fit_sequences,
+    nearest_rows,
+)
 from diffaug_bio.pp._state import check_like_training, data_kind
 
 if TYPE_CHECKING:
@@ -21,7 +35,29 @@ if TYPE_CHECKING:
     from diffaug_bio._blocks import Matrix
     from diffaug_bio.config import DiffAugConfig
     from diffaug_bio.core.batches import Rows
-    from diffaug_bio.features import FittedFeatures
+    from diffaug_bio.core.inputs import Input
+    from diffaug_bio.features import Fitted
+
+logger = logging.getLogger(__name__)
+
+_NEIGHBOR_VIEWS = frozenset({"neighbor_noise", "neighbor_mix"})
+
+
+def flatten_images(X: object, config: DiffAugConfig) -> tuple[object, DiffAugConfig]:  # noqa: N803
+    """Write images as rows, and their shape into the configuration; anything else stays as it is.
+
+    Parameters
+    ----------
+    X
+        Images are bytes of shape `(n_obs, height, width)` or `(n_obs, height, width, channels)`.
+    config
+        The whole configuration.
+    """
+    if not isinstance(X, np.ndarray) or X.ndim not in {3, 4} or X.dtype != np.uint8:
+        return X, config
+    shape = (*X.shape[1:], 1) if X.ndim == 3 else X.shape[1:]
+    declared = {"input_state": "image", "image_shape": list(shape)}
+    return X.reshape(len(X), -1), config.updated({"features": declared}, source="images")
 
 
 def fit_rows(
@@ -30,13 +66,14 @@ def fit_rows(
     *,
     seed: int,
     feature_names: Sequence[str] | None,
-) -> tuple[FittedFeatures | FittedSequences, DiffAugConfig]:
+) -> tuple[Fitted, DiffAugConfig]:
     """Fit the preprocessing that suits a matrix, and decide what the configuration leaves to the data.
 
     Parameters
     ----------
     matrix
-        Features, or tokens of sequences where the configuration says so. Shape: `(n_obs, n_vars)`.
+        Features, or tokens of sequences or pixels where the configuration says so. Shape:
+        `(n_obs, n_vars)`.
     config
         The whole configuration.
     seed, feature_names
@@ -47,19 +84,44 @@ def fit_rows(
     InputError
         If the matrix cannot be learned from, or does not suit the encoder.
     """
-    if config.features.input_state == "sequence" or config.encoder.kind == "cnn":
+    state = config.features.input_state
+    if state == "image":
+        config = config.resolved("image")
+        check_size(matrix)
+        height, width, channels = shape = config.features.image_shape
+        logger.info("Input: %d images of %d x %d pixels, %d channels.", matrix.shape[0], *shape)
+        pixels = as_pixels(matrix, shape)
+        return fit_images(pixels, (height, width, channels), config.features, seed=seed), config
+    if state == "sequence" or config.encoder.kind == "cnn":
         config = config.resolved("sequence")
         check_size(matrix)
         return fit_sequences(as_tokens(matrix), config.features, seed=seed), config
+    if isinstance(matrix, LazyMatrix):
+        msg = "Rows that stay on the disk are images, and `input_state` says something else."
+        raise InputError(msg)
     features = fit_features(matrix, config.features, seed=seed, feature_names=feature_names)
     return features, config.resolved(data_kind(features.state))
+
+
+def scores_of(features: Fitted, matrix: Matrix, config: DiffAugConfig) -> NDArray[np.float32] | None:
+    """Compute components of all rows, where they are the networks' rows or neighbors are found by them.
+
+    Returns
+    -------
+    Shape: `(n_obs, n_components)`.
+    """
+    if isinstance(features, FittedFeatures):
+        return features.project(matrix)
+    if isinstance(features, FittedImages) and config.train.warmup_view in _NEIGHBOR_VIEWS:
+        return features.project(matrix)
+    return None
 
 
 def neighbors_of(
     scores: NDArray[np.float32] | None, config: DiffAugConfig, *, seed: int, device: torch.device
 ) -> torch.Tensor | None:
     """Find the neighbors of each row by its components, where the configured view draws from them."""
-    if scores is None or config.train.warmup_view not in {"neighbor_noise", "neighbor_mix"}:
+    if scores is None or config.train.warmup_view not in _NEIGHBOR_VIEWS:
         return None
     n_threads = torch.get_num_threads()
     found = nearest_rows(scores, config.train.n_neighbors, seed=seed)
@@ -68,7 +130,7 @@ def neighbors_of(
 
 
 def later_rows(
-    features: FittedFeatures | FittedSequences,
+    features: Fitted,
     matrix: Matrix,
     columns: NDArray[np.int64] | None,
     *,
@@ -92,7 +154,7 @@ def later_rows(
     InputError
         If the matrix is of another kind than that of the fit.
     """
-    if isinstance(features, FittedSequences):
+    if not isinstance(features, FittedFeatures):
         return network_rows(features, matrix, None, device, columns=columns)
     summary = summarise(matrix, feature_names=feature_names)
     check_like_training(matrix, summary, state=features.state, detected=detected)
@@ -101,21 +163,21 @@ def later_rows(
 
 
 def network_rows(
-    features: FittedFeatures | FittedSequences,
+    features: Fitted,
     matrix: Matrix,
     scores: NDArray[np.float32] | None,
     device: torch.device,
     *,
     columns: NDArray[np.int64] | None = None,
 ) -> Rows:
-    """Hold components or tokens on the device, or make features batch by batch without a front end.
+    """Hold components, tokens or pixels on the device, or make rows batch by batch.
 
     Parameters
     ----------
     features
         The fitted preprocessing.
     matrix
-        Dense or CSR. Shape: `(n_obs, n_vars)`.
+        Dense or CSR, or images that stay on the disk. Shape: `(n_obs, n_vars)`.
     scores
         Its principal components, where they are the rows. Shape: `(n_obs, n_components)`.
     device
@@ -125,6 +187,8 @@ def network_rows(
     """
     if isinstance(features, FittedSequences):
         return DenseRows(torch.from_numpy(as_tokens(matrix, columns)).to(device))
+    if isinstance(features, FittedImages):
+        return _pixel_rows(as_pixels(matrix, features.image_shape), device)
     if features.front_end and scores is not None:
         return DenseRows(torch.from_numpy(scores).to(device))
 
@@ -134,25 +198,46 @@ def network_rows(
     return HostRows(read, (matrix.shape[0], features.n_features), device)
 
 
-def held_rows(
-    features: FittedFeatures | FittedSequences, rows: NDArray[np.generic], device: torch.device
-) -> DenseRows:
+def held_rows(features: Fitted, rows: NDArray[np.generic], device: torch.device) -> Rows:
     """Hold rows that are preprocessed already.
 
     Raises
     ------
     InputError
-        If they are no tokens where tokens are asked for, or of another width than the fit's.
+        If they are no tokens or pixels where those are asked for, or of another width than the fit's.
     """
+    if isinstance(features, FittedImages):
+        return _pixel_rows(as_pixels(rows, features.image_shape), device)
     is_letters = isinstance(features, FittedSequences)
     known = as_tokens(rows) if is_letters else np.ascontiguousarray(rows, np.float32)
     check_shape(known, (len(known), features.n_features), what="rows")
     return DenseRows(torch.from_numpy(known).to(device))
 
 
-def front_end_of(features: FittedFeatures | FittedSequences) -> SpectralFrontEnd | None:
-    """Make the front end that runs in the inner loop: that of sequences, whose views are letters."""
-    if not isinstance(features, FittedSequences):
-        return None
-    weight, bias = features.linear_map()
-    return SpectralFrontEnd(features.levels, torch.from_numpy(weight), torch.from_numpy(bias))
+def _pixel_rows(pixels: Matrix, device: torch.device) -> PixelRows:
+    """Keep pixels as bytes: on the device, or where they are if that is the disk."""
+    if isinstance(pixels, LazyMatrix):
+        return PixelRows(HostRows(pixels.__getitem__, pixels.shape, device))
+    # Some are views of files that must not be written to, which torch would warn of.
+    writable = pixels if pixels.flags.writeable else pixels.copy()
+    return PixelRows(DenseRows(torch.from_numpy(np.ascontiguousarray(writable)).to(device)))
+
+
+def input_of(features: Fitted, config: DiffAugConfig) -> Input:
+    """Say what a row is, with the front ends that run in the inner loop: views change letters and pixels."""
+    if isinstance(features, FittedFeatures):
+        return FeatureInput(features.n_features)
+    weight, bias = (torch.from_numpy(part) for part in features.linear_map())
+    if isinstance(features, FittedSequences):
+        return SequenceInput(features.n_vars, SpectralFrontEnd(features.levels, weight, bias))
+    if isinstance(features, FittedImages):
+        shape = ImageShape(*features.image_shape)
+        filters, offsets = torch.from_numpy(features.filters), torch.from_numpy(features.offsets)
+        pixels = features.pixels
+        return ImageInput(
+            shape,
+            PatchFrontEnd(shape, filters=filters, offsets=offsets, weight=weight, bias=bias),
+            ComponentCodec(torch.from_numpy(pixels.center), torch.from_numpy(pixels.components)),
+            config.generator.backbone,
+        )
+    assert_never(features)

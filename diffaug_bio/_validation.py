@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from scipy import sparse
@@ -18,6 +18,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from diffaug_bio._blocks import Matrix
+
+
+@runtime_checkable
+class LazyMatrix(Protocol):
+    """Rows of bytes that are made when they are asked for, such as images that stay on the disk."""
+
+    shape: tuple[int, int]
+    image_shape: tuple[int, int, int]
+
+    def __getitem__(self, rows: slice | NDArray[np.integer]) -> NDArray[np.uint8]:
+        """Make some rows; shape `(n_rows, n_pixels)`."""
+        ...
+
 
 MIN_ROWS = 3
 _OTHER_TOKEN = 4  # of a letter that is unknown
@@ -48,6 +61,8 @@ def as_matrix(X: object) -> Matrix:  # noqa: N803 - scikit-learn's name
     InputError
         If it is not a numeric matrix.
     """
+    if isinstance(X, LazyMatrix):
+        return X
     matrix: Matrix = X if sparse.issparse(X) else np.asarray(X)
     if sparse.issparse(matrix) and matrix.format != "csr":
         matrix = matrix.tocsr()
@@ -97,6 +112,43 @@ def as_tokens(matrix: Matrix, columns: NDArray[np.int64] | None = None) -> NDArr
         )
         raise InputError(msg)
     return tokens
+
+
+def as_pixels(matrix: Matrix, image_shape: tuple[int, ...]) -> Matrix:
+    """Return pixels in one byte each; without a copy where they are that already, or stay on the disk.
+
+    Parameters
+    ----------
+    matrix
+        Shape: `(n_obs, height * width * channels)`.
+    image_shape
+        Height, width and channels.
+
+    Raises
+    ------
+    InputError
+        If the matrix holds no bytes, or rows of another width.
+    """
+    if sparse.issparse(matrix) or not np.issubdtype(matrix.dtype, np.integer):
+        found = "a sparse matrix" if sparse.issparse(matrix) else f"values of type {matrix.dtype}"
+        msg = (
+            f"Pixels of images are whole numbers from 0 to 255 in a dense matrix, and got {found}. Read "
+            "images with `diffaug_bio.io.read`, or multiply fractions by 255 and convert them to uint8."
+        )
+        raise InputError(msg)
+    if matrix.shape[1] != np.prod(image_shape):
+        msg = (
+            f"Images of {image_shape[0]} x {image_shape[1]} pixels and {image_shape[2]} channels have "
+            f"{np.prod(image_shape)} values, and the rows have {matrix.shape[1]}. Bring all images to that "
+            "shape (`image_size`)."
+        )
+        raise InputError(msg)
+    if matrix.dtype == np.uint8:
+        return matrix
+    if matrix.size and not 0 <= matrix.min() <= matrix.max() <= 255:
+        msg = f"Pixels of images are from 0 to 255, and got some from {matrix.min()} to {matrix.max()}."
+        raise InputError(msg)
+    return np.ascontiguousarray(matrix, np.uint8)
 
 
 def column_names(X: object) -> list[str] | None:  # noqa: N803 - scikit-learn's name

@@ -11,7 +11,17 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 
 from diffaug_bio._keys import CSV_PREFIX
-from diffaug_bio._rows import fit_rows, front_end_of, held_rows, later_rows, neighbors_of, network_rows
+from diffaug_bio._records import record_of, restore
+from diffaug_bio._rows import (
+    fit_rows,
+    flatten_images,
+    held_rows,
+    input_of,
+    later_rows,
+    neighbors_of,
+    network_rows,
+    scores_of,
+)
 from diffaug_bio._validation import (
     as_matrix,
     check_generator,
@@ -20,15 +30,13 @@ from diffaug_bio._validation import (
     check_shape,
     column_names,
 )
-from diffaug_bio.checkpoint import ModelRecord, columns_of, load_model, rows_of, save_model
+from diffaug_bio.checkpoint import load_model, save_model
 from diffaug_bio.config import DiffAugConfig
 from diffaug_bio.core.generation import code_rows, conditions_of, decode, generate
-from diffaug_bio.core.phases import EpochEnd
 from diffaug_bio.core.runtime import resolve_device, resolve_precision, seeded_generator
-from diffaug_bio.core.state import encode, from_arrays, to_arrays
+from diffaug_bio.core.state import encode
 from diffaug_bio.core.trainer import train
-from diffaug_bio.errors import CheckpointError
-from diffaug_bio.features import FittedSequences, from_record, match_columns, to_record
+from diffaug_bio.features import FittedFeatures, match_columns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,8 +45,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from diffaug_bio._blocks import Matrix
+    from diffaug_bio.checkpoint import ModelRecord
     from diffaug_bio.core.batches import Rows
-    from diffaug_bio.core.phases import Callback
+    from diffaug_bio.core.phases import Callback, EpochEnd
     from diffaug_bio.core.runtime import Precision
     from diffaug_bio.core.state import TrainState
 
@@ -63,7 +72,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     config_ : DiffAugConfig
         The configuration with everything decided that was left to the data.
-    features_ : FittedFeatures or FittedSequences
+    features_ : FittedFeatures, FittedSequences or FittedImages
         The fitted preprocessing.
     state_ : TrainState
         The trained networks.
@@ -117,7 +126,8 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X
-            Dense or sparse; never changed. Shape: `(n_obs, n_vars)`.
+            Dense or sparse; never changed. Shape: `(n_obs, n_vars)`. Or images, bytes of shape
+            `(n_obs, height, width)` or `(n_obs, height, width, channels)`.
         y
             Ignored: labels are never used.
         feature_names
@@ -137,19 +147,20 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         device = resolve_device(self.device)
         precision = resolve_precision(self.precision, device)
         feature_names = column_names(X) if feature_names is None else feature_names
+        X, config = flatten_images(X, config)  # noqa: N806
         matrix = as_matrix(X)
         check_names(feature_names, matrix)
         features, config = fit_rows(matrix, config, seed=self.random_state, feature_names=feature_names)
-        scores = None if isinstance(features, FittedSequences) else features.project(matrix)
+        scores = scores_of(features, matrix, config)
         self.config_ = config
         self.state_: TrainState = train(
             network_rows(features, matrix, scores, device),
             config,
+            input_of(features, config),
             neighbors=neighbors_of(scores, config, seed=self.random_state, device=device),
             seed=self.random_state,
             precision=precision,
             callbacks=callbacks,
-            front_end=front_end_of(features),
         )
         self.features_ = features
         self.source_: dict[str, Any] = {}
@@ -212,7 +223,8 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         The preprocessed rows (principal components, or standardised features without a front end; of
-        sequences always components), and what was generated from each. Shape of both: `(n_obs, n_codes)`.
+        sequences always components, of images those of pixels, or scaled pixels for a U-Net), and what was
+        generated from each. Shape of both: `(n_obs, n_codes)`.
 
         Raises
         ------
@@ -242,7 +254,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         *,
         random_state: int = 0,
     ) -> NDArray[np.generic]:
-        """Turn generated codes into rows for the encoder: of sequences letters, of features themselves.
+        """Turn generated codes into rows for the encoder: letters, pixels, or the features themselves.
 
         Parameters
         ----------
@@ -255,14 +267,15 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
         Returns
         -------
-        Shape: `(n_obs, features_.n_features)`; tokens or float32.
+        Shape: `(n_obs, features_.n_features)`; tokens, pixels as bytes, or float32.
         """
         self._check_fitted()
-        if not isinstance(self.features_, FittedSequences):
+        if isinstance(self.features_, FittedFeatures):
             return codes
         check_generator(exists=self.has_generator)
         rows = self._prepared(X, None)
-        check_shape(codes, (rows.shape[0], self.features_.components.shape[1]), what="codes")
+        n_codes = input_of(self.features_, self.config_).n_codes
+        check_shape(codes, (rows.shape[0], n_codes), what="codes")
         generator = seeded_generator(random_state, rows.device, "letters")
         held = torch.from_numpy(np.ascontiguousarray(codes, np.float32)).to(rows.device)
         decoded = decode(self.state_.to(rows.device), held, rows, generator=generator)
@@ -326,20 +339,11 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             If the folder is missing, incomplete, damaged, or of a newer format.
         """
         record = load_model(Path(folder))
-        arrays = record.arrays
-        try:
-            features = from_record(record.preprocessing, arrays)
-            state = from_arrays(
-                record.config, arrays, n_features=features.n_features, front_end=front_end_of(features)
-            )
-            state.history = rows_of(EpochEnd, record.history)
-        except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
-            msg = f"{folder} is damaged: {error}. Fit the model again, or restore the folder."
-            raise CheckpointError(msg) from error
         model = cls(record.config, random_state=record.seed, device=device)
         model.config_ = record.config
-        model.features_, model.state_, model.history_ = features, state, state.history
-        model.n_features_in_, model.source_ = features.n_vars, dict(record.source)
+        model.features_, model.state_ = restore(record, folder)
+        model.history_ = model.state_.history
+        model.n_features_in_, model.source_ = model.features_.n_vars, dict(record.source)
         if record.feature_names is not None:
             model.feature_names_in_ = np.asarray(record.feature_names, dtype=object)
         return model
@@ -353,18 +357,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             Before :meth:`fit`.
         """
         self._check_fitted()
-        preprocessing, arrays = to_record(self.features_)
-        arrays |= to_arrays(self.state_)
-        names = getattr(self, "feature_names_in_", None)
-        return ModelRecord(
-            config=self.config_,
-            seed=self.random_state,
-            preprocessing=preprocessing,
-            source=self.source_,
-            feature_names=None if names is None else [str(name) for name in names],
-            history=columns_of(self.history_),
-            arrays={key: np.ascontiguousarray(value) for key, value in arrays.items()},
-        )
+        return record_of(self)
 
     @property
     def has_generator(self) -> bool:
@@ -376,7 +369,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Rows for the networks, checked, with features in the order of the fit."""
         self._check_fitted()
         feature_names = column_names(X) if feature_names is None else feature_names
-        matrix = as_matrix(X)
+        matrix = as_matrix(flatten_images(X, self.config_)[0])
         check_names(feature_names, matrix)
         columns = match_columns(
             matrix.shape[1],

@@ -79,7 +79,9 @@ class DiffAugConfig:
                     n_sampling_steps=1000,
                     ema_decay=0.9999,
                 ),
-                loss=LossConfig(name="soft_contrastive", degrees_y=100.0, degrees_z=0.01),
+                loss=LossConfig(
+                    name="soft_contrastive", degrees_y=100.0, degrees_z=0.01, projection="free"
+                ),
                 train=TrainConfig(
                     warmup_view="neighbor_mix",
                     view_strength=1.0,
@@ -153,18 +155,12 @@ class DiffAugConfig:
         InputError
             If encoder or view do not suit that kind of rows.
         """
-        suitable: Literal["mlp", "cnn"] = "cnn" if kind == "sequence" else "mlp"
-        if self.encoder.kind not in {"auto", suitable}:
-            msg = (
-                f"The encoder {self.encoder.kind!r} does not fit the rows: 'cnn' embeds letters of "
-                "sequences, 'mlp' features."
-            )
-            raise InputError(msg)
         return replace(
             self,
             features=self.features.resolved(kind),
-            encoder=replace(self.encoder, kind=suitable),
+            encoder=self.encoder.resolved(kind),
             generator=self.generator.resolved(kind),
+            loss=self.loss.resolved(kind),
             train=self.train.resolved(kind),
         )
 

@@ -18,13 +18,24 @@ _USUAL_STRENGTH = {
     "base_mask": 0.2,
     "shift": 0.05,
     "reverse_complement": 0.5,
+    "pixel_noise": 0.1,
+    "patch_mask": 0.3,
+    "hand": 0.5,
 }
 
-DataKind = Literal["expression", "measured", "sequence"]
+DataKind = Literal["expression", "measured", "sequence", "image"]
 """What some defaults depend on: expression (counts, or what was made of them), other measured features,
-or letters of sequences."""
+letters of sequences, or pixels of images."""
 DeclaredState = Literal[
-    "auto", "counts", "normalized", "lognormalized", "scaled", "continuous", "representation", "sequence"
+    "auto",
+    "counts",
+    "normalized",
+    "lognormalized",
+    "scaled",
+    "continuous",
+    "representation",
+    "sequence",
+    "image",
 ]
 Loss = Literal[
     "soft_contrastive", "hard_contrastive", "info_nce", "nt_xent", "byol", "vicreg", "reconstruction"
@@ -33,15 +44,31 @@ FeatureView = Literal[
     "neighbor_noise", "neighbor_mix", "gaussian", "feature_mask", "feature_swap", "inner_swap"
 ]
 SequenceView = Literal["mutation", "base_mask", "shift", "reverse_complement"]
-WarmupView = Literal["auto", FeatureView, SequenceView]
+ImageView = Literal["pixel_noise", "patch_mask", "neighbor_noise", "neighbor_mix", "hand"]
+WarmupView = Literal["auto", FeatureView, SequenceView, ImageView]
+EncoderKind = Literal["auto", "mlp", "cnn", "patches", "convnet", "resnet18"]
 
-_USUAL_VIEW: dict[DataKind, FeatureView | SequenceView] = {
+_USUAL_VIEW: dict[DataKind, FeatureView | SequenceView | ImageView] = {
     "expression": "gaussian",
     "measured": "neighbor_noise",
     "sequence": "mutation",
+    "image": "patch_mask",
 }
+_VIEWS: dict[DataKind, tuple[str, ...]] = {
+    "expression": get_args(FeatureView),
+    "measured": get_args(FeatureView),
+    "sequence": get_args(SequenceView),
+    "image": get_args(ImageView),
+}
+_ENCODERS: dict[DataKind, tuple[EncoderKind, ...]] = {
+    "expression": ("mlp",),
+    "measured": ("mlp",),
+    "sequence": ("cnn",),
+    "image": ("patches", "convnet", "resnet18"),
+}
+"""The first of each is the usual one."""
 _LEAST_SPAN = 5
-_KINDS = {"expression": "expression", "measured": "features", "sequence": "sequences"}
+_KINDS = {"expression": "expression", "measured": "features", "sequence": "sequences", "image": "images"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +77,8 @@ class FeatureConfig:
 
     input_state: DeclaredState = "auto"
     """What the input is; `"auto"` finds out and says so in the log."""
+    image_shape: tuple[int, ...] = ()
+    """Height, width and channels, where the input is images: rows are pixels in that order."""
     target_sum: float = 1e4
     """Library size that counts are brought to before log1p."""
     n_top_features: int = 2000
@@ -60,15 +89,24 @@ class FeatureConfig:
     """Fixed linear map before the networks; `"none"` shows them all kept features."""
     n_components: int = 0
     """Components of the front end, at most one less than rows; 0 takes 50 for expression, whose further
-    components are sampling noise, 128 for measured features, and 256 for sequences."""
+    components are sampling noise, 128 for measured features, and 256 for sequences and images."""
+    n_filters: int = 64
+    """Patches that images are compared with (images only)."""
 
     def __post_init__(self) -> None:
-        _require_positive(self, "target_sum", "max_value")
+        _require_positive(self, "target_sum", "max_value", "n_filters")
         _require_at_least(self, 0, "n_top_features", "n_components")
+        shape = self.image_shape
+        if (self.input_state == "image") != bool(shape) or (shape and not _is_image_shape(shape)):
+            msg = (
+                "`image_shape` holds height, width and channels (1 or 3) where `input_state` is 'image', and "
+                f"nothing otherwise; got {shape} and {self.input_state!r}."
+            )
+            raise InputError(msg)
 
     def resolved(self, kind: DataKind) -> Self:
         """Decide what is left to the data; see :meth:`DiffAugConfig.resolved`."""
-        usual = {"expression": 50, "measured": 128, "sequence": 256}[kind]
+        usual = {"expression": 50, "measured": 128, "sequence": 256, "image": 256}[kind]
         return replace(self, n_components=self.n_components or usual)
 
 
@@ -76,8 +114,10 @@ class FeatureConfig:
 class EncoderConfig:
     """The encoder `y = encoder(x)` and the projector `z = projector(y)`."""
 
-    kind: Literal["auto", "mlp", "cnn"] = "auto"
-    """`"mlp"` embeds features, `"cnn"` the letters of sequences; `"auto"` takes what suits the data."""
+    kind: EncoderKind = "auto"
+    """`"mlp"` embeds features, `"cnn"` the letters of sequences; of images, `"patches"` is a perceptron on
+    a fixed layer of learned patches, `"convnet"` a small convolutional network and `"resnet18"` that of
+    the literature, both on pixels. `"auto"` takes what suits the data, of images `"patches"`."""
     hidden: tuple[int, ...] = (256,)
     """Widths of the encoder's hidden layers."""
     n_latent: int = 128
@@ -89,7 +129,7 @@ class EncoderConfig:
     n_projection: int = 128
     """Width of what the loss compares."""
     n_channels: int = 32
-    """Of the convolutions (`"cnn"` only, as all below)."""
+    """Of the convolutions (`"cnn"` and `"convnet"`; all below are for `"cnn"`)."""
     kernel_size: int = 9
     """Letters that a filter of the first layer spans; odd, and at least 5, since they stand 4 apart."""
     n_blocks: int = 2
@@ -114,13 +154,26 @@ class EncoderConfig:
                 msg = f"`{name}` holds widths of layers, each at least 1; got {getattr(self, name)}."
                 raise InputError(msg)
 
+    def resolved(self, kind: DataKind) -> Self:
+        """Decide what is left to the data; see :meth:`DiffAugConfig.resolved`."""
+        suitable = _ENCODERS[kind]
+        if self.kind not in {"auto", *suitable}:
+            msg = (
+                f"The encoder {self.kind!r} does not fit the rows: 'mlp' embeds features, 'cnn' letters of "
+                "sequences, and 'patches', 'convnet' and 'resnet18' images."
+            )
+            raise InputError(msg)
+        return replace(self, kind=suitable[0] if self.kind == "auto" else self.kind)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GeneratorConfig:
     """The conditional diffusion generator."""
 
-    width: int = 256
-    """Width of the denoiser's blocks."""
+    backbone: Literal["mlp", "unet"] = "mlp"
+    """The denoiser: a perceptron on features or components, or (images only) a U-Net on pixels."""
+    width: int = 0
+    """Width of the perceptron's blocks, or channels of the U-Net; 0 takes 256 or 32."""
     n_blocks: int = 2
     """Residual blocks of the denoiser."""
     schedule: Literal["cosine", "linear"] = "cosine"
@@ -149,8 +202,8 @@ class GeneratorConfig:
     """Decay of the averaged weights that sample."""
 
     def __post_init__(self) -> None:
-        _require_positive(self, "width", "n_blocks", "n_steps", "n_sampling_steps")
-        _require_at_least(self, 0, "condition_noise")
+        _require_positive(self, "n_blocks", "n_steps", "n_sampling_steps")
+        _require_at_least(self, 0, "condition_noise", "width")
         _require_fraction(self, "condition_dropout", "ema_decay")
         for name in ("noising", "sequence_noising"):
             if not 0 < (share := getattr(self, name)) <= 1:
@@ -165,8 +218,15 @@ class GeneratorConfig:
 
     def resolved(self, kind: DataKind) -> Self:
         """Decide what is left to the data; see :meth:`DiffAugConfig.resolved`."""
+        if self.backbone == "unet" and kind != "image":
+            msg = f"The denoiser 'unet' is for images, and these rows are {_KINDS[kind]}. Take 'mlp'."
+            raise InputError(msg)
         is_open = kind == "sequence" and self.noising == 1
-        return replace(self, noising=self.sequence_noising if is_open else self.noising)
+        return replace(
+            self,
+            width=self.width or {"mlp": 256, "unet": 32}[self.backbone],
+            noising=self.sequence_noising if is_open else self.noising,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,11 +241,21 @@ class LossConfig:
     """Degrees of freedom of the similarity of embeddings (soft targets only)."""
     degrees_z: float = 1.0
     """Degrees of freedom of the similarity of projections."""
+    projection: Literal["auto", "free", "sphere"] = "auto"
+    """Whether the (soft and hard) contrastive loss compares projections as they are, as published, or
+    brought to one length; `"auto"` takes `"sphere"` for images."""
+    radius: float = 2.0
+    """That length."""
     temperature: float = 0.5
     """Temperature of InfoNCE and NT-Xent."""
 
     def __post_init__(self) -> None:
-        _require_positive(self, "degrees_y", "degrees_z", "temperature")
+        _require_positive(self, "degrees_y", "degrees_z", "radius", "temperature")
+
+    def resolved(self, kind: DataKind) -> Self:
+        """Decide what is left to the data; see :meth:`DiffAugConfig.resolved`."""
+        usual: Literal["free", "sphere"] = "sphere" if kind == "image" else "free"
+        return replace(self, projection=usual if self.projection == "auto" else self.projection)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,13 +266,15 @@ class TrainConfig:
     """Hand-made view: noise shaped like the differences between neighbors, a mixture with a neighbor,
     the same noise in every direction, masked features, features swapped with those of another row, or
     within the row; of sequences substituted letters, letters hidden, the sequence moved, or the other
-    strand. `"auto"` takes `"gaussian"` for expression, whose sampling noise goes in every direction,
-    `"neighbor_noise"` for measured features, and `"mutation"` for sequences."""
+    strand; of images noise on pixels, hidden squares, a mixture with a neighbor, or (`"hand"`) cuts, mirror
+    and colours as SimCLR has them. `"auto"` takes `"gaussian"` for expression, whose sampling noise goes
+    in every direction, `"neighbor_noise"` for measured features, `"mutation"` for sequences, and
+    `"patch_mask"` for images."""
     view_strength: float = 0.0
     """Size of the noise (1 is that of two neighbors' difference, or of a standard deviation), largest
     share of the neighbor, share of features masked or swapped, share of letters substituted or hidden,
-    largest share of its length that a sequence is moved, or share of sequences reversed; 0 takes the
-    view's usual one."""
+    largest share of its length that a sequence is moved, share of sequences reversed, noise of pixels in
+    [0, 1], share of squares hidden, or share of SimCLR's strength; 0 takes the view's usual one."""
     n_neighbors: int = 10
     """Neighbors that the neighbor views draw from."""
     warmup_epochs: int = 30
@@ -266,14 +338,17 @@ class TrainConfig:
         view = self.warmup_view
         if view == "auto":
             view = _USUAL_VIEW[kind]
-        if (view in get_args(SequenceView)) != (kind == "sequence"):
-            fitting = get_args(SequenceView if kind == "sequence" else FeatureView)
+        if view not in _VIEWS[kind]:
             msg = (
                 f"The view {view!r} does not apply to {_KINDS[kind]}; take 'auto' or one of "
-                f"{', '.join(map(repr, fitting))} as `warmup_view`."
+                f"{', '.join(map(repr, _VIEWS[kind]))} as `warmup_view`."
             )
             raise InputError(msg)
         return replace(self, warmup_view=view, view_strength=self.view_strength or _USUAL_STRENGTH[view])
+
+
+def _is_image_shape(shape: tuple[int, ...]) -> bool:
+    return len(shape) == 3 and min(shape) > 0 and shape[2] in {1, 3}
 
 
 def _require_positive(config: object, *names: str) -> None:

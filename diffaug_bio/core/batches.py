@@ -30,7 +30,7 @@ class Rows(Protocol):
         ...
 
     def take(self, indices: Tensor) -> Tensor:
-        """Rows at indices (on `device`); shape `(len(indices), n_features)`, float32."""
+        """Rows at indices (on `device`); shape `(len(indices), n_features)`, float32, or uint8 tokens."""
         ...
 
 
@@ -59,13 +59,57 @@ class DenseRows:
 class HostRows:
     """Rows made on the host when they are asked for, so that a sparse matrix is never densified."""
 
-    read: Callable[[NDArray[np.int64]], NDArray[np.float32]]
+    read: Callable[[NDArray[np.int64]], NDArray[np.float32 | np.uint8]]
     shape: tuple[int, int]
     device: torch.device
 
     def take(self, indices: Tensor) -> Tensor:
         """Rows at indices; shape `(len(indices), n_features)`."""
         return torch.from_numpy(self.read(indices.cpu().numpy())).to(self.device)
+
+
+@dataclass(frozen=True, slots=True)
+class PixelRows:
+    """Images kept as bytes, a quarter of the memory, and taken as numbers in [0, 1]."""
+
+    kept: Rows
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Images and values of each."""
+        return self.kept.shape
+
+    @property
+    def device(self) -> torch.device:
+        """Where taken rows lie."""
+        return self.kept.device
+
+    def take(self, indices: Tensor) -> Tensor:
+        """Rows at indices; shape `(len(indices), n_values)`."""
+        return self.kept.take(indices).float().div_(255)
+
+
+@dataclass(frozen=True, slots=True)
+class CodedRows:
+    """Codes that are computed when they are asked for."""
+
+    encode: Callable[[Tensor], Tensor]
+    rows: Rows
+    n_codes: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and values of a code."""
+        return self.rows.shape[0], self.n_codes
+
+    @property
+    def device(self) -> torch.device:
+        """Where taken codes lie."""
+        return self.rows.device
+
+    def take(self, indices: Tensor) -> Tensor:
+        """Codes at indices; shape `(len(indices), n_codes)`."""
+        return self.encode(self.rows.take(indices))
 
 
 def iterate_batches(indices: Tensor, batch_size: int, *, generator: torch.Generator) -> Iterator[Tensor]:

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor, nn
 
+from diffaug_bio.core.batches import CodedRows, DenseRows, PixelRows
 from diffaug_bio.core.sequences import N_BASES, SequenceDecoder, recombine
 
 if TYPE_CHECKING:
+    from diffaug_bio.core.batches import Rows
     from diffaug_bio.core.sequences import SpectralFrontEnd
 
 _DECODER_WIDTH = 512
 _UNKNOWN = 255  # no base: neither a letter to learn nor one to keep
+_PIXEL_MEAN, _PIXEL_STD = 0.5, 0.25  # of any images, about
 
 
 class Codec(Protocol):
@@ -24,7 +27,14 @@ class Codec(Protocol):
         ...
 
     def decode(self, codes: Tensor, *, source: Tensor, generator: torch.Generator) -> Tensor:
-        """Rows of codes that were generated from `source`; shape `(batch, n_features)`."""
+        """Rows of codes that were generated from `source`, in the type in which they are kept.
+
+        Shape: `(batch, n_features)`.
+        """
+        ...
+
+    def rows(self, kept: Tensor) -> Rows:
+        """Rows for the encoder, of what :meth:`decode` gave."""
         ...
 
 
@@ -38,6 +48,10 @@ class FeatureCodec(nn.Module):
     def decode(self, codes: Tensor, *, source: Tensor, generator: torch.Generator) -> Tensor:
         """Return the codes themselves."""
         return codes
+
+    def rows(self, kept: Tensor) -> Rows:
+        """Rows as they are kept."""
+        return DenseRows(kept)
 
 
 class SequenceCodec(nn.Module):
@@ -66,6 +80,10 @@ class SequenceCodec(nn.Module):
         before, after = (self.decoder(code).float().softmax(2) for code in (self.front_end(source), codes))
         return recombine(source, before, after, generator=generator)
 
+    def rows(self, kept: Tensor) -> Rows:
+        """Rows as they are kept: tokens."""
+        return DenseRows(kept)
+
     def loss(self, x: Tensor, codes: Tensor) -> Tensor:
         """Cross-entropy of the bases of tokens given their codes, a scalar.
 
@@ -79,3 +97,70 @@ class SequenceCodec(nn.Module):
         logits = self.decoder(codes).float()  # (batch, length, 4)
         bases = torch.where(x < N_BASES, x, _UNKNOWN).long()
         return nn.functional.cross_entropy(logits.flatten(0, 1), bases.flatten(), ignore_index=_UNKNOWN)
+
+
+class ComponentCodec(nn.Module):
+    """Of images: principal components of their pixels.
+
+    What components do not hold, fine detail, stays as in the source.
+
+    Parameters
+    ----------
+    mean
+        Of pixels in [0, 1]. Shape: `(n_values,)`.
+    axes
+        Orthogonal directions of any lengths. Shape: `(n_values, n_components)`.
+    """
+
+    mean: Tensor
+    axes: Tensor
+    inverse: Tensor
+
+    def __init__(self, mean: Tensor, axes: Tensor) -> None:
+        super().__init__()
+        # Saved with the preprocessing, of which they are a part.
+        self.register_buffer("mean", mean, persistent=False)
+        self.register_buffer("axes", axes, persistent=False)
+        self.register_buffer("inverse", (axes / axes.square().sum(0)).T.contiguous(), persistent=False)
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Components of pixels; shapes `(batch, n_values)` to `(batch, n_components)`."""
+        with torch.autocast(x.device.type, enabled=False):
+            return (x - self.mean) @ self.axes
+
+    def decode(self, codes: Tensor, *, source: Tensor, generator: torch.Generator) -> Tensor:
+        """Add to the source what its components change by; bytes."""
+        with torch.autocast(source.device.type, enabled=False):
+            return as_bytes(source + (codes - self.encode(source)) @ self.inverse)
+
+    def rows(self, kept: Tensor) -> Rows:
+        """Rows of pixels in [0, 1]."""
+        return PixelRows(DenseRows(kept))
+
+
+class PixelCodec(nn.Module):
+    """Of images for a generator that sees pixels: the pixels themselves, centred and scaled."""
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Centre and scale pixels in [0, 1]; shape `(batch, n_values)`."""
+        return (x - _PIXEL_MEAN) / _PIXEL_STD
+
+    def decode(self, codes: Tensor, *, source: Tensor, generator: torch.Generator) -> Tensor:
+        """Give the pixels that were generated, as bytes; nothing of the source is kept."""
+        return as_bytes(codes * _PIXEL_STD + _PIXEL_MEAN)
+
+    def rows(self, kept: Tensor) -> Rows:
+        """Rows of pixels in [0, 1]."""
+        return PixelRows(DenseRows(kept))
+
+
+def as_bytes(pixels: Tensor) -> Tensor:
+    """Round pixels in [0, 1] to bytes, which take a quarter of the memory; shape as given."""
+    return (pixels.clamp(0, 1) * 255).round().to(torch.uint8)
+
+
+def coded(codec: Codec, rows: Rows) -> Rows | None:
+    """Codes of rows that are not worth keeping, since they are computed as fast as read; else None."""
+    if isinstance(codec, FeatureCodec):
+        return rows
+    return CodedRows(codec.encode, rows, rows.shape[1]) if isinstance(codec, PixelCodec) else None

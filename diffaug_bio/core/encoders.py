@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from diffaug_bio.config import EncoderConfig
+    from diffaug_bio.core.patches import PatchFrontEnd
     from diffaug_bio.core.sequences import SpectralFrontEnd
 
 _SLOPE = 0.1  # of LeakyReLU, as published
@@ -75,13 +76,7 @@ class CNNEncoder(nn.Module):
         self.spectral = MLPEncoder(front_end.n_components, config)
         self.convolutions = Convolutions(config)
         self.strand_symmetric = config.strand_symmetric
-        if (linear := self.spectral.linear) is None:
-            return
-        nn.init.eye_(linear.weight)
-        nn.init.zeros_(linear.bias)
-        for layer in (self.spectral.network[-1], self.convolutions.head):
-            for parameter in layer.parameters():
-                nn.init.zeros_(parameter)
+        _start_as_front_end(self.spectral, self.convolutions.head)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Embed tokens; shapes `(batch, length)` to `(batch, n_latent)`."""
@@ -93,6 +88,42 @@ class CNNEncoder(nn.Module):
     def _one_strand(self, tokens: Tensor) -> Tensor:
         y: Tensor = self.spectral(self.front_end(tokens)) + self.convolutions(tokens)
         return y
+
+
+class PatchEncoder(nn.Module):
+    """Images to embeddings: a perceptron on the front end of patches.
+
+    It starts as the front end itself, as :class:`CNNEncoder` does.
+
+    Parameters
+    ----------
+    front_end
+        The fixed map from pixels to components.
+    config
+        Shapes of the perceptron.
+    """
+
+    def __init__(self, front_end: PatchFrontEnd, config: EncoderConfig) -> None:
+        super().__init__()
+        self.front_end = front_end
+        self.perceptron = MLPEncoder(front_end.n_components, config)
+        _start_as_front_end(self.perceptron)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Embed pixels in [0, 1]; shapes `(batch, n_values)` to `(batch, n_latent)`."""
+        y: Tensor = self.perceptron(self.front_end(rows))
+        return y
+
+
+def _start_as_front_end(perceptron: MLPEncoder, *others: nn.Linear) -> None:
+    """Make the linear path the identity and the last layers zero, where there is such a path."""
+    if perceptron.linear is None:
+        return
+    nn.init.eye_(perceptron.linear.weight)
+    nn.init.zeros_(perceptron.linear.bias)
+    for layer in (perceptron.network[-1], *others):
+        for parameter in layer.parameters():
+            nn.init.zeros_(parameter)
 
 
 class Convolutions(nn.Module):

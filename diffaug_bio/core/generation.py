@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from diffaug_bio.core.batches import DenseRows
-from diffaug_bio.core.codecs import FeatureCodec, SequenceCodec
+from diffaug_bio.core.codecs import FeatureCodec, SequenceCodec, coded
 from diffaug_bio.core.objectives import update_average
 from diffaug_bio.core.phases import run_phase
 from diffaug_bio.core.runtime import eval_mode
@@ -50,9 +50,9 @@ def train_decoder(fit: Fit, state: TrainState, codes: Rows) -> None:
 
 
 def code_rows(state: TrainState, rows: Rows) -> Rows:
-    """Give what the generator works on: the codes of all rows, or features as they are."""
-    if isinstance(state.codec, FeatureCodec):
-        return rows
+    """Give what the generator works on: the codes of all rows, kept where they took work."""
+    if (codes := coded(state.codec, rows)) is not None:
+        return codes
     with eval_mode(state.codec):
         return DenseRows(torch.cat([state.codec.encode(rows.take(block)) for block in blocks(rows)]))
 
@@ -121,9 +121,7 @@ def standardise_conditions(fit: Fit, state: TrainState) -> Tensor:
     return (y - state.condition_mean) / state.condition_std
 
 
-def generate_bank(
-    fit: Fit, state: TrainState, codes: Rows, conditions: Tensor, *, round_: int
-) -> DenseRows:
+def generate_bank(fit: Fit, state: TrainState, codes: Rows, conditions: Tensor, *, round_: int) -> Rows:
     """Generate `bank_size` rows from each row's condition, with the averaged weights.
 
     Returns
@@ -144,7 +142,7 @@ def generate_bank(
             autocast=fit.autocast,
         )
         entries.append(decode(state, generated, fit.rows, generator=letters))
-    return DenseRows(entries[0] if len(entries) == 1 else torch.cat(entries))
+    return state.codec.rows(entries[0] if len(entries) == 1 else torch.cat(entries))
 
 
 def generate(
@@ -212,7 +210,7 @@ def decode(state: TrainState, codes: Tensor, rows: Rows, *, generator: torch.Gen
 
     Returns
     -------
-    As wide as the rows, and of their type.
+    As wide as the rows, in the type in which they are kept: float32, of letters and of pixels bytes.
     """
     if isinstance(state.codec, FeatureCodec):
         return codes

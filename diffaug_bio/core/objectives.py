@@ -101,6 +101,10 @@ def pair_loss(y: Tensor, z: Tensor, z_positive: Tensor, config: LossConfig) -> T
         return nt_xent(z, z_positive, temperature=config.temperature)
     if config.name == "vicreg":
         return vicreg(z, z_positive)
+    if config.projection == "sphere":
+        z, z_positive = (
+            config.radius * nn.functional.normalize(part.float(), dim=1) for part in (z, z_positive)
+        )
     degrees_y = config.degrees_y if config.name == "soft_contrastive" else math.inf
     return soft_contrastive_loss(y, z, z_positive, degrees_y=degrees_y, degrees_z=config.degrees_z)
 

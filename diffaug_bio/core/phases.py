@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from diffaug_bio.config import DiffAugConfig
     from diffaug_bio.core.batches import Rows
+    from diffaug_bio.core.inputs import Input
 
 Phase = Literal["warm_up", "decoder", "generator", "encoder"]
 
@@ -61,6 +62,8 @@ class Fit:
     """What stays the same during one fit."""
 
     config: DiffAugConfig
+    source: Input
+    """What a row is."""
     rows: Rows
     neighbors: Tensor | None
     """Row numbers of each row's neighbors `(n_rows, n_neighbors)`; only neighbor views need them."""

@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Self
 import torch
 from torch import Tensor, nn
 
-from diffaug_bio.core.codecs import FeatureCodec, SequenceCodec
 from diffaug_bio.core.diffusion import GaussianDiffusion
-from diffaug_bio.core.encoders import CNNEncoder, MLPEncoder, Projector
-from diffaug_bio.core.generator import MLPDenoiser
+from diffaug_bio.core.encoders import Projector
 from diffaug_bio.core.runtime import eval_mode, seeded_initialisation
 
 if TYPE_CHECKING:
@@ -24,8 +22,8 @@ if TYPE_CHECKING:
 
     from diffaug_bio.config import DiffAugConfig
     from diffaug_bio.core.batches import Rows
+    from diffaug_bio.core.inputs import AnyCodec, Input
     from diffaug_bio.core.phases import EpochEnd
-    from diffaug_bio.core.sequences import SpectralFrontEnd
 
 _BLOCK_ROWS, _BLOCK_VALUES = 8192, 2**20  # embedded or generated at once; bound the memory of a pass
 
@@ -38,7 +36,7 @@ class TrainState:
     projector: nn.Module
     denoiser: nn.Module
     averaged_denoiser: nn.Module
-    codec: FeatureCodec | SequenceCodec
+    codec: AnyCodec
     """Between rows and what the generator works on."""
     diffusion: GaussianDiffusion
     condition_mean: Tensor
@@ -58,41 +56,27 @@ class TrainState:
         return self
 
 
-def build(
-    config: DiffAugConfig,
-    *,
-    n_features: int,
-    seed: int,
-    device: torch.device,
-    front_end: SpectralFrontEnd | None = None,
-) -> TrainState:
+def build(config: DiffAugConfig, source: Input, *, seed: int, device: torch.device) -> TrainState:
     """Make networks with reproducible weights.
 
     Parameters
     ----------
     config
         Their shapes.
-    n_features
-        Width of a row.
+    source
+        What a row is.
     seed
         Seed of the weights.
     device
         Where they go; weights are drawn on the CPU, so that a seed means the same everywhere.
-    front_end
-        Of sequences, whose rows are tokens.
     """
-    n_codes = n_features if front_end is None else front_end.n_components
     by_projection = config.generator.condition == "z"
     n_condition = config.encoder.n_projection if by_projection else config.encoder.n_latent
     with seeded_initialisation(seed):
-        encoder: nn.Module = (
-            MLPEncoder(n_features, config.encoder)
-            if front_end is None
-            else CNNEncoder(front_end, config.encoder)
-        )
+        encoder = source.encoder(config.encoder)
         projector = Projector(config.encoder)
-        denoiser = MLPDenoiser(n_codes, n_condition, config.generator)
-        codec = FeatureCodec() if front_end is None else SequenceCodec(front_end, n_features)
+        denoiser = source.denoiser(n_condition, config.generator)
+        codec = source.codec()
     diffusion = GaussianDiffusion(
         schedule=config.generator.schedule,
         n_steps=config.generator.n_steps,
@@ -107,7 +91,7 @@ def build(
         diffusion=diffusion.to(device),
         condition_mean=torch.zeros(n_condition, device=device),
         condition_std=torch.ones(n_condition, device=device),
-        limits=torch.full((n_codes,), math.inf, device=device),
+        limits=torch.full((source.n_codes,), math.inf, device=device),
     )
 
 
@@ -142,11 +126,7 @@ def to_arrays(state: TrainState) -> dict[str, NDArray[np.generic]]:
 
 
 def from_arrays(
-    config: DiffAugConfig,
-    arrays: Mapping[str, NDArray[np.generic]],
-    *,
-    n_features: int,
-    front_end: SpectralFrontEnd | None = None,
+    config: DiffAugConfig, source: Input, arrays: Mapping[str, NDArray[np.generic]]
 ) -> TrainState:
     """Rebuild, on the CPU, what :func:`to_arrays` gave.
 
@@ -154,12 +134,10 @@ def from_arrays(
     ----------
     config
         Shapes of the networks.
+    source
+        What a row is.
     arrays
         By name; others may be among them.
-    n_features
-        Width of a row.
-    front_end
-        As for :func:`build`.
 
     Raises
     ------
@@ -167,7 +145,7 @@ def from_arrays(
         If an array is missing, or of another shape than the configuration says.
     """
     cpu = torch.device("cpu")
-    state = build(config, n_features=n_features, seed=0, device=cpu, front_end=front_end)
+    state = build(config, source, seed=0, device=cpu)
     for name, module in _saved_networks(state).items():
         weights = {
             key.removeprefix(f"{name}."): torch.from_numpy(value)

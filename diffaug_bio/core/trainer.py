@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from diffaug_bio.core import sequences, views
+from diffaug_bio.core import images, sequences, views
 from diffaug_bio.core.batches import split_rows
 from diffaug_bio.core.generation import (
     code_rows,
@@ -17,6 +17,7 @@ from diffaug_bio.core.generation import (
     train_decoder,
     train_generator,
 )
+from diffaug_bio.core.inputs import ImageInput
 from diffaug_bio.core.objectives import build_objective
 from diffaug_bio.core.phases import Fit, run_phase
 from diffaug_bio.core.state import build
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
 
     from diffaug_bio.config import DiffAugConfig
     from diffaug_bio.core.batches import Rows
+    from diffaug_bio.core.inputs import Input
     from diffaug_bio.core.objectives import Objective
     from diffaug_bio.core.phases import Callback
-    from diffaug_bio.core.sequences import SpectralFrontEnd
     from diffaug_bio.core.state import TrainState
 
 _VIEWS_OF_A_ROW = {
@@ -40,27 +41,31 @@ _VIEWS_OF_A_ROW = {
     "base_mask": sequences.base_mask,
     "shift": sequences.shift,
     "reverse_complement": sequences.either_strand,
+    "pixel_noise": images.pixel_noise,
 }
+_VIEWS_OF_AN_IMAGE = {"patch_mask": images.patch_mask, "hand": images.hand_made}
 
 
 def train(
     rows: Rows,
     config: DiffAugConfig,
+    source: Input,
     *,
     neighbors: Tensor | None,
     seed: int,
     precision: torch.dtype,
     callbacks: Sequence[Callback] = (),
-    front_end: SpectralFrontEnd | None = None,
 ) -> TrainState:
     """Train encoder and generator in turn (paper, algorithm 1).
 
     Parameters
     ----------
     rows
-        Preprocessed rows of about unit variance, or tokens; `rows.device` is where everything runs.
+        Preprocessed rows of about unit variance, tokens, or pixels; `rows.device` is where everything runs.
     config
         The whole configuration, resolved.
+    source
+        What a row is.
     neighbors
         Row numbers of each row's neighbors, for the neighbor views.
     seed
@@ -69,8 +74,6 @@ def train(
         Type that networks compute in.
     callbacks
         Called after every epoch.
-    front_end
-        Of sequences, whose rows are tokens.
 
     Returns
     -------
@@ -85,6 +88,7 @@ def train(
     train_rows, held_out_rows = split_rows(rows.shape[0], config.train.validation_fraction, seed=seed)
     fit = Fit(
         config=config,
+        source=source,
         rows=rows,
         neighbors=neighbors,
         train_rows=train_rows.to(device),
@@ -93,7 +97,7 @@ def train(
         precision=precision,
         callbacks=callbacks,
     )
-    state = build(config, n_features=rows.shape[1], seed=seed, device=device, front_end=front_end)
+    state = build(config, source, seed=seed, device=device)
     codes = code_rows(state, rows)
     state.limits = feature_limits(codes)
     objective = build_objective(
@@ -176,6 +180,8 @@ def _simple_view(fit: Fit, indices: Tensor, x: Tensor, generator: torch.Generato
     settings = fit.config.train
     if view := _VIEWS_OF_A_ROW.get(settings.warmup_view):
         return view(x, strength=settings.view_strength, generator=generator)
+    if isinstance(fit.source, ImageInput) and (of_image := _VIEWS_OF_AN_IMAGE.get(settings.warmup_view)):
+        return of_image(x, fit.source.shape, strength=settings.view_strength, generator=generator)
     if settings.warmup_view == "neighbor_noise":
         first, second = (_random_neighbors(fit, indices, generator) for _ in range(2))
         return views.neighbor_noise(x, first, second, strength=settings.view_strength)

@@ -3,6 +3,7 @@
 Counts are brought to one library size and logged, features are chosen, standardised and cut off, and a
 fixed linear front end (principal components) is applied. Everything is done in blocks of rows: neither
 fitting nor applying it makes a second copy of the matrix, and sparse rows stay sparse up to a block.
+Letters of sequences and pixels of images have front ends of their own, which networks run themselves.
 """
 
 from __future__ import annotations
@@ -11,15 +12,19 @@ from diffaug_bio.features._align import align_features, match_columns
 from diffaug_bio.features._axes import principal_axes
 from diffaug_bio.features._fit import fit_features
 from diffaug_bio.features._fitted import FittedFeatures, normalize
+from diffaug_bio.features._images import FittedImages, fit_images
 from diffaug_bio.features._neighbors import nearest_rows
-from diffaug_bio.features._record import from_record, to_record
+from diffaug_bio.features._record import Fitted, from_record, to_record
 from diffaug_bio.features._sequences import FittedSequences, fit_sequences
 
 __all__ = [
+    "Fitted",
     "FittedFeatures",
+    "FittedImages",
     "FittedSequences",
     "align_features",
     "fit_features",
+    "fit_images",
     "fit_sequences",
     "from_record",
     "match_columns",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from diffaug_bio.features._fitted import FittedFeatures
+from diffaug_bio.features._images import FittedImages
 from diffaug_bio.features._sequences import FittedSequences
 
 if TYPE_CHECKING:
@@ -14,28 +15,29 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+Fitted: TypeAlias = FittedFeatures | FittedSequences | FittedImages
+
 _ARRAYS = ("selected", "medians", "mean", "std", "center", "components")
 _PREFIX = "features."  # of the arrays' names in a model folder, beside those of networks
+_FILTERS, _OFFSETS, _PIXELS = f"{_PREFIX}filters", f"{_PREFIX}offsets", "pixels."
 
 
-def to_record(
-    features: FittedFeatures | FittedSequences,
-) -> tuple[dict[str, Any], dict[str, NDArray[np.generic]]]:
+def to_record(features: Fitted) -> tuple[dict[str, Any], dict[str, NDArray[np.generic]]]:
     """Split fitted preprocessing into numbers and names, and arrays."""
     if isinstance(features, FittedSequences):
         plain, arrays = to_record(features.spectra)
         levels = [list(level) for level in features.levels]
         kept = {"state": features.state, "n_vars": features.n_vars, "levels": levels, "spectra": plain}
         return kept, arrays
+    if isinstance(features, FittedImages):
+        return _images_to_record(features)
     plain = {
         entry.name: getattr(features, entry.name) for entry in fields(features) if entry.name not in _ARRAYS
     }
     return plain, {f"{_PREFIX}{name}": getattr(features, name) for name in _ARRAYS}
 
 
-def from_record(
-    plain: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
-) -> FittedFeatures | FittedSequences:
+def from_record(plain: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Fitted:
     """Rebuild what :func:`to_record` split; other arrays may be among them.
 
     Raises
@@ -44,10 +46,34 @@ def from_record(
         If something is missing, or unknown.
     """
     if plain["state"] == FittedSequences.state:
-        spectra = from_record(plain["spectra"], arrays)
-        if not isinstance(spectra, FittedFeatures):
-            msg = "the spectra of sequences are features"
-            raise TypeError(msg)
         levels = tuple((k, n_bins) for k, n_bins in plain["levels"])
+        spectra = _features_of(plain["spectra"], arrays)
         return FittedSequences(n_vars=plain["n_vars"], levels=levels, spectra=spectra)
+    if plain["state"] == FittedImages.state:
+        height, width, channels = plain["image_shape"]
+        of_pixels = {
+            name.removeprefix(_PIXELS): array for name, array in arrays.items() if name.startswith(_PIXELS)
+        }
+        return FittedImages(
+            image_shape=(height, width, channels),
+            filters=arrays[_FILTERS],
+            offsets=arrays[_OFFSETS],
+            pooled=_features_of(plain["pooled"], arrays),
+            pixels=_features_of(plain["pixels"], of_pixels),
+        )
+    return _features_of(plain, arrays)
+
+
+def _features_of(plain: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> FittedFeatures:
+    """Rebuild preprocessing of features, those inside of other preprocessing too."""
     return FittedFeatures(**{**plain, **{name: arrays[f"{_PREFIX}{name}"] for name in _ARRAYS}})
+
+
+def _images_to_record(images: FittedImages) -> tuple[dict[str, Any], dict[str, NDArray[np.generic]]]:
+    """Split the preprocessing of images; the arrays of pixels have names of their own."""
+    pooled, arrays = to_record(images.pooled)
+    pixels, of_pixels = to_record(images.pixels)
+    arrays |= {f"{_PIXELS}{name}": array for name, array in of_pixels.items()}
+    arrays |= {_FILTERS: images.filters, _OFFSETS: images.offsets}
+    shape = list(images.image_shape)
+    return {"state": images.state, "image_shape": shape, "pooled": pooled, "pixels": pixels}, arrays

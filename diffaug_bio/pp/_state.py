@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from diffaug_bio.config import DataKind
 
 InputState = Literal[
-    "counts", "normalized", "lognormalized", "scaled", "continuous", "representation", "sequence"
+    "counts", "normalized", "lognormalized", "scaled", "continuous", "representation", "sequence", "image"
 ]
 EXPRESSION_STATES: tuple[InputState, ...] = ("counts", "normalized", "lognormalized")
 """States whose zeros mean "not seen": rows stay sparse, missing values make no sense."""
@@ -30,8 +30,8 @@ def is_expression(state: InputState) -> bool:
 
 def data_kind(state: InputState) -> DataKind:
     """Name the kind of data that a state is of, on which some defaults depend."""
-    if state == "sequence":
-        return "sequence"
+    if state in {"sequence", "image"}:
+        return "sequence" if state == "sequence" else "image"
     return "expression" if state in EXPRESSION_STATES or state == "scaled" else "measured"
 
 
@@ -63,8 +63,8 @@ def detect_state(X: object) -> InputState:  # noqa: N803 - scikit-learn's name
     `"continuous"`
         Anything else: proteins, metabolites, microarray intensities, clinical values.
 
-    `"representation"`, an embedding whose columns must not be standardised, and `"sequence"`, tokens of
-    letters as :func:`encode_tokens` gives them, are never detected, only declared.
+    `"representation"`, an embedding whose columns must not be standardised, `"sequence"`, tokens of
+    letters as :func:`encode_tokens` gives them, and `"image"`, pixels, are never detected, only declared.
 
     Raises
     ------

@@ -1,0 +1,63 @@
+"""A fitted model as plain values and arrays, and its parts from them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from diffaug_bio._rows import input_of
+from diffaug_bio.checkpoint import ModelRecord, columns_of, rows_of
+from diffaug_bio.core.phases import EpochEnd
+from diffaug_bio.core.state import from_arrays, to_arrays
+from diffaug_bio.errors import CheckpointError
+from diffaug_bio.features import from_record, to_record
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from diffaug_bio.core.state import TrainState
+    from diffaug_bio.estimator import DiffAug
+    from diffaug_bio.features import Fitted
+
+
+def record_of(model: DiffAug) -> ModelRecord:
+    """Give everything of a fitted model that is saved."""
+    preprocessing, arrays = to_record(model.features_)
+    arrays |= to_arrays(model.state_)
+    names = getattr(model, "feature_names_in_", None)
+    return ModelRecord(
+        config=model.config_,
+        seed=model.random_state,
+        preprocessing=preprocessing,
+        source=model.source_,
+        feature_names=None if names is None else [str(name) for name in names],
+        history=columns_of(model.history_),
+        arrays={key: np.ascontiguousarray(value) for key, value in arrays.items()},
+    )
+
+
+def restore(record: ModelRecord, folder: str | PathLike[str]) -> tuple[Fitted, TrainState]:
+    """Rebuild preprocessing and networks from a record.
+
+    Parameters
+    ----------
+    record
+        As :func:`record_of` gave it.
+    folder
+        Where it was read from, for the error.
+
+    Raises
+    ------
+    CheckpointError
+        If something is missing, or of another shape than the configuration says.
+    """
+    arrays = record.arrays
+    try:
+        features = from_record(record.preprocessing, arrays)
+        state = from_arrays(record.config, input_of(features, record.config), arrays)
+        state.history = rows_of(EpochEnd, record.history)
+    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        msg = f"{folder} is damaged: {error}. Fit the model again, or restore the folder."
+        raise CheckpointError(msg) from error
+    return features, state

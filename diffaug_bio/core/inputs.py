@@ -1,0 +1,119 @@
+"""What a row is: features, letters of a sequence or pixels of an image; and the networks that suit it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from diffaug_bio.core.codecs import ComponentCodec, FeatureCodec, PixelCodec, SequenceCodec
+from diffaug_bio.core.encoders import CNNEncoder, MLPEncoder, PatchEncoder
+from diffaug_bio.core.generator import MLPDenoiser
+from diffaug_bio.core.image_encoders import ConvNet, ResNet18
+from diffaug_bio.core.unet import UNetDenoiser
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from diffaug_bio.config import EncoderConfig, GeneratorConfig
+    from diffaug_bio.core.images import ImageShape
+    from diffaug_bio.core.patches import PatchFrontEnd
+    from diffaug_bio.core.sequences import SpectralFrontEnd
+
+    AnyCodec = FeatureCodec | SequenceCodec | ComponentCodec | PixelCodec
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureInput:
+    """Preprocessed features."""
+
+    n_values: int
+    """Width of a row."""
+
+    @property
+    def n_codes(self) -> int:
+        """Width of what the generator works on."""
+        return self.n_values
+
+    def encoder(self, config: EncoderConfig) -> nn.Module:
+        """Make the encoder of features."""
+        return MLPEncoder(self.n_values, config)
+
+    def codec(self) -> AnyCodec:
+        """Make the codec of features."""
+        return FeatureCodec()
+
+    def denoiser(self, n_condition: int, config: GeneratorConfig) -> nn.Module:
+        """Make the denoiser of features."""
+        return MLPDenoiser(self.n_codes, n_condition, config)
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceInput:
+    """Tokens of letters."""
+
+    n_values: int
+    """Positions of a sequence."""
+    front_end: SpectralFrontEnd
+    """From tokens to components."""
+
+    @property
+    def n_codes(self) -> int:
+        """Width of what the generator works on."""
+        return self.front_end.n_components
+
+    def encoder(self, config: EncoderConfig) -> nn.Module:
+        """Make the encoder of letters."""
+        return CNNEncoder(self.front_end, config)
+
+    def codec(self) -> AnyCodec:
+        """Make the codec of letters."""
+        return SequenceCodec(self.front_end, self.n_values)
+
+    def denoiser(self, n_condition: int, config: GeneratorConfig) -> nn.Module:
+        """Make the denoiser of components."""
+        return MLPDenoiser(self.n_codes, n_condition, config)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageInput:
+    """Pixels in [0, 1], by row, column and channel."""
+
+    shape: ImageShape
+    """Of an image."""
+    front_end: PatchFrontEnd
+    """From pixels to components of pooled responses, which one of the encoders starts from."""
+    components: ComponentCodec
+    """From pixels to their principal components, which a perceptron denoises."""
+    backbone: Literal["mlp", "unet"]
+    """Whether the generator works on components or on pixels."""
+
+    @property
+    def n_values(self) -> int:
+        """Width of a row."""
+        return self.shape.n_values
+
+    @property
+    def n_codes(self) -> int:
+        """Width of what the generator works on."""
+        return self.n_values if self.backbone == "unet" else self.components.axes.shape[1]
+
+    def encoder(self, config: EncoderConfig) -> nn.Module:
+        """Make the encoder of images that is asked for."""
+        if config.kind == "resnet18":
+            return ResNet18(self.shape, config.n_latent)
+        if config.kind == "convnet":
+            return ConvNet(self.shape, n_channels=config.n_channels, n_latent=config.n_latent)
+        return PatchEncoder(self.front_end, config)
+
+    def codec(self) -> AnyCodec:
+        """Make the codec that suits the generator."""
+        return PixelCodec() if self.backbone == "unet" else self.components
+
+    def denoiser(self, n_condition: int, config: GeneratorConfig) -> nn.Module:
+        """Make the denoiser of pixels, or of components."""
+        if self.backbone == "unet":
+            return UNetDenoiser(self.shape, n_condition, width=config.width, n_blocks=config.n_blocks)
+        return MLPDenoiser(self.n_codes, n_condition, config)
+
+
+Input = FeatureInput | SequenceInput | ImageInput
