@@ -14,6 +14,7 @@ _EPILOG = """\b
 Examples:
   diffaug-bio augment promoters.fa.gz --model run -o more.fa.gz --views 2
   diffaug-bio augment proteins.csv.gz --model run -o more.h5ad --seed 1
+  diffaug-bio augment photographs --model run -o grid.png --views 3
 """
 
 
@@ -22,7 +23,13 @@ Examples:
 @click.option(
     "--model", required=True, type=click.Path(), help="Model folder, or the run folder around it."
 )
-@click.option("-o", "--output", required=True, type=click.Path(), help="File: .h5ad, or .fa[.gz] for DNA.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(),
+    help="File: .h5ad; .fa[.gz] for DNA; .npz, or .png for a picture, of images.",
+)
 @click.option(
     "--views", type=click.IntRange(min=1), default=1, show_default=True, help="New rows for each."
 )
@@ -50,8 +57,9 @@ def command(
 ) -> None:
     """Generate new observations from those of DATA, with the generator of a fitted model.
 
-    Each is of the same meaning as the one that it is made from: sequences of a model of letters, features
-    of a model of measured features or counted words. Annotations are those of the source.
+    Each is of the same meaning as the one that it is made from: sequences of a model of letters, images of
+    a model of images, features of a model of measured features or counted words. Annotations are those of
+    the source. A .png shows ten images, evenly spaced over DATA, and beside each what is generated from it.
     """
     start_log(quiet=quiet)
     set_threads(threads)

@@ -224,7 +224,7 @@ def _pixel_rows(pixels: Matrix, device: torch.device) -> PixelRows:
 
 
 def input_of(features: Fitted, config: DiffAugConfig) -> Input:
-    """Say what a row is, with the front ends that run in the inner loop: views change letters and pixels."""
+    """Say what a row is, with the front ends that run in the inner loop, where views change letters."""
     if isinstance(features, FittedFeatures):
         return FeatureInput(features.n_features)
     weight, bias = (torch.from_numpy(part) for part in features.linear_map())

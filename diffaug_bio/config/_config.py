@@ -22,7 +22,55 @@ if TYPE_CHECKING:
 
     from diffaug_bio.config._sections import DataKind
 
-Preset = Literal["quick", "default", "paper"]
+Preset = Literal["quick", "default", "paper", "paper-images"]
+
+_PAPER_GENERATOR = GeneratorConfig(
+    width=2000,
+    schedule="linear",
+    prediction="noise",
+    sampler="ddpm",
+    n_sampling_steps=1000,
+    ema_decay=0.9999,
+)
+_PAPER_LOSS = LossConfig(name="soft_contrastive", degrees_y=100.0, degrees_z=0.01, projection="free")
+_PAPER_TRAIN = TrainConfig(
+    warmup_view="neighbor_mix",
+    view_strength=1.0,
+    warmup_epochs=400,
+    rounds=1,
+    generator_epochs=400,
+    encoder_epochs=400,
+    min_steps=0,
+    batch_size=500,
+    learning_rate_schedule="step",
+    patience=0,
+)
+_PRESETS: dict[str, dict[str, Any]] = {
+    "quick": {"train": TrainConfig(warmup_epochs=10, generator_epochs=20, encoder_epochs=10, min_steps=60)},
+    "default": {},
+    "paper": {
+        "features": FeatureConfig(front_end="none"),
+        "encoder": EncoderConfig(
+            hidden=(500, 500, 500),
+            n_latent=50,
+            linear_path=False,
+            projector_hidden=(500, 500),
+            n_projection=2,
+        ),
+        "generator": _PAPER_GENERATOR,
+        "loss": _PAPER_LOSS,
+        "train": _PAPER_TRAIN,
+    },
+    "paper-images": {
+        "encoder": EncoderConfig(
+            kind="resnet18", n_latent=512, projector_hidden=(500, 500), n_projection=128
+        ),
+        "generator": replace(_PAPER_GENERATOR, backbone="unet", width=128),
+        "loss": _PAPER_LOSS,
+        "train": replace(_PAPER_TRAIN, warmup_view="hand", view_strength=1.0),
+    },
+}
+"""What each preset changes; sections that are not named are as by default."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +95,8 @@ class DiffAugConfig:
         Parameters
         ----------
         name
-            `"quick"` for a first look, `"default"`, or `"paper"`, the published set-up.
+            `"quick"` for a first look, `"default"`, `"paper"`, the published set-up for features, or
+            `"paper-images"`, the same for images: ResNet-18 and U-Net.
 
         Raises
         ------
@@ -57,45 +106,7 @@ class DiffAugConfig:
         if name not in get_args(Preset):
             msg = f"There is no preset {name!r}; choose one of {', '.join(get_args(Preset))}."
             raise InputError(msg)
-        if name == "quick":
-            return cls(
-                train=TrainConfig(warmup_epochs=10, generator_epochs=20, encoder_epochs=10, min_steps=60),
-            )
-        if name == "paper":
-            return cls(
-                features=FeatureConfig(front_end="none"),
-                encoder=EncoderConfig(
-                    hidden=(500, 500, 500),
-                    n_latent=50,
-                    linear_path=False,
-                    projector_hidden=(500, 500),
-                    n_projection=2,
-                ),
-                generator=GeneratorConfig(
-                    width=2000,
-                    schedule="linear",
-                    prediction="noise",
-                    sampler="ddpm",
-                    n_sampling_steps=1000,
-                    ema_decay=0.9999,
-                ),
-                loss=LossConfig(
-                    name="soft_contrastive", degrees_y=100.0, degrees_z=0.01, projection="free"
-                ),
-                train=TrainConfig(
-                    warmup_view="neighbor_mix",
-                    view_strength=1.0,
-                    warmup_epochs=400,
-                    rounds=1,
-                    generator_epochs=400,
-                    encoder_epochs=400,
-                    min_steps=0,
-                    batch_size=500,
-                    learning_rate_schedule="step",
-                    patience=0,
-                ),
-            )
-        return cls()
+        return cls(**_PRESETS[name])
 
     @classmethod
     def from_toml(cls, path: str | Path, *, preset: Preset = "default") -> Self:

@@ -99,8 +99,8 @@ class FeatureConfig:
         shape = self.image_shape
         if (self.input_state == "image") != bool(shape) or (shape and not _is_image_shape(shape)):
             msg = (
-                "`image_shape` holds height, width and channels (1 or 3) where `input_state` is 'image', and "
-                f"nothing otherwise; got {shape} and {self.input_state!r}."
+                "`image_shape` holds height, width and channels (1 or 3) where `input_state` is 'image', "
+                f"and nothing otherwise; got {shape} and {self.input_state!r}."
             )
             raise InputError(msg)
 

@@ -96,7 +96,7 @@ def pooled_responses(rows: Tensor, shape: ImageShape, filters: Tensor, offsets: 
     n_responses = len(filters) * (shape.height // stride + 1) * (shape.width // stride + 1)
     block = max(1, _BLOCK_VALUES // n_responses) if rows.device.type == "cpu" else max(1, len(rows))
     parts = []
-    for images in as_images(rows, shape).split(block):
+    for images in torch.split(as_images(rows, shape), block):
         responses = _responses(images, filters, stride) + offsets[:, None, None]
         sides = (nn.functional.relu(sign * responses - _THRESHOLD) for sign in (1, -1))
         parts += [torch.cat([nn.functional.adaptive_avg_pool2d(side, _GRID) for side in sides], 1)]

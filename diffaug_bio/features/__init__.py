@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from diffaug_bio.features._align import align_features, match_columns
 from diffaug_bio.features._axes import principal_axes
+from diffaug_bio.features._compare import plain_components
 from diffaug_bio.features._fit import fit_features
 from diffaug_bio.features._fitted import FittedFeatures, normalize
 from diffaug_bio.features._images import FittedImages, fit_images
@@ -30,6 +31,7 @@ __all__ = [
     "match_columns",
     "nearest_rows",
     "normalize",
+    "plain_components",
     "principal_axes",
     "to_record",
 ]

@@ -1,4 +1,4 @@
-"""Fitted front ends of images: components of pooled patches for the encoder, of pixels for the generator."""
+"""Fitted front ends of images: components of pooled patches, and of pixels for the generator."""
 
 from __future__ import annotations
 
@@ -108,8 +108,8 @@ def fit_images(
     """
     if min(image_shape[:2]) < _LEAST_SIDE:
         msg = (
-            f"Images have {image_shape[0]} x {image_shape[1]} pixels, and at least {_LEAST_SIDE} a side are "
-            "needed. Enlarge them (`image_size`)."
+            f"Images have {image_shape[0]} x {image_shape[1]} pixels, and at least {_LEAST_SIDE} a side "
+            "are needed. Enlarge them (`image_size`)."
         )
         raise InputError(msg)
     n_components = config.resolved("image").n_components
@@ -246,4 +246,6 @@ def _cluster_directions(rows: Floats, n_clusters: int, rng: np.random.Generator)
         weight[each, nearest] = similarity[each, nearest]
         # A centre without members stays where it is.
         centres = weight.T @ rows + np.float32(1e-3) * centres
-    return centres / np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), np.float32(1e-12))
+    return np.asarray(
+        centres / np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-12), np.float32
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from diffaug_bio.io._from_sequences import from_sequences
+from diffaug_bio.io._image_grid import write_image_grid
 from diffaug_bio.io._lazy_images import LazyImages, open_images
 from diffaug_bio.io._read import Modality, read
 from diffaug_bio.io._write import write_embedding, write_fasta
@@ -16,5 +17,6 @@ __all__ = [
     "read",
     "write_embedding",
     "write_fasta",
+    "write_image_grid",
     "write_images",
 ]

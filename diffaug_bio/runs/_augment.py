@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from diffaug_bio._files import staged_file
 from diffaug_bio.errors import InputError
 from diffaug_bio.runs._record import write_h5ad
@@ -13,8 +15,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from anndata import AnnData
+    from numpy.typing import NDArray
+
+    from diffaug_bio.estimator import DiffAug
 
 _FASTA = (".fa", ".fasta", ".fna")
+_GRID_ROWS = 10  # originals that a picture shows
 
 
 def augment(
@@ -36,7 +42,8 @@ def augment(
     model_folder
         The model, or the run folder around it.
     output
-        An .h5ad file; .fa, .fasta or .fna, plain or with .gz, for sequences.
+        An .h5ad file; .fa, .fasta or .fna, plain or with .gz, for sequences; for images .npz, or .png for a
+        picture of ten of them, evenly spaced over the rows, beside what is generated from each.
     n_views
         Observations to make of each.
     random_state, device
@@ -46,7 +53,7 @@ def augment(
 
     Returns
     -------
-    What was written.
+    What was generated.
 
     Raises
     ------
@@ -57,16 +64,45 @@ def augment(
     """
     from diffaug_bio import io, tl
     from diffaug_bio.estimator import DiffAug
-    from diffaug_bio.features import FittedSequences
 
-    name = output.name.lower().removesuffix(".gz")
-    is_fasta = name.endswith(_FASTA)
-    if not is_fasta and not output.name.lower().endswith(".h5ad"):
-        msg = (
-            f"{output} has no ending that tells how to write it. Known are .h5ad, and {', '.join(_FASTA)}, "
-            "also with .gz."
-        )
-        raise InputError(msg)
+    ending = _ending(output)
+    _check_output(output, force=force)
+    model = DiffAug.load(model_folder, device=device)
+    _check_kind(model, output, ending)
+    adata = read_for_model(source, model)
+    if ending == ".png":
+        adata = adata[np.unique(np.linspace(0, adata.n_obs - 1, _GRID_ROWS).astype(np.intp))].copy()
+    generated = tl.augment(adata, model, n_views=n_views, random_state=random_state)
+    if ending in _FASTA:
+        io.write_fasta(output, generated)
+    elif ending == ".npz":
+        io.write_images(output, generated)
+    elif ending == ".png":
+        io.write_image_grid(output, _grid_columns(adata, generated))
+    else:
+        with staged_file(output) as stage:
+            write_h5ad(stage, generated)
+    return generated
+
+
+def _ending(output: Path) -> str:
+    """Tell how to write the output, by its name."""
+    name = output.name.lower()
+    for ending in (".h5ad", ".npz", ".png"):
+        if name.endswith(ending):
+            return ending
+    for ending in _FASTA:
+        if name.removesuffix(".gz").endswith(ending):
+            return ending
+    msg = (
+        f"{output} has no ending that tells how to write it. Known are .h5ad; for sequences "
+        f"{', '.join(_FASTA)}, also with .gz; and for images .npz and .png."
+    )
+    raise InputError(msg)
+
+
+def _check_output(output: Path, *, force: bool) -> None:
+    """Refuse a place that cannot be written to, before any work is done."""
     if output.is_dir():
         msg = f"{output} exists and is a folder. Choose another output file."
         raise InputError(msg)
@@ -76,18 +112,28 @@ def augment(
     if not output.parent.is_dir():
         msg = f"There is no folder {output.parent} to write {output.name} into. Make it first."
         raise InputError(msg)
-    model = DiffAug.load(model_folder, device=device)
-    if is_fasta and not isinstance(model.features_, FittedSequences):
-        msg = (
-            f"The model generates features, not letters, which {output.name} would hold. Write an .h5ad "
-            "file, or fit with the encoder 'cnn'."
-        )
-        raise InputError(msg)
-    adata = read_for_model(source, model)
-    generated = tl.augment(adata, model, n_views=n_views, random_state=random_state)
-    if is_fasta:
-        io.write_fasta(output, generated)
-    else:
-        with staged_file(output) as stage:
-            write_h5ad(stage, generated)
-    return generated
+
+
+def _check_kind(model: DiffAug, output: Path, ending: str) -> None:
+    """Refuse a file that cannot hold what a model generates."""
+    made = {"sequence": "letters", "image": "images"}.get(model.features_.state, "features")
+    held = {".npz": "images", ".png": "images", ".h5ad": made}.get(ending, "letters")
+    if made == held:
+        return
+    remedy = {
+        "letters": "Write .fa or .h5ad",
+        "images": "Write .npz, .png or .h5ad",
+        "features": "Write an .h5ad file, or fit sequences with the encoder 'cnn'",
+    }[made]
+    msg = f"The model generates {made}, not {held}, which {output.name} would hold. {remedy}."
+    raise InputError(msg)
+
+
+def _grid_columns(adata: AnnData, generated: AnnData) -> list[NDArray[np.uint8]]:
+    """Originals, and beside them each view of all, as images."""
+    from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix, image_shape
+
+    pixels = choose_matrix(adata, MatrixChoice(images=True))[0][:]
+    shape = image_shape(adata)
+    views = np.asarray(generated.X).reshape(-1, adata.n_obs, *shape)
+    return [np.asarray(pixels).reshape(-1, *shape), *views]

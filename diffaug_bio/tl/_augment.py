@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from scipy import sparse
 
-from diffaug_bio._keys import SEQUENCE_KEY
+from diffaug_bio._keys import IMAGE_KEY, IMAGE_SHAPE_KEY, SEQUENCE_KEY
 from diffaug_bio._validation import check_seed
 from diffaug_bio.errors import InputError
-from diffaug_bio.features import FittedSequences
+from diffaug_bio.features import FittedFeatures, FittedImages, FittedSequences
 from diffaug_bio.pp import KmerEncoding, decode_tokens
-from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix
+from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix, image_shape
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from diffaug_bio._blocks import Matrix
     from diffaug_bio.estimator import DiffAug
-    from diffaug_bio.features import FittedFeatures
 
     Floats = NDArray[np.float32]
 
@@ -44,7 +43,8 @@ def augment(
 
     The generator makes codes under the condition of an observation's embedding. A model of letters turns
     them into sequences, in which what the code does not tell is taken from the source. A model of measured
-    features or of counted words turns the change of the code into a change of the features.
+    features, of counted words or of images turns the change of the code into a change of the features or
+    pixels; with a U-Net as its denoiser, a model of images makes all pixels anew.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def augment(
 def _check_invertible(model: DiffAug) -> None:
     """Refuse a model whose generated rows cannot be turned back into features."""
     features = model.features_
-    if isinstance(features, FittedSequences):
+    if not isinstance(features, FittedFeatures):
         return
     remedy = "`DiffAug.generate_rows` gives generated rows as the networks see them."
     if features.state not in {"continuous", "scaled", "representation"}:
@@ -128,20 +128,24 @@ def _view(adata: AnnData, model: DiffAug, *, seed: int) -> AnnData:
 
     choice = MatrixChoice.from_dict(model.source_)
     matrix, names = choose_matrix(adata, choice, length=model.n_features_in_)
-    if not isinstance(model.features_, FittedSequences) and np.prod(matrix.shape) > _MAX_VALUES:
+    if isinstance(model.features_, FittedFeatures) and np.prod(matrix.shape) > _MAX_VALUES:
         msg = (
             f"{matrix.shape[0]} rows of {matrix.shape[1]} generated features do not fit into memory. "
             f"Generate from at most {_MAX_VALUES // matrix.shape[1]} rows at a time."
         )
         raise InputError(msg)
     codes, generated = model.generate_rows(matrix, random_state=seed, feature_names=names)
-    # Letters of the source are not those of what is generated.
-    obs = adata.obs.drop(columns=SEQUENCE_KEY, errors="ignore")
+    # Letters and files of the source are not those of what is generated.
+    obs = adata.obs.drop(columns=[SEQUENCE_KEY, IMAGE_KEY], errors="ignore")
     for name, values in zip(_ADDED, (adata.obs_names.astype(str), True), strict=True):
         obs[name] = values
     obs.index = [f"{name}-generated-{seed}" for name in adata.obs_names]
     if isinstance(model.features_, FittedSequences):
         return _sequences(model.decode_rows(generated, matrix, random_state=seed), obs, adata)
+    if isinstance(model.features_, FittedImages) or names is None:  # only pixels have no names
+        pixels = model.decode_rows(generated, matrix, random_state=seed)
+        shape = np.array(image_shape(adata))
+        return anndata.AnnData(X=pixels, obs=obs, var=adata.var, uns={IMAGE_SHAPE_KEY: shape})
     values = _features(model, matrix, names, generated - codes)
     result = anndata.AnnData(X=values, obs=obs)
     result.var_names = names

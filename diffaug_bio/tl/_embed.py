@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -13,7 +12,7 @@ from diffaug_bio.errors import InputError
 from diffaug_bio.tl._matrix import (
     MatrixChoice,
     choose_matrix,
-    declared_state,
+    declare,
     resolve_choice,
     write_embedding,
 )
@@ -167,9 +166,7 @@ def fit_model(
     config = config or DiffAugConfig()
     choice = resolve_choice(adata, choice or MatrixChoice(), config)
     matrix, names = choose_matrix(adata, choice)
-    if config.features.input_state == "auto":
-        features = dataclasses.replace(config.features, input_state=declared_state(adata, choice))
-        config = dataclasses.replace(config, features=features)
+    config = declare(config, adata, choice)
     model = DiffAug(config, random_state=random_state, device=device, precision=precision)
     model.fit(matrix, feature_names=names, callbacks=callbacks)
     embedding = model.transform(matrix, feature_names=names)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self, get_args
 
 from diffaug_bio import __version__
-from diffaug_bio._keys import QUALITY_KEY, SEQUENCE_KEY, uns_key
+from diffaug_bio._keys import IMAGE_KEY, IMAGE_SHAPE_KEY, QUALITY_KEY, SEQUENCE_KEY, uns_key
 from diffaug_bio._validation import as_matrix, shorten
 from diffaug_bio.config import FeatureView
 from diffaug_bio.errors import InputError
+from diffaug_bio.io import open_images
 from diffaug_bio.io._letters import check_letters
 from diffaug_bio.pp import KmerEncoding, encode_tokens
 
@@ -47,13 +49,21 @@ class MatrixChoice:
     """Whether to take the letters in `.obs["sequence"]`, as tokens."""
     kmers: KmerEncoding | None = None
     """How `.X` counts words of sequences; where it does not, they are counted anew."""
+    images: bool = False
+    """Whether rows are images: the pixels in `.X`, or the files that `.obs["image"]` names."""
 
     def __post_init__(self) -> None:
-        given = [self.layer is not None, self.use_rep is not None, self.use_raw, self.sequences]
+        given = [
+            self.layer is not None,
+            self.use_rep is not None,
+            self.use_raw,
+            self.sequences,
+            self.images,
+        ]
         if sum(given) > 1:
             msg = (
-                "Give at most one of `layer`, `use_rep`, `use_raw` and `sequences`: each names another "
-                "matrix."
+                "Give at most one of `layer`, `use_rep`, `use_raw`, `sequences` and `images`: each names "
+                "another matrix."
             )
             raise InputError(msg)
 
@@ -72,7 +82,7 @@ class MatrixChoice:
 
 def choose_matrix(
     adata: AnnData, choice: MatrixChoice, *, length: int | None = None
-) -> tuple[Matrix, list[str]]:
+) -> tuple[Matrix, list[str] | None]:
     """Find the matrix that was asked for, and the names of its columns.
 
     Parameters
@@ -82,11 +92,13 @@ def choose_matrix(
     choice
         Which matrix.
     length
-        Tokens of a row, where they are asked for; without it those of the longest sequence.
+        Tokens or pixels of a row, where they are asked for; without it those of the longest sequence, or
+        of the images as they are.
 
     Returns
     -------
-    The matrix, dense or CSR and no copy where it is that already, and unique names.
+    The matrix, dense or CSR and no copy where it is that already, or images that stay on the disk; and
+    unique names, which pixels do not have.
 
     Raises
     ------
@@ -96,38 +108,22 @@ def choose_matrix(
     if adata.isbacked:
         msg = "This AnnData is backed by a file. Load it with `adata = adata.to_memory()` first."
         raise InputError(msg)
-    layer, use_rep = choice.layer, choice.use_rep
+    if choice.images:
+        return _images(adata, length), None
     if choice.sequences:
         tokens = _tokens(adata, length)
         return tokens, [f"position_{number}" for number in range(1, tokens.shape[1] + 1)]
     if choice.kmers is not None and not _counts_like(adata, choice.kmers):
         return choice.kmers.encode(_sequences(adata))
-    if use_rep is not None:
-        if use_rep not in adata.obsm:
-            msg = f"There is no {use_rep!r} in `.obsm`; it holds {shorten(adata.obsm) or 'nothing'}."
-            raise InputError(msg)
-        matrix = adata.obsm[use_rep]
-        matrix = matrix.to_numpy() if hasattr(matrix, "to_numpy") else matrix
-        matrix = as_matrix(matrix)
-        return matrix, [f"{use_rep}_{number}" for number in range(1, matrix.shape[1] + 1)]
-    if choice.use_raw:
-        if adata.raw is None:
-            msg = "There is no `.raw` in this AnnData; leave `use_raw` out to embed `.X`."
-            raise InputError(msg)
-        return as_matrix(adata.raw.X), _unique(adata.raw.var_names)
-    if layer is not None:
-        if layer not in adata.layers:
-            msg = f"There is no layer {layer!r}; `.layers` holds {shorten(adata.layers) or 'nothing'}."
-            raise InputError(msg)
-        return as_matrix(adata.layers[layer]), _unique(adata.var_names)
-    if adata.X is None:
-        msg = f"This AnnData has no `.X`; name a layer, of which it has {shorten(adata.layers) or 'none'}."
-        raise InputError(msg)
-    return as_matrix(adata.X), _unique(adata.var_names)
+    if choice.use_rep is not None:
+        return _representation(adata, choice.use_rep)
+    return _variables(adata, choice)
 
 
 def resolve_choice(adata: AnnData, choice: MatrixChoice, config: DiffAugConfig) -> MatrixChoice:
-    """Decide between letters and counted words, where the data are sequences and nothing else is asked for.
+    """Find out whether rows are images, and decide between letters and counted words of sequences.
+
+    Only where nothing else is asked for.
 
     Letters (the encoder `"cnn"`) are taken where all sequences are of one length, up to 512: such sets are
     cut around a site, and where a letter stands means something. Of longer ones, of different lengths, of
@@ -138,6 +134,8 @@ def resolve_choice(adata: AnnData, choice: MatrixChoice, config: DiffAugConfig) 
     InputError
         If letters are asked for, but there are none.
     """
+    if choice == MatrixChoice() and IMAGE_SHAPE_KEY in adata.uns:
+        return MatrixChoice(images=True)
     encoder, has_letters = config.encoder.kind, SEQUENCE_KEY in adata.obs
     if encoder == "cnn" and not choice.sequences and (choice != MatrixChoice() or not has_letters):
         msg = (
@@ -178,8 +176,38 @@ def _suits_letters(adata: AnnData, config: DiffAugConfig) -> bool:
     return not against
 
 
+def declare(config: DiffAugConfig, adata: AnnData, choice: MatrixChoice) -> DiffAugConfig:
+    """Put what a matrix is into a configuration that leaves it open."""
+    if config.features.input_state != "auto":
+        return config
+    known: dict[str, Any] = {"input_state": declared_state(adata, choice)}
+    if choice.images:
+        known["image_shape"] = list(image_shape(adata))
+    return config.updated({"features": known}, source="the data")
+
+
+def image_shape(adata: AnnData) -> tuple[int, int, int]:
+    """Give height, width and channels of the images that rows are.
+
+    Raises
+    ------
+    InputError
+        If that is not known.
+    """
+    shape = [int(size) for size in adata.uns.get(IMAGE_SHAPE_KEY, [])]
+    if len(shape) != 3:
+        msg = (
+            f"Images need height, width and channels in `.uns[{IMAGE_SHAPE_KEY!r}]`, which holds "
+            f"{shape or 'nothing'}. Read them with `diffaug_bio.io.read`."
+        )
+        raise InputError(msg)
+    return shape[0], shape[1], shape[2]
+
+
 def declared_state(adata: AnnData, choice: MatrixChoice) -> DeclaredState:
     """Say what a matrix is where that is known without looking at its values."""
+    if choice.images:
+        return "image"
     if choice.use_rep is not None:
         return "representation"
     if choice.sequences:
@@ -187,6 +215,51 @@ def declared_state(adata: AnnData, choice: MatrixChoice) -> DeclaredState:
     if choice.kmers is not None:
         return "continuous"
     return "continuous" if choice == MatrixChoice() and _KMERS_KEY in adata.uns else "auto"
+
+
+def _variables(adata: AnnData, choice: MatrixChoice) -> tuple[Matrix, list[str]]:
+    """Find a matrix whose columns have names: `.raw.X`, a layer or `.X`."""
+    if choice.use_raw:
+        if adata.raw is None:
+            msg = "There is no `.raw` in this AnnData; leave `use_raw` out to embed `.X`."
+            raise InputError(msg)
+        return as_matrix(adata.raw.X), _unique(adata.raw.var_names)
+    if (layer := choice.layer) is not None:
+        if layer not in adata.layers:
+            msg = f"There is no layer {layer!r}; `.layers` holds {shorten(adata.layers) or 'nothing'}."
+            raise InputError(msg)
+        return as_matrix(adata.layers[layer]), _unique(adata.var_names)
+    if adata.X is None:
+        msg = f"This AnnData has no `.X`; name a layer, of which it has {shorten(adata.layers) or 'none'}."
+        raise InputError(msg)
+    return as_matrix(adata.X), _unique(adata.var_names)
+
+
+def _representation(adata: AnnData, use_rep: str) -> tuple[Matrix, list[str]]:
+    """Find an entry of `.obsm`, and number its columns."""
+    if use_rep not in adata.obsm:
+        msg = f"There is no {use_rep!r} in `.obsm`; it holds {shorten(adata.obsm) or 'nothing'}."
+        raise InputError(msg)
+    matrix = adata.obsm[use_rep]
+    matrix = as_matrix(matrix.to_numpy() if hasattr(matrix, "to_numpy") else matrix)
+    return matrix, [f"{use_rep}_{number}" for number in range(1, matrix.shape[1] + 1)]
+
+
+def _images(adata: AnnData, n_pixels: int | None) -> Matrix:
+    """Find pixels in memory, or rows that stay on the disk; those of another size than a model's are refused."""
+    shape = image_shape(adata)
+    if n_pixels is not None and n_pixels != math.prod(shape):
+        msg = (
+            f"The model was fitted on images of {n_pixels} values, and these are {shape[0]} x {shape[1]} "
+            f"pixels of {shape[2]} channels. Read them with the size of the training images (`image_size`)."
+        )
+        raise InputError(msg)
+    if adata.X is None and IMAGE_KEY in adata.obs:
+        return open_images(adata)
+    if adata.X is None:
+        msg = f"These images have neither pixels in `.X` nor files in `.obs[{IMAGE_KEY!r}]`."
+        raise InputError(msg)
+    return as_matrix(adata.X)
 
 
 def _tokens(adata: AnnData, length: int | None) -> NDArray[np.uint8]:

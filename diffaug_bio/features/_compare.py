@@ -1,0 +1,40 @@
+"""What an embedding is compared with: principal components of the same rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from diffaug_bio.features._images import FittedImages
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from diffaug_bio._blocks import Matrix
+    from diffaug_bio.features._record import Fitted
+
+
+def plain_components(
+    features: Fitted, fitted: Matrix, matrix: Matrix, *, width: int, seed: int
+) -> NDArray[np.float32]:
+    """Compute principal components of features, of counted words, or of the pixels of images.
+
+    Parameters
+    ----------
+    features
+        Fitted preprocessing.
+    fitted
+        The rows that it was fitted to, for further components. Shape: `(n_fitted, n_vars)`.
+    matrix
+        The rows to describe. Shape: `(n_obs, n_vars)`.
+    width
+        Components, or as many as there can be.
+    seed
+        Start of the iteration; see :func:`diffaug_bio.features.fit_features`.
+
+    Returns
+    -------
+    Shape: `(n_obs, width)`.
+    """
+    plain = features.pixels if isinstance(features, FittedImages) else features
+    return plain.widened(fitted, width, seed=seed).project(matrix)[:, :width]
