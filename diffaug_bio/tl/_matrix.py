@@ -246,7 +246,7 @@ def _representation(adata: AnnData, use_rep: str) -> tuple[Matrix, list[str]]:
 
 
 def _images(adata: AnnData, n_pixels: int | None) -> Matrix:
-    """Find pixels in memory, or rows that stay on the disk; those of another size than a model's are refused."""
+    """Find pixels in memory or on the disk; those of another size than a model's are refused."""
     shape = image_shape(adata)
     if n_pixels is not None and n_pixels != math.prod(shape):
         msg = (
