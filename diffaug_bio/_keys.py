@@ -4,6 +4,10 @@ from __future__ import annotations
 
 OBSM_KEY = "X_diffaug"
 CSV_PREFIX = "diffaug_"
+SPLIT_KEY = "split"
+"""Column of `.obs` with the split that data come with, as the readers of such data write it."""
+TRAIN, TEST = "train", "test"
+"""Its values; rows with another one are fitted, and take no part in the probes."""
 SEQUENCE_KEY = "sequence"
 """Column of `.obs` with the letters of sequences."""
 QUALITY_KEY = "mean_quality"

@@ -36,7 +36,7 @@ class ModelRecord:
     preprocessing: Mapping[str, Any]
     """Numbers and names of the fitted preprocessing; its arrays are in `arrays`."""
     source: Mapping[str, Any]
-    """Which matrix of an AnnData was fitted; empty for a plain matrix."""
+    """Which matrix of an AnnData was fitted, and by which split; empty for a plain matrix."""
     feature_names: Sequence[str] | None
     """Names of the training features in order, if they had any."""
     history: Mapping[str, Sequence[object]]

@@ -83,7 +83,8 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     feature_names_in_ : ndarray of str
         Their names, where they were given.
     source_ : dict
-        Which matrix of an AnnData was fitted, where `tl.embed` did it: later data are read alike.
+        Which matrix of an AnnData was fitted, and without the test rows of which split, where `tl.embed`
+        did it: later data are read alike.
 
     References
     ----------

@@ -16,7 +16,7 @@ from diffaug_bio.metrics._evaluate import evaluate
 from diffaug_bio.metrics._generated import generated_quality
 from diffaug_bio.metrics._labels import N_FOLDS, check_groups, check_labels
 from diffaug_bio.metrics._probes import N_NEIGHBORS, FoldScores, knn_probe, linear_probe
-from diffaug_bio.metrics._splits import make_splits
+from diffaug_bio.metrics._splits import given_split, make_splits
 from diffaug_bio.metrics._structure import trustworthiness
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "check_labels",
     "evaluate",
     "generated_quality",
+    "given_split",
     "kmeans_agreement",
     "knn_probe",
     "label_silhouette",

@@ -36,7 +36,7 @@ def evaluate(
     embedding
         Shape: `(n_obs, n_latent)`.
     labels
-        One label a row, each at least five times. Shape: `(n_obs,)`.
+        One label a row, each at least five times where folds are made. Shape: `(n_obs,)`.
     groups
         What must stand on one side of every split as a whole. Shape: `(n_obs,)`.
     splits

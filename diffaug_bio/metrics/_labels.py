@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from diffaug_bio._keys import TEST, TRAIN
 from diffaug_bio._validation import shorten
 from diffaug_bio.errors import InputError
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 N_FOLDS = 5
+_N_TRAINING = 2  # without a second row, a class would be missing where the linear probe chooses its penalty
 _MAX_FRACTIONAL = 50  # different fractional numbers that may still be classes
 _MANY_CLASSES = 10
 
@@ -23,9 +25,13 @@ logger = logging.getLogger(__name__)
 
 
 def check_labels(
-    labels: Sequence[object] | NDArray[Any], *, key: str, log: bool = True
+    labels: Sequence[object] | NDArray[Any],
+    *,
+    key: str,
+    split: NDArray[np.str_] | None = None,
+    log: bool = True,
 ) -> NDArray[np.bool_]:
-    """Find the rows whose label can be scored by 5-fold cross-validation.
+    """Find the rows whose label can be scored, by 5-fold cross-validation or by a given split.
 
     Parameters
     ----------
@@ -33,12 +39,16 @@ def check_labels(
         One label a row; missing ones are None or nan. Numbers are taken as classes.
     key
         Name of the labels, for the error and the log.
+    split
+        `"train"`, `"test"` or anything else for each row, to score by this split in place of folds; other
+        rows are not scored. Shape: `(n_obs,)`.
     log
         Whether to log which rows are left out, and why.
 
     Returns
     -------
-    Rows with a label that at least five rows have. Shape: `(n_obs,)`.
+    Rows with a label that at least five rows have; with a split, two training rows and a test row. Shape:
+    `(n_obs,)`.
 
     Raises
     ------
@@ -49,29 +59,46 @@ def check_labels(
     import pandas as pd
 
     values = np.asarray(labels, dtype=object)
-    known = np.asarray(~pd.isna(values), dtype=bool)
+    candidates = np.ones(len(values), dtype=bool) if split is None else np.isin(split, (TRAIN, TEST))
+    known = candidates & np.asarray(~pd.isna(values), dtype=bool)
     _check_numbers(values[known], key=key, log=log)
-    names, counts = np.unique(values[known].astype(str), return_counts=True)
-    common = names[counts >= N_FOLDS]
-    if len(common) < 2:
-        what = f"only one class ({str(common[0])!r}) occurs" if len(common) else "none occurs"
+    names, codes = np.unique(values[known].astype(str), return_inverse=True)
+    common = _common_classes(codes, len(names), None if split is None else split[known])
+    needed, lacking = f"at least {N_FOLDS} times", f"fewer than {N_FOLDS} rows"
+    if split is not None:
+        needed = f"in {_N_TRAINING} training rows and a test row"
+        lacking = f"fewer than {_N_TRAINING} training rows or no test row"
+    if common.sum() < 2:
+        what = f"only one class ({str(names[common][0])!r}) occurs" if common.any() else "none occurs"
         msg = (
-            f"Labels {key!r} cannot be scored: {len(names)} different ones, of which {what} at least "
-            f"{N_FOLDS} times, and 2 such are needed. Choose a column of classes."
+            f"Labels {key!r} cannot be scored: {len(names)} different ones, of which {what} {needed}, and "
+            "2 such are needed. Choose a column of classes."
         )
         raise InputError(msg)
-    if log and not known.all():
-        logger.info("%d rows without a label in %r are not scored.", int((~known).sum()), key)
-    if log and len(common) < len(names):
-        rare = counts < N_FOLDS
+    n_missing = int((candidates & ~known).sum())
+    if log and n_missing:
+        logger.info("%d rows without a label in %r are not scored.", n_missing, key)
+    if log and not common.all():
         logger.warning(
-            "%d rows are not scored: their class in %r has fewer than %d rows (%s).",
-            int(counts[rare].sum()),
+            "%d rows are not scored: their class in %r has %s (%s).",
+            int((~common[codes]).sum()),
             key,
-            N_FOLDS,
-            shorten(names[rare]),
+            lacking,
+            shorten(names[~common]),
         )
-    return known & np.isin(values.astype(str), common)
+    usable = np.zeros(len(values), dtype=bool)
+    usable[known] = common[codes]
+    return usable
+
+
+def _common_classes(
+    codes: NDArray[np.intp], n_classes: int, split: NDArray[np.str_] | None
+) -> NDArray[np.bool_]:
+    """Which classes have rows enough for folds, or on both sides of a split."""
+    if split is None:
+        return np.bincount(codes, minlength=n_classes) >= N_FOLDS
+    n_training, n_test = (np.bincount(codes[split == part], minlength=n_classes) for part in (TRAIN, TEST))
+    return np.asarray((n_training >= _N_TRAINING) & (n_test > 0))
 
 
 def check_groups(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from diffaug_bio._keys import TEST, TRAIN
 from diffaug_bio.errors import InputError
 from diffaug_bio.metrics._labels import N_FOLDS
 
@@ -57,6 +58,22 @@ def make_splits(
         msg = "All rows belong to one group; holding out groups needs at least 2."
         raise InputError(msg)
     return _grouped_splits(labels, ids, n_folds=N_FOLDS, seed=seed)
+
+
+def given_split(split: NDArray[np.str_]) -> Split:
+    """Take the split that data come with, as :func:`evaluate` and the probes take splits.
+
+    Parameters
+    ----------
+    split
+        `"train"`, `"test"` or anything else for each row. Shape: `(n_obs,)`.
+
+    Returns
+    -------
+    Row numbers of the training and the test rows.
+    """
+    train, test = (np.flatnonzero(split == part).astype(np.int64) for part in (TRAIN, TEST))
+    return train, test
 
 
 def inner_splits(labels: NDArray[np.str_], groups: NDArray[np.str_] | None) -> list[Split]:

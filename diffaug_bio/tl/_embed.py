@@ -10,12 +10,14 @@ from diffaug_bio._keys import OBSM_KEY
 from diffaug_bio.config import DiffAugConfig
 from diffaug_bio.errors import InputError
 from diffaug_bio.tl._matrix import (
+    SPLIT_ENTRY,
     MatrixChoice,
     choose_matrix,
     declare,
     resolve_choice,
     write_embedding,
 )
+from diffaug_bio.tl._split import choose_split, rows_to_fit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +43,7 @@ def embed(
     layer: str | None = None,
     use_rep: str | None = None,
     use_raw: bool = False,
+    split_key: str | None = None,
     random_state: int = 0,
     device: str = "auto",
     precision: Precision = "auto",
@@ -74,6 +77,9 @@ def embed(
         Embed this entry of `.obsm`, taken as it is.
     use_raw
         Embed `.raw.X`.
+    split_key
+        Column of `.obs` with "train" and "test", the split that the data come with: nothing is fitted on
+        test rows, and all rows are embedded. :func:`diffaug_bio.tl.evaluate` scores by it.
     random_state
         Seed; the same one gives the same embedding on the same number of threads.
     device
@@ -99,7 +105,7 @@ def embed(
     Raises
     ------
     InputError
-        If layer, representation, configuration or data cannot be used.
+        If layer, representation, split, configuration or data cannot be used.
 
     References
     ----------
@@ -119,6 +125,7 @@ def embed(
         adata,
         config=resolve_config(preset, config, n_latent=n_latent, encoder=encoder),
         choice=MatrixChoice(layer=layer, use_rep=use_rep, use_raw=use_raw),
+        split_key=split_key,
         random_state=random_state,
         device=device,
         precision=precision,
@@ -134,6 +141,7 @@ def fit_model(
     *,
     config: DiffAugConfig | None = None,
     choice: MatrixChoice | None = None,
+    split_key: str | None = None,
     random_state: int = 0,
     device: str = "auto",
     precision: Precision = "auto",
@@ -144,7 +152,7 @@ def fit_model(
 
     Parameters
     ----------
-    adata, random_state, device, precision, callbacks, key_added
+    adata, split_key, random_state, device, precision, callbacks, key_added
         As for :func:`embed`.
     config
         The whole configuration; the default preset if left out.
@@ -164,13 +172,17 @@ def fit_model(
     from diffaug_bio.estimator import DiffAug
 
     config = config or DiffAugConfig()
-    choice = resolve_choice(adata, choice or MatrixChoice(), config)
-    matrix, names = choose_matrix(adata, choice)
-    config = declare(config, adata, choice)
+    split = choose_split(adata, split_key)
+    fitted = rows_to_fit(adata, split)
+    choice = resolve_choice(fitted, choice or MatrixChoice(), config)
+    matrix, names = choose_matrix(fitted, choice)
+    config = declare(config, fitted, choice)
     model = DiffAug(config, random_state=random_state, device=device, precision=precision)
     model.fit(matrix, feature_names=names, callbacks=callbacks)
+    if split is not None:
+        matrix, names = choose_matrix(adata, choice, length=model.n_features_in_)
     embedding = model.transform(matrix, feature_names=names)
-    model.source_ = choice.to_dict()
+    model.source_ = {**choice.to_dict(), SPLIT_ENTRY: split_key}
     write_embedding(adata, embedding, key_added=key_added, model=model, choice=choice)
     return model
 

@@ -8,11 +8,12 @@ import numpy as np
 from scipy import sparse
 
 from diffaug_bio import metrics
-from diffaug_bio._keys import OBSM_KEY
+from diffaug_bio._keys import OBSM_KEY, TEST
 from diffaug_bio._validation import check_seed, shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.tl._labels import choose_labels
-from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix
+from diffaug_bio.tl._matrix import SPLIT_ENTRY, MatrixChoice, choose_matrix
+from diffaug_bio.tl._split import choose_split, rows_to_fit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +32,7 @@ def evaluate(
     *,
     use_rep: str | Sequence[str] = OBSM_KEY,
     group_key: str | None = None,
+    split_key: str | None = None,
     random_state: int = 0,
 ) -> pd.DataFrame:
     """Score frozen embeddings against labels that were not used to make them.
@@ -40,13 +42,17 @@ def evaluate(
     adata
         Rows are observations; not changed.
     label_key
-        Column of `.obs` with classes. Rows without a label, and of classes with fewer than five rows, are
-        left out and counted in the log.
+        Column of `.obs` with classes. Rows without a label, and of classes with fewer than five rows (with
+        a split: two training rows and a test row), are left out and counted in the log.
     use_rep
         One or more names in `.obsm`.
     group_key
         Column of `.obs` with what rows belong to (a subject, a donor): rows of a group never stand on
         both sides of a split. `id:_` takes what stands before the last `_` in the observations' names.
+    split_key
+        Column of `.obs` with "train" and "test", the split that the data come with: probes are trained on
+        the labels of the training rows, and all is scored on the test rows. Rows with another value take
+        no part. Not together with `group_key`.
     random_state
         Seed of folds and clusters.
 
@@ -57,7 +63,7 @@ def evaluate(
     Raises
     ------
     InputError
-        If a key is missing, or labels or groups cannot be scored.
+        If a key is missing, labels, groups or split cannot be used, or there are groups and a split.
 
     Examples
     --------
@@ -78,7 +84,7 @@ def evaluate(
                 "`diffaug_bio.tl.embed` makes 'X_diffaug'."
             )
             raise InputError(msg)
-    labels = choose_labels(adata, label_key, group_key)
+    labels = choose_labels(adata, label_key, group_key, split_key=split_key)
     rows = {}
     for name in names:
         matrix, _ = choose_matrix(adata, MatrixChoice(use_rep=name))
@@ -90,6 +96,7 @@ def evaluate(
             embedding[labels.scored],
             labels.names[labels.scored],
             groups=None if labels.groups is None else labels.groups[labels.scored],
+            splits=labels.splits,
             seed=random_state,
         )
     return pd.DataFrame.from_dict(rows, orient="index")
@@ -103,13 +110,14 @@ def evaluate_generated(
     choice: MatrixChoice | None = None,
     random_state: int = 0,
 ) -> dict[str, float]:
-    """Generate a row from each row of the training data, and score what comes out.
+    """Generate a row from each row that the model was fitted on, and score what comes out.
 
     Parameters
     ----------
     adata
         The data that the model was fitted on, in the same order: rows that were held out while training
-        are told from the others by it. Not changed.
+        are told from the others by it. Of data with a split, the rows that are no test rows are taken, by
+        the column that the model was fitted with. Not changed.
     model
         Fitted with a generator.
     label_key
@@ -126,16 +134,19 @@ def evaluate_generated(
     Raises
     ------
     InputError
-        If the model has no generator, or labels cannot be scored.
+        If the model has no generator, its split is not there, or labels cannot be scored.
     """
     choice = choice or MatrixChoice.from_dict(model.source_)
-    matrix, names = choose_matrix(adata, choice, length=model.n_features_in_)
-    labels = None if label_key is None else choose_labels(adata, label_key, None)
+    split_key = model.source_.get(SPLIT_ENTRY)
+    split = choose_split(adata, split_key)
+    matrix, names = choose_matrix(rows_to_fit(adata, split), choice, length=model.n_features_in_)
+    labels = None if label_key is None else choose_labels(adata, label_key, None, split_key=split_key)
+    fitted = slice(None) if split is None else split != TEST
     return score_generated(
         model,
         matrix,
-        labels=None if labels is None else labels.names,
-        scored=None if labels is None else labels.scored,
+        labels=None if labels is None else labels.names[fitted],
+        scored=None if labels is None else labels.scored[fitted],
         feature_names=names,
         seed=random_state,
     )

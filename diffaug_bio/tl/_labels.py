@@ -10,10 +10,13 @@ import numpy as np
 from diffaug_bio import metrics
 from diffaug_bio._validation import shorten
 from diffaug_bio.errors import InputError
+from diffaug_bio.tl._split import choose_split
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
+
+    from diffaug_bio.metrics._splits import Split
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,10 +29,19 @@ class Labels:
     """Rows whose label can be scored. Shape: `(n_obs,)`."""
     groups: NDArray[np.str_] | None
     """What rows belong to. Shape: `(n_obs,)`."""
+    split: NDArray[np.str_] | None = None
+    """`"train"`, `"test"` or anything else for each row. Shape: `(n_obs,)`."""
+
+    @property
+    def splits(self) -> list[Split] | None:
+        """Numbers of the training and test rows among those that can be scored; None for folds."""
+        return None if self.split is None else [metrics.given_split(self.split[self.scored])]
 
 
-def choose_labels(adata: AnnData, label_key: str, group_key: str | None) -> Labels:
-    """Find labels and groups, and the rows that can be scored by them.
+def choose_labels(
+    adata: AnnData, label_key: str, group_key: str | None, *, split_key: str | None = None
+) -> Labels:
+    """Find labels, and groups or a split, and the rows that can be scored by them.
 
     Parameters
     ----------
@@ -39,20 +51,29 @@ def choose_labels(adata: AnnData, label_key: str, group_key: str | None) -> Labe
         Column of `.obs`.
     group_key
         As for :func:`choose_groups`.
+    split_key
+        As for :func:`diffaug_bio.tl._split.choose_split`.
 
     Raises
     ------
     InputError
-        If a key is missing, or labels or groups cannot be scored.
+        If a key is missing, labels, groups or the split cannot be used, or there are groups and a split.
     """
     if label_key not in adata.obs:
         msg = f"There is no label column {label_key!r} in `.obs`; it holds {shorten(adata.obs) or 'none'}."
         raise InputError(msg)
+    if group_key is not None and split_key is not None:
+        msg = (
+            f"`group_key` {group_key!r} and `split_key` {split_key!r} would each say which rows are scored "
+            "together. Give one of them."
+        )
+        raise InputError(msg)
     values = adata.obs[label_key].to_numpy(dtype=object)
-    scored = metrics.check_labels(values, key=label_key)
+    split = choose_split(adata, split_key)
+    scored = metrics.check_labels(values, key=label_key, split=split)
     groups = choose_groups(adata, group_key)
     if groups is None or group_key is None:
-        return Labels(names=np.asarray(values.astype(str)), scored=scored, groups=None)
+        return Labels(names=np.asarray(values.astype(str)), scored=scored, groups=None, split=split)
     scored &= metrics.check_groups(groups, np.where(scored, values, None), key=group_key)
     return Labels(
         names=np.asarray(values.astype(str)), scored=scored, groups=np.asarray(groups.astype(str))

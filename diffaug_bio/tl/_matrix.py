@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+SPLIT_ENTRY = "split_key"  # of a model's `source_`: column of `.obs` whose test rows were not fitted
+
 _KMERS_KEY = "kmers"
 _USUAL_LENGTH = 512  # up to which letters are taken without being asked for: cost grows with length
 _MAX_LENGTH = 20_000  # the decoder has 2048 weights for each letter
@@ -74,10 +76,14 @@ class MatrixChoice:
 
     @classmethod
     def from_dict(cls, table: Mapping[str, Any]) -> Self:
-        """Rebuild what :meth:`to_dict` returned; what is not there is as in an older model."""
+        """Rebuild what :meth:`to_dict` returned; what is not there is as in an older model.
+
+        A model's `source_` says beside the matrix which rows were fitted, which is no part of the choice.
+        """
         kmers = table.get("kmers")
         encoding = None if kmers is None else KmerEncoding.from_dict(kmers, source="the model")
-        return cls(**{**table, "kmers": encoding})
+        chosen = {name: value for name, value in table.items() if name != SPLIT_ENTRY}
+        return cls(**{**chosen, "kmers": encoding})
 
 
 def choose_matrix(
@@ -341,7 +347,14 @@ def write_embedding(
     columns = columns_of(model.history_)
     adata.uns[uns_key(key_added)] = {
         "version": __version__,
-        "params": json.dumps({"config": config, "seed": model.random_state, **choice.to_dict()}),
+        "params": json.dumps(
+            {
+                "config": config,
+                "seed": model.random_state,
+                **choice.to_dict(),
+                SPLIT_ENTRY: model.source_.get(SPLIT_ENTRY),
+            }
+        ),
         "history": {name: _column(values) for name, values in columns.items()},
     }
 
