@@ -59,6 +59,16 @@ def reading_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+def split_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """By which split data are fitted and scored."""
+    return click.option(
+        "--split-key",
+        default="auto",
+        show_default=True,
+        help="Column with train and test, to fit and score by; auto takes split if it is there, none none.",
+    )(function)
+
+
 def sequence_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """How sequences are read and encoded."""
     for option in reversed(

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ._options import machine_options, set_threads, start_log
+from ._options import machine_options, set_threads, split_option, start_log
 
 _EPILOG = """\b
 Examples:
@@ -25,6 +25,7 @@ Examples:
     "--group-key",
     help="Column with subjects, kept on one side of splits; id:_ for names up to the last _.",
 )
+@split_option
 @click.option(
     "--use-rep", multiple=True, default=("X_diffaug",), show_default=True, help="Entry of .obsm; repeat it."
 )
@@ -39,6 +40,7 @@ def command(
     *,
     label_key: str | None,
     group_key: str | None,
+    split_key: str,
     use_rep: tuple[str, ...],
     model: str | None,
     reference: str | None,
@@ -58,7 +60,13 @@ def command(
     from diffaug_bio import runs
 
     result = runs.evaluate(
-        runs.DataSource(data=data, label_key=label_key, group_key=group_key, reference=reference),
+        runs.DataSource(
+            data=data,
+            label_key=label_key,
+            group_key=group_key,
+            split_key=split_key,
+            reference=reference,
+        ),
         use_rep=use_rep,
         model_folder=None if model is None else Path(model),
         random_state=seed,

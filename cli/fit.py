@@ -15,6 +15,7 @@ from ._options import (
     run_options,
     sequence_options,
     set_threads,
+    split_option,
     start_log,
 )
 from ._progress import training_progress
@@ -40,6 +41,7 @@ Examples:
     "--group-key",
     help="Column with subjects, scored on one side of splits; id:_ for names up to the last _.",
 )
+@split_option
 @click.option(
     "--seed", type=click.IntRange(min=0, max=2**32 - 1), default=0, show_default=True, help="Seed."
 )
@@ -74,6 +76,7 @@ def command(
     n_latent: int | None,
     label_key: str | None,
     group_key: str | None,
+    split_key: str,
     seed: int,
     precision: Literal["auto", "float32", "bfloat16"],
 ) -> None:
@@ -97,6 +100,7 @@ def command(
         data=data,
         label_key=label_key,
         group_key=group_key,
+        split_key=split_key,
         transpose=transpose,
         modality=modality,
         reference=reference,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from diffaug_bio._files import staged_folder, write_json
@@ -68,7 +69,15 @@ def embed(
         clock.lap("embed")
         write_embedded(stage, adata)
         clock.lap("write")
-        run = make_record("embed", source, adata, model, choice, seconds=clock.laps, fingerprint=digest)
+        run = make_record(
+            "embed",
+            dataclasses.replace(source, split_key=None),  # nothing is fitted or scored
+            adata,
+            model,
+            choice,
+            seconds=clock.laps,
+            fingerprint=digest,
+        )
         run["model"] = str(model_folder)
         write_json(stage / "run.json", run)
     return run

@@ -13,6 +13,7 @@ from diffaug_bio._keys import OBSM_KEY
 from diffaug_bio._validation import shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.runs._source import DataSource, fingerprint, read_source
+from diffaug_bio.tl._split import AUTO, NO_SPLIT, resolve_split_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +34,8 @@ def evaluate(
     Parameters
     ----------
     source
-        A data file or recipe; or the folder of a run, whose own labels, data and model are then taken.
+        A data file or recipe; or the folder of a run, whose own labels, groups or split, data and model are
+        then taken.
     use_rep
         Names in `.obsm`.
     model_folder
@@ -53,7 +55,7 @@ def evaluate(
     CheckpointError
         If the model cannot be used.
     InputError
-        If data, labels, groups or embeddings cannot be used.
+        If data, labels, groups, split or embeddings cannot be used.
     """
     from diffaug_bio.estimator import DiffAug
     from diffaug_bio.tl import evaluate as score
@@ -69,10 +71,19 @@ def evaluate(
             f"{shorten(adata.obs) or 'none'}."
         )
         raise InputError(msg)
+    split_key = resolve_split_key(adata, source.split_key, group_key=source.group_key)
+    source = dataclasses.replace(source, label_key=label_key, split_key=split_key)
     if model_folder is not None:
         project(adata, model_folder, device=device)
     logger.info("Scoring %s against %r.", ", ".join(use_rep), label_key)
-    table = score(adata, label_key, use_rep=use_rep, group_key=source.group_key, random_state=random_state)
+    table = score(
+        adata,
+        label_key,
+        use_rep=use_rep,
+        group_key=source.group_key,
+        split_key=split_key,
+        random_state=random_state,
+    )
     generated = None
     if run_folder is not None and model_folder is None and (run_folder / "model").is_dir():
         model = DiffAug.load(run_folder, device=device)
@@ -83,7 +94,7 @@ def evaluate(
         "diffaug_bio": __version__,
         "command": "evaluate",
         "data": {
-            **dataclasses.asdict(dataclasses.replace(source, label_key=label_key)),
+            **dataclasses.asdict(source),
             "n_obs": adata.n_obs,
             **fingerprint(source),
         },
@@ -94,15 +105,22 @@ def evaluate(
 
 
 def _source_of_run(folder: Path, source: DataSource) -> DataSource:
-    """Find the data that a run folder holds, and the labels it was fitted with."""
+    """Find the data that a run folder holds, and the labels and split it was fitted with."""
     path = folder / "run.json"
     if not path.is_file():
         msg = f"{folder} is no run folder: it has no run.json. Name a file, or what `fit` wrote."
         raise InputError(msg)
     recorded = json.loads(path.read_text(encoding="utf-8"))["data"]
+    group_key, split_key = source.group_key, source.split_key
+    # What is asked for now goes before what the run recorded: of groups and a split, there is one.
+    if group_key is None and split_key in {AUTO, NO_SPLIT, None}:
+        group_key = recorded.get("group_key")
+    if split_key == AUTO:
+        split_key = None if group_key is not None else recorded.get("split_key")
     return dataclasses.replace(
         source,
         data=str(folder / "embedded.h5ad"),
         label_key=source.label_key or recorded.get("label_key"),
-        group_key=source.group_key or recorded.get("group_key"),
+        group_key=group_key,
+        split_key=split_key,
     )

@@ -10,11 +10,12 @@ import numpy as np
 
 from diffaug_bio import metrics
 from diffaug_bio._files import staged_folder, write_json
-from diffaug_bio._keys import OBSM_KEY
+from diffaug_bio._keys import OBSM_KEY, TEST
 from diffaug_bio.runs._record import RUN_FILES, Clock, make_record, write_embedded, write_h5ad
 from diffaug_bio.runs._source import DataSource, fingerprint, read_source
 from diffaug_bio.tl._labels import choose_labels
 from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix
+from diffaug_bio.tl._split import resolve_split_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,7 +72,7 @@ def fit(
     Raises
     ------
     InputError
-        If data, labels or output folder cannot be used.
+        If data, labels, groups, split or output folder cannot be used.
     """
     from diffaug_bio.checkpoint import write_model
     from diffaug_bio.tl._embed import fit_model
@@ -81,8 +82,12 @@ def fit(
     with staged_folder(output, overwrite=force, known=RUN_FILES) as stage:
         adata, label_key = read_source(source)
         digest = fingerprint(source)
-        # Unusable labels and groups are found before any training.
-        labels = None if label_key is None else choose_labels(adata, label_key, source.group_key)
+        # Unusable labels, groups and splits are found before any training.
+        split_key = resolve_split_key(adata, source.split_key, group_key=source.group_key)
+        source = dataclasses.replace(source, label_key=label_key, split_key=split_key)
+        labels = None
+        if label_key is not None:
+            labels = choose_labels(adata, label_key, source.group_key, split_key=split_key)
         # Found before any training: what was read may hold parts that cannot be written back.
         write_h5ad(stage / "embedded.h5ad", adata)
         clock.lap("read")
@@ -90,6 +95,7 @@ def fit(
             adata,
             config=config,
             choice=choice,
+            split_key=split_key,
             random_state=random_state,
             device=device,
             precision=precision,
@@ -99,7 +105,7 @@ def fit(
         scores = None
         if labels is not None:
             logger.info("Scoring the embedding against %r, beside PCA.", label_key)
-            keys = {"label_key": label_key, "group_key": source.group_key}
+            keys = {"label_key": label_key, "group_key": source.group_key, "split_key": split_key}
             scores = {**keys, **_score(adata, model, labels, seed=random_state)}
             write_json(stage / "metrics.json", scores)
             clock.lap("evaluate")
@@ -109,7 +115,7 @@ def fit(
         clock.lap("write")
         run = make_record(
             "fit",
-            dataclasses.replace(source, label_key=label_key),
+            source,
             adata,
             model,
             MatrixChoice.from_dict(model.source_),
@@ -122,9 +128,11 @@ def fit(
 
 def _score(adata: AnnData, model: DiffAug, labels: Labels, *, seed: int) -> dict[str, Any]:
     """Score the embedding, as many principal components, and those the networks saw."""
-    matrix, _ = choose_matrix(adata, MatrixChoice.from_dict(model.source_))
+    choice, length = MatrixChoice.from_dict(model.source_), model.n_features_in_
+    matrix, _ = choose_matrix(adata, choice, length=length)
+    fitted = matrix if labels.split is None else matrix[labels.split != TEST]
     n_latent = model.config_.encoder.n_latent
-    components = model.features_.widened(matrix, n_latent, seed=seed).project(matrix)[:, :n_latent]
+    components = model.features_.widened(fitted, n_latent, seed=seed).project(matrix)[:, :n_latent]
     seen = components[:, : model.features_.components.shape[1]]
     scored = labels.scored
 
@@ -133,6 +141,7 @@ def _score(adata: AnnData, model: DiffAug, labels: Labels, *, seed: int) -> dict
             embedding[scored],
             labels.names[scored],
             groups=None if labels.groups is None else labels.groups[scored],
+            splits=labels.splits,
             seed=seed,
         )
         return {"width": embedding.shape[1], **scores}
@@ -141,7 +150,7 @@ def _score(adata: AnnData, model: DiffAug, labels: Labels, *, seed: int) -> dict
         "n_scored": int(scored.sum()),
         "n_left_out": int((~scored).sum()),
         "n_labels": len(np.unique(labels.names[scored])),
-        "n_folds": metrics.N_FOLDS,
+        "n_folds": metrics.N_FOLDS if labels.splits is None else 1,
         "n_neighbors": metrics.N_NEIGHBORS,
         "embedding": score(adata.obsm[OBSM_KEY]),
         "pca": score(components),

@@ -31,6 +31,9 @@ class DataSource:
     """Column of `.obs`, or of a table, with labels to score against; a recipe knows its own."""
     group_key: str | None = None
     """Column of `.obs` with what rows belong to, or `id:SEPARATOR`; such rows are scored together."""
+    split_key: str | None = "auto"
+    """Column of `.obs` with "train" and "test", by which data are fitted and scored; `"auto"` takes "split"
+    where it holds both, unless there are groups, and None or `"none"` takes none."""
     transpose: bool = False
     """Whether a table has features in rows."""
     reference: str | None = None
