@@ -65,7 +65,7 @@ def split_option(function: Callable[..., Any]) -> Callable[..., Any]:
         "--split-key",
         default="auto",
         show_default=True,
-        help="Column with train and test, to fit and score by; auto takes split if it is there, none none.",
+        help="Column with train and test, to fit and score by; auto ('split' if there) or none.",
     )(function)
 
 

@@ -37,6 +37,13 @@ Run the same command again to go on where a run was cut.
     multiple=True,
     help="Column with subjects, kept on one side of splits: [NAME=]KEY; id:_ for names up to the last _.",
 )
+@click.option(
+    "--split-key",
+    "split_keys",
+    multiple=True,
+    show_default="auto",
+    help="Column with train and test, to fit and score by: [NAME=]KEY, auto ('split' if there) or none.",
+)
 @click.option("--batch-key", "batch_keys", multiple=True, help="Column with batches: [NAME=]KEY.")
 @click.option("-o", "--output", required=True, type=click.Path(), help="Folder for the results.")
 @click.option(
@@ -72,6 +79,7 @@ def command(
     *,
     label_keys: tuple[str, ...],
     group_keys: tuple[str, ...],
+    split_keys: tuple[str, ...],
     batch_keys: tuple[str, ...],
     output: str,
     methods: str,
@@ -102,7 +110,12 @@ def command(
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     jobs = jobs or max(1, cores // threads)
-    keys = {"label_key": label_keys, "group_key": group_keys, "batch_key": batch_keys}
+    keys = {
+        "label_key": label_keys,
+        "group_key": group_keys,
+        "split_key": split_keys,
+        "batch_key": batch_keys,
+    }
     try:
         result = benchmark.run(
             benchmark.read_data(data, keys, min_obs=min_rows),

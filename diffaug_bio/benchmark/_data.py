@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from diffaug_bio._keys import TEST
 from diffaug_bio._validation import check_unique, shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.pp import detect_state, encode_tokens
 from diffaug_bio.pp._state import data_kind
 from diffaug_bio.tl._labels import choose_labels
 from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix, declared_state
+from diffaug_bio.tl._split import AUTO, NO_SPLIT, resolve_split_key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from anndata import AnnData
     from numpy.typing import NDArray
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _UNS_KEY = "diffaug_benchmark"
+_OPTIONAL = ("groups", "split", "batches", "sequences")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +55,8 @@ class BenchmarkData:
     """What the matrix is; see :func:`diffaug_bio.pp.detect_state`."""
     groups: NDArray[np.str_] | None = None
     """Rows of one group never stand on both sides of a split. Shape: `(n_obs,)`."""
+    split: NDArray[np.str_] | None = None
+    """`"train"`, `"test"` or another word (fitted, not scored) for each row. Shape: `(n_obs,)`."""
     batches: NDArray[np.str_] | None = None
     """For methods that correct batches. Shape: `(n_obs,)`."""
     sequences: NDArray[np.str_] | None = None
@@ -66,6 +71,11 @@ class BenchmarkData:
     def kind(self) -> DataKind:
         """What the matrix is, on which some defaults depend."""
         return data_kind(self.input_state)
+
+    @property
+    def rows_to_fit(self) -> NDArray[np.int64] | None:
+        """Numbers of the rows that are not for the test; None where there is no split."""
+        return None if self.split is None else np.flatnonzero(self.split != TEST).astype(np.int64)
 
     def of_letters(self, fit_rows: NDArray[np.int64] | None = None) -> Self:
         """Return the same rows as tokens of their sequences.
@@ -101,6 +111,7 @@ class BenchmarkData:
         name: str,
         label_key: str,
         group_key: str | None = None,
+        split_key: str | None = None,
         batch_key: str | None = None,
         choice: MatrixChoice | None = None,
     ) -> BenchmarkData:
@@ -116,21 +127,25 @@ class BenchmarkData:
             Columns of `.obs`.
         group_key
             Column of `.obs`, or `id:SEPARATOR`; see :func:`diffaug_bio.tl.evaluate`.
+        split_key
+            Column of `.obs` with "train" and "test", the split that the data come with: no method is fitted
+            on test rows, and they are what is scored. Not together with `group_key`.
         choice
             Which matrix; `.X` if left out.
 
         Raises
         ------
         InputError
-            If a key is missing, or labels or groups cannot be scored.
+            If a key is missing, labels, groups or split cannot be used, or there are groups and a split.
         """
         choice = choice or MatrixChoice()
         matrix, _ = choose_matrix(adata, choice)
-        labels = choose_labels(adata, label_key, group_key)
+        labels = choose_labels(adata, label_key, group_key, split_key=split_key)
         if batch_key is not None and batch_key not in adata.obs:
             msg = f"There is no batch column {batch_key!r} in `.obs`; it holds {shorten(adata.obs)}."
             raise InputError(msg)
         state = declared_state(adata, choice)
+        fitted = matrix if labels.split is None else matrix[labels.split != TEST]
         has_sequences = "kmers" in adata.uns and "sequence" in adata.obs
         return cls(
             name=name,
@@ -138,9 +153,10 @@ class BenchmarkData:
             labels=labels.names,
             scored=labels.scored,
             groups=labels.groups,
+            split=labels.split,
             batches=None if batch_key is None else _strings(adata.obs[batch_key]),
             sequences=_strings(adata.obs["sequence"]) if has_sequences else None,
-            input_state=detect_state(matrix) if state == "auto" else state,
+            input_state=detect_state(fitted) if state == "auto" else state,
         )
 
     def digest(self) -> str:
@@ -150,6 +166,8 @@ class BenchmarkData:
         digest = hashlib.sha256(repr((self.matrix.shape, self.input_state)).encode())
         for part in [*parts, self.labels, self.scored, self.groups, self.batches, self.sequences]:
             digest.update(b"none" if part is None else np.ascontiguousarray(part).tobytes())
+        if self.split is not None:  # without one, results of versions that knew no split are still good
+            digest.update(b"split" + np.ascontiguousarray(self.split).tobytes())
         return digest.hexdigest()
 
     def write(self, path: Path) -> None:
@@ -158,7 +176,7 @@ class BenchmarkData:
         import pandas as pd
 
         columns: dict[str, Any] = {"label": self.labels.astype(object), "scored": self.scored}
-        for column in ("groups", "batches", "sequences"):
+        for column in _OPTIONAL:
             if (values := getattr(self, column)) is not None:
                 columns[column] = values.astype(object)
         obs = pd.DataFrame(columns, index=[str(number) for number in range(self.n_obs)])
@@ -173,17 +191,14 @@ class BenchmarkData:
         import anndata
 
         adata = anndata.read_h5ad(path)
-        groups, batches, sequences = (
-            _strings(adata.obs[column]) if column in adata.obs else None
-            for column in ("groups", "batches", "sequences")
-        )
+        optional: dict[str, Any] = {
+            column: _strings(adata.obs[column]) for column in _OPTIONAL if column in adata.obs
+        }
         return cls(
             matrix=adata.X,
             labels=_strings(adata.obs["label"]),
             scored=adata.obs["scored"].to_numpy(bool),
-            groups=groups,
-            batches=batches,
-            sequences=sequences,
+            **optional,
             **json.loads(adata.uns[_UNS_KEY]),
         )
 
@@ -198,8 +213,9 @@ def read_data(
     names
         Paths, or `recipe:NAME`.
     keys
-        For `label_key`, `group_key` and `batch_key` what was given: `KEY`, of which each data set takes the
-        first that it has, or `NAME=KEY` for one data set alone.
+        For `label_key`, `group_key`, `split_key` and `batch_key` what was given: `KEY`, of which each data
+        set takes the first that it has, or `NAME=KEY` for one data set alone. A split key may be `"none"`,
+        or `"auto"` (as where none is given): the column "split" where it holds "train" and "test".
     min_obs
         Data sets with fewer rows are left out, and named in the log.
 
@@ -224,9 +240,9 @@ def read_data(
             logger.info("%s is left out: it has %d rows, fewer than %d.", stem, adata.n_obs, min_obs)
             continue
         data.append(_prepared(adata, name, stem, keys, label_key))
-    for key in (key for given in keys.values() for key in given):
+    for option, key in ((option, key) for option, given in keys.items() for key in given):
         # A misspelt group key would otherwise let subjects stand on both sides without a word.
-        if "=" not in key and not key.startswith("id:") and key not in present:
+        if "=" not in key and not _fits(key, option, present):
             msg = f"None of the data sets has a column {key!r}; they have {shorten(sorted(present))}."
             raise InputError(msg)
     return data
@@ -254,10 +270,12 @@ def _prepared(
 ) -> BenchmarkData:
     """Find the keys that fit a data set, and take what a benchmark needs."""
     found: dict[str, str | None] = {}
-    for option in ("label_key", "group_key", "batch_key"):
-        given = keys.get(option, [])
+    for option in ("label_key", "group_key", "split_key", "batch_key"):
+        given = list(keys.get(option, []))
         own = [entry.removeprefix(f"{stem}=") for entry in given if entry.startswith(f"{stem}=")]
-        fitting = [key for key in given if key in adata.obs or key.startswith("id:")]
+        if option == "split_key" and all("=" in entry for entry in given):
+            given.append(AUTO)
+        fitting = [key for key in given if _fits(key, option, adata.obs.columns)]
         found[option] = next(iter([*own, *fitting]), None)
     label_key = found["label_key"] or recipe_label
     if label_key is None:
@@ -273,11 +291,18 @@ def _prepared(
             name=stem,
             label_key=label_key,
             group_key=found["group_key"],
+            split_key=resolve_split_key(adata, found["split_key"], group_key=found["group_key"], name=stem),
             batch_key=found["batch_key"],
         )
     except InputError as error:
         msg = f"{name}: {error}"
         raise InputError(msg) from error
+
+
+def _fits(key: str, option: str, columns: Iterable[str]) -> bool:
+    """Whether a key is one of the columns, or needs none."""
+    needs_none = key in {AUTO, NO_SPLIT} if option == "split_key" else key.startswith("id:")
+    return key in columns or needs_none
 
 
 def _plain(keys: Mapping[str, Sequence[str]], stem: str) -> list[str]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from diffaug_bio._files import write_text
-from diffaug_bio._validation import check_unique
+from diffaug_bio._validation import check_unique, shorten
 from diffaug_bio.benchmark._data import BenchmarkData
 from diffaug_bio.benchmark._methods import METHODS, choose_methods, missing_extra
 from diffaug_bio.benchmark._processes import process_context
@@ -130,7 +130,7 @@ def run(
         What all methods share; the default preset if left out.
     held_out
         Whether a fifth of the rows, another one for each seed, is kept from preprocessing, method and
-        probe, and only they are scored.
+        probe, and only they are scored. Not with data that have a split of their own, which does the same.
     jobs
         Cells that run at the same time.
     threads
@@ -145,7 +145,8 @@ def run(
     Raises
     ------
     InputError
-        If names repeat, a method is unknown, or the folder holds something else.
+        If names repeat, a method is unknown, rows are to be held out of data with a split of their own, or
+        the folder holds something else.
 
     Examples
     --------
@@ -157,6 +158,7 @@ def run(
     """
     folder = Path(output)
     _check_settings(data, folder, n_seeds=n_seeds, jobs=jobs, threads=threads)
+    _check_held_out(data, held_out=held_out)
     chosen = choose_methods(methods)
     left_out = {name: reason for name in chosen if (reason := missing_extra(chosen[name]))}
     for name, reason in left_out.items():
@@ -192,6 +194,7 @@ def run(
             "data": {one.name: one.n_obs for one in data},
             "n_seeds": n_seeds,
             "held_out": held_out,
+            "own_split": [one.name for one in data if one.split is not None],
             "threads": threads,
             "jobs": jobs,
             "platform": platform.platform(),
@@ -231,6 +234,16 @@ def _check_settings(
         raise InputError(msg)
     if folder.is_dir() and any(folder.iterdir()) and not (folder / "benchmark.json").is_file():
         msg = f"{folder} holds something else than a benchmark. Choose another or an empty output folder."
+        raise InputError(msg)
+
+
+def _check_held_out(data: Sequence[BenchmarkData], *, held_out: bool) -> None:
+    """Refuse to hold rows out of data whose own split says which those are."""
+    if held_out and (own := [one.name for one in data if one.split is not None]):
+        msg = (
+            f"`held_out` chooses test rows, and the split of the data does so already in {shorten(own)}. "
+            "Leave `held_out` out, or read the data without their split (`split_key` 'none')."
+        )
         raise InputError(msg)
 
 

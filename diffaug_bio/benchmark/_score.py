@@ -40,7 +40,8 @@ def score_method(
     held_out
         Whether a fifth of the rows is kept from everything, preprocessing included, and only they are
         scored. Otherwise all rows are embedded, without labels, and folds hide labels from the probes; the
-        labelled reference is fitted on the training rows of one fold and scored on its test rows.
+        labelled reference is fitted on the training rows of one fold and scored on its test rows. Data with
+        a split of their own are fitted without its test rows, and only these are scored, whatever the seed.
 
     Returns
     -------
@@ -55,15 +56,19 @@ def score_method(
     """
     scored = np.flatnonzero(data.scored)
     groups = None if data.groups is None else data.groups[scored]
-    splits = metrics.make_splits(data.labels[scored], groups=groups, seed=seed)
-    one_split = held_out or method.is_labelled
+    if data.split is None:
+        splits = metrics.make_splits(data.labels[scored], groups=groups, seed=seed)
+    else:
+        splits = [metrics.given_split(data.split[scored])]
+    one_split = held_out or method.is_labelled or data.split is not None
     train, test = splits[0]
+    fit_rows = scored[train] if held_out else data.rows_to_fit
     started = time.perf_counter()
     result = embed(
         data,
         method,
         config,
-        fit_rows=scored[train] if held_out else None,
+        fit_rows=fit_rows,
         train_rows=scored[train],
         seed=seed,
     )
@@ -79,16 +84,14 @@ def score_method(
     rows = candidates[sample_rows(len(candidates), _MAX_REFERENCE_ROWS, seed=seed)]
     reference = result.features
     if reference is None:  # all methods are held against the same features
-        fit_rows = scored[train] if held_out else None
         reference = preprocess(data, method.configured(config), fit_rows=fit_rows, seed=seed)
     scores["trustworthiness"] = metrics.trustworthiness(
         reference.dense_rows(data.matrix[rows]), result.embedding[rows], seed=seed
     )
     if result.model is not None:
-        n_fitted = len(train) if held_out else data.n_obs
-        scores["encoder_steps"] = float(_encoder_steps(result.model, n_fitted))
+        fitted = np.arange(data.n_obs) if fit_rows is None else fit_rows
+        scores["encoder_steps"] = float(_encoder_steps(result.model, len(fitted)))
         if result.model.has_generator and result.matrix is not None:
-            fitted = scored[train] if held_out else np.arange(data.n_obs)
             quality = score_generated(
                 result.model,
                 result.matrix[fitted],

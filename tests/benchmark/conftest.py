@@ -85,9 +85,14 @@ def file_of(folder: Path, cell: str) -> Path:
 
 @pytest.fixture(scope="package")
 def make_data() -> Callable[..., BenchmarkData]:
-    """Counts of three clusters, with a sequence for each row; the labels are the clusters."""
+    """Counts of three clusters, with a sequence for each row; the labels are the clusters.
 
-    def make(name: str = "cells", *, n_obs: int = 60, seed: int = 0) -> BenchmarkData:
+    With a split, a row of five is for the test, and one of five for neither.
+    """
+
+    def make(
+        name: str = "cells", *, n_obs: int = 60, seed: int = 0, has_split: bool = False
+    ) -> BenchmarkData:
         rng = np.random.default_rng(seed)
         cluster = np.arange(n_obs) % 3
         rates = rng.gamma(1.0, 1.0, size=(3, 30))
@@ -98,7 +103,10 @@ def make_data() -> Callable[..., BenchmarkData]:
             matrix=rng.poisson(rates[cluster]).astype(np.float32),
             input_state="counts",
             labels=np.array([f"c{number}" for number in cluster]),
-            scored=np.ones(n_obs, dtype=bool),
+            scored=np.arange(n_obs) % 5 < 4 if has_split else np.ones(n_obs, dtype=bool),
+            split=np.array(["train", "train", "train", "test", "other"])[np.arange(n_obs) % 5]
+            if has_split
+            else None,
             sequences=np.array(
                 ["".join(rng.choice(letters, size=20, p=shares[number])) for number in cluster]
             ),

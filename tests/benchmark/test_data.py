@@ -149,6 +149,7 @@ def test_what_is_written_is_read_back(
         matrix=container(data.matrix),
         scored=np.arange(60) > 3,
         groups=np.array([f"d{number % 4}" for number in range(60)]) if full else None,
+        split=np.array(["train", "test", "other"] * 20) if full else None,
         batches=np.array(["1", "2"] * 30) if full else None,
         sequences=data.sequences if full else None,
         input_state="continuous" if full else "counts",
@@ -183,10 +184,12 @@ def test_the_digest_is_that_of_the_content_and_not_of_the_name(
     digests |= {
         dataclasses.replace(data, groups=None).digest(),
         dataclasses.replace(data, groups=None, batches=data.groups).digest(),
+        dataclasses.replace(data, split=np.array(["train", "test"] * 30)).digest(),
+        dataclasses.replace(data, split=np.array(["test", "train"] * 30)).digest(),
         dataclasses.replace(data, input_state="continuous").digest(),
         dataclasses.replace(data, matrix=sparse.csr_matrix(data.matrix)).digest(),
     }
-    assert len(digests | {data.digest()}) == 10
+    assert len(digests | {data.digest()}) == 12
 
 
 def test_each_file_takes_the_first_label_key_that_it_has(annotated: AnnData, tmp_path: Path) -> None:

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Result
 
 USED = (
-    "The own split of the data (column 'split') is used: 90 rows to train on, 30 to test (`split_key` 'none' "
-    "uses all rows alike)."
+    "The own split of the data (column 'split') is used: 90 rows to train on, 30 to test (`split_key` "
+    "'none' uses all rows alike)."
 )
 TEST = np.arange(3, 120, 4)
 TRAIN = np.setdiff1d(np.arange(120), TEST)
@@ -184,7 +184,9 @@ def test_what_is_asked_for_goes_before_what_is_found(
     # A run knows what it was fitted and scored by, whatever column its data hold.
     printed = json.loads(call("evaluate", tmp_path / "run", "--json", *OPTIONS).out)
     assert {key: printed["data"][key] for key in expected} == expected
-    table = tl.evaluate(anndata.read_h5ad(tmp_path / "run" / "embedded.h5ad"), "cluster", **expected)
+    adata = anndata.read_h5ad(tmp_path / "run" / "embedded.h5ad")
+    keys = expected["split_key"], expected["group_key"]
+    table = tl.evaluate(adata, "cluster", split_key=keys[0], group_key=keys[1])
     assert printed["scores"] == table.to_dict(orient="index")
 
 
@@ -268,7 +270,7 @@ def test_a_folder_with_training_and_test_sequences_is_fitted_by_them(
         (["--split-key", "donor"], "'donor' has no row 'train' and no row 'test'; it holds 'd0', 'd1'"),
         (
             ["--split-key", "split", "--group-key", "donor"],
-            "`group_key` 'donor' and `split_key` 'split' would each say which rows are scored together. Give",
+            "`group_key` 'donor' and `split_key` 'split' would each say which rows are scored together",
         ),
     ],
     ids=["no column", "no split", "groups too"],
