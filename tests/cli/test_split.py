@@ -303,3 +303,28 @@ def test_embedding_new_data_records_no_split(
     assert fit("run").code == 0
     assert call("embed", cells, "--model", tmp_path / "run", "-o", tmp_path / "new", *OPTIONS).code == 0
     assert read_json(tmp_path, "new", "run.json")["data"]["split_key"] is None
+
+
+def test_a_benchmark_takes_the_split_and_refuses_to_hold_out_beside_it(
+    parted: AnnData, call: Callable[..., Result], tmp_path: Path
+) -> None:
+    cells = write_cells(tmp_path / "cells.h5ad", parted)
+    arguments = ["benchmark", cells, "--label-key", "cluster", "--methods", "pca", "--preset", "quick"]
+    arguments += ["--seeds", "1", "--jobs", "1", "-o", tmp_path / "results"]
+    refused = call(*arguments, "--held-out")
+    assert (refused.code, refused.out) == (1, "")
+    assert (
+        "`held_out` chooses test rows, and the split of the data does so already in 'cells'" in refused.err
+    )
+    assert not (tmp_path / "results").exists()
+    for options, line, own in (
+        ([], USED.replace("the data", "cells"), ["cells"]),
+        (["--split-key", "none"], None, []),
+        (["--split-key", "cells=none", "--held-out"], None, []),
+    ):
+        result = call(*arguments, *options)
+        assert result.code == 0, result.err
+        assert line is None or line in result.err
+        assert ("own split" in result.err) == (line is not None)
+        assert read_json(tmp_path, "results", "benchmark.json")["own_split"] == own
+    assert len(list((tmp_path / "results" / "cells").iterdir())) == 3
