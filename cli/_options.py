@@ -43,7 +43,7 @@ def reading_options(function: Callable[..., Any]) -> Callable[..., Any]:
             ),
             click.option(
                 "--modality",
-                type=click.Choice(["auto", "h5ad", "table", "dna"]),
+                type=click.Choice(["auto", "h5ad", "table", "dna", "image"]),
                 default="auto",
                 show_default=True,
                 help="What DATA is; dna for a table of sequences that has numeric columns too.",
@@ -52,6 +52,16 @@ def reading_options(function: Callable[..., Any]) -> Callable[..., Any]:
                 "--reference",
                 type=click.Path(),
                 help="FASTA file that intervals (BED, Genomic Benchmarks) are cut from.",
+            ),
+            click.option(
+                "--image-size",
+                type=click.IntRange(min=1),
+                help="Height and width that image files are resized to.",
+            ),
+            click.option(
+                "--skip-bad",
+                is_flag=True,
+                help="Leave out image files that cannot be read, and count them.",
             ),
         ]
     ):
@@ -70,13 +80,13 @@ def split_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def sequence_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """How sequences are read and encoded."""
+    """Which encoder, and how words of sequences are counted."""
     for option in reversed(
         [
             click.option(
                 "--encoder",
-                type=click.Choice(["auto", "mlp", "cnn"]),
-                help="Of DNA: mlp on counted words, cnn on letters; auto goes by the lengths.",
+                type=click.Choice(["auto", "mlp", "cnn", "patches", "convnet", "resnet18"]),
+                help="Of DNA mlp (counted words) or cnn (letters), of images patches, convnet or resnet18.",
             ),
             click.option(
                 "--k",
@@ -118,7 +128,7 @@ def config_options(function: Callable[..., Any]) -> Callable[..., Any]:
         [
             click.option(
                 "--preset",
-                type=click.Choice(["quick", "default", "paper"]),
+                type=click.Choice(["quick", "default", "paper", "paper-images"]),
                 default="default",
                 show_default=True,
                 help="A whole configuration by name.",

@@ -47,8 +47,10 @@ def command(
     views: int,
     seed: int,
     transpose: bool,
-    modality: Literal["auto", "h5ad", "table", "dna"],
+    modality: Literal["auto", "h5ad", "table", "dna", "image"],
     reference: str | None,
+    image_size: int | None,
+    skip_bad: bool,
     force: bool,
     device: str,
     threads: int | None,
@@ -66,7 +68,14 @@ def command(
     from diffaug_bio import runs
 
     generated = runs.augment(
-        runs.DataSource(data=data, transpose=transpose, modality=modality, reference=reference),
+        runs.DataSource(
+            data=data,
+            transpose=transpose,
+            modality=modality,
+            reference=reference,
+            image_size=image_size,
+            skip_bad=skip_bad,
+        ),
         Path(model),
         Path(output),
         n_views=views,

@@ -84,7 +84,7 @@ def command(
     output: str,
     methods: str,
     seeds: int,
-    preset: Literal["quick", "default", "paper"],
+    preset: Literal["quick", "default", "paper", "paper-images"],
     config: str | None,
     n_latent: int | None,
     min_rows: int,

@@ -31,8 +31,10 @@ def command(
     use_rep: str | None,
     use_raw: bool,
     transpose: bool,
-    modality: Literal["auto", "h5ad", "table", "dna"],
+    modality: Literal["auto", "h5ad", "table", "dna", "image"],
     reference: str | None,
+    image_size: int | None,
+    skip_bad: bool,
     force: bool,
     device: str,
     threads: int | None,
@@ -49,7 +51,14 @@ def command(
     from diffaug_bio.tl._matrix import MatrixChoice
 
     result = runs.embed(
-        runs.DataSource(data=data, transpose=transpose, modality=modality, reference=reference),
+        runs.DataSource(
+            data=data,
+            transpose=transpose,
+            modality=modality,
+            reference=reference,
+            image_size=image_size,
+            skip_bad=skip_bad,
+        ),
         Path(model),
         Path(output),
         choice=MatrixChoice(layer=layer, use_rep=use_rep, use_raw=use_raw),

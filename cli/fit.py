@@ -28,6 +28,8 @@ Examples:
   diffaug-bio fit promoters.fa.gz -o run --label-key label --encoder cnn
   diffaug-bio fit reads.fastq.gz -o run --encoder mlp --k 3,4,5 --canonical
   diffaug-bio fit peaks.bed -o run --reference genome.fa
+  diffaug-bio fit cifar-10-batches-py -o run --label-key label
+  diffaug-bio fit photographs -o run --image-size 64 --warmup-view hand
 """
 
 
@@ -36,6 +38,10 @@ Examples:
 @sequence_options
 @run_options
 @config_options
+@click.option(
+    "--warmup-view",
+    help="Hand-made view, in place of what suits the data; hand, of images, is SimCLR's.",
+)
 @click.option("--label-key", help="Labels to score the embedding against; never used to fit it.")
 @click.option(
     "--group-key",
@@ -60,9 +66,11 @@ def command(
     use_rep: str | None,
     use_raw: bool,
     transpose: bool,
-    modality: Literal["auto", "h5ad", "table", "dna"],
+    modality: Literal["auto", "h5ad", "table", "dna", "image"],
     reference: str | None,
-    encoder: Literal["auto", "mlp", "cnn"] | None,
+    image_size: int | None,
+    skip_bad: bool,
+    encoder: Literal["auto", "mlp", "cnn", "patches", "convnet", "resnet18"] | None,
     k: str | None,
     canonical: bool,
     bins: int,
@@ -71,9 +79,10 @@ def command(
     threads: int | None,
     quiet: bool,
     as_json: bool,
-    preset: Literal["quick", "default", "paper"],
+    preset: Literal["quick", "default", "paper", "paper-images"],
     config: str | None,
     n_latent: int | None,
+    warmup_view: str | None,
     label_key: str | None,
     group_key: str | None,
     split_key: str,
@@ -83,8 +92,9 @@ def command(
     """Fit DiffAug to DATA and write a folder with embedding, model and scores.
 
     DATA is an .h5ad file, a table (.csv, .tsv, also .gz) with a row per observation, DNA (.fa, .fastq,
-    .bed, a table with a column of sequences, a folder with a file for each class), or recipe:NAME. The
-    folder holds embedding.csv, embedded.h5ad, model/, run.json and, with labels, metrics.json.
+    .bed, a table with a column of sequences, a folder with a file for each class), images (a folder of
+    files, CIFAR, STL-10, Tiny-ImageNet, idx, .npz), or recipe:NAME. The folder holds embedding.csv,
+    embedded.h5ad, model/, run.json and, with labels, metrics.json.
     """
     start_log(quiet=quiet)
     set_threads(threads)
@@ -95,7 +105,7 @@ def command(
     kmers = kmer_encoding(k, canonical=canonical, bins=bins)
     if kmers is not None:  # who says how words are counted wants them embedded
         encoder = encoder or "mlp"
-    resolved = resolve_config(preset, config, n_latent=n_latent, encoder=encoder)
+    resolved = resolve_config(preset, config, n_latent=n_latent, encoder=encoder, warmup_view=warmup_view)
     source = runs.DataSource(
         data=data,
         label_key=label_key,
@@ -105,6 +115,8 @@ def command(
         modality=modality,
         reference=reference,
         kmers=kmers,
+        image_size=image_size,
+        skip_bad=skip_bad,
     )
     with training_progress(quiet=quiet) as callbacks:
         result = runs.fit(
@@ -130,18 +142,21 @@ def _summary(result: dict[str, Any], output: str) -> str:
     lines = [f"{data['n_obs']} rows embedded; see {output}/embedding.csv and {output}/embedded.h5ad."]
     if scores := result["metrics"]:
         lines.append(
-            f"{'':38}{'linear probe':>14}{'kNN':>8}{'NMI':>8}{'ARI':>8}   against {scores['label_key']!r}"
+            f"{'':44}{'linear probe':>14}{'kNN':>8}{'NMI':>8}{'ARI':>8}   against {scores['label_key']!r}"
         )
         # Accuracies are means over the folds; NMI and ARI are those of k-means clusters.
         for name in ("embedding", "pca", "front_end"):
             row = scores[name]
-            if name == "front_end" and row["width"] == scores["pca"]["width"]:
+            if name == "front_end" and row == scores["pca"]:
                 continue
-            kind = {"embedding": "DiffAug", "pca": "PCA", "front_end": "PCA as given to the networks"}[name]
+            seen = "Patches" if data["input_state"] == "image" else "PCA"
+            kind = {"embedding": "DiffAug", "pca": "PCA", "front_end": f"{seen} as given to the networks"}[
+                name
+            ]
             title = f"{kind}, {row['width']} wide"
             values = (row[key] for key in ("knn_accuracy", "kmeans_nmi", "kmeans_ari"))
             figures = "".join(f"{value:8.3f}" for value in values)
-            lines.append(f"{title:38}{row['linear_probe']:14.3f}{figures}")
+            lines.append(f"{title:44}{row['linear_probe']:14.3f}{figures}")
     lines.append(f'In Python: adata = sc.read_h5ad("{output}/embedded.h5ad")')
     lines.append('           sc.pp.neighbors(adata, use_rep="X_diffaug")')
     return "\n".join(lines)

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from diffaug_bio._keys import TEST
-from diffaug_bio._validation import check_unique, shorten
+from diffaug_bio._keys import IMAGE_SHAPE_KEY, TEST
+from diffaug_bio._validation import LazyMatrix, check_unique, shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.pp import detect_state, encode_tokens
 from diffaug_bio.pp._state import data_kind
 from diffaug_bio.tl._labels import choose_labels
-from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix, declared_state
+from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix, declared_state, image_shape
 from diffaug_bio.tl._split import AUTO, NO_SPLIT, resolve_split_key
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ class BenchmarkData:
     """Rows whose label can be scored. Shape: `(n_obs,)`."""
     input_state: InputState
     """What the matrix is; see :func:`diffaug_bio.pp.detect_state`."""
+    image_shape: tuple[int, ...] = ()
+    """Height, width and channels of images, whose pixels the matrix holds."""
     groups: NDArray[np.str_] | None = None
     """Rows of one group never stand on both sides of a split. Shape: `(n_obs,)`."""
     split: NDArray[np.str_] | None = None
@@ -101,7 +103,8 @@ class BenchmarkData:
         """Put what the matrix is into a configuration that leaves it open."""
         if config.features.input_state != "auto":
             return config
-        return config.updated({"features": {"input_state": self.input_state}}, source="data")
+        known = {"input_state": self.input_state, "image_shape": list(self.image_shape)}
+        return config.updated({"features": known}, source="data")
 
     @classmethod
     def from_anndata(
@@ -131,15 +134,19 @@ class BenchmarkData:
             Column of `.obs` with "train" and "test", the split that the data come with: no method is fitted
             on test rows, and they are what is scored. Not together with `group_key`.
         choice
-            Which matrix; `.X` if left out.
+            Which matrix; `.X` if left out, which holds pixels where the rows are images.
 
         Raises
         ------
         InputError
-            If a key is missing, labels, groups or split cannot be used, or there are groups and a split.
+            If a key is missing, labels, groups or split cannot be used, there are groups and a split, or
+            images were left on the disk.
         """
-        choice = choice or MatrixChoice()
+        choice = choice or MatrixChoice(images=IMAGE_SHAPE_KEY in adata.uns)
         matrix, _ = choose_matrix(adata, choice)
+        if isinstance(matrix, LazyMatrix):
+            msg = "A benchmark needs images in memory. Choose fewer, or read them smaller (`image_size`)."
+            raise InputError(msg)
         labels = choose_labels(adata, label_key, group_key, split_key=split_key)
         if batch_key is not None and batch_key not in adata.obs:
             msg = f"There is no batch column {batch_key!r} in `.obs`; it holds {shorten(adata.obs)}."
@@ -157,13 +164,15 @@ class BenchmarkData:
             batches=None if batch_key is None else _strings(adata.obs[batch_key]),
             sequences=_strings(adata.obs["sequence"]) if has_sequences else None,
             input_state=detect_state(fitted) if state == "auto" else state,
+            image_shape=image_shape(adata) if choice.images else (),
         )
 
     def digest(self) -> str:
         """Hash of everything here but the name."""
         sparse_parts = ("data", "indices", "indptr") if hasattr(self.matrix, "indptr") else ()
         parts = [getattr(self.matrix, part) for part in sparse_parts] or [self.matrix]
-        digest = hashlib.sha256(repr((self.matrix.shape, self.input_state)).encode())
+        known = (self.matrix.shape, self.input_state, *self.image_shape)
+        digest = hashlib.sha256(repr(known).encode())
         for part in [*parts, self.labels, self.scored, self.groups, self.batches, self.sequences]:
             digest.update(b"none" if part is None else np.ascontiguousarray(part).tobytes())
         if self.split is not None:  # without one, results of versions that knew no split are still good
@@ -180,7 +189,7 @@ class BenchmarkData:
             if (values := getattr(self, column)) is not None:
                 columns[column] = values.astype(object)
         obs = pd.DataFrame(columns, index=[str(number) for number in range(self.n_obs)])
-        kept = {"name": self.name, "input_state": self.input_state}
+        kept = {"name": self.name, "input_state": self.input_state, "image_shape": self.image_shape}
         adata = anndata.AnnData(X=self.matrix, obs=obs, uns={_UNS_KEY: json.dumps(kept)})
         adata.strings_to_categoricals()
         adata.write_h5ad(path)
@@ -194,12 +203,14 @@ class BenchmarkData:
         optional: dict[str, Any] = {
             column: _strings(adata.obs[column]) for column in _OPTIONAL if column in adata.obs
         }
+        kept = json.loads(adata.uns[_UNS_KEY])
         return cls(
             matrix=adata.X,
+            image_shape=tuple(kept.pop("image_shape")),
             labels=_strings(adata.obs["label"]),
             scored=adata.obs["scored"].to_numpy(bool),
             **optional,
-            **json.loads(adata.uns[_UNS_KEY]),
+            **kept,
         )
 
 

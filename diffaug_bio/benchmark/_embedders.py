@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from diffaug_bio.errors import DiffAugError, InputError
-from diffaug_bio.features import FittedSequences, fit_features
+from diffaug_bio.features import FittedFeatures, FittedSequences, fit_features, fit_images, plain_components
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from diffaug_bio.benchmark._methods import Method
     from diffaug_bio.config import DiffAugConfig
     from diffaug_bio.estimator import DiffAug
-    from diffaug_bio.features import FittedFeatures
+    from diffaug_bio.features import FittedImages
 
     Floats = NDArray[np.float32]
 
@@ -34,8 +34,8 @@ class Embedded:
 
     embedding: Floats
     """Of all rows, whatever rows were fitted. Shape: `(n_obs, width)`."""
-    features: FittedFeatures | None
-    """The preprocessing of features that was fitted for it, if any."""
+    features: FittedFeatures | FittedImages | None
+    """The preprocessing of features or pixels that was fitted for it, if any."""
     model: DiffAug | None = None
     """The fitted model, where it is one of ours."""
     matrix: Matrix | None = None
@@ -92,9 +92,12 @@ def embed(
 
 def preprocess(
     data: BenchmarkData, config: DiffAugConfig, *, fit_rows: NDArray[np.int64] | None, seed: int
-) -> FittedFeatures:
+) -> FittedFeatures | FittedImages:
     """Fit the preprocessing that all methods share."""
     matrix = data.matrix if fit_rows is None else data.matrix[fit_rows]
+    if data.kind == "image":
+        height, width, channels = data.image_shape
+        return fit_images(matrix, (height, width, channels), config.features, seed=seed)
     return fit_features(matrix, data.declared(config).features, seed=seed)
 
 
@@ -125,7 +128,7 @@ def _features(
     fit_rows: NDArray[np.int64] | None,
     seed: int,
 ) -> Embedded:
-    """Standardised features, or their principal components."""
+    """Standardised features or pixels, or their principal components."""
     features = preprocess(data, config, fit_rows=fit_rows, seed=seed)
     if method.representation == "front_end" and not features.front_end:
         msg = "the configuration has no front end"
@@ -141,7 +144,7 @@ def _features(
 
 def _components(
     data: BenchmarkData,
-    features: FittedFeatures,
+    features: FittedFeatures | FittedImages,
     width: int,
     *,
     fit_rows: NDArray[np.int64] | None,
@@ -149,7 +152,7 @@ def _components(
 ) -> Floats:
     """As many principal components as the embedding is wide, or as there can be."""
     matrix = data.matrix if fit_rows is None else data.matrix[fit_rows]
-    return features.widened(matrix, width, seed=seed).project(data.matrix)[:, :width]
+    return plain_components(features, matrix, data.matrix, width=width, seed=seed)
 
 
 def _onehot_components(
@@ -178,21 +181,22 @@ def _same_label(
     """Train on mixtures with rows of the same label: what labels would buy (training rows only)."""
     import torch
 
-    from diffaug_bio._rows import network_rows
+    from diffaug_bio._rows import input_of, network_rows
     from diffaug_bio.core.state import encode
     from diffaug_bio.core.trainer import train
     from diffaug_bio.pp._state import data_kind
 
     features = preprocess(data, config, fit_rows=train_rows, seed=seed)
     matrix, device = data.matrix, torch.device("cpu")
-    scores = features.project(matrix)
+    scores = features.project(matrix) if isinstance(features, FittedFeatures) else None
     settings = {"train": {"generated_views": "none", "warmup_view": "neighbor_mix", "view_strength": 1.0}}
     config = config.updated(settings, source="same label").resolved(data_kind(features.state))
     labels = np.where(data.scored, data.labels, "")[train_rows]
     partners = _partners(labels, config.train.n_neighbors, seed=seed)
     state = train(
-        network_rows(features, matrix[train_rows], scores[train_rows], device),
+        network_rows(features, matrix[train_rows], None if scores is None else scores[train_rows], device),
         config,
+        input_of(features, config),
         neighbors=torch.from_numpy(partners),
         seed=seed,
         precision=torch.float32,
@@ -233,7 +237,7 @@ def _scvi(data: BenchmarkData, config: DiffAugConfig, *, seed: int) -> Embedded:
     import scvi
 
     features = preprocess(data, config, fit_rows=None, seed=seed)
-    if features.state != "counts":
+    if not isinstance(features, FittedFeatures) or features.state != "counts":
         msg = f"it needs counts, and these are {features.state} values"
         raise NotApplicableError(msg)
     logging.getLogger("scvi").setLevel(logging.ERROR)

@@ -12,9 +12,20 @@ from diffaug_bio.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from diffaug_bio.config import DataKind
+
 Kind = Literal["features", "config", "same_label", "scvi", "harmony"]
 Group = Literal[
-    "method", "views", "more_views", "peers", "baselines", "reference", "letters", "ablations", "extra"
+    "method",
+    "views",
+    "more_views",
+    "peers",
+    "baselines",
+    "reference",
+    "letters",
+    "images",
+    "ablations",
+    "extra",
 ]
 DEFAULT_GROUPS: tuple[Group, ...] = ("method", "views", "peers", "baselines", "reference")
 
@@ -35,13 +46,24 @@ class Method:
     """Of kind `"features"`: which."""
     needs: str | None = None
     """Package of the extra `[eval]` that has to be installed."""
-    preset: Literal["paper"] | None = None
+    preset: Literal["paper", "paper-images"] | None = None
     """A preset in place of the shared configuration."""
 
     def configured(self, shared: DiffAugConfig) -> DiffAugConfig:
         """Change the configuration that all methods share into this method's."""
         config = DiffAugConfig.preset(self.preset) if self.preset else shared
         return config.updated(self.changes, source="method")
+
+    def misfit(self, shared: DiffAugConfig, kind: DataKind) -> str | None:
+        """Say why the method cannot be used on a kind of data; None where it can."""
+        config = self.configured(shared)
+        if self.kind != "config" or config.encoder.kind == "cnn":  # found out where the data are known
+            return None
+        try:
+            config.resolved(kind)
+        except InputError as error:
+            return str(error).removesuffix(".")
+        return None
 
     @property
     def is_labelled(self) -> bool:
@@ -61,6 +83,11 @@ def _peer(loss: str) -> dict[str, dict[str, Any]]:
 def _letters(view: str = "auto", *, generated_views: str = "none") -> dict[str, dict[str, Any]]:
     train = {"generated_views": generated_views, "warmup_view": view, "view_strength": 0.0}
     return {"encoder": {"kind": "cnn"}, "train": train}
+
+
+def _hand_made(loss: str | None = None, *, generated_views: str = "none") -> dict[str, dict[str, Any]]:
+    train = {"generated_views": generated_views, "warmup_view": "hand", "view_strength": 0.0}
+    return {"train": train} if loss is None else {"train": train, "loss": {"name": loss}}
 
 
 METHODS: dict[str, Method] = {
@@ -103,6 +130,11 @@ METHODS: dict[str, Method] = {
     "cnn_reverse_complement": Method(
         title="CNN, strands only", group="letters", changes=_letters("reverse_complement")
     ),
+    "hand": Method(
+        title="DiffAug from hand-made views", group="images", changes=_hand_made(generated_views="one")
+    ),
+    "hand_no_generator": Method(title="hand-made views only", group="images", changes=_hand_made()),
+    "hand_simclr": Method(title="SimCLR, hand-made views", group="images", changes=_hand_made("nt_xent")),
     "scvi": Method(title="scVI", group="extra", kind="scvi", needs="scvi"),
     "harmony": Method(title="PCA + Harmony", group="extra", kind="harmony", needs="harmonypy"),
     "neighbor_noise": Method(title="neighbor noise", group="more_views", changes=_view("neighbor_noise")),
@@ -148,6 +180,7 @@ METHODS: dict[str, Method] = {
         title="no front end", group="ablations", changes={"features": {"front_end": "none"}}
     ),
     "paper": Method(title="preset paper", group="extra", preset="paper"),
+    "paper_images": Method(title="preset paper-images", group="extra", preset="paper-images"),
 }
 
 

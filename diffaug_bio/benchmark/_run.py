@@ -169,6 +169,12 @@ def run(
         raise InputError(msg)
     # All take the same number of steps: an early stop would give some methods fewer.
     config = (config or DiffAugConfig()).updated({"train": {"patience": 0}}, source="benchmark")
+    misfits = {
+        f"{name} on {one.name}": reason
+        for one in data
+        for name in runnable
+        if (reason := METHODS[name].misfit(config, one.kind))
+    }
     with tempfile.TemporaryDirectory() as temporary:
         stored = [_stored_data(one, Path(temporary, f"{number}.h5ad")) for number, one in enumerate(data)]
         cells = [
@@ -187,6 +193,7 @@ def run(
             for seed in range(n_seeds)
             for name, path, digest, kind in stored
             for method in runnable
+            if f"{method} on {name}" not in misfits
         ]
         settings = {
             "config": config.to_dict(),
@@ -203,7 +210,7 @@ def run(
         (folder / "cells").mkdir(parents=True, exist_ok=True)
         write_text(folder / "benchmark.json", json.dumps(settings, indent=2) + "\n")
         outcomes = _run_cells(cells, folder / "cells", jobs=jobs, on_result=on_result)
-    result = _collect(cells, outcomes, left_out)
+    result = _collect(cells, outcomes, left_out, misfits)
     summary = "" if result.scores.empty else report(result)
     write_text(folder / "results.csv", result.scores.to_csv(index=False))
     write_text(folder / "summary.md", summary)
@@ -346,13 +353,16 @@ def _run_cell(cell: Cell, sender: Connection) -> None:
 
 
 def _collect(
-    cells: Sequence[Cell], outcomes: dict[Cell, dict[str, Any]], left_out: dict[str, str]
+    cells: Sequence[Cell],
+    outcomes: dict[Cell, dict[str, Any]],
+    left_out: dict[str, str],
+    misfits: dict[str, str],
 ) -> BenchmarkResult:
     """Bring outcomes into one table, and say what is missing."""
     import pandas as pd
 
     rows: list[tuple[object, ...]] = []
-    missing, failed = dict(left_out), {}
+    missing, failed = left_out | misfits, {}
     for cell in cells:
         outcome = outcomes[cell]
         if "error" in outcome:

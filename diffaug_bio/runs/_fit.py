@@ -11,6 +11,7 @@ import numpy as np
 from diffaug_bio import metrics
 from diffaug_bio._files import staged_folder, write_json
 from diffaug_bio._keys import OBSM_KEY, TEST
+from diffaug_bio.features import plain_components
 from diffaug_bio.runs._record import RUN_FILES, Clock, make_record, write_embedded, write_h5ad
 from diffaug_bio.runs._source import DataSource, fingerprint, read_source
 from diffaug_bio.tl._labels import choose_labels
@@ -132,8 +133,8 @@ def _score(adata: AnnData, model: DiffAug, labels: Labels, *, seed: int) -> dict
     matrix, _ = choose_matrix(adata, choice, length=length)
     fitted = matrix if labels.split is None else matrix[labels.split != TEST]
     n_latent = model.config_.encoder.n_latent
-    components = model.features_.widened(fitted, n_latent, seed=seed).project(matrix)[:, :n_latent]
-    seen = components[:, : model.features_.components.shape[1]]
+    components = plain_components(model.features_, fitted, matrix, width=n_latent, seed=seed)
+    seen = model.features_.project(matrix)[:, :n_latent]
     scored = labels.scored
 
     def score(embedding: NDArray[np.float32]) -> dict[str, Any]:

@@ -42,6 +42,10 @@ class DataSource:
     """How words of DNA are counted; shares of words of four letters if left out."""
     modality: Modality = "auto"
     """What the file holds; `"auto"` goes by its name and content."""
+    image_size: int | None = None
+    """Height and width that image files are resized to."""
+    skip_bad: bool = False
+    """Whether image files that cannot be read are left out."""
 
 
 def read_source(source: DataSource) -> tuple[AnnData, str | None]:
@@ -62,8 +66,11 @@ def read_source(source: DataSource) -> tuple[AnnData, str | None]:
 
     label_key = source.label_key
     if source.data.startswith(RECIPE_PREFIX):
-        if source.reference is not None or source.kmers is not None:
-            msg = f"{source.data} knows how it is read. Leave `reference` and `kmers` out."
+        if source.reference or source.kmers or source.image_size or source.skip_bad:
+            msg = (
+                f"{source.data} knows how it is read. Leave `reference`, `kmers`, `image_size` and "
+                "`skip_bad` out."
+            )
             raise InputError(msg)
         recipe = datasets.load_recipe(source.data.removeprefix(RECIPE_PREFIX))
         adata = datasets.load(recipe.name)
@@ -77,6 +84,8 @@ def read_source(source: DataSource) -> tuple[AnnData, str | None]:
             modality=source.modality,
             kmers=source.kmers,
             reference=source.reference,
+            image_size=source.image_size,
+            skip_bad=source.skip_bad,
         )
     check_unique(
         adata.obs_names.astype(str),

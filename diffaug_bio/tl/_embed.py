@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from diffaug_bio._keys import OBSM_KEY
 from diffaug_bio.config import DiffAugConfig
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
-    from diffaug_bio.config import Preset
+    from diffaug_bio.config import EncoderKind, Preset
     from diffaug_bio.core.phases import Callback
     from diffaug_bio.core.runtime import Precision
     from diffaug_bio.estimator import DiffAug
@@ -39,7 +39,8 @@ def embed(
     preset: Preset = "default",
     config: DiffAugConfig | str | PathLike[str] | None = None,
     n_latent: int | None = None,
-    encoder: Literal["auto", "mlp", "cnn"] | None = None,
+    encoder: EncoderKind | None = None,
+    warmup_view: str | None = None,
     layer: str | None = None,
     use_rep: str | None = None,
     use_raw: bool = False,
@@ -70,7 +71,10 @@ def embed(
         Width of the embedding, in place of the configured one.
     encoder
         Of sequences: `"mlp"` embeds counted words, `"cnn"` letters; `"auto"` takes letters where all
-        sequences are of one length up to 512, and are no reads with qualities.
+        sequences are of one length up to 512, and are no reads with qualities. Of images `"patches"`,
+        `"convnet"` or `"resnet18"`, see :class:`~diffaug_bio.config.EncoderConfig`.
+    warmup_view
+        Hand-made view, in place of the configured one; of images, `"hand"` is SimCLR's.
     layer
         Embed this layer in place of `.X`.
     use_rep
@@ -123,7 +127,7 @@ def embed(
     adata = adata.copy() if copy else adata
     fit_model(
         adata,
-        config=resolve_config(preset, config, n_latent=n_latent, encoder=encoder),
+        config=resolve_config(preset, config, n_latent=n_latent, encoder=encoder, warmup_view=warmup_view),
         choice=MatrixChoice(layer=layer, use_rep=use_rep, use_raw=use_raw),
         split_key=split_key,
         random_state=random_state,
@@ -192,7 +196,8 @@ def resolve_config(
     config: DiffAugConfig | str | PathLike[str] | None,
     *,
     n_latent: int | None = None,
-    encoder: Literal["auto", "mlp", "cnn"] | None = None,
+    encoder: EncoderKind | None = None,
+    warmup_view: str | None = None,
 ) -> DiffAugConfig:
     """Bring preset, configuration and explicit arguments together, the latter winning.
 
@@ -211,6 +216,12 @@ def resolve_config(
             msg = f"There is no configuration file {path}."
             raise InputError(msg)
         resolved = DiffAugConfig.from_toml(path, preset=preset)
-    given = {"n_latent": n_latent, "kind": encoder}
-    changes = {key: value for key, value in given.items() if value is not None}
-    return resolved.updated({"encoder": changes}, source="arguments")
+    given: dict[str, dict[str, object]] = {
+        "encoder": {"n_latent": n_latent, "kind": encoder},
+        "train": {"warmup_view": warmup_view},
+    }
+    changes = {
+        section: {key: value for key, value in values.items() if value is not None}
+        for section, values in given.items()
+    }
+    return resolved.updated(changes, source="arguments")

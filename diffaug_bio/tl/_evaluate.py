@@ -182,10 +182,10 @@ def score_generated(
     kept = np.arange(len(rows)) if scored is None else np.flatnonzero(scored)
     fraction = model.config_.train.validation_fraction
     held_out = split_rows(len(rows), fraction, seed=model.random_state)[1].numpy()
-    sources = matrix[kept] if model.features_.state == "sequence" else None
+    sources = matrix[kept] if model.features_.state in {"sequence", "image"} else None
 
     def embed(codes: NDArray[np.float32]) -> NDArray[np.float32]:
-        # A code becomes letters by changes to its source: of the source's own code, the source itself.
+        # A code becomes letters or pixels by changes to its source: of its own code, the source itself.
         return model.encode_rows(model.decode_rows(codes, sources, random_state=seed))
 
     return metrics.generated_quality(
