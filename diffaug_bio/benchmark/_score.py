@@ -14,10 +14,13 @@ from diffaug_bio.metrics._sample import sample_rows
 from diffaug_bio.tl._evaluate import score_generated
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from diffaug_bio.benchmark._data import BenchmarkData
     from diffaug_bio.benchmark._methods import Method
     from diffaug_bio.config import DiffAugConfig
     from diffaug_bio.estimator import DiffAug
+    from diffaug_bio.metrics._splits import Split
 
 _MAX_REFERENCE_ROWS = 2000  # trustworthiness takes memory by their square
 
@@ -56,10 +59,7 @@ def score_method(
     """
     scored = np.flatnonzero(data.scored)
     groups = None if data.groups is None else data.groups[scored]
-    if data.split is None:
-        splits = metrics.make_splits(data.labels[scored], groups=groups, seed=seed)
-    else:
-        splits = [metrics.given_split(data.split[scored])]
+    splits = _splits(data, scored, groups, seed=seed)
     one_split = held_out or method.is_labelled or data.split is not None
     train, test = splits[0]
     fit_rows = scored[train] if held_out else data.rows_to_fit
@@ -102,6 +102,15 @@ def score_method(
             scores |= {f"generated_{name}": value for name, value in quality.items()}
     scores |= {"width": float(result.embedding.shape[1]), "seconds": seconds}
     return scores if memory is None else {**scores, "peak_memory_mb": memory}
+
+
+def _splits(
+    data: BenchmarkData, scored: NDArray[np.int64], groups: NDArray[np.str_] | None, *, seed: int
+) -> list[Split]:
+    """Training and test rows among the scored ones: the split of the data, or folds."""
+    if data.split is not None:
+        return [metrics.given_split(data.split[scored])]
+    return metrics.make_splits(data.labels[scored], groups=groups, seed=seed)
 
 
 def _encoder_steps(model: DiffAug, n_fitted: int) -> int:

@@ -18,6 +18,8 @@ from diffaug_bio.tl._split import AUTO, NO_SPLIT, resolve_split_key
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from anndata import AnnData
+
 logger = logging.getLogger(__name__)
 
 
@@ -57,9 +59,8 @@ def evaluate(
     InputError
         If data, labels, groups, split or embeddings cannot be used.
     """
-    from diffaug_bio.estimator import DiffAug
     from diffaug_bio.tl import evaluate as score
-    from diffaug_bio.tl import evaluate_generated, project
+    from diffaug_bio.tl import project
 
     run_folder = Path(source.data) if Path(source.data).is_dir() else None
     if run_folder is not None:
@@ -86,10 +87,7 @@ def evaluate(
     )
     generated = None
     if run_folder is not None and model_folder is None and (run_folder / "model").is_dir():
-        model = DiffAug.load(run_folder, device=device)
-        if model.has_generator:
-            logger.info("Scoring the rows that the generator makes.")
-            generated = evaluate_generated(adata, model, label_key=label_key, random_state=random_state)
+        generated = _score_generated(adata, run_folder, label_key, seed=random_state, device=device)
     return {
         "diffaug_bio": __version__,
         "command": "evaluate",
@@ -102,6 +100,20 @@ def evaluate(
         "scores": table.to_dict(orient="index"),
         "generated": generated,
     }
+
+
+def _score_generated(
+    adata: AnnData, folder: Path, label_key: str, *, seed: int, device: str
+) -> dict[str, float] | None:
+    """Score the rows that the generator of a run makes; None where it has none."""
+    from diffaug_bio.estimator import DiffAug
+    from diffaug_bio.tl import evaluate_generated
+
+    model = DiffAug.load(folder, device=device)
+    if not model.has_generator:
+        return None
+    logger.info("Scoring the rows that the generator makes.")
+    return evaluate_generated(adata, model, label_key=label_key, random_state=seed)
 
 
 def _source_of_run(folder: Path, source: DataSource) -> DataSource:

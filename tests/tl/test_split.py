@@ -158,8 +158,7 @@ def test_a_class_needs_two_training_rows_and_a_test_row(
     labels = parted.obs["cluster"].to_numpy(dtype=object)
     labels[TRAIN[:3]], labels[TEST[:1]] = "few", "few"
     labels[TRAIN[3:5]], labels[TEST[1]] = "enough", "enough"
-    labels[TRAIN[2]] = "c0"
-    labels[TRAIN[0]], labels[TRAIN[1]] = "one", "one"  # "one" has no test row, "few" no training row
+    labels[TRAIN[0]], labels[TRAIN[1]] = "one", "one"  # "one" has no test row, "few" one training row
     labels[TRAIN[-1]] = None
     parted.obs["kind"] = labels
     parted.obsm["X_dense"] = parted.X.toarray()
@@ -168,7 +167,7 @@ def test_a_class_needs_two_training_rows_and_a_test_row(
     assert np.isfinite(table.to_numpy()).all()
     missing, rare = caplog.messages
     assert missing == "1 rows without a label in 'kind' are not scored."
-    assert rare.startswith("3 rows are not scored: their class in 'kind' has fewer than 2 training rows")
+    assert rare.startswith("4 rows are not scored: their class in 'kind' has fewer than 2 training rows")
     assert rare.endswith(" or no test row ('few', 'one').")
 
 
