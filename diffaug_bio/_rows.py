@@ -233,11 +233,12 @@ def input_of(features: Fitted, config: DiffAugConfig) -> Input:
     if isinstance(features, FittedImages):
         shape = ImageShape(*features.image_shape)
         filters, offsets = torch.from_numpy(features.filters), torch.from_numpy(features.offsets)
-        pixels = features.pixels
+        # Of one variance each: else what the generator gets wrong in the largest hides the finest.
+        axes = features.pixels.components / features.spread
         return ImageInput(
             shape,
             PatchFrontEnd(shape, filters=filters, offsets=offsets, weight=weight, bias=bias),
-            ComponentCodec(torch.from_numpy(pixels.center), torch.from_numpy(pixels.components)),
+            ComponentCodec(torch.from_numpy(features.pixels.center), torch.from_numpy(axes)),
             config.generator.backbone,
         )
     assert_never(features)

@@ -250,7 +250,7 @@ def test_what_sequences_leave_to_the_data_is_decided() -> None:
 def test_noising_that_was_set_holds_for_sequences_too() -> None:
     config = DiffAugConfig().updated({"generator": {"noising": 0.7}}, source="test")
     assert config.resolved("sequence").generator.noising == 0.7
-    pure = DiffAugConfig().updated({"generator": {"sequence_noising": 1.0}}, source="test")
+    pure = DiffAugConfig().updated({"generator": {"partial_noising": 1.0}}, source="test")
     assert pure.resolved("sequence").generator.noising == 1.0
 
 

@@ -29,6 +29,7 @@ _PAPER_GENERATOR = GeneratorConfig(
     schedule="linear",
     prediction="noise",
     sampler="ddpm",
+    partial_noising=1.0,
     n_sampling_steps=1000,
     ema_decay=0.9999,
 )

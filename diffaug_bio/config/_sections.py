@@ -67,6 +67,7 @@ _ENCODERS: dict[DataKind, tuple[EncoderKind, ...]] = {
     "image": ("patches", "convnet", "resnet18"),
 }
 """The first of each is the usual one."""
+_USUAL_NOISING: dict[DataKind, float] = {"sequence": 0.4, "image": 0.3}
 _LEAST_SPAN = 5
 _KINDS = {"expression": "expression", "measured": "features", "sequence": "sequences", "image": "images"}
 
@@ -192,8 +193,8 @@ class GeneratorConfig:
     """Standard deviation of noise added to the standardised condition, in training and in sampling."""
     noising: float = 1.0
     """Share of the schedule that sampling starts from: 1 is pure noise, less is the noised row itself."""
-    sequence_noising: float = 0.4
-    """What sequences have as `noising` where that is left at 1."""
+    partial_noising: float = 0.0
+    """What sequences and images have as `noising` where that is left at 1; 0 takes 0.4 or 0.3."""
     guidance: float = 1.0
     """Classifier-free guidance; 1 is none, above 1 exaggerates the condition."""
     condition_dropout: float = 0.1
@@ -205,10 +206,12 @@ class GeneratorConfig:
         _require_positive(self, "n_blocks", "n_steps", "n_sampling_steps")
         _require_at_least(self, 0, "condition_noise", "width")
         _require_fraction(self, "condition_dropout", "ema_decay")
-        for name in ("noising", "sequence_noising"):
-            if not 0 < (share := getattr(self, name)) <= 1:
-                msg = f"`{name}` is a share of the schedule above 0 and at most 1, got {share!r}."
-                raise InputError(msg)
+        if not 0 < self.noising <= 1:
+            msg = f"`noising` is a share of the schedule above 0 and at most 1, got {self.noising!r}."
+            raise InputError(msg)
+        if not 0 <= self.partial_noising <= 1:
+            msg = f"`partial_noising` is a share of the schedule from 0 to 1, got {self.partial_noising!r}."
+            raise InputError(msg)
         if self.n_sampling_steps > self.n_steps:
             msg = (
                 f"`n_sampling_steps` is {self.n_sampling_steps}, more than the {self.n_steps} steps "
@@ -221,11 +224,13 @@ class GeneratorConfig:
         if self.backbone == "unet" and kind != "image":
             msg = f"The denoiser 'unet' is for images, and these rows are {_KINDS[kind]}. Take 'mlp'."
             raise InputError(msg)
-        is_open = kind == "sequence" and self.noising == 1
+        usual = _USUAL_NOISING.get(kind)
+        partial = self.partial_noising or usual
+        is_open = usual is not None and self.noising == 1
         return replace(
             self,
             width=self.width or {"mlp": 256, "unet": 32}[self.backbone],
-            noising=self.sequence_noising if is_open else self.noising,
+            noising=partial if is_open else self.noising,
         )
 
 

@@ -47,6 +47,8 @@ class FittedImages:
     """What is fitted to pooled responses."""
     pixels: FittedFeatures
     """What is fitted to pixels, as bytes."""
+    spread: Floats
+    """Standard deviation of each component of pixels. Shape: `(n_components,)`."""
 
     @property
     def n_vars(self) -> int:
@@ -121,12 +123,15 @@ def fit_images(
     n_values = sample.shape[1]
     n_fitted = min(_FITTED_VALUES // n_values, _FITTED_LARGE if n_values > _FITTED_LARGE else _FITTED_ROWS)
     pooled = pool_patches(sample, image_shape, filters, offsets)
+    of_pixels = _sampled(sample, n_fitted, seed=seed)
+    fitted_pixels = _components(of_pixels, 255.0, n_components, seed=seed)
     return FittedImages(
         image_shape=image_shape,
         filters=filters,
         offsets=offsets,
         pooled=_components(pooled, 1.0, n_components, seed=seed),
-        pixels=_components(_sampled(sample, n_fitted, seed=seed), 255.0, n_components, seed=seed),
+        pixels=fitted_pixels,
+        spread=np.maximum(fitted_pixels.project(of_pixels).std(0), np.float32(1e-6)),
     )
 
 

@@ -19,7 +19,8 @@ Fitted: TypeAlias = FittedFeatures | FittedSequences | FittedImages
 
 _ARRAYS = ("selected", "medians", "mean", "std", "center", "components")
 _PREFIX = "features."  # of the arrays' names in a model folder, beside those of networks
-_FILTERS, _OFFSETS, _PIXELS = f"{_PREFIX}filters", f"{_PREFIX}offsets", "pixels."
+_OF_IMAGES = ("filters", "offsets", "spread")
+_PIXELS = "pixels."
 
 
 def to_record(features: Fitted) -> tuple[dict[str, Any], dict[str, NDArray[np.generic]]]:
@@ -56,10 +57,9 @@ def from_record(plain: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) ->
         }
         return FittedImages(
             image_shape=(height, width, channels),
-            filters=arrays[_FILTERS],
-            offsets=arrays[_OFFSETS],
             pooled=_features_of(plain["pooled"], arrays),
             pixels=_features_of(plain["pixels"], of_pixels),
+            **{name: arrays[f"{_PREFIX}{name}"] for name in _OF_IMAGES},
         )
     return _features_of(plain, arrays)
 
@@ -74,6 +74,6 @@ def _images_to_record(images: FittedImages) -> tuple[dict[str, Any], dict[str, N
     pooled, arrays = to_record(images.pooled)
     pixels, of_pixels = to_record(images.pixels)
     arrays |= {f"{_PIXELS}{name}": array for name, array in of_pixels.items()}
-    arrays |= {_FILTERS: images.filters, _OFFSETS: images.offsets}
+    arrays |= {f"{_PREFIX}{name}": getattr(images, name) for name in _OF_IMAGES}
     shape = list(images.image_shape)
     return {"state": images.state, "image_shape": shape, "pooled": pooled, "pixels": pixels}, arrays

@@ -11,6 +11,7 @@ from diffaug_bio import metrics
 from diffaug_bio._keys import OBSM_KEY, TEST
 from diffaug_bio._validation import check_seed, shorten
 from diffaug_bio.errors import InputError
+from diffaug_bio.features import FittedImages
 from diffaug_bio.tl._labels import choose_labels
 from diffaug_bio.tl._matrix import SPLIT_ENTRY, MatrixChoice, choose_matrix
 from diffaug_bio.tl._split import choose_split, rows_to_fit
@@ -184,13 +185,17 @@ def score_generated(
     held_out = split_rows(len(rows), fraction, seed=model.random_state)[1].numpy()
     sources = matrix[kept] if model.features_.state in {"sequence", "image"} else None
 
+    scale = np.float32(1)
+    if isinstance(model.features_, FittedImages) and model.config_.generator.backbone == "mlp":
+        scale = model.features_.spread  # distances of images are those of pixels
+
     def embed(codes: NDArray[np.float32]) -> NDArray[np.float32]:
         # A code becomes letters or pixels by changes to its source: of its own code, the source itself.
-        return model.encode_rows(model.decode_rows(codes, sources, random_state=seed))
+        return model.encode_rows(model.decode_rows(codes / scale, sources, random_state=seed))
 
     return metrics.generated_quality(
-        rows[kept],
-        generated[kept],
+        rows[kept] * scale,
+        generated[kept] * scale,
         embed=embed,
         held_out=np.flatnonzero(np.isin(kept, held_out)),
         labels=None if labels is None else labels[kept],
