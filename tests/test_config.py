@@ -12,11 +12,12 @@ from diffaug_bio.config import (
     DiffAugConfig,
     EncoderConfig,
     FeatureConfig,
+    FeatureView,
     GeneratorConfig,
     LossConfig,
+    SequenceView,
     TrainConfig,
 )
-from diffaug_bio.config._sections import FeatureView, SequenceView
 from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:

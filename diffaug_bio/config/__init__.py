@@ -5,21 +5,23 @@ Precedence: preset, then a TOML file, then explicit arguments. What is saved is 
 
 from __future__ import annotations
 
-from diffaug_bio.config._config import DiffAugConfig, Preset
-from diffaug_bio.config._sections import (
+from diffaug_bio.config._choices import (
     DataKind,
     DeclaredState,
-    EncoderConfig,
     EncoderKind,
-    FeatureConfig,
     FeatureView,
-    GeneratorConfig,
     ImageView,
     Loss,
-    LossConfig,
     SequenceView,
-    TrainConfig,
     WarmupView,
+)
+from diffaug_bio.config._config import DiffAugConfig, Preset
+from diffaug_bio.config._sections import (
+    EncoderConfig,
+    FeatureConfig,
+    GeneratorConfig,
+    LossConfig,
+    TrainConfig,
 )
 
 __all__ = [

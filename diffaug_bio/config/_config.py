@@ -20,7 +20,7 @@ from diffaug_bio.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from diffaug_bio.config._sections import DataKind
+    from diffaug_bio.config._choices import DataKind
 
 Preset = Literal["quick", "default", "paper", "paper-images"]
 

@@ -3,73 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, Self, get_args
+from typing import Literal, Self
 
+from diffaug_bio.config._choices import (
+    ENCODERS,
+    KINDS,
+    USUAL_NOISING,
+    USUAL_STRENGTH,
+    USUAL_VIEW,
+    VIEWS,
+    DataKind,
+    DeclaredState,
+    EncoderKind,
+    Loss,
+    WarmupView,
+)
 from diffaug_bio.errors import InputError
 
-_USUAL_STRENGTH = {
-    "neighbor_noise": 1.0,
-    "neighbor_mix": 1.0,
-    "gaussian": 0.5,
-    "feature_mask": 0.2,
-    "feature_swap": 0.2,
-    "inner_swap": 0.2,
-    "mutation": 0.2,
-    "base_mask": 0.2,
-    "shift": 0.05,
-    "reverse_complement": 0.5,
-    "pixel_noise": 0.1,
-    "patch_mask": 0.3,
-    "hand": 0.5,
-}
-
-DataKind = Literal["expression", "measured", "sequence", "image"]
-"""What some defaults depend on: expression (counts, or what was made of them), other measured features,
-letters of sequences, or pixels of images."""
-DeclaredState = Literal[
-    "auto",
-    "counts",
-    "normalized",
-    "lognormalized",
-    "scaled",
-    "continuous",
-    "representation",
-    "sequence",
-    "image",
-]
-Loss = Literal[
-    "soft_contrastive", "hard_contrastive", "info_nce", "nt_xent", "byol", "vicreg", "reconstruction"
-]
-FeatureView = Literal[
-    "neighbor_noise", "neighbor_mix", "gaussian", "feature_mask", "feature_swap", "inner_swap"
-]
-SequenceView = Literal["mutation", "base_mask", "shift", "reverse_complement"]
-ImageView = Literal["pixel_noise", "patch_mask", "neighbor_noise", "neighbor_mix", "hand"]
-WarmupView = Literal["auto", FeatureView, SequenceView, ImageView]
-EncoderKind = Literal["auto", "mlp", "cnn", "patches", "convnet", "resnet18"]
-
-_USUAL_VIEW: dict[DataKind, FeatureView | SequenceView | ImageView] = {
-    "expression": "gaussian",
-    "measured": "neighbor_noise",
-    "sequence": "mutation",
-    "image": "patch_mask",
-}
-_VIEWS: dict[DataKind, tuple[str, ...]] = {
-    "expression": get_args(FeatureView),
-    "measured": get_args(FeatureView),
-    "sequence": get_args(SequenceView),
-    "image": get_args(ImageView),
-}
-_ENCODERS: dict[DataKind, tuple[EncoderKind, ...]] = {
-    "expression": ("mlp",),
-    "measured": ("mlp",),
-    "sequence": ("cnn",),
-    "image": ("patches", "convnet", "resnet18"),
-}
-"""The first of each is the usual one."""
-_USUAL_NOISING: dict[DataKind, float] = {"sequence": 0.4, "image": 0.3}
 _LEAST_SPAN = 5
-_KINDS = {"expression": "expression", "measured": "features", "sequence": "sequences", "image": "images"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +108,7 @@ class EncoderConfig:
 
     def resolved(self, kind: DataKind) -> Self:
         """Decide what is left to the data; see :meth:`DiffAugConfig.resolved`."""
-        suitable = _ENCODERS[kind]
+        suitable = ENCODERS[kind]
         if self.kind not in {"auto", *suitable}:
             msg = (
                 f"The encoder {self.kind!r} does not fit the rows: 'mlp' embeds features, 'cnn' letters of "
@@ -222,15 +173,15 @@ class GeneratorConfig:
     def resolved(self, kind: DataKind) -> Self:
         """Decide what is left to the data; see :meth:`DiffAugConfig.resolved`."""
         if self.backbone == "unet" and kind != "image":
-            msg = f"The denoiser 'unet' is for images, and these rows are {_KINDS[kind]}. Take 'mlp'."
+            msg = f"The denoiser 'unet' is for images, and these rows are {KINDS[kind]}. Take 'mlp'."
             raise InputError(msg)
-        usual = _USUAL_NOISING.get(kind)
-        partial = self.partial_noising or usual
-        is_open = usual is not None and self.noising == 1
+        noising = self.noising
+        if noising == 1 and kind in USUAL_NOISING:
+            noising = self.partial_noising or USUAL_NOISING[kind]
         return replace(
             self,
             width=self.width or {"mlp": 256, "unet": 32}[self.backbone],
-            noising=partial if is_open else self.noising,
+            noising=noising,
         )
 
 
@@ -342,14 +293,14 @@ class TrainConfig:
         """Decide what is left to the data; see :meth:`DiffAugConfig.resolved`."""
         view = self.warmup_view
         if view == "auto":
-            view = _USUAL_VIEW[kind]
-        if view not in _VIEWS[kind]:
+            view = USUAL_VIEW[kind]
+        if view not in VIEWS[kind]:
             msg = (
-                f"The view {view!r} does not apply to {_KINDS[kind]}; take 'auto' or one of "
-                f"{', '.join(map(repr, _VIEWS[kind]))} as `warmup_view`."
+                f"The view {view!r} does not apply to {KINDS[kind]}; take 'auto' or one of "
+                f"{', '.join(map(repr, VIEWS[kind]))} as `warmup_view`."
             )
             raise InputError(msg)
-        return replace(self, warmup_view=view, view_strength=self.view_strength or _USUAL_STRENGTH[view])
+        return replace(self, warmup_view=view, view_strength=self.view_strength or USUAL_STRENGTH[view])
 
 
 def _is_image_shape(shape: tuple[int, ...]) -> bool:

@@ -185,7 +185,7 @@ def score_generated(
     held_out = split_rows(len(rows), fraction, seed=model.random_state)[1].numpy()
     sources = matrix[kept] if model.features_.state in {"sequence", "image"} else None
 
-    scale = np.float32(1)
+    scale = np.ones(1, np.float32)
     if isinstance(model.features_, FittedImages) and model.config_.generator.backbone == "mlp":
         scale = model.features_.spread  # distances of images are those of pixels
 

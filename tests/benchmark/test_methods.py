@@ -9,8 +9,7 @@ import pytest
 
 from diffaug_bio.benchmark import METHODS, Method, choose_methods
 from diffaug_bio.benchmark._methods import DEFAULT_GROUPS, missing_extra
-from diffaug_bio.config import DiffAugConfig
-from diffaug_bio.config._sections import SequenceView
+from diffaug_bio.config import DiffAugConfig, SequenceView
 from diffaug_bio.errors import InputError
 
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import pytest
 import torch
 
-from diffaug_bio.config import Loss
-from diffaug_bio.config._sections import SequenceView
+from diffaug_bio.config import Loss, SequenceView
 from diffaug_bio.core.batches import DenseRows
 from diffaug_bio.core.generation import (
     code_rows,

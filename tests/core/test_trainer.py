@@ -12,8 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from diffaug_bio.config import DiffAugConfig, Loss, WarmupView
-from diffaug_bio.config._sections import FeatureView
+from diffaug_bio.config import DiffAugConfig, FeatureView, Loss, WarmupView
 from diffaug_bio.core.batches import DenseRows, HostRows
 from diffaug_bio.core.generation import generate_bank, standardise_conditions, train_generator
 from diffaug_bio.core.objectives import Objective
