@@ -180,7 +180,7 @@ def pool_patches(
     import torch
 
     from diffaug_bio.core.images import ImageShape
-    from diffaug_bio.core.patches import filter_kernels, pooled_responses
+    from diffaug_bio.core.patches import filter_kernels, patch_stride, pooled_responses
 
     shape = ImageShape(*image_shape)
     kernels = filter_kernels(torch.from_numpy(filters), shape)
@@ -190,6 +190,7 @@ def pool_patches(
             shape,
             kernels,
             torch.from_numpy(offsets),
+            stride=patch_stride(shape),
         ).numpy()
         for _, block in row_blocks(pixels)
     ]
