@@ -23,6 +23,7 @@ from tests.core.conftest import (
     clustered_tokens,
     fit_and_state,
     front_end_for,
+    letters_for,
     networks,
     same,
     snapshot,
@@ -47,7 +48,7 @@ def untrained_codec(tokens: Tensor) -> SequenceCodec:
 
 def fit_on_letters(config: DiffAugConfig, tokens: Tensor | None = None) -> tuple[Fit, TrainState]:
     tokens = clustered_tokens() if tokens is None else tokens
-    return fit_and_state(config, values=tokens, front_end=front_end_for(tokens))
+    return fit_and_state(config, values=tokens, source=letters_for(tokens))
 
 
 def trained_decoder(config: DiffAugConfig) -> tuple[SequenceCodec, TrainState]:
