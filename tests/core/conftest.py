@@ -13,13 +13,14 @@ from diffaug_bio._rows import input_of
 from diffaug_bio.config import DiffAugConfig, FeatureConfig
 from diffaug_bio.core.batches import DenseRows, split_rows
 from diffaug_bio.core.generation import code_rows, feature_limits
-from diffaug_bio.core.inputs import FeatureInput, SequenceInput
+from diffaug_bio.core.inputs import FeatureInput, ImageInput, SequenceInput
 from diffaug_bio.core.objectives import Objective, build_objective
 from diffaug_bio.core.phases import Fit
 from diffaug_bio.core.sequences import END, OTHER
 from diffaug_bio.core.state import TrainState, build
 from diffaug_bio.core.trainer import train
-from diffaug_bio.features import fit_sequences
+from diffaug_bio.features import fit_images, fit_sequences
+from tests.conftest import shifted_textures
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,6 +81,17 @@ def letters_for(tokens: Tensor, n_components: int = 8) -> SequenceInput:
 def front_end_for(tokens: Tensor, n_components: int = 8) -> SpectralFrontEnd:
     """Fit the front end as an estimator does."""
     return letters_for(tokens, n_components).front_end
+
+
+def images_for(
+    shape: tuple[int, int, int] = (9, 8, 1), n_components: int = 8, *, backbone: str = "mlp"
+) -> tuple[ImageInput, Tensor]:
+    """Say what rows of pixels are, as an estimator does, and give some, as bytes."""
+    pixels = shifted_textures(40, shape).reshape(40, -1)
+    features = fit_images(pixels, shape, FeatureConfig(n_components=n_components, n_filters=5), seed=0)
+    source = input_of(features, changed(DiffAugConfig(), generator={"backbone": backbone}))
+    assert isinstance(source, ImageInput)
+    return source, torch.from_numpy(pixels)
 
 
 def values_of(rows: Rows) -> Tensor:
