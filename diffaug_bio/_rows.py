@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, assert_never
 import numpy as np
 import torch
 
-from diffaug_bio._validation import LazyMatrix, as_pixels, as_tokens, check_shape, check_size, summarise
+from diffaug_bio._validation import (
+    LazyMatrix,
+    as_pixels,
+    as_tokens,
+    check_image_shape,
+    check_shape,
+    check_size,
+    summarise,
+)
 from diffaug_bio.core.batches import DenseRows, HostRows, PixelRows
 from diffaug_bio.core.codecs import ComponentCodec
 from diffaug_bio.core.images import ImageShape
@@ -58,6 +66,13 @@ def flatten_images(X: object, config: DiffAugConfig) -> tuple[object, DiffAugCon
     shape = (*X.shape[1:], 1) if X.ndim == 3 else X.shape[1:]
     declared = {"input_state": "image", "image_shape": list(shape)}
     return X.reshape(len(X), -1), config.updated({"features": declared}, source="images")
+
+
+def flatten_later(X: object, config: DiffAugConfig) -> object:  # noqa: N803
+    """Write later images as rows, and refuse those of another shape than the images of the fit."""
+    rows, declared = flatten_images(X, config)
+    check_image_shape(declared.features.image_shape, config.features.image_shape)
+    return rows
 
 
 def fit_rows(
