@@ -203,7 +203,7 @@ def network_rows(
     if isinstance(features, FittedSequences):
         return DenseRows(torch.from_numpy(as_tokens(matrix, columns)).to(device))
     if isinstance(features, FittedImages):
-        return _pixel_rows(as_pixels(matrix, features.image_shape), device)
+        return _pixel_rows(as_pixels(_in_order(matrix, columns), features.image_shape), device)
     if features.front_end and scores is not None:
         return DenseRows(torch.from_numpy(scores).to(device))
 
@@ -211,6 +211,19 @@ def network_rows(
         return features.dense_rows(matrix[indices], columns)
 
     return HostRows(read, (matrix.shape[0], features.n_features), device)
+
+
+def _in_order(matrix: Matrix, columns: NDArray[np.int64] | None) -> Matrix:
+    """Put pixels in the order of the fit; those of whole images only, since none can be made up."""
+    if columns is None:
+        return matrix
+    if isinstance(matrix, LazyMatrix) or (columns < 0).any():
+        msg = (
+            "By their names, pixels of the images that the model was fitted on are missing. Give whole "
+            "images, with the names of the fit or none."
+        )
+        raise InputError(msg)
+    return matrix[:, columns]
 
 
 def held_rows(features: Fitted, rows: NDArray[np.generic], device: torch.device) -> Rows:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -301,6 +302,22 @@ def test_what_are_no_images_of_the_fit_is_an_error(
 ) -> None:
     with pytest.raises(InputError, match=message):
         getattr(model, method)(rows)
+
+
+def test_pixels_are_matched_by_name_and_none_may_be_missing(images_config: DiffAugConfig) -> None:
+    names = [f"pixel_{number}" for number in range(256)]
+    frame, later = (pd.DataFrame(rows, columns=names) for rows in (ROWS, LATER_ROWS))
+    model = fitted_to(frame, declared(images_config))
+    expected = model.transform(LATER)
+    np.testing.assert_array_equal(model.transform(later), expected)
+    np.testing.assert_array_equal(model.transform(later[names[::-1]]), expected)
+    np.testing.assert_array_equal(model.transform(later.assign(extra=0)), expected)
+    for found, wanted in zip(
+        model.generate_rows(later[names[::-1]]), model.generate_rows(LATER), strict=True
+    ):
+        np.testing.assert_array_equal(found, wanted)
+    with pytest.raises(InputError, match=r"pixels of the images .* are missing\. Give whole images"):
+        model.transform(later[names[1:]])
 
 
 def test_images_are_an_error_to_a_model_of_features(tiny_config: DiffAugConfig) -> None:
