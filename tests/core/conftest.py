@@ -48,6 +48,12 @@ def letters_config(letters_config: DiffAugConfig) -> DiffAugConfig:
     return changed(letters_config, train={"warmup_view": "mutation", "view_strength": 0.2})
 
 
+@pytest.fixture
+def images_config(images_config: DiffAugConfig) -> DiffAugConfig:
+    """Take a view of images."""
+    return changed(images_config, train={"warmup_view": "patch_mask", "view_strength": 0.3})
+
+
 def clustered_rows(n_rows: int = N_ROWS) -> Tensor:
     """Rows of three clusters, with columns of about unit variance."""
     generator = torch.Generator().manual_seed(0)
@@ -143,16 +149,18 @@ def fit_and_state(
     config: DiffAugConfig,
     *,
     values: Tensor | None = None,
+    rows: Rows | None = None,
     seed: int = 0,
     source: Input = FEATURES,
 ) -> tuple[Fit, TrainState]:
     """Prepare single phases as `train` does."""
-    values = clustered_rows() if values is None else values
-    train_rows, held_out_rows = split_rows(len(values), config.train.validation_fraction, seed=seed)
+    if rows is None:
+        rows = DenseRows(clustered_rows() if values is None else values)
+    train_rows, held_out_rows = split_rows(rows.shape[0], config.train.validation_fraction, seed=seed)
     fit = Fit(
         config=config,
         source=source,
-        rows=DenseRows(values),
+        rows=rows,
         neighbors=None,
         train_rows=train_rows,
         held_out_rows=held_out_rows,
