@@ -145,24 +145,29 @@ def test_fitting_changes_neither_pixels_nor_global_random_states() -> None:
     assert torch.equal(torch.get_rng_state(), states[1])
 
 
-def test_filters_are_unit_directions_of_whitened_patches() -> None:
-    images = shifted_textures(60)
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_filters_are_unit_directions_of_whitened_patches(shape: Shape) -> None:
+    # Every patch gets brighter to the right and down, each channel in its own way.
+    slope = np.add.outer(np.arange(shape[0]), 2 * np.arange(shape[1]))[:, :, None] * [3.0, 1.0, -2.0]
+    images = np.clip(shifted_textures(60, shape) * 0.2 + 80 + slope[..., : shape[2]], 0, 255).astype(
+        np.uint8
+    )
     filters, offsets = fit_filters(images, n_filters=8, seed=0)
-    assert filters.shape == (8, 36)
+    assert filters.shape == (8, 36 * shape[2])
     assert offsets.shape == (8,)
     assert filters.dtype == offsets.dtype == np.float32
-    # Of all patches there are, not of those that were drawn.
-    windows = np.lib.stride_tricks.sliding_window_view(images[..., 0], (6, 6), axis=(1, 2))
-    patches = windows.reshape(-1, 36) / 255
-    patches = patches - patches.mean(1, keepdims=True)
+    # Of all patches there are, not of those that were drawn; by row, column and channel.
+    windows = np.lib.stride_tricks.sliding_window_view(images, (6, 6), axis=(1, 2))
+    patches = windows.transpose(0, 1, 2, 4, 5, 3).reshape(-1, 36 * shape[2]) / 255
+    patches -= patches.mean(1, keepdims=True)
     patches /= np.sqrt(patches.var(1, ddof=1, keepdims=True) + LEAST_VARIANCE)
     variances, axes = np.linalg.eigh(np.cov(patches, rowvar=False))
-    whitening = axes / np.sqrt(variances + 0.1) @ axes.T
+    whitening = axes / np.sqrt(np.maximum(variances, 0) + 0.1) @ axes.T
     # The covariance of a sample of 50,000 patches is off by about a hundredth.
     lengths = np.linalg.norm(filters @ np.linalg.inv(whitening), axis=1)
     np.testing.assert_allclose(lengths, 1, atol=0.05)
-    responses = patches @ filters.T + offsets
-    np.testing.assert_allclose(responses.mean(0), 0, atol=0.05)
+    np.testing.assert_allclose((patches @ filters.T + offsets).mean(0), 0, atol=0.05)
+    assert np.abs(offsets).max() > 0.1
 
 
 def test_no_two_filters_are_one_direction() -> None:
