@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, assert_never
 import numpy as np
 import torch
 
-from diffaug_bio._validation import LazyMatrix, as_pixels, as_tokens, check_shape, check_size, summarise
+from diffaug_bio._validation import (
+    LazyMatrix,
+    as_pixels,
+    as_tokens,
+    check_image_shape,
+    check_shape,
+    check_size,
+    summarise,
+)
 from diffaug_bio.core.batches import DenseRows, HostRows, PixelRows
 from diffaug_bio.core.codecs import ComponentCodec
 from diffaug_bio.core.images import ImageShape
@@ -58,6 +66,13 @@ def flatten_images(X: object, config: DiffAugConfig) -> tuple[object, DiffAugCon
     shape = (*X.shape[1:], 1) if X.ndim == 3 else X.shape[1:]
     declared = {"input_state": "image", "image_shape": list(shape)}
     return X.reshape(len(X), -1), config.updated({"features": declared}, source="images")
+
+
+def flatten_later(X: object, config: DiffAugConfig) -> object:  # noqa: N803
+    """Write later images as rows, and refuse those of another shape than the images of the fit."""
+    rows, declared = flatten_images(X, config)
+    check_image_shape(declared.features.image_shape, config.features.image_shape)
+    return rows
 
 
 def fit_rows(
@@ -188,7 +203,7 @@ def network_rows(
     if isinstance(features, FittedSequences):
         return DenseRows(torch.from_numpy(as_tokens(matrix, columns)).to(device))
     if isinstance(features, FittedImages):
-        return _pixel_rows(as_pixels(matrix, features.image_shape), device)
+        return _pixel_rows(as_pixels(_in_order(matrix, columns), features.image_shape), device)
     if features.front_end and scores is not None:
         return DenseRows(torch.from_numpy(scores).to(device))
 
@@ -196,6 +211,19 @@ def network_rows(
         return features.dense_rows(matrix[indices], columns)
 
     return HostRows(read, (matrix.shape[0], features.n_features), device)
+
+
+def _in_order(matrix: Matrix, columns: NDArray[np.int64] | None) -> Matrix:
+    """Put pixels in the order of the fit; those of whole images only, since none can be made up."""
+    if columns is None:
+        return matrix
+    if isinstance(matrix, LazyMatrix) or (columns < 0).any():
+        msg = (
+            "By their names, pixels of the images that the model was fitted on are missing. Give whole "
+            "images, with the names of the fit or none."
+        )
+        raise InputError(msg)
+    return matrix[:, columns]
 
 
 def held_rows(features: Fitted, rows: NDArray[np.generic], device: torch.device) -> Rows:

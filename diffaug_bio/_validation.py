@@ -25,6 +25,7 @@ class LazyMatrix(Protocol):
     """Rows of bytes that are made when they are asked for, such as images that stay on the disk."""
 
     shape: tuple[int, int]
+    dtype: np.dtype[np.uint8]
     image_shape: tuple[int, int, int]
 
     def __getitem__(self, rows: slice | NDArray[np.integer]) -> NDArray[np.uint8]:
@@ -67,7 +68,11 @@ def as_matrix(X: object) -> Matrix:  # noqa: N803 - scikit-learn's name
     if sparse.issparse(matrix) and matrix.format != "csr":
         matrix = matrix.tocsr()
     if matrix.ndim != 2:
-        msg = f"Expected a matrix of rows and features, got an array with {matrix.ndim} dimensions."
+        images = " Images have to be bytes (uint8) of shape `(n_obs, height, width[, channels])`."
+        msg = (
+            f"Expected a matrix of rows and features, got an array with {matrix.ndim} dimensions."
+            f"{images if matrix.ndim in {3, 4} else ''}"
+        )
         raise InputError(msg)
     if not (np.issubdtype(matrix.dtype, np.number) or matrix.dtype == np.bool_) or np.iscomplexobj(matrix):
         msg = f"Expected a matrix of real numbers, got values of type {matrix.dtype}."
@@ -127,7 +132,7 @@ def as_pixels(matrix: Matrix, image_shape: tuple[int, ...]) -> Matrix:
     Raises
     ------
     InputError
-        If the matrix holds no bytes, or rows of another width.
+        If the matrix holds no bytes, or images of another shape.
     """
     if sparse.issparse(matrix) or not np.issubdtype(matrix.dtype, np.integer):
         found = "a sparse matrix" if sparse.issparse(matrix) else f"values of type {matrix.dtype}"
@@ -143,12 +148,24 @@ def as_pixels(matrix: Matrix, image_shape: tuple[int, ...]) -> Matrix:
             "shape (`image_size`)."
         )
         raise InputError(msg)
+    check_image_shape(getattr(matrix, "image_shape", image_shape), image_shape)
     if matrix.dtype == np.uint8:
         return matrix
     if matrix.size and not 0 <= matrix.min() <= matrix.max() <= 255:
         msg = f"Pixels of images are from 0 to 255, and got some from {matrix.min()} to {matrix.max()}."
         raise InputError(msg)
     return np.ascontiguousarray(matrix, np.uint8)
+
+
+def check_image_shape(found: tuple[int, ...], expected: tuple[int, ...]) -> None:
+    """Raise unless images have the shape that is expected; rows of as many values could have another."""
+    if tuple(found) != tuple(expected):
+        wanted = f"of shape {tuple(expected)}" if expected else "no images"
+        msg = (
+            f"Images have the shape {tuple(found)} (height, width, channels), and {wanted} were expected. "
+            "Bring them to that shape (`image_size`), or fit a model to them."
+        )
+        raise InputError(msg)
 
 
 def column_names(X: object) -> list[str] | None:  # noqa: N803 - scikit-learn's name

@@ -15,6 +15,7 @@ from diffaug_bio._records import record_of, restore
 from diffaug_bio._rows import (
     fit_rows,
     flatten_images,
+    flatten_later,
     held_rows,
     input_of,
     later_rows,
@@ -370,7 +371,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Rows for the networks, checked, with features in the order of the fit."""
         self._check_fitted()
         feature_names = column_names(X) if feature_names is None else feature_names
-        matrix = as_matrix(flatten_images(X, self.config_)[0])
+        matrix = as_matrix(flatten_later(X, self.config_))
         check_names(feature_names, matrix)
         columns = match_columns(
             matrix.shape[1],

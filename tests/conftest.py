@@ -10,12 +10,16 @@ import pandas as pd
 import pytest
 import torch
 from scipy import sparse
+from threadpoolctl import threadpool_limits
 
 from diffaug_bio.config import DiffAugConfig
 from diffaug_bio.estimator import DiffAug
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from anndata import AnnData
+    from numpy.typing import NDArray
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,6 +32,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="trains for long: run with --slow"))
         if "gpu" in item.keywords and not torch.cuda.is_available():
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread_of_blas() -> Iterator[None]:
+    """Threads that wait for each other make small products many times slower where others compute too."""
+    with threadpool_limits(1):
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -86,6 +97,29 @@ def clustered_dna(n_obs: int = 90, length: int = 40, *, unequal: bool = False, s
         letters[rng.random(length) < 0.02] = "N"
         sequences.append("".join(letters[: length - number % 7] if unequal else letters))
     return sequences
+
+
+@pytest.fixture
+def images_config(tiny_config: DiffAugConfig) -> DiffAugConfig:
+    """Few filters and components, and every phase runs in well under a second."""
+    changes = {"features": {"n_filters": 8}, "encoder": {"n_channels": 4}}
+    return tiny_config.updated(changes, source="images_config")
+
+
+def shifted_textures(
+    n_obs: int = 90, shape: tuple[int, int, int] = (16, 16, 1), *, seed: int = 0
+) -> NDArray[np.uint8]:
+    """Noisy images with a square of stripes down, stripes across or checks, each somewhere else."""
+    rng = np.random.default_rng(seed)
+    height, width, channels = shape
+    images = rng.normal(100, 30, (n_obs, height, width, channels))
+    row, column = np.indices((8, 8))
+    for number, image in enumerate(images):
+        down, across = ((position + rng.integers(4)) // 2 % 2 for position in (row, column))
+        texture = (down, across, down ^ across)[number % 3] - 0.5
+        top, left = rng.integers(height - 7), rng.integers(width - 7)
+        image[top : top + 8, left : left + 8] += texture[:, :, None] * rng.uniform(60, 140, channels)
+    return images.clip(0, 255).round().astype(np.uint8)
 
 
 @pytest.fixture

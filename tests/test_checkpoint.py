@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from diffaug_bio import DiffAug
 from diffaug_bio.checkpoint import MODEL_FILES
 from diffaug_bio.errors import CheckpointError, InputError
+from tests.conftest import shifted_textures
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from diffaug_bio import DiffAugConfig
 
 
 @pytest.fixture
@@ -141,3 +146,42 @@ def test_history_of_another_form_is_damaged(folder: Path) -> None:
     (folder / "history.json").write_text("[]")
     with pytest.raises(CheckpointError, match="damaged"):
         DiffAug.load(folder)
+
+
+@pytest.fixture
+def images_folder(images_config: DiffAugConfig, tmp_path: Path) -> Path:
+    """A model folder of images."""
+    DiffAug(images_config, device="cpu").fit(shifted_textures(20)).save(tmp_path / "images")
+    return tmp_path / "images"
+
+
+@pytest.mark.parametrize("name", ["features.filters", "features.offsets", "pixels.features.components"])
+def test_a_missing_part_of_the_preprocessing_of_images_is_named(images_folder: Path, name: str) -> None:
+    path = images_folder / "weights.safetensors"
+    arrays = load_file(path)
+    del arrays[name]
+    save_file(arrays, path)
+    with pytest.raises(
+        CheckpointError, match=rf"is damaged: .*{name.removeprefix('pixels.')}.* Fit the model"
+    ):
+        DiffAug.load(images_folder, device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("features.filters", (8, 35)),
+        ("features.components", (256, 7)),
+        ("pixels.features.components", (256, 7)),
+    ],
+    ids=["filters", "components", "components-of-pixels"],
+)
+def test_preprocessing_of_images_of_another_shape_is_refused(
+    images_folder: Path, name: str, shape: tuple[int, ...]
+) -> None:
+    path = images_folder / "weights.safetensors"
+    arrays = load_file(path)
+    assert arrays[name].shape != shape
+    save_file({**arrays, name: np.zeros(shape, np.float32)}, path)
+    with pytest.raises(CheckpointError, match=r"(?s)is damaged: .* Fit the model again"):
+        DiffAug.load(images_folder, device="cpu")

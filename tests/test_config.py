@@ -12,20 +12,17 @@ from diffaug_bio.config import (
     DiffAugConfig,
     EncoderConfig,
     FeatureConfig,
-    FeatureView,
     GeneratorConfig,
     LossConfig,
-    SequenceView,
     TrainConfig,
 )
+from diffaug_bio.config._config import Preset
 from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from diffaug_bio.config import DataKind
-
-PRESETS = ["quick", "default", "paper"]
+PRESETS = get_args(Preset)
 README = "preset = 'quick'\n[encoder]\nn_latent = 64\nhidden = [32, 16]\n[train]\nlearning_rate = 1\n"
 
 
@@ -43,9 +40,10 @@ def test_preset_survives_the_way_through_json(name: Any) -> None:
 
 
 def test_presets_differ_and_default_is_the_default() -> None:
-    configs = [DiffAugConfig.preset(name) for name in ("quick", "default", "paper")]
+    configs = [DiffAugConfig.preset(name) for name in PRESETS]
+    assert PRESETS == ("quick", "default", "paper", "paper-images")
     assert configs[1] == DiffAugConfig()
-    assert len({json.dumps(config.to_dict()) for config in configs}) == 3
+    assert len({json.dumps(config.to_dict()) for config in configs}) == 4
     assert configs[0].train.warmup_epochs < configs[1].train.warmup_epochs
 
 
@@ -63,6 +61,7 @@ def test_paper_preset_holds_the_published_numbers() -> None:
     assert config.loss.name == "soft_contrastive"
     assert config.loss.degrees_y == 100.0
     assert config.loss.degrees_z == 0.01
+    assert config.loss.projection == "free"
     assert config.train.warmup_view == "neighbor_mix"
     epochs = (config.train.warmup_epochs, config.train.generator_epochs, config.train.encoder_epochs)
     assert epochs == (400, 400, 400)
@@ -72,7 +71,9 @@ def test_paper_preset_holds_the_published_numbers() -> None:
 
 
 def test_unknown_preset_lists_the_known_ones() -> None:
-    with pytest.raises(InputError, match=r"no preset 'fast'; choose one of quick, default, paper"):
+    with pytest.raises(
+        InputError, match=r"no preset 'fast'; choose one of quick, default, paper, paper-images\."
+    ):
         DiffAugConfig.preset("fast")  # type: ignore[arg-type]
 
 
@@ -154,12 +155,13 @@ def test_wrong_tables_are_named(table: dict[str, Any], message: str) -> None:
         (FeatureConfig, {"target_sum": 0.0}, r"`target_sum` has to be above 0"),
         (FeatureConfig, {"max_value": -1.0}, r"`max_value` has to be above 0"),
         (FeatureConfig, {"n_components": -1}, r"`n_components` has to be at least 0"),
+        (FeatureConfig, {"n_filters": 0}, r"`n_filters` has to be above 0, got 0"),
         (FeatureConfig, {"n_top_features": -1}, r"`n_top_features` has to be at least 0"),
         (EncoderConfig, {"n_latent": 0}, r"`n_latent` has to be above 0"),
         (EncoderConfig, {"n_projection": -2}, r"`n_projection` has to be above 0"),
         (EncoderConfig, {"hidden": (8, 0)}, r"`hidden` holds widths of layers, each at least 1"),
         (EncoderConfig, {"projector_hidden": (0,)}, r"`projector_hidden` holds widths of layers"),
-        (GeneratorConfig, {"width": 0}, r"`width` has to be above 0"),
+        (GeneratorConfig, {"width": -1}, r"`width` has to be at least 0, got -1"),
         (GeneratorConfig, {"n_blocks": 0}, r"`n_blocks` has to be above 0"),
         (GeneratorConfig, {"n_steps": 5}, r"`n_sampling_steps` is 15, more than the 5 steps"),
         (GeneratorConfig, {"condition_dropout": 1.0}, r"`condition_dropout` is a share in \[0, 1\)"),
@@ -172,6 +174,7 @@ def test_wrong_tables_are_named(table: dict[str, Any], message: str) -> None:
         (LossConfig, {"degrees_y": 0.0}, r"`degrees_y` has to be above 0"),
         (LossConfig, {"degrees_z": float("nan")}, r"`degrees_z` has to be above 0, got nan"),
         (LossConfig, {"temperature": 0.0}, r"`temperature` has to be above 0"),
+        (LossConfig, {"radius": 0.0}, r"`radius` has to be above 0, got 0\.0"),
         (TrainConfig, {"learning_rate": 0.0}, r"`learning_rate` has to be above 0"),
         (TrainConfig, {"view_strength": -0.1}, r"`view_strength` has to be at least 0"),
         (TrainConfig, {"n_neighbors": 0}, r"`n_neighbors` has to be at least 2"),
@@ -223,74 +226,6 @@ def test_updating_leaves_the_original_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "other", "view", "strength", "n_components"),
-    [
-        ("expression", "measured", "gaussian", 0.5, 50),
-        ("measured", "expression", "neighbor_noise", 1.0, 128),
-    ],
-    ids=["expression", "measured"],
-)
-def test_what_is_left_to_the_data_is_decided(
-    kind: DataKind, other: DataKind, view: str, strength: float, n_components: int
-) -> None:
-    config = DiffAugConfig().resolved(kind)
-    assert (config.train.warmup_view, config.train.view_strength) == (view, strength)
-    assert config.features.n_components == n_components
-    assert config.encoder.kind == "mlp"
-    assert config.resolved(other) == config
-
-
-def test_what_sequences_leave_to_the_data_is_decided() -> None:
-    config = DiffAugConfig().resolved("sequence")
-    assert (config.train.warmup_view, config.train.view_strength) == ("mutation", 0.2)
-    assert (config.features.n_components, config.encoder.kind) == (256, "cnn")
-    assert config.generator.noising == 0.4
-    assert config.resolved("sequence") == config
-
-
-def test_noising_that_was_set_holds_for_sequences_too() -> None:
-    config = DiffAugConfig().updated({"generator": {"noising": 0.7}}, source="test")
-    assert config.resolved("sequence").generator.noising == 0.7
-    pure = DiffAugConfig().updated({"generator": {"partial_noising": 1.0}}, source="test")
-    assert pure.resolved("sequence").generator.noising == 1.0
-
-
-@pytest.mark.parametrize("kind", ["expression", "measured"])
-@pytest.mark.parametrize("view", get_args(FeatureView))
-def test_every_view_of_features_has_a_usual_strength_that_it_accepts(view: str, kind: DataKind) -> None:
-    config = DiffAugConfig().updated({"train": {"warmup_view": view}}, source="test")
-    strength = config.resolved(kind).train.view_strength
-    assert 0 < strength <= 1
-    assert config.resolved("expression").train.view_strength == strength
-    with pytest.raises(
-        InputError, match=rf"'{view}' does not apply to sequences; take 'auto' or .*'shift'"
-    ):
-        config.resolved("sequence")
-
-
-@pytest.mark.parametrize("view", get_args(SequenceView))
-def test_every_view_of_sequences_has_a_usual_strength_that_it_accepts(view: str) -> None:
-    config = DiffAugConfig().updated({"train": {"warmup_view": view}}, source="test")
-    assert 0 < config.resolved("sequence").train.view_strength <= 1
-    with pytest.raises(InputError, match=rf"'{view}' does not apply to expression; .*'feature_mask'"):
-        config.resolved("expression")
-    with pytest.raises(InputError, match=rf"'{view}' does not apply to features; .*'neighbor_mix'"):
-        config.resolved("measured")
-
-
-@pytest.mark.parametrize(
-    ("encoder", "kind"), [("mlp", "sequence"), ("cnn", "expression"), ("cnn", "measured")]
-)
-def test_an_encoder_of_other_rows_is_refused(encoder: str, kind: DataKind) -> None:
-    config = DiffAugConfig().updated({"encoder": {"kind": encoder}}, source="test")
-    with pytest.raises(
-        InputError,
-        match=rf"encoder '{encoder}' does not fit the rows: 'cnn' embeds letters .*'mlp' features",
-    ):
-        config.resolved(kind)
-
-
-@pytest.mark.parametrize(
     ("key", "value", "message"),
     [
         ("kernel_size", 3, "`kernel_size` has to be .* at least 5, so that filters overlap; got 3"),
@@ -306,11 +241,29 @@ def test_shapes_that_no_convolution_has_are_refused(key: str, value: int, messag
         DiffAugConfig().updated({"encoder": {key: value}}, source="test")
 
 
-def test_what_was_set_is_not_decided_anew() -> None:
-    given = {
-        "features": {"n_components": 7},
-        "encoder": {"kind": "mlp"},
-        "train": {"warmup_view": "neighbor_mix", "view_strength": 0.3},
-    }
-    config = DiffAugConfig().updated(given, source="test")
-    assert config.resolved("expression") == config
+@pytest.mark.parametrize(
+    ("state", "shape"),
+    [
+        ("image", []),
+        ("image", [8, 8]),
+        ("image", [8, 8, 2]),
+        ("image", [0, 8, 1]),
+        ("image", [8, 8, 1, 1]),
+        ("auto", [8, 8, 1]),
+        ("counts", [8, 8, 3]),
+    ],
+    ids=["no-shape", "two", "two-channels", "no-height", "four", "not-declared", "counts"],
+)
+def test_images_and_their_shape_are_declared_together(state: str, shape: list[int]) -> None:
+    table = {"features": {"input_state": state, "image_shape": shape}}
+    with pytest.raises(InputError, match=r"holds height, width and channels \(1 or 3\) where .* got \("):
+        DiffAugConfig().updated(table, source="test")
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_shape_of_images_survives_the_way_through_json(channels: int) -> None:
+    table = {"features": {"input_state": "image", "image_shape": [9, 11, channels]}}
+    config = DiffAugConfig().updated(table, source="test")
+    assert config.features.image_shape == (9, 11, channels)
+    again = json.loads(json.dumps(config.to_dict(), allow_nan=False))
+    assert DiffAugConfig.from_dict(again, source="test") == config

@@ -252,7 +252,7 @@ def test_sequences_that_cannot_be_learned_from_are_an_error(
     [
         (
             {"encoder": {"kind": "mlp"}, "features": {"input_state": "sequence"}},
-            r"encoder 'mlp' does not fit the rows: 'cnn' embeds letters of sequences, 'mlp' features",
+            r"encoder 'mlp' does not fit the rows: 'mlp' embeds features, 'cnn' letters of sequences",
         ),
         (
             {"train": {"warmup_view": "gaussian"}},

@@ -66,6 +66,11 @@ def from_record(plain: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) ->
 
 def _features_of(plain: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> FittedFeatures:
     """Rebuild preprocessing of features, those inside of other preprocessing too."""
+    if plain["state"] in {FittedSequences.state, FittedImages.state}:
+        msg = (
+            f"the preprocessing within sequences or images is of features, not of state {plain['state']!r}"
+        )
+        raise TypeError(msg)
     return FittedFeatures(**{**plain, **{name: arrays[f"{_PREFIX}{name}"] for name in _ARRAYS}})
 
 

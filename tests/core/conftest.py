@@ -9,27 +9,31 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from diffaug_bio._rows import front_end_of
-from diffaug_bio.config import FeatureConfig
+from diffaug_bio._rows import input_of
+from diffaug_bio.config import DiffAugConfig, FeatureConfig
 from diffaug_bio.core.batches import DenseRows, split_rows
 from diffaug_bio.core.generation import code_rows, feature_limits
+from diffaug_bio.core.inputs import FeatureInput, ImageInput, SequenceInput
 from diffaug_bio.core.objectives import Objective, build_objective
 from diffaug_bio.core.phases import Fit
-from diffaug_bio.core.sequences import END, OTHER, SpectralFrontEnd
+from diffaug_bio.core.sequences import END, OTHER
 from diffaug_bio.core.state import TrainState, build
 from diffaug_bio.core.trainer import train
-from diffaug_bio.features import fit_sequences
+from diffaug_bio.features import fit_images, fit_sequences
+from tests.conftest import shifted_textures
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from diffaug_bio.config import DiffAugConfig
     from diffaug_bio.core.batches import Rows
+    from diffaug_bio.core.inputs import Input
     from diffaug_bio.core.phases import EpochEnd
+    from diffaug_bio.core.sequences import SpectralFrontEnd
 
 N_ROWS, N_FEATURES = 110, 12
 LENGTH = 30  # of the longest sequence
 CPU = torch.device("cpu")
+FEATURES = FeatureInput(N_FEATURES)
 
 
 @pytest.fixture
@@ -42,6 +46,12 @@ def tiny_config(tiny_config: DiffAugConfig) -> DiffAugConfig:
 def letters_config(letters_config: DiffAugConfig) -> DiffAugConfig:
     """Take a view of letters."""
     return changed(letters_config, train={"warmup_view": "mutation", "view_strength": 0.2})
+
+
+@pytest.fixture
+def images_config(images_config: DiffAugConfig) -> DiffAugConfig:
+    """Take a view of images."""
+    return changed(images_config, train={"warmup_view": "patch_mask", "view_strength": 0.3})
 
 
 def clustered_rows(n_rows: int = N_ROWS) -> Tensor:
@@ -66,12 +76,33 @@ def clustered_tokens(n_rows: int = N_ROWS, *, sharpness: float = 2.0) -> Tensor:
     return tokens
 
 
+def letters_for(tokens: Tensor, n_components: int = 8) -> SequenceInput:
+    """Say what rows of tokens are, with the front end fitted as an estimator does."""
+    features = fit_sequences(tokens.cpu().numpy(), FeatureConfig(n_components=n_components), seed=0)
+    source = input_of(features, DiffAugConfig())
+    assert isinstance(source, SequenceInput)
+    return source
+
+
 def front_end_for(tokens: Tensor, n_components: int = 8) -> SpectralFrontEnd:
     """Fit the front end as an estimator does."""
-    features = fit_sequences(tokens.numpy(), FeatureConfig(n_components=n_components), seed=0)
-    front_end = front_end_of(features)
-    assert front_end is not None
-    return front_end
+    return letters_for(tokens, n_components).front_end
+
+
+def images_for(
+    shape: tuple[int, int, int] = (9, 8, 1), n_components: int = 8, *, backbone: str = "mlp"
+) -> tuple[ImageInput, Tensor]:
+    """Say what rows of pixels are, as an estimator does, and give some, as bytes."""
+    pixels = shifted_textures(40, shape).reshape(40, -1)
+    features = fit_images(pixels, shape, FeatureConfig(n_components=n_components, n_filters=5), seed=0)
+    source = input_of(features, changed(DiffAugConfig(), generator={"backbone": backbone}))
+    assert isinstance(source, ImageInput)
+    return source, torch.from_numpy(pixels)
+
+
+def values_of(rows: Rows) -> Tensor:
+    """Take all rows at once."""
+    return rows.take(torch.arange(rows.shape[0], device=rows.device))
 
 
 def nearest(values: Tensor) -> Tensor:
@@ -92,17 +123,17 @@ def trained(
     seed: int = 0,
     precision: torch.dtype = torch.float32,
     callbacks: tuple[Callable[[EpochEnd], None], ...] = (),
-    front_end: SpectralFrontEnd | None = None,
+    source: Input = FEATURES,
 ) -> TrainState:
     """Run `train` with the defaults of these tests."""
     return train(
         DenseRows(clustered_rows()) if rows is None else rows,
         config,
+        source,
         neighbors=neighbors,
         seed=seed,
         precision=precision,
         callbacks=callbacks,
-        front_end=front_end,
     )
 
 
@@ -111,22 +142,25 @@ def trained_on_letters(
 ) -> TrainState:
     """Run `train` on sequences."""
     tokens = clustered_tokens() if tokens is None else tokens
-    return trained(config, rows=DenseRows(tokens), front_end=front_end_for(tokens.cpu()), **settings)
+    return trained(config, rows=DenseRows(tokens), source=letters_for(tokens), **settings)
 
 
 def fit_and_state(
     config: DiffAugConfig,
     *,
     values: Tensor | None = None,
+    rows: Rows | None = None,
     seed: int = 0,
-    front_end: SpectralFrontEnd | None = None,
+    source: Input = FEATURES,
 ) -> tuple[Fit, TrainState]:
     """Prepare single phases as `train` does."""
-    values = clustered_rows() if values is None else values
-    train_rows, held_out_rows = split_rows(len(values), config.train.validation_fraction, seed=seed)
+    if rows is None:
+        rows = DenseRows(clustered_rows() if values is None else values)
+    train_rows, held_out_rows = split_rows(rows.shape[0], config.train.validation_fraction, seed=seed)
     fit = Fit(
         config=config,
-        rows=DenseRows(values),
+        source=source,
+        rows=rows,
         neighbors=None,
         train_rows=train_rows,
         held_out_rows=held_out_rows,
@@ -134,7 +168,7 @@ def fit_and_state(
         precision=torch.float32,
         callbacks=(),
     )
-    state = build(config, n_features=values.shape[1], seed=seed, device=CPU, front_end=front_end)
+    state = build(config, source, seed=seed, device=CPU)
     state.limits = feature_limits(code_rows(state, fit.rows))
     return fit, state
 

@@ -12,7 +12,7 @@ from diffaug_bio.config import DiffAugConfig, Loss
 from diffaug_bio.core.state import build
 from tests.core.conftest import (
     CPU,
-    N_FEATURES,
+    FEATURES,
     changed,
     clustered_rows,
     same,
@@ -92,7 +92,7 @@ def of_phase(state: TrainState, phase: str) -> list[tuple[object, ...]]:
 
 
 def initial(config: DiffAugConfig) -> list[dict[str, Tensor]]:
-    state = build(config, n_features=N_FEATURES, seed=0, device=CPU)
+    state = build(config, FEATURES, seed=0, device=CPU)
     return snapshot(state.encoder, state.projector)
 
 
@@ -164,7 +164,7 @@ def test_without_generated_views_there_is_no_generator_phase(tiny_config: DiffAu
     config = changed(tiny_config, train={"generated_views": "none", "rounds": 2})
     rows, state = recorded(config)
     assert set(rows.epochs) == {("warm_up", 0), ("encoder", 1), ("encoder", 2)}
-    untrained = build(config, n_features=N_FEATURES, seed=0, device=CPU)
+    untrained = build(config, FEATURES, seed=0, device=CPU)
     assert same(snapshot(state.denoiser), snapshot(untrained.denoiser))
     assert same(snapshot(state.averaged_denoiser), snapshot(untrained.denoiser))
 

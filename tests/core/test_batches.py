@@ -1,4 +1,4 @@
-"""Batches of row numbers, the held-out split, and the two kinds of rows."""
+"""Batches of row numbers, the held-out split, and the kinds of rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from diffaug_bio.core.batches import DenseRows, HostRows, iterate_batches, n_batches, split_rows
+from diffaug_bio.core.batches import (
+    CodedRows,
+    DenseRows,
+    HostRows,
+    PixelRows,
+    iterate_batches,
+    n_batches,
+    split_rows,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -95,3 +103,37 @@ def test_host_rows_and_dense_rows_give_the_same_values() -> None:
     assert host.device == dense.device == CPU
     assert host.take(indices).dtype == torch.float32
     assert torch.equal(host.take(indices), dense.take(indices))
+
+
+@pytest.mark.parametrize("where", ["device", "host"])
+def test_pixels_are_kept_as_bytes_and_taken_as_fractions(where: str) -> None:
+    matrix = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    host = HostRows(matrix.__getitem__, shape=(16, 16), device=CPU)
+    rows = PixelRows(host if where == "host" else DenseRows(torch.from_numpy(matrix)))
+    assert rows.shape == (16, 16)
+    assert rows.device == CPU
+    indices = torch.tensor([15, 0, 15, 3])
+    taken = rows.take(indices)
+    assert taken.dtype == torch.float32
+    assert torch.equal(taken, torch.from_numpy(matrix[indices.numpy()]).float() / 255)
+    assert (float(taken.min()), float(taken.max())) == (0.0, 1.0)
+    # What was taken is the caller's own.
+    taken.zero_()
+    assert matrix.any()
+    assert torch.equal(rows.take(indices)[1], torch.arange(16) / 255)
+
+
+def test_codes_are_made_of_the_rows_that_are_asked_for() -> None:
+    seen: list[int] = []
+
+    def encode(x: torch.Tensor) -> torch.Tensor:
+        seen.append(len(x))
+        return x[:, :2] * 10
+
+    values = torch.arange(12.0).view(4, 3)
+    codes = CodedRows(encode, DenseRows(values), 2)
+    assert codes.shape == (4, 2)
+    assert codes.device == CPU
+    assert seen == []
+    assert torch.equal(codes.take(torch.tensor([3, 1])), values[[3, 1], :2] * 10)
+    assert seen == [2]

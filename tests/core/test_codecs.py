@@ -1,4 +1,4 @@
-"""Between rows and what the generator works on: features as they are, letters by a change of odds."""
+"""Between rows and what the generator works on: features, letters by a change of odds, and pixels."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from diffaug_bio.core import state as networks_of
-from diffaug_bio.core.batches import DenseRows
-from diffaug_bio.core.codecs import FeatureCodec, SequenceCodec
+from diffaug_bio.core.batches import CodedRows, DenseRows, PixelRows
+from diffaug_bio.core.codecs import ComponentCodec, FeatureCodec, PixelCodec, SequenceCodec, as_bytes, coded
 from diffaug_bio.core.generation import code_rows, decode, train_decoder
 from diffaug_bio.core.runtime import eval_mode, seeded_initialisation
 from diffaug_bio.core.sequences import END, N_BASES, OTHER
@@ -23,9 +23,12 @@ from tests.core.conftest import (
     clustered_tokens,
     fit_and_state,
     front_end_for,
+    images_for,
+    letters_for,
     networks,
     same,
     snapshot,
+    values_of,
 )
 
 if TYPE_CHECKING:
@@ -47,7 +50,7 @@ def untrained_codec(tokens: Tensor) -> SequenceCodec:
 
 def fit_on_letters(config: DiffAugConfig, tokens: Tensor | None = None) -> tuple[Fit, TrainState]:
     tokens = clustered_tokens() if tokens is None else tokens
-    return fit_and_state(config, values=tokens, front_end=front_end_for(tokens))
+    return fit_and_state(config, values=tokens, source=letters_for(tokens))
 
 
 def trained_decoder(config: DiffAugConfig) -> tuple[SequenceCodec, TrainState]:
@@ -185,3 +188,111 @@ def test_decoding_leaves_mode_and_gradients_alone(letters_config: DiffAugConfig)
     assert not codes.requires_grad
     assert not found.requires_grad
     assert state.codec.training
+
+
+def component_codec(n_values: int = 20, n_components: int = 4) -> ComponentCodec:
+    """Orthogonal axes of different lengths, and a mean in the middle of the range."""
+    axes, _ = torch.linalg.qr(torch.randn((n_values, n_components), generator=seeded()))
+    return ComponentCodec(torch.full((n_values,), 0.5), axes * torch.linspace(0.5, 4, n_components))
+
+
+def test_components_are_centred_and_projected() -> None:
+    codec, x = component_codec(), torch.rand((6, 20), generator=seeded(1))
+    codes = codec.encode(x)
+    for row, code in zip(x, codes, strict=True):
+        for number, axis in enumerate(codec.axes.T):
+            assert float(code[number]) == pytest.approx(float(((row - 0.5) * axis).sum()), abs=1e-5)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(codec.encode(x), codes)
+        decoded = codec.decode(codes, source=x, generator=seeded())
+    assert torch.equal(decoded, codec.decode(codes, source=x, generator=seeded()))
+
+
+def test_components_survive_the_way_through_pixels() -> None:
+    codec = component_codec()
+    # Small enough that no pixel leaves the range.
+    codes = 0.2 * torch.randn((50, 4), generator=seeded(2)) * codec.axes.norm(dim=0)
+    source = torch.full((50, 20), 0.5) + 0.1 * torch.rand((50, 20), generator=seeded(3))
+    kept = codec.decode(codes, source=source, generator=seeded())
+    assert kept.dtype == torch.uint8
+    assert 0 < int(kept.min()) <= int(kept.max()) < 255
+    found = codec.encode(values_of(codec.rows(kept)))
+    # Bytes are half a step of 1 / 255 off at most, on each of 20 pixels.
+    torch.testing.assert_close(found, codes, rtol=0, atol=float(codec.axes.abs().sum(0).max()) / 510)
+
+
+def test_what_components_do_not_hold_stays_as_in_the_source() -> None:
+    codec = component_codec()
+    source = 0.3 + 0.4 * torch.rand((30, 20), generator=seeded(3))
+    codes = codec.encode(source) + 0.05 * torch.randn((30, 4), generator=seeded(4))
+    changed_by = values_of(codec.rows(codec.decode(codes, source=source, generator=seeded()))) - source
+    directions = codec.axes / codec.axes.norm(dim=0)
+    outside = changed_by - changed_by @ directions @ directions.T
+    assert float(outside.abs().max()) < 1.5 / 255
+    assert float(changed_by.abs().max()) > 4 / 255
+    # Its own code leaves a row of bytes as it is.
+    kept = as_bytes(source)
+    x = values_of(PixelRows(DenseRows(kept)))
+    assert torch.equal(codec.decode(codec.encode(x), source=x, generator=seeded()), kept)
+
+
+def test_pixels_beyond_the_range_are_cut_off() -> None:
+    codec = component_codec()
+    source = torch.full((4, 20), 0.5)
+    kept = codec.decode(100 * torch.ones(4, 4), source=source, generator=seeded())
+    assert set(kept.flatten().tolist()) == {0, 255}
+    assert as_bytes(torch.tensor([-1.0, 0.0, 0.4999 / 255, 0.5001 / 255, 1.0, 2.0])).tolist() == [
+        0,
+        0,
+        0,
+        1,
+        255,
+        255,
+    ]
+
+
+def test_every_byte_survives_the_way_through_pixels() -> None:
+    codec = PixelCodec()
+    kept = torch.arange(256, dtype=torch.uint8).view(8, 32)
+    x = values_of(codec.rows(kept))
+    codes = codec.encode(x)
+    assert codes.dtype == torch.float32
+    assert -2 <= float(codes.min()) < float(codes.max()) <= 2
+    torch.testing.assert_close(codes, 4 * x - 2)
+    other = torch.rand(x.shape, generator=seeded())  # of which nothing is kept
+    assert torch.equal(codec.decode(codes, source=other, generator=seeded()), kept)
+
+
+@pytest.mark.parametrize("backbone", ["mlp", "unet"])
+def test_codecs_of_images_have_nothing_to_train_or_save(backbone: str) -> None:
+    source, pixels = images_for(backbone=backbone)
+    codec = source.codec()
+    assert not list(codec.parameters())
+    assert not codec.state_dict()
+    rows = codec.rows(pixels)
+    assert isinstance(rows, PixelRows)
+    values = values_of(rows)
+    assert torch.equal(values, pixels.float() / 255)
+    assert 0 <= float(values.min()) < float(values.max()) <= 1
+
+
+def test_codes_that_are_made_as_fast_as_read_are_not_kept() -> None:
+    source, pixels = images_for()
+    rows = PixelRows(DenseRows(pixels))
+    assert coded(FeatureCodec(), rows) is rows
+    assert coded(source.components, rows) is None
+    codes = coded(PixelCodec(), rows)
+    assert isinstance(codes, CodedRows)
+    assert codes.shape == rows.shape
+    assert torch.equal(values_of(codes), PixelCodec().encode(values_of(rows)))
+
+
+@pytest.mark.parametrize("backbone", ["mlp", "unet"])
+def test_codes_of_images_become_images(images_config: DiffAugConfig, backbone: str) -> None:
+    source, pixels = images_for(backbone=backbone)
+    config = changed(images_config, encoder={"kind": "patches"}, generator={"backbone": backbone})
+    state = networks_of.build(config, source, seed=0, device=torch.device("cpu"))
+    rows = source.codec().rows(pixels)
+    codes = code_rows(state, rows)
+    assert codes.shape == (len(pixels), source.n_codes)
+    assert torch.equal(decode(state, values_of(codes), rows, generator=seeded()), pixels)

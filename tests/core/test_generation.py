@@ -28,6 +28,7 @@ from tests.core.conftest import (
     fit_and_state,
     same,
     snapshot,
+    values_of,
 )
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def test_generated_rows_resemble_their_own_row_where_training_shows_conditions(
     conditions = standardise_conditions(fit, state)
     train_generator(fit, state, fit.rows, conditions, round_=1)
     distances = torch.cdist(
-        generate_bank(fit, state, fit.rows, conditions, round_=1).values, clustered_rows()
+        values_of(generate_bank(fit, state, fit.rows, conditions, round_=1)), clustered_rows()
     )
     assert low < float(distances.diagonal().mean() / distances.mean()) < high
 
@@ -125,7 +126,7 @@ def test_bank_is_one_new_row_for_each_row(
     fit, state = fit_and_state(changed(tiny_config, generator=generator))
     conditions = standardise_conditions(fit, state)
     first, second = (
-        generate_bank(fit, state, fit.rows, conditions, round_=round_).values for round_ in (1, 2)
+        values_of(generate_bank(fit, state, fit.rows, conditions, round_=round_)) for round_ in (1, 2)
     )
     assert first.shape == (N_ROWS, N_FEATURES)
     assert first.isfinite().all()
@@ -136,7 +137,7 @@ def test_more_rows_than_a_block_are_generated_in_order(tiny_config: DiffAugConfi
     values = clustered_rows(8200)
     settings = {"n_sampling_steps": 1, "noising": 1 / 50}
     fit, state = fit_and_state(changed(tiny_config, generator=settings), values=values)
-    bank = generate_bank(fit, state, fit.rows, standardise_conditions(fit, state), round_=1).values
+    bank = values_of(generate_bank(fit, state, fit.rows, standardise_conditions(fit, state), round_=1))
     assert bank.shape == values.shape
     # Step 0 hardly noises a row, so what is generated lies near it.
     assert float((bank - values).abs().mean()) < 0.1 * float((bank - values.flip(0)).abs().mean())
@@ -151,7 +152,7 @@ def test_nothing_is_generated_beyond_the_range_of_the_rows(
     fit, state = fit_and_state(changed(tiny_config, generator=generator))
     conditions = standardise_conditions(fit, state)
     train_generator(fit, state, fit.rows, conditions, round_=1)
-    bank = generate_bank(fit, state, fit.rows, conditions, round_=1).values
+    bank = values_of(generate_bank(fit, state, fit.rows, conditions, round_=1))
     assert torch.isfinite(bank).all()
     assert (bank.abs() <= feature_limits(fit.rows)).all()
 
@@ -167,7 +168,7 @@ def test_a_larger_bank_begins_with_the_smaller_one(
         config = changed(tiny_config, generator=settings, train={"bank_size": size})
         fit, state = trained_generator(config)
         banks.append(
-            generate_bank(fit, state, fit.rows, conditions_of(state, fit.rows, config), round_=1).values
+            values_of(generate_bank(fit, state, fit.rows, conditions_of(state, fit.rows, config), round_=1))
         )
     assert banks[0].shape == (N_ROWS, N_FEATURES)
     assert banks[1].shape == (2 * N_ROWS, N_FEATURES)

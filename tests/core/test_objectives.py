@@ -68,6 +68,72 @@ def test_each_name_of_a_loss_of_pairs_is_its_function() -> None:
         assert torch.equal(pair_loss(y, z, z_positive, replace(config, name=name)), expected[name])
 
 
+ON_SPHERE = LossConfig(degrees_y=50.0, degrees_z=5.0, projection="sphere", radius=3.0)
+
+
+def three() -> tuple[Tensor, Tensor, Tensor]:
+    """Embeddings, and projections of two views of very different lengths."""
+    z = clustered_rows(20)
+    return clustered_rows(20).flip(1), z[:, :6] * torch.linspace(0.1, 9, 20)[:, None], z[:, 6:]
+
+
+@pytest.mark.parametrize("name", ["soft_contrastive", "hard_contrastive"])
+def test_on_the_sphere_only_directions_of_projections_count(name: Loss) -> None:
+    config = replace(ON_SPHERE, name=name)
+    y, z, z_positive = three()
+    found = pair_loss(y, z, z_positive, config)
+    on_sphere = (3.0 * part / part.norm(dim=1, keepdim=True) for part in (z, z_positive))
+    degrees_y = 50.0 if name == "soft_contrastive" else math.inf
+    expected = soft_contrastive_loss(y, *on_sphere, degrees_y=degrees_y, degrees_z=5.0)
+    torch.testing.assert_close(found, expected)
+    lengths = torch.linspace(0.01, 100, 20)[:, None]
+    torch.testing.assert_close(pair_loss(y, lengths * z, z_positive / lengths, config), found)
+    free = replace(config, projection="free")
+    assert not torch.isclose(pair_loss(y, lengths * z, z_positive, free), pair_loss(y, z, z_positive, free))
+    assert not torch.isclose(pair_loss(y, z, z_positive, replace(config, radius=1.0)), found)
+
+
+@pytest.mark.parametrize("name", ["soft_contrastive", "hard_contrastive"])
+def test_on_the_sphere_gradients_only_turn_projections(name: Loss) -> None:
+    y, *parts = three()
+    z, z_positive = (part.clone().requires_grad_() for part in parts)
+    pair_loss(y, z, z_positive, replace(ON_SPHERE, name=name)).backward()  # type: ignore[no-untyped-call]
+    for part in (z, z_positive):
+        assert part.grad is not None
+        lengths = part.grad.norm(dim=1) * part.detach().norm(dim=1)
+        assert (lengths > 0).all()
+        assert ((part.grad * part.detach()).sum(1).abs() < 1e-4 * lengths).all()
+
+
+def test_a_projection_of_zeros_gives_a_finite_loss_on_the_sphere() -> None:
+    y, z, z_positive = three()
+    z[0] = 0
+    z.requires_grad_()
+    loss = pair_loss(y, z, z_positive, ON_SPHERE)
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert loss.isfinite()
+    assert z.grad is not None
+    assert z.grad.isfinite().all()
+
+
+def test_projections_in_bfloat16_are_brought_to_the_sphere_in_float32() -> None:
+    y, z, z_positive = three()
+    rough = pair_loss(y, z.bfloat16(), z_positive.bfloat16(), ON_SPHERE)
+    assert rough.dtype == torch.float32
+    exact = pair_loss(y, z.bfloat16().float(), z_positive.bfloat16().float(), ON_SPHERE)
+    torch.testing.assert_close(rough, exact)
+
+
+@pytest.mark.parametrize("name", ["info_nce", "nt_xent", "vicreg"])
+def test_losses_that_have_lengths_of_their_own_know_no_sphere(name: Loss) -> None:
+    y, z, z_positive = three()
+    free, on_sphere = (
+        pair_loss(y, z, z_positive, replace(ON_SPHERE, name=name, projection=projection))
+        for projection in ("free", "sphere")
+    )
+    assert torch.equal(free, on_sphere)
+
+
 @pytest.mark.parametrize("name", LOSSES)
 def test_gradients_reach_the_networks_that_an_objective_trains(
     tiny_config: DiffAugConfig, name: Loss

@@ -27,12 +27,13 @@ from tests.core.conftest import (
     changed,
     clustered_tokens,
     fit_and_state,
-    front_end_for,
+    letters_for,
     networks,
     objective_of,
     same,
     snapshot,
     trained_on_letters,
+    values_of,
     without_seconds,
 )
 
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 
 def fit_on_letters(config: DiffAugConfig) -> tuple[Fit, TrainState]:
     tokens = clustered_tokens()
-    return fit_and_state(config, values=tokens, front_end=front_end_for(tokens))
+    return fit_and_state(config, values=tokens, source=letters_for(tokens))
 
 
 def everything(state: TrainState) -> list[dict[str, Tensor]]:
@@ -122,7 +123,7 @@ def test_networks_survive_the_way_through_arrays(letters_config: DiffAugConfig, 
     arrays = {name: array.copy() for name, array in to_arrays(state).items()}
     assert not [name for name in arrays if "front_end" in name]  # saved with the preprocessing
     tokens = clustered_tokens()
-    rebuilt = from_arrays(config, arrays, n_features=LENGTH, front_end=front_end_for(tokens))
+    rebuilt = from_arrays(config, letters_for(tokens), arrays)
     kept = (state.encoder, state.projector, state.averaged_denoiser, state.averaged_denoiser, state.codec)
     assert same(everything(rebuilt), snapshot(*kept))
     assert torch.equal(rebuilt.limits, state.limits)
@@ -171,7 +172,7 @@ def test_the_bank_holds_letters_of_the_same_lengths(letters_config: DiffAugConfi
     train_decoder(fit, state, code_rows(state, fit.rows))
     codes, conditions = code_rows(state, fit.rows), standardise_conditions(fit, state)
     train_generator(fit, state, codes, conditions, round_=1)
-    bank = generate_bank(fit, state, codes, conditions, round_=1).values
+    bank = values_of(generate_bank(fit, state, codes, conditions, round_=1))
     source = clustered_tokens().repeat(bank_size, 1)
     assert bank.dtype == torch.uint8
     assert bank.shape == (bank_size * N_ROWS, LENGTH)
@@ -196,7 +197,7 @@ def test_phases_called_one_by_one_are_the_training(letters_config: DiffAugConfig
         train_generator(fit, state, codes, conditions, round_=round_)
         bank = generate_bank(fit, state, codes, conditions, round_=round_)
         train_encoder(fit, state, objective, bank=bank, round_=round_)
-        banks.append(bank.values)
+        banks.append(values_of(bank))
     assert not torch.equal(*banks)
     assert same(everything(state), everything(trained_on_letters(config)))
 

@@ -9,10 +9,12 @@ import torch
 
 from diffaug_bio.core.batches import DenseRows
 from diffaug_bio.core.generation import standardise_conditions
+from diffaug_bio.core.inputs import FeatureInput
 from diffaug_bio.core.runtime import eval_mode
 from diffaug_bio.core.state import build, encode, from_arrays, to_arrays
 from tests.core.conftest import (
     CPU,
+    FEATURES,
     N_FEATURES,
     N_ROWS,
     changed,
@@ -29,9 +31,7 @@ if TYPE_CHECKING:
 
 
 def test_a_seed_fixes_the_weights_of_all_networks(tiny_config: DiffAugConfig) -> None:
-    first, again, other = (
-        build(tiny_config, n_features=N_FEATURES, seed=seed, device=CPU) for seed in (0, 0, 1)
-    )
+    first, again, other = (build(tiny_config, FEATURES, seed=seed, device=CPU) for seed in (0, 0, 1))
     assert same(networks(first), networks(again))
     assert not same(snapshot(first.encoder), snapshot(other.encoder))
     assert same(snapshot(first.denoiser), snapshot(first.averaged_denoiser))
@@ -56,7 +56,7 @@ def test_networks_survive_the_way_through_arrays(tiny_config: DiffAugConfig, con
     config = changed(tiny_config, generator={"condition": condition})
     state = trained(config)
     arrays = {name: array.copy() for name, array in to_arrays(state).items()}
-    rebuilt = from_arrays(config, arrays, n_features=N_FEATURES)
+    rebuilt = from_arrays(config, FEATURES, arrays)
     kept = (state.encoder, state.projector, state.averaged_denoiser, state.averaged_denoiser)
     assert same(networks(rebuilt), snapshot(*kept))
     for name in ("condition_mean", "condition_std", "limits"):
@@ -68,7 +68,7 @@ def test_networks_survive_the_way_through_arrays(tiny_config: DiffAugConfig, con
 def test_arrays_of_other_names_are_passed_over(tiny_config: DiffAugConfig) -> None:
     state = trained(tiny_config)
     arrays = {**to_arrays(state), "features.mean": clustered_rows(1).numpy()}
-    rebuilt = from_arrays(tiny_config, arrays, n_features=N_FEATURES)
+    rebuilt = from_arrays(tiny_config, FEATURES, arrays)
     assert same(snapshot(rebuilt.encoder), snapshot(state.encoder))
 
 
@@ -78,13 +78,13 @@ def test_a_missing_array_is_named(tiny_config: DiffAugConfig, name: str) -> None
     arrays = to_arrays(state)
     del arrays[name]
     with pytest.raises(KeyError, match=name):
-        from_arrays(tiny_config, arrays, n_features=N_FEATURES)
+        from_arrays(tiny_config, FEATURES, arrays)
 
 
 def test_arrays_of_another_shape_are_refused(tiny_config: DiffAugConfig) -> None:
     _, state = fit_and_state(tiny_config)
     with pytest.raises(RuntimeError, match="size mismatch"):
-        from_arrays(tiny_config, to_arrays(state), n_features=N_FEATURES + 1)
+        from_arrays(tiny_config, FeatureInput(N_FEATURES + 1), to_arrays(state))
 
 
 def test_more_rows_than_a_block_are_embedded_in_order(tiny_config: DiffAugConfig) -> None:
@@ -97,8 +97,8 @@ def test_more_rows_than_a_block_are_embedded_in_order(tiny_config: DiffAugConfig
 
 @pytest.mark.gpu
 def test_cuda_and_cpu_compute_the_same_with_the_same_weights(tiny_config: DiffAugConfig) -> None:
-    on_cpu = build(tiny_config, n_features=N_FEATURES, seed=0, device=CPU)
-    on_cuda = build(tiny_config, n_features=N_FEATURES, seed=0, device=torch.device("cuda"))
+    on_cpu = build(tiny_config, FEATURES, seed=0, device=CPU)
+    on_cuda = build(tiny_config, FEATURES, seed=0, device=torch.device("cuda"))
     x = clustered_rows()
     t = torch.arange(N_ROWS) % tiny_config.generator.n_steps
     y = encode(on_cpu.encoder, DenseRows(x))

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from diffaug_bio._rows import front_end_of
-from diffaug_bio.config import FeatureConfig
+from diffaug_bio._rows import input_of
+from diffaug_bio.config import DiffAugConfig, FeatureConfig
+from diffaug_bio.core.inputs import FeatureInput, SequenceInput
 from diffaug_bio.errors import InputError
 from diffaug_bio.features import FittedSequences, fit_sequences, from_record, to_record
 from diffaug_bio.features._sequences import encode_spectra, levels_of
@@ -41,13 +42,15 @@ def random_tokens(n_obs: int, length: int, *, seed: int = 0) -> np.ndarray:
 )
 def test_components_are_those_that_the_networks_see(later: np.ndarray) -> None:
     features = fit()
-    front_end = front_end_of(features)
-    assert front_end is not None
+    source = input_of(features, DiffAugConfig())
+    assert isinstance(source, SequenceInput)
     expected = features.project(later)
     assert expected.shape == (len(later), 6)
     assert expected.dtype == np.float32
     # One map of spectra against a standardisation and a map: float32 sums of some 1000 columns.
-    np.testing.assert_allclose(front_end(torch.from_numpy(later)).numpy(), expected, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(
+        source.front_end(torch.from_numpy(later)).numpy(), expected, rtol=0, atol=1e-4
+    )
 
 
 def test_components_are_centred_uncorrelated_and_of_about_unit_variance() -> None:
@@ -157,7 +160,9 @@ def test_fitted_features_survive_the_way_through_a_record() -> None:
 
 def test_a_record_of_sequences_within_sequences_is_refused() -> None:
     plain, arrays = to_record(fit())
-    with pytest.raises(TypeError, match="spectra of sequences are features"):
+    with pytest.raises(
+        TypeError, match="within sequences or images is of features, not of state 'sequence'"
+    ):
         from_record({**plain, "spectra": plain}, arrays)
 
 
@@ -187,4 +192,4 @@ def test_the_linear_map_holds_zeros_where_columns_were_dropped() -> None:
 
 
 def test_features_have_no_front_end_in_the_inner_loop() -> None:
-    assert front_end_of(fit().spectra) is None
+    assert input_of(fit().spectra, DiffAugConfig()) == FeatureInput(6)

@@ -1,0 +1,180 @@
+"""What a configuration leaves to the data: views, encoders, denoisers and projections by kind of rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, get_args
+
+import pytest
+
+from diffaug_bio.config import DiffAugConfig
+from diffaug_bio.config._sections import EncoderKind, FeatureView, ImageView, SequenceView
+from diffaug_bio.errors import InputError
+
+if TYPE_CHECKING:
+    from diffaug_bio.config import DataKind
+
+
+@pytest.mark.parametrize(
+    ("kind", "other", "view", "strength", "n_components"),
+    [
+        ("expression", "measured", "gaussian", 0.5, 50),
+        ("measured", "expression", "neighbor_noise", 1.0, 128),
+    ],
+    ids=["expression", "measured"],
+)
+def test_what_is_left_to_the_data_is_decided(
+    kind: DataKind, other: DataKind, view: str, strength: float, n_components: int
+) -> None:
+    config = DiffAugConfig().resolved(kind)
+    assert (config.train.warmup_view, config.train.view_strength) == (view, strength)
+    assert config.features.n_components == n_components
+    assert config.encoder.kind == "mlp"
+    assert (config.generator.width, config.generator.noising) == (256, 1.0)
+    assert config.loss.projection == "free"
+    assert config.resolved(other) == config
+
+
+def test_what_sequences_leave_to_the_data_is_decided() -> None:
+    config = DiffAugConfig().resolved("sequence")
+    assert (config.train.warmup_view, config.train.view_strength) == ("mutation", 0.2)
+    assert (config.features.n_components, config.encoder.kind) == (256, "cnn")
+    assert config.generator.noising == 0.4
+    assert config.generator.width == 256
+    assert config.loss.projection == "free"
+    assert config.resolved("sequence") == config
+
+
+@pytest.mark.parametrize(("backbone", "width"), [("mlp", 256), ("unet", 32)])
+def test_what_images_leave_to_the_data_is_decided(backbone: str, width: int) -> None:
+    config = DiffAugConfig().updated({"generator": {"backbone": backbone}}, source="test").resolved("image")
+    assert (config.train.warmup_view, config.train.view_strength) == ("patch_mask", 0.3)
+    assert (config.features.n_components, config.encoder.kind) == (256, "patches")
+    assert (config.generator.width, config.generator.noising) == (width, 1.0)
+    assert config.loss.projection == "sphere"
+    assert config.resolved("image") == config
+
+
+def test_the_published_preset_of_images_holds_for_images_alone() -> None:
+    config = DiffAugConfig.preset("paper-images")
+    resolved = config.resolved("image")
+    assert (resolved.encoder.kind, resolved.generator.backbone) == ("resnet18", "unet")
+    assert (resolved.generator.width, resolved.loss.projection) == (128, "free")
+    assert (resolved.train.warmup_view, resolved.train.view_strength) == ("hand", 1.0)
+    published, of_features = config.to_dict(), DiffAugConfig.preset("paper").to_dict()
+    assert published["loss"] == of_features["loss"]
+    assert {key for key, value in published["train"].items() if value != of_features["train"][key]} == {
+        "warmup_view"
+    }
+    with pytest.raises(InputError, match="encoder 'resnet18' does not fit the rows"):
+        config.resolved("measured")
+
+
+def test_noising_that_was_set_holds_for_sequences_too() -> None:
+    config = DiffAugConfig().updated({"generator": {"noising": 0.7}}, source="test")
+    assert config.resolved("sequence").generator.noising == 0.7
+    pure = DiffAugConfig().updated({"generator": {"partial_noising": 1.0}}, source="test")
+    assert pure.resolved("sequence").generator.noising == 1.0
+
+
+@pytest.mark.parametrize("kind", ["expression", "measured"])
+@pytest.mark.parametrize("view", get_args(FeatureView))
+def test_every_view_of_features_has_a_usual_strength_that_it_accepts(view: str, kind: DataKind) -> None:
+    config = DiffAugConfig().updated({"train": {"warmup_view": view}}, source="test")
+    strength = config.resolved(kind).train.view_strength
+    assert 0 < strength <= 1
+    assert config.resolved("expression").train.view_strength == strength
+    with pytest.raises(
+        InputError, match=rf"'{view}' does not apply to sequences; take 'auto' or .*'shift'"
+    ):
+        config.resolved("sequence")
+    if view not in get_args(ImageView):
+        with pytest.raises(
+            InputError, match=rf"'{view}' does not apply to images; take 'auto' or .*'patch_mask'"
+        ):
+            config.resolved("image")
+
+
+@pytest.mark.parametrize("view", get_args(SequenceView))
+def test_every_view_of_sequences_has_a_usual_strength_that_it_accepts(view: str) -> None:
+    config = DiffAugConfig().updated({"train": {"warmup_view": view}}, source="test")
+    assert 0 < config.resolved("sequence").train.view_strength <= 1
+    with pytest.raises(InputError, match=rf"'{view}' does not apply to expression; .*'feature_mask'"):
+        config.resolved("expression")
+    with pytest.raises(InputError, match=rf"'{view}' does not apply to features; .*'neighbor_mix'"):
+        config.resolved("measured")
+    with pytest.raises(InputError, match=rf"'{view}' does not apply to images; .*'hand'"):
+        config.resolved("image")
+
+
+@pytest.mark.parametrize("view", get_args(ImageView))
+def test_every_view_of_images_has_a_usual_strength_that_it_accepts(view: str) -> None:
+    config = DiffAugConfig().updated({"train": {"warmup_view": view}}, source="test")
+    assert 0 < config.resolved("image").train.view_strength <= 1
+    with pytest.raises(InputError, match=rf"'{view}' does not apply to sequences; .*'mutation'"):
+        config.resolved("sequence")
+    if view not in get_args(FeatureView):
+        with pytest.raises(InputError, match=rf"'{view}' does not apply to features; .*'neighbor_mix'"):
+            config.resolved("measured")
+
+
+SUITABLE = {
+    "expression": {"auto", "mlp"},
+    "measured": {"auto", "mlp"},
+    "sequence": {"auto", "cnn"},
+    "image": {"auto", "patches", "convnet", "resnet18"},
+}
+
+
+@pytest.mark.parametrize(
+    ("encoder", "kind"),
+    [(encoder, kind) for kind, suitable in SUITABLE.items() for encoder in sorted(suitable)],
+)
+def test_an_encoder_of_these_rows_is_kept(encoder: str, kind: DataKind) -> None:
+    config = DiffAugConfig().updated({"encoder": {"kind": encoder}}, source="test")
+    assert config.resolved(kind).encoder.kind in SUITABLE[kind] - {"auto"}
+    assert encoder in {"auto", config.resolved(kind).encoder.kind}
+
+
+@pytest.mark.parametrize(
+    ("encoder", "kind"),
+    [
+        (encoder, kind)
+        for kind, suitable in SUITABLE.items()
+        for encoder in get_args(EncoderKind)
+        if encoder not in suitable
+    ],
+)
+def test_an_encoder_of_other_rows_is_refused(encoder: str, kind: DataKind) -> None:
+    config = DiffAugConfig().updated({"encoder": {"kind": encoder}}, source="test")
+    with pytest.raises(
+        InputError,
+        match=rf"encoder '{encoder}' does not fit the rows: 'mlp' embeds features, 'cnn' letters of "
+        "sequences, and 'patches', 'convnet' and 'resnet18' images",
+    ):
+        config.resolved(kind)
+
+
+def test_what_was_set_is_not_decided_anew() -> None:
+    given = {
+        "features": {"n_components": 7},
+        "encoder": {"kind": "mlp"},
+        "generator": {"width": 9},
+        "loss": {"projection": "free"},
+        "train": {"warmup_view": "neighbor_mix", "view_strength": 0.3},
+    }
+    config = DiffAugConfig().updated(given, source="test")
+    assert config.resolved("expression") == config
+
+
+@pytest.mark.parametrize("projection", ["free", "sphere"])
+@pytest.mark.parametrize("kind", SUITABLE)
+def test_a_projection_that_was_set_holds_for_all_rows(kind: DataKind, projection: str) -> None:
+    config = DiffAugConfig().updated({"loss": {"projection": projection}}, source="test")
+    assert config.resolved(kind).loss.projection == projection
+
+
+@pytest.mark.parametrize("kind", ["expression", "measured", "sequence"])
+def test_a_u_net_is_for_images(kind: DataKind) -> None:
+    config = DiffAugConfig().updated({"generator": {"backbone": "unet"}}, source="test")
+    with pytest.raises(InputError, match=r"denoiser 'unet' is for images, and these rows are .*Take 'mlp'"):
+        config.resolved(kind)
