@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, get_args
 
 import pytest
 
-from diffaug_bio.config import DiffAugConfig
-from diffaug_bio.config._sections import EncoderKind, FeatureView, ImageView, SequenceView
+from diffaug_bio.config import DiffAugConfig, EncoderKind, FeatureView, ImageView, SequenceView
 from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:

@@ -85,9 +85,9 @@ def _letters(view: str = "auto", *, generated_views: str = "none") -> dict[str, 
     return {"encoder": {"kind": "cnn"}, "train": train}
 
 
-def _hand_made(loss: str | None = None, *, generated_views: str = "none") -> dict[str, dict[str, Any]]:
+def _hand_made(*, generated_views: str) -> dict[str, dict[str, Any]]:
     train = {"generated_views": generated_views, "warmup_view": "hand", "view_strength": 0.0}
-    return {"train": train} if loss is None else {"train": train, "loss": {"name": loss}}
+    return {"train": train}
 
 
 METHODS: dict[str, Method] = {
@@ -133,8 +133,17 @@ METHODS: dict[str, Method] = {
     "hand": Method(
         title="DiffAug from hand-made views", group="images", changes=_hand_made(generated_views="one")
     ),
-    "hand_no_generator": Method(title="hand-made views only", group="images", changes=_hand_made()),
-    "hand_simclr": Method(title="SimCLR, hand-made views", group="images", changes=_hand_made("nt_xent")),
+    "hand_no_generator": Method(
+        title="hand-made views only", group="images", changes=_hand_made(generated_views="none")
+    ),
+    "hand_simclr": Method(
+        title="SimCLR as published",
+        group="images",
+        changes={
+            "train": {"generated_views": "none", "warmup_view": "hand", "view_strength": 1.0},
+            "loss": {"name": "nt_xent", "temperature": 0.5},
+        },
+    ),
     "scvi": Method(title="scVI", group="extra", kind="scvi", needs="scvi"),
     "harmony": Method(title="PCA + Harmony", group="extra", kind="harmony", needs="harmonypy"),
     "neighbor_noise": Method(title="neighbor noise", group="more_views", changes=_view("neighbor_noise")),

@@ -16,7 +16,7 @@ USUAL_STRENGTH = {
     "shift": 0.05,
     "reverse_complement": 0.5,
     "pixel_noise": 0.1,
-    "patch_mask": 0.3,
+    "patch_mask": 0.15,
     "hand": 0.5,
 }
 
@@ -35,7 +35,14 @@ DeclaredState = Literal[
     "image",
 ]
 Loss = Literal[
-    "soft_contrastive", "hard_contrastive", "info_nce", "nt_xent", "byol", "vicreg", "reconstruction"
+    "auto",
+    "soft_contrastive",
+    "hard_contrastive",
+    "info_nce",
+    "nt_xent",
+    "byol",
+    "vicreg",
+    "reconstruction",
 ]
 FeatureView = Literal[
     "neighbor_noise", "neighbor_mix", "gaussian", "feature_mask", "feature_swap", "inner_swap"
@@ -64,5 +71,6 @@ ENCODERS: dict[DataKind, tuple[EncoderKind, ...]] = {
     "image": ("patches", "convnet", "resnet18"),
 }
 """The first of each is the usual one."""
+USUAL_IMAGE_TEMPERATURE = 0.2
 USUAL_NOISING: dict[DataKind, float] = {"sequence": 0.4, "image": 0.3}
 KINDS = {"expression": "expression", "measured": "features", "sequence": "sequences", "image": "images"}

@@ -8,6 +8,7 @@ from typing import Literal, Self
 from diffaug_bio.config._choices import (
     ENCODERS,
     KINDS,
+    USUAL_IMAGE_TEMPERATURE,
     USUAL_NOISING,
     USUAL_STRENGTH,
     USUAL_VIEW,
@@ -189,10 +190,11 @@ class GeneratorConfig:
 class LossConfig:
     """What the encoder is trained for."""
 
-    name: Loss = "soft_contrastive"
+    name: Loss = "auto"
     """`"soft_contrastive"` weighs other rows by similarity, `"hard_contrastive"` by 0; `"info_nce"`
-    compares the two views' rows. For comparison, those of peers: `"nt_xent"` (SimCLR), `"byol"`,
-    `"vicreg"`, and `"reconstruction"`, which makes an autoencoder of the encoder and uses no views."""
+    compares the two views' rows, and `"nt_xent"` (SimCLR's) all rows of both views. For comparison, those
+    of other peers: `"byol"`, `"vicreg"`, and `"reconstruction"`, which makes an autoencoder of the encoder
+    and uses no views. `"auto"` takes the first, for images `"nt_xent"` at temperature 0.2."""
     degrees_y: float = 100.0
     """Degrees of freedom of the similarity of embeddings (soft targets only)."""
     degrees_z: float = 1.0
@@ -211,7 +213,10 @@ class LossConfig:
     def resolved(self, kind: DataKind) -> Self:
         """Decide what is left to the data; see :meth:`DiffAugConfig.resolved`."""
         usual: Literal["free", "sphere"] = "sphere" if kind == "image" else "free"
-        return replace(self, projection=usual if self.projection == "auto" else self.projection)
+        config = replace(self, projection=usual if self.projection == "auto" else self.projection)
+        if self.name == "auto" and kind == "image":
+            return replace(config, name="nt_xent", temperature=USUAL_IMAGE_TEMPERATURE)
+        return replace(config, name="soft_contrastive") if self.name == "auto" else config
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -105,7 +105,7 @@ def pair_loss(y: Tensor, z: Tensor, z_positive: Tensor, config: LossConfig) -> T
         z, z_positive = (
             config.radius * nn.functional.normalize(part.float(), dim=1) for part in (z, z_positive)
         )
-    degrees_y = config.degrees_y if config.name == "soft_contrastive" else math.inf
+    degrees_y = math.inf if config.name == "hard_contrastive" else config.degrees_y
     return soft_contrastive_loss(y, z, z_positive, degrees_y=degrees_y, degrees_z=config.degrees_z)
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+from functools import partial
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -36,20 +37,28 @@ def main() -> None:
     speed = 1e12 * parser.parse_args().teraflops
     config = DiffAugConfig.preset("paper-images").resolved("image")
     batch, train = config.train.batch_size, config.train
-    lines = [
-        "| data | encoder step | steps/s | memory | U-Net step | steps/s | memory | positives | whole fit |",
-        "|---|---|---|---|---|---|---|---|---|",
+    columns = [
+        "data",
+        "encoder-step",
+        "steps/s",
+        "memory",
+        "U-Net-step",
+        "steps/s",
+        "memory",
+        "positives",
+        "whole-fit",
     ]
+    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     for name, (shape, n_images) in SETS.items():
         encoder = ResNet18(shape, config.encoder.n_latent)
         x = torch.rand(N_COUNTED, shape.n_values)
-        flops, kept, _ = _counted(lambda x=x, encoder=encoder: encoder(x))
+        flops, kept, _ = _counted(partial(encoder, x))
         flops, kept = 2 * batch * flops, 2 * batch * kept  # both views
         unet = UNetDenoiser(
             shape, config.encoder.n_latent, width=config.generator.width, n_blocks=config.generator.n_blocks
         )
         t, condition = torch.zeros(N_COUNTED), torch.rand(N_COUNTED, config.encoder.n_latent)
-        unet_flops, unet_kept, forward = _counted(lambda x=x, t=t, c=condition, unet=unet: unet(x, t, c))
+        unet_flops, unet_kept, forward = _counted(partial(unet, x, t, condition))
         positives = n_images * config.generator.n_sampling_steps * forward / speed
         n_steps = math.ceil(0.9 * n_images / batch)
         seconds = n_steps * (

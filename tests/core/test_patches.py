@@ -44,12 +44,14 @@ def filters_for(shape: ImageShape, n_filters: int = 5) -> tuple[Tensor, Tensor]:
 def front_end_for(shape: ImageShape, n_components: int = 3) -> PatchFrontEnd:
     filters, offsets = filters_for(shape)
     weight, bias = random(2 * len(filters) * 16, n_components), random(n_components)
-    return PatchFrontEnd(shape, filters=filters, offsets=offsets, weight=weight, bias=bias)
+    return PatchFrontEnd(shape, filters=filters, offsets=offsets, weight=weight, bias=bias).eval()
 
 
 def pool(rows: Tensor, shape: ImageShape) -> Tensor:
     filters, offsets = filters_for(shape)
-    return pooled_responses(rows, shape, filter_kernels(filters, shape), offsets)
+    return pooled_responses(
+        rows, shape, filter_kernels(filters, shape), offsets, stride=patch_stride(shape)
+    )
 
 
 def slowly(rows: Tensor, shape: ImageShape, filters: Tensor, offsets: Tensor) -> np.ndarray:
@@ -163,8 +165,8 @@ def test_noise_in_flat_images_is_not_blown_up() -> None:
     filters, _ = filters_for(shape)
     rows = 0.5 + 1e-3 * (random(4, shape.n_values) - 0.5)  # a quarter of a byte
     kernels, none = filter_kernels(filters, shape), torch.zeros(len(filters))
-    assert not pooled_responses(rows, shape, kernels, none).any()
-    assert pooled_responses(random(4, shape.n_values), shape, kernels, none).any()
+    assert not pooled_responses(rows, shape, kernels, none, stride=1).any()
+    assert pooled_responses(random(4, shape.n_values), shape, kernels, none, stride=1).any()
 
 
 def test_components_are_a_linear_map_of_pooled_responses_even_under_autocast() -> None:
