@@ -128,7 +128,7 @@ def test_toml_with_an_unknown_preset_is_an_error(tmp_path: Path) -> None:
         ({"train": {"learning_rate": "1e-3"}}, r"`train\.learning_rate` has to be a number"),
         ({"train": {"learning_rate": float("nan")}}, r"`train\.learning_rate` has to be a number, got nan"),
         ({"train": {"weight_decay": float("inf")}}, r"`train\.weight_decay` has to be a number, got inf"),
-        ({"loss": {"name": "triplet"}}, r"`loss\.name` has to be one of 'soft_contrastive', 'hard"),
+        ({"loss": {"name": "triplet"}}, r"`loss\.name` has to be one of 'auto', 'soft_contrastive', 'hard"),
         (
             {"generator": {"condition": "x"}},
             r"`generator\.condition` has to be one of 'y', 'z', 'none', got 'x'",
@@ -171,6 +171,8 @@ def test_wrong_tables_are_named(table: dict[str, Any], message: str) -> None:
         (GeneratorConfig, {"noising": -0.5}, r"`noising` is a share .* above 0 and at most 1, got -0\.5"),
         (GeneratorConfig, {"noising": 1.01}, r"`noising` is a share .* above 0 and at most 1, got 1\.01"),
         (GeneratorConfig, {"noising": float("nan")}, r"`noising` is a share .* got nan"),
+        (GeneratorConfig, {"partial_noising": 1.01}, r"`partial_noising` is a share .* to 1, got 1\.01"),
+        (GeneratorConfig, {"partial_noising": -0.5}, r"`partial_noising` is a share .* to 1, got -0\.5"),
         (LossConfig, {"degrees_y": 0.0}, r"`degrees_y` has to be above 0"),
         (LossConfig, {"degrees_z": float("nan")}, r"`degrees_z` has to be above 0, got nan"),
         (LossConfig, {"temperature": 0.0}, r"`temperature` has to be above 0"),

@@ -29,7 +29,8 @@ def test_what_is_left_to_the_data_is_decided(
     assert config.features.n_components == n_components
     assert config.encoder.kind == "mlp"
     assert (config.generator.width, config.generator.noising) == (256, 1.0)
-    assert config.loss.projection == "free"
+    assert (config.loss.projection, config.loss.name) == ("free", "soft_contrastive")
+    assert config.loss.temperature == 0.5
     assert config.resolved(other) == config
 
 
@@ -39,17 +40,18 @@ def test_what_sequences_leave_to_the_data_is_decided() -> None:
     assert (config.features.n_components, config.encoder.kind) == (256, "cnn")
     assert config.generator.noising == 0.4
     assert config.generator.width == 256
-    assert config.loss.projection == "free"
+    assert (config.loss.projection, config.loss.name) == ("free", "soft_contrastive")
     assert config.resolved("sequence") == config
 
 
 @pytest.mark.parametrize(("backbone", "width"), [("mlp", 256), ("unet", 32)])
 def test_what_images_leave_to_the_data_is_decided(backbone: str, width: int) -> None:
     config = DiffAugConfig().updated({"generator": {"backbone": backbone}}, source="test").resolved("image")
-    assert (config.train.warmup_view, config.train.view_strength) == ("patch_mask", 0.3)
+    assert (config.train.warmup_view, config.train.view_strength) == ("patch_mask", 0.15)
     assert (config.features.n_components, config.encoder.kind) == (256, "patches")
-    assert (config.generator.width, config.generator.noising) == (width, 1.0)
+    assert (config.generator.width, config.generator.noising) == (width, 0.3)
     assert config.loss.projection == "sphere"
+    assert (config.loss.name, config.loss.temperature) == ("nt_xent", 0.2)
     assert config.resolved("image") == config
 
 
@@ -68,11 +70,19 @@ def test_the_published_preset_of_images_holds_for_images_alone() -> None:
         config.resolved("measured")
 
 
-def test_noising_that_was_set_holds_for_sequences_too() -> None:
+@pytest.mark.parametrize("kind", ["sequence", "image"])
+def test_noising_that_was_set_holds_for_sequences_and_images_too(kind: DataKind) -> None:
     config = DiffAugConfig().updated({"generator": {"noising": 0.7}}, source="test")
-    assert config.resolved("sequence").generator.noising == 0.7
-    pure = DiffAugConfig().updated({"generator": {"partial_noising": 1.0}}, source="test")
-    assert pure.resolved("sequence").generator.noising == 1.0
+    assert config.resolved(kind).generator.noising == 0.7
+    for share in (0.6, 1.0):
+        partial = DiffAugConfig().updated({"generator": {"partial_noising": share}}, source="test")
+        assert partial.resolved(kind).generator.noising == share
+        assert partial.resolved("measured").generator.noising == 1.0
+
+
+def test_a_loss_of_images_that_was_set_keeps_its_temperature() -> None:
+    config = DiffAugConfig().updated({"loss": {"name": "nt_xent", "temperature": 0.7}}, source="test")
+    assert config.resolved("image").loss.temperature == 0.7
 
 
 @pytest.mark.parametrize("kind", ["expression", "measured"])
@@ -158,7 +168,7 @@ def test_what_was_set_is_not_decided_anew() -> None:
         "features": {"n_components": 7},
         "encoder": {"kind": "mlp"},
         "generator": {"width": 9},
-        "loss": {"projection": "free"},
+        "loss": {"name": "info_nce", "projection": "free"},
         "train": {"warmup_view": "neighbor_mix", "view_strength": 0.3},
     }
     config = DiffAugConfig().updated(given, source="test")

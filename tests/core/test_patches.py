@@ -54,9 +54,8 @@ def pool(rows: Tensor, shape: ImageShape) -> Tensor:
     )
 
 
-def slowly(rows: Tensor, shape: ImageShape, filters: Tensor, offsets: Tensor) -> np.ndarray:
+def slowly(rows: Tensor, shape: ImageShape, filters: Tensor, offsets: Tensor, *, stride: int) -> np.ndarray:
     """Cut out every patch, normalise, filter, threshold, pool; in double precision, without the root."""
-    stride = patch_stride(shape)
     weights, shifts = filters.double().numpy(), offsets.double().numpy()
     pooled = []
     for row in rows.double().numpy():
@@ -76,16 +75,18 @@ def slowly(rows: Tensor, shape: ImageShape, filters: Tensor, offsets: Tensor) ->
     return np.array(pooled)
 
 
+@pytest.mark.parametrize("spacing", [1, 2], ids=["embedding", "training"])
 @pytest.mark.parametrize("shape", SHAPES, ids=describe)
-def test_pooled_responses_are_those_of_patches_cut_out(shape: ImageShape) -> None:
+def test_pooled_responses_are_those_of_patches_cut_out(shape: ImageShape, spacing: int) -> None:
     rows = random(3, shape.n_values)
     rows[1] = 0.5 + 0.02 * (rows[1] - 0.5)  # hardly any contrast
     filters, offsets = filters_for(shape)
-    found = pool(rows, shape)
+    stride = spacing * patch_stride(shape)
+    found = pooled_responses(rows, shape, filter_kernels(filters, shape), offsets, stride=stride)
     assert found.shape == (3, 2 * 5 * 4 * 4)
     assert found.dtype == torch.float32
     # The root of next to nothing is much more than rounding, so that squares are compared.
-    expected = slowly(rows, shape, filters, offsets)
+    expected = slowly(rows, shape, filters, offsets, stride=stride)
     np.testing.assert_allclose(found.double().square().numpy(), expected, rtol=1e-4, atol=1e-5)
     assert expected.max() > 0.1
 
@@ -106,6 +107,19 @@ def test_large_images_are_looked_at_in_as_many_places(side: int, stride: int) ->
     assert (
         patch_stride(ImageShape(side, 2 * side, 1)) == patch_stride(ImageShape(2 * side, side, 1)) == stride
     )
+
+
+@pytest.mark.parametrize("shape", [*SHAPES, ImageShape(224, 224, 1)], ids=describe)
+def test_a_quarter_of_the_patches_is_looked_at_while_training(shape: ImageShape) -> None:
+    front_end, rows = front_end_for(shape), random(2, shape.n_values)
+    filters, offsets = filters_for(shape)
+    stride = min(6, 2 * patch_stride(shape))
+    pooled = pooled_responses(rows, shape, filter_kernels(filters, shape), offsets, stride=stride)
+    plain = front_end(rows)
+    found = front_end.train()(rows)
+    torch.testing.assert_close(found, pooled @ front_end.weight + front_end.bias, rtol=1e-4, atol=1e-4)
+    assert torch.equal(found, plain) == (stride == patch_stride(shape))
+    assert torch.equal(front_end.eval()(rows), plain)
 
 
 @pytest.mark.parametrize("channels", [1, 3])

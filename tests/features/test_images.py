@@ -73,7 +73,7 @@ def test_components_are_those_that_the_networks_see(shape: Shape) -> None:
     expected = features.project(later)
     assert expected.shape == (20, 6)
     assert expected.dtype == np.float32
-    found = source_of(features).front_end(torch.from_numpy(later).float() / 255).numpy()
+    found = source_of(features).front_end.eval()(torch.from_numpy(later).float() / 255).numpy()
     # One map against a centring and a map: float32 sums of 256 columns.
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
 
@@ -88,7 +88,11 @@ def test_components_of_both_kinds_are_centred_uncorrelated_and_of_about_unit_var
         covariance = np.cov(components.T, bias=True)
         np.testing.assert_allclose(covariance, np.diag(np.diag(covariance)), atol=2e-3)
         assert np.mean(np.diag(covariance)) == pytest.approx(1, rel=1e-2)
-    np.testing.assert_allclose(of_pixels, features.pixels.project(pixels), rtol=0, atol=1e-4)
+    # What the generator sees has one variance in every direction.
+    np.testing.assert_allclose(of_pixels.std(0), 1, rtol=1e-3)
+    projected = features.pixels.project(pixels)
+    np.testing.assert_allclose(features.spread, projected.std(0), rtol=1e-4)
+    np.testing.assert_allclose(of_pixels, projected / features.spread, rtol=0, atol=1e-4)
 
 
 def test_components_of_pixels_are_principal_axes() -> None:
@@ -120,7 +124,7 @@ def test_what_is_fitted_to_pixels_and_to_responses_is_not_mixed_up() -> None:
     plain, arrays = to_record(features)
     assert arrays["features.center"].shape == (2 * 8 * 16,)
     assert arrays["pixels.features.center"].shape == (256,)
-    for name in ("features.filters", "features.center", "pixels.features.components"):
+    for name in ("features.filters", "features.spread", "features.center", "pixels.features.components"):
         with pytest.raises(KeyError, match=name.removeprefix("pixels.")):
             from_record(plain, {key: array for key, array in arrays.items() if key != name})
     with pytest.raises(TypeError, match="within sequences or images is of features, not of state 'image'"):
