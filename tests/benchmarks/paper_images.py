@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -74,7 +75,7 @@ def main() -> None:
     sys.stdout.write("\n".join(lines) + "\n")
 
 
-def _counted(run) -> tuple[float, float, float]:
+def _counted(run: Callable[[], torch.Tensor]) -> tuple[float, float, float]:
     """Operations forward and backward, bytes kept between them, and operations forward, an image."""
     kept: dict[int, int] = {}
 
