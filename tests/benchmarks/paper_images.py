@@ -13,8 +13,8 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -23,6 +23,9 @@ from diffaug_bio.config import DiffAugConfig
 from diffaug_bio.core.image_encoders import ResNet18
 from diffaug_bio.core.images import ImageShape
 from diffaug_bio.core.unet import UNetDenoiser
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SETS = {
     "CIFAR-10/100": (ImageShape(32, 32, 3), 50_000),
@@ -88,7 +91,7 @@ def _counted(run: Callable[[], torch.Tensor]) -> tuple[float, float, float]:
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
             out = run()
         forward = counter.get_total_flops()
-        out.sum().backward()
+        out.sum().backward()  # type: ignore[no-untyped-call]
     return counter.get_total_flops() / N_COUNTED, sum(kept.values()) / N_COUNTED, forward / N_COUNTED
 
 
