@@ -136,4 +136,4 @@ def _grid_columns(adata: AnnData, generated: AnnData) -> list[NDArray[np.uint8]]
     pixels = choose_matrix(adata, MatrixChoice(images=True))[0][:]
     shape = image_shape(adata)
     views = np.asarray(generated.X).reshape(-1, adata.n_obs, *shape)
-    return [np.asarray(pixels).reshape(-1, *shape), *views]
+    return [np.asarray(pixels, np.uint8).reshape(-1, *shape), *views]
