@@ -372,4 +372,4 @@ def test_the_log_says_what_the_rows_are(
 ) -> None:
     with caplog.at_level(logging.INFO, logger="diffaug_bio"):
         tl.embed(adata, config=config, device="cpu")
-    assert "image" in caplog.text
+    assert f"Input: {N_OBS} images of 12 x 12 pixels, grey." in caplog.messages
