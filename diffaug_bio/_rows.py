@@ -104,7 +104,8 @@ def fit_rows(
         config = config.resolved("image")
         check_size(matrix)
         height, width, channels = shape = config.features.image_shape
-        logger.info("Input: %d images of %d x %d pixels, %d channels.", matrix.shape[0], *shape)
+        colors = "grey" if channels == 1 else "in color"
+        logger.info("Input: %d images of %d x %d pixels, %s.", matrix.shape[0], height, width, colors)
         pixels = as_pixels(matrix, shape)
         return fit_images(pixels, (height, width, channels), config.features, seed=seed), config
     if state == "sequence" or config.encoder.kind == "cnn":

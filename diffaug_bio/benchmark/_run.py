@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import glob
 import hashlib
@@ -72,7 +73,9 @@ class Cell:
         # The configuration in effect: of two methods that come to the same, one is run.
         config = method.configured(self.config)
         kind = "sequence" if config.encoder.kind == "cnn" else self.kind
-        parts["config"] = config.resolved(kind).to_dict()
+        with contextlib.suppress(InputError):  # of methods that take no encoder and no view, any will do
+            config = config.resolved(kind)
+        parts["config"] = config.to_dict()
         parts["method"] = [method.kind, method.representation]
         del parts["path"]
         return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
@@ -320,7 +323,6 @@ def _received(receiver: Any, process: BaseProcess) -> dict[str, Any]:
 
 def _run_cell(cell: Cell, sender: Connection) -> None:
     """Score one cell; runs in a process of its own."""
-    import contextlib
     import warnings
 
     import torch

@@ -38,7 +38,7 @@ def write_image_grid(path: str | PathLike[str], columns: Sequence[NDArray[np.uin
     Raises
     ------
     InputError
-        If the columns differ in shape, or there are none.
+        If the columns differ in shape, are no images, or there are none; or the name has another ending.
 
     Examples
     --------
@@ -47,10 +47,11 @@ def write_image_grid(path: str | PathLike[str], columns: Sequence[NDArray[np.uin
     """
     from PIL import Image
 
-    shapes = {column.shape for column in columns}
-    if len(shapes) != 1 or len(columns[0]) == 0:
-        msg = f"A grid needs columns of as many images of one shape; got {sorted(shapes) or 'none'}."
+    path = Path(path)
+    if path.suffix.lower() != ".png":
+        msg = f"{path} has another ending than .png, as which a picture is written. Choose that ending."
         raise InputError(msg)
+    _check_columns(columns)
     zoom = max(1, -(-_SHOWN_SIDE // min(columns[0].shape[1:3])))
     enlarged = [column.repeat(zoom, 1).repeat(zoom, 2) for column in columns]
     n_rows, height, width, channels = enlarged[0].shape
@@ -64,5 +65,20 @@ def write_image_grid(path: str | PathLike[str], columns: Sequence[NDArray[np.uin
             top = row * (height + _GAP)
             canvas[top : top + height, left : left + width] = image
         left += width + (_GAP if number else _WIDE_GAP)
-    with staged_file(Path(path)) as stage:
+    with staged_file(path) as stage:
         Image.fromarray(canvas[..., 0] if channels == 1 else canvas).save(stage, format="PNG")
+
+
+def _check_columns(columns: Sequence[NDArray[np.uint8]]) -> None:
+    """Refuse what is no grid of images."""
+    shapes = {column.shape for column in columns}
+    if len(shapes) != 1 or len(columns[0]) == 0:
+        msg = f"A grid needs columns of as many images of one shape; got {sorted(shapes) or 'none'}."
+        raise InputError(msg)
+    [shape] = shapes
+    if len(shape) != 4 or 0 in shape or shape[3] not in {1, 3}:
+        msg = f"Images have the shape `(n, height, width, channels)`, of 1 or 3 channels; got {shape}."
+        raise InputError(msg)
+    if others := sorted({str(column.dtype) for column in columns} - {"uint8"}):
+        msg = f"Pixels have to be bytes (uint8) from 0 to 255; got values of type {', '.join(others)}."
+        raise InputError(msg)

@@ -123,8 +123,10 @@ def _check_kind(model: DiffAug, output: Path, ending: str) -> None:
     remedy = {
         "letters": "Write .fa or .h5ad",
         "images": "Write .npz, .png or .h5ad",
-        "features": "Write an .h5ad file, or fit sequences with the encoder 'cnn'",
+        "features": "Write an .h5ad file",
     }[made]
+    if (made, held) == ("features", "letters"):
+        remedy += ", or fit sequences with the encoder 'cnn'"
     msg = f"The model generates {made}, not {held}, which {output.name} would hold. {remedy}."
     raise InputError(msg)
 
@@ -136,4 +138,4 @@ def _grid_columns(adata: AnnData, generated: AnnData) -> list[NDArray[np.uint8]]
     pixels = choose_matrix(adata, MatrixChoice(images=True))[0][:]
     shape = image_shape(adata)
     views = np.asarray(generated.X).reshape(-1, adata.n_obs, *shape)
-    return [np.asarray(pixels).reshape(-1, *shape), *views]
+    return [np.asarray(pixels, np.uint8).reshape(-1, *shape), *views]

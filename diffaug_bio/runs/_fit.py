@@ -129,8 +129,7 @@ def fit(
 
 def _score(adata: AnnData, model: DiffAug, labels: Labels, *, seed: int) -> dict[str, Any]:
     """Score the embedding, as many principal components, and those the networks saw."""
-    choice, length = MatrixChoice.from_dict(model.source_), model.n_features_in_
-    matrix, _ = choose_matrix(adata, choice, length=length)
+    matrix, _ = choose_matrix(adata, MatrixChoice.from_dict(model.source_), model=model)
     fitted = matrix if labels.split is None else matrix[labels.split != TEST]
     n_latent = model.config_.encoder.n_latent
     components = plain_components(model.features_, fitted, matrix, width=n_latent, seed=seed)

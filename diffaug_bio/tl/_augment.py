@@ -127,7 +127,7 @@ def _view(adata: AnnData, model: DiffAug, *, seed: int) -> AnnData:
     import anndata
 
     choice = MatrixChoice.from_dict(model.source_)
-    matrix, names = choose_matrix(adata, choice, length=model.n_features_in_)
+    matrix, names = choose_matrix(adata, choice, model=model)
     if isinstance(model.features_, FittedFeatures) and np.prod(matrix.shape) > _MAX_VALUES:
         msg = (
             f"{matrix.shape[0]} rows of {matrix.shape[1]} generated features do not fit into memory. "

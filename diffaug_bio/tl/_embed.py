@@ -184,7 +184,7 @@ def fit_model(
     model = DiffAug(config, random_state=random_state, device=device, precision=precision)
     model.fit(matrix, feature_names=names, callbacks=callbacks)
     if split is not None:
-        matrix, names = choose_matrix(adata, choice, length=model.n_features_in_)
+        matrix, names = choose_matrix(adata, choice, model=model)
     embedding = model.transform(matrix, feature_names=names)
     model.source_ = {**choice.to_dict(), SPLIT_ENTRY: split_key}
     write_embedding(adata, embedding, key_added=key_added, model=model, choice=choice)

@@ -140,7 +140,7 @@ def evaluate_generated(
     choice = choice or MatrixChoice.from_dict(model.source_)
     split_key = model.source_.get(SPLIT_ENTRY)
     split = choose_split(adata, split_key)
-    matrix, names = choose_matrix(rows_to_fit(adata, split), choice, length=model.n_features_in_)
+    matrix, names = choose_matrix(rows_to_fit(adata, split), choice, model=model)
     labels = None if label_key is None else choose_labels(adata, label_key, None, split_key=split_key)
     fitted = slice(None) if split is None else split != TEST
     return score_generated(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self, get_args
 
@@ -87,7 +86,7 @@ class MatrixChoice:
 
 
 def choose_matrix(
-    adata: AnnData, choice: MatrixChoice, *, length: int | None = None
+    adata: AnnData, choice: MatrixChoice, *, model: DiffAug | None = None
 ) -> tuple[Matrix, list[str] | None]:
     """Find the matrix that was asked for, and the names of its columns.
 
@@ -97,9 +96,9 @@ def choose_matrix(
         Rows are observations.
     choice
         Which matrix.
-    length
-        Tokens or pixels of a row, where they are asked for; without it those of the longest sequence, or
-        of the images as they are.
+    model
+        The fitted model that is to see the matrix: sequences get as many tokens as it knows, and images
+        have to be of the shape that it was fitted on. Without it, as many tokens as the longest has.
 
     Returns
     -------
@@ -109,15 +108,15 @@ def choose_matrix(
     Raises
     ------
     InputError
-        If what was asked for is not there.
+        If what was asked for is not there, or images are of another shape than the model's.
     """
     if adata.isbacked:
         msg = "This AnnData is backed by a file. Load it with `adata = adata.to_memory()` first."
         raise InputError(msg)
-    if choice.images:
-        return _images(adata, length), None
+    if choice.images or (choice == MatrixChoice() and model is not None and _are_images(adata, model)):
+        return _images(adata, None if model is None else model.config_.features.image_shape), None
     if choice.sequences:
-        tokens = _tokens(adata, length)
+        tokens = _tokens(adata, None if model is None else model.n_features_in_)
         return tokens, [f"position_{number}" for number in range(1, tokens.shape[1] + 1)]
     if choice.kmers is not None and not _counts_like(adata, choice.kmers):
         return choice.kmers.encode(_sequences(adata))
@@ -251,21 +250,37 @@ def _representation(adata: AnnData, use_rep: str) -> tuple[Matrix, list[str]]:
     return matrix, [f"{use_rep}_{number}" for number in range(1, matrix.shape[1] + 1)]
 
 
-def _images(adata: AnnData, n_pixels: int | None) -> Matrix:
-    """Find pixels in memory or on the disk; those of another size than a model's are refused."""
+def _images(adata: AnnData, expected: tuple[int, ...] | None) -> Matrix:
+    """Find pixels in memory or on the disk; those of another shape than a model's are refused."""
     shape = image_shape(adata)
-    if n_pixels is not None and n_pixels != math.prod(shape):
-        msg = (
-            f"The model was fitted on images of {n_pixels} values, and these are {shape[0]} x {shape[1]} "
-            f"pixels of {shape[2]} channels. Read them with the size of the training images (`image_size`)."
-        )
-        raise InputError(msg)
+    if expected is not None and shape != expected:
+        raise InputError(_misshapen(shape, expected))
     if adata.X is None and IMAGE_KEY in adata.obs:
         return open_images(adata)
     if adata.X is None:
         msg = f"These images have neither pixels in `.X` nor files in `.obs[{IMAGE_KEY!r}]`."
         raise InputError(msg)
     return as_matrix(adata.X)
+
+
+def _are_images(adata: AnnData, model: DiffAug) -> bool:
+    """Whether a model that was fitted on an array of images meets images that were read."""
+    return IMAGE_SHAPE_KEY in adata.uns and model.features_.state == "image"
+
+
+def _misshapen(shape: tuple[int, ...], expected: tuple[int, ...]) -> str:
+    """Say how images differ from those of the fit, and how they get to be like them."""
+    known, found = (
+        f"{height} x {width} pixels, {'grey' if channels == 1 else 'in color'}"
+        for height, width, channels in (expected, shape)
+    )
+    if shape[:2] == expected[:2]:
+        remedy = f"Convert them to {'grey' if expected[2] == 1 else 'RGB'}."
+    elif expected[0] == expected[1]:
+        remedy = f"Read image files with `image_size` {expected[0]}, or resize them."
+    else:  # `image_size` makes squares
+        remedy = "Resize them."
+    return f"The model was fitted on images of {known}, and these are of {found}. {remedy}"
 
 
 def _tokens(adata: AnnData, length: int | None) -> NDArray[np.uint8]:

@@ -70,7 +70,7 @@ def project(
     choice = MatrixChoice(layer=layer, use_rep=use_rep, use_raw=use_raw)
     if choice == MatrixChoice():
         choice = MatrixChoice.from_dict(model.source_)
-    matrix, names = choose_matrix(adata, choice, length=model.n_features_in_)
+    matrix, names = choose_matrix(adata, choice, model=model)
     embedding = model.transform(matrix, feature_names=names)
     write_embedding(adata, embedding, key_added=key_added, model=model, choice=choice)
     return adata if copy else None

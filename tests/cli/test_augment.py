@@ -191,7 +191,7 @@ def test_a_folder_is_no_file_to_write(place: Path, call: Callable[..., Result], 
 
 @pytest.mark.parametrize("output", ["more.csv", "more", "more.h5ad.gz", "more.fastq"])
 def test_an_unknown_ending_is_refused(place: Path, call: Callable[..., Result], output: str) -> None:
-    message = "has no ending that tells how to write it. Known are .h5ad, and .fa, .fasta, .fna, also with"
+    message = "has no ending that tells how to write it. Known are .h5ad; for sequences .fa, .fasta,"
     fails(call(*arguments_in(place, output)), message)
     assert {path.name for path in place.iterdir()} == {"seqs.fa", "run"}
 

@@ -15,7 +15,7 @@ from diffaug_bio import io
 from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -86,6 +86,18 @@ def write_cifar10(
     return files
 
 
+def write_cifar100(folder: Path, *, train: Sequence[int] = (0, 1, 2), test: Sequence[int] = (2, 0)) -> None:
+    """Write the three files of CIFAR-100, with images of these fine labels."""
+    folder.mkdir(exist_ok=True)
+    fine, coarse = [b"apple", b"bear", b"chair"], [b"food", b"animals"]
+    meta = {b"fine_label_names": fine, b"coarse_label_names": coarse}
+    (folder / "meta").write_bytes(as_python_2(meta))
+    for split, labels in (("train", train), ("test", test)):
+        coarse_labels = [number % 2 for number in labels]
+        batch = make_batch(len(labels), fine_labels=list(labels), coarse_labels=coarse_labels)
+        (folder / split).write_bytes(as_python_2(batch))
+
+
 def as_images(rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Images of rows that hold all of red, then green, then blue; one value at a time."""
     images = np.empty((len(rows), 32, 32, 3), np.uint8)
@@ -125,12 +137,7 @@ def test_arrays_stored_by_columns_are_the_same(tmp_path: Path) -> None:
 
 
 def test_cifar100_has_labels_of_both_kinds(tmp_path: Path) -> None:
-    fine, coarse = [b"apple", b"bear", b"chair"], [b"food", b"animals"]
-    meta = {b"fine_label_names": fine, b"coarse_label_names": coarse}
-    (tmp_path / "meta").write_bytes(as_python_2(meta))
-    for split, labels in (("train", [0, 1, 2]), ("test", [2, 0])):
-        batch = make_batch(len(labels), fine_labels=labels, coarse_labels=[n % 2 for n in labels])
-        (tmp_path / split).write_bytes(as_python_2(batch))
+    write_cifar100(tmp_path)
     adata = io.read(tmp_path)
     assert adata.shape == (5, 3072)
     assert list(adata.obs["label"]) == ["apple", "bear", "chair", "chair", "apple"]

@@ -129,11 +129,11 @@ def test_a_representation_is_embedded_as_it_is(
         ({"use_raw": True}, r"no `\.raw` in this AnnData; leave `use_raw` out"),
         (
             {"layer": "counts", "use_rep": "X_pca"},
-            r"at most one of `layer`, `use_rep`, `use_raw` and `sequences`",
+            r"at most one of `layer`, `use_rep`, `use_raw`, `sequences` and `images`",
         ),
         (
             {"layer": "counts", "use_raw": True},
-            r"at most one of `layer`, `use_rep`, `use_raw` and `sequences`",
+            r"at most one of `layer`, `use_rep`, `use_raw`, `sequences` and `images`",
         ),
     ],
     ids=["layer", "representation", "raw", "layer and representation", "layer and raw"],

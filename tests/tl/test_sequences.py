@@ -232,7 +232,9 @@ def test_letters_that_are_not_there_are_an_error(
 
 
 def test_letters_cannot_be_chosen_beside_another_matrix() -> None:
-    with pytest.raises(InputError, match=r"at most one of `layer`, `use_rep`, `use_raw` and `sequences`"):
+    with pytest.raises(
+        InputError, match=r"at most one of `layer`, `use_rep`, `use_raw`, `sequences` and `images`"
+    ):
         MatrixChoice(sequences=True, layer="counts")
 
 
