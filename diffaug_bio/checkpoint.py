@@ -128,7 +128,7 @@ def load_model(folder: Path) -> ModelRecord:
             )
             raise CheckpointError(msg)
         return ModelRecord(
-            config=DiffAugConfig.from_dict(description["config"], source=f"{folder}/config.json"),
+            config=DiffAugConfig.from_dict(_renamed(description["config"]), source=f"{folder}/config.json"),
             seed=description["seed"],
             source=description["source"],
             preprocessing=description["preprocessing"],
@@ -162,3 +162,12 @@ def rows_of(kind: type[_Row], columns: Mapping[str, Sequence[object]]) -> list[_
         name: [math.nan if value is None else value for value in values] for name, values in columns.items()
     }
     return [kind(**dict(zip(filled, row, strict=True))) for row in zip(*filled.values(), strict=True)]
+
+
+def _renamed(config: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Give settings of earlier versions the names that they have now."""
+    sections = {section: dict(values) for section, values in config.items()}
+    generator = sections.get("generator", {})
+    if "sequence_noising" in generator:
+        generator["partial_noising"] = generator.pop("sequence_noising")
+    return sections

@@ -145,7 +145,10 @@ class BenchmarkData:
         choice = choice or MatrixChoice(images=IMAGE_SHAPE_KEY in adata.uns)
         matrix, _ = choose_matrix(adata, choice)
         if isinstance(matrix, LazyMatrix):
-            msg = "A benchmark needs images in memory. Choose fewer, or read them smaller (`image_size`)."
+            msg = (
+                "A benchmark needs images in memory. Read them smaller with `diffaug_bio.io.read` "
+                "(`image_size`), and save them with `diffaug_bio.io.write_images`."
+            )
             raise InputError(msg)
         labels = choose_labels(adata, label_key, group_key, split_key=split_key)
         if batch_key is not None and batch_key not in adata.obs:

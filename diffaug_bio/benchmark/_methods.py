@@ -105,12 +105,10 @@ METHODS: dict[str, Method] = {
     "byol": Method(title="BYOL", group="peers", changes=_peer("byol")),
     "vicreg": Method(title="VICReg", group="peers", changes=_peer("vicreg")),
     "autoencoder": Method(title="autoencoder", group="peers", changes=_peer("reconstruction")),
-    "raw": Method(
-        title="raw features, standardised", group="baselines", kind="features", representation="raw"
-    ),
+    "raw": Method(title="raw features", group="baselines", kind="features", representation="raw"),
     "pca": Method(title="PCA of the same width", group="baselines", kind="features"),
     "front_end": Method(
-        title="PCA as given to the networks",
+        title="front end as given to the networks",
         group="baselines",
         kind="features",
         representation="front_end",
@@ -137,7 +135,7 @@ METHODS: dict[str, Method] = {
         title="hand-made views only", group="images", changes=_hand_made(generated_views="none")
     ),
     "hand_simclr": Method(
-        title="SimCLR as published",
+        title="SimCLR's own strength and temperature",
         group="images",
         changes={
             "train": {"generated_views": "none", "warmup_view": "hand", "view_strength": 1.0},

@@ -59,6 +59,12 @@ class FeatureConfig:
 
     def resolved(self, kind: DataKind) -> Self:
         """Decide what is left to the data; see :meth:`DiffAugConfig.resolved`."""
+        if kind == "image" and self.front_end == "none":
+            msg = (
+                "Images always have a front end, which the encoders 'convnet' and 'resnet18' leave aside. "
+                "Leave `front_end` out, or take the preset 'paper-images' for 'paper'."
+            )
+            raise InputError(msg)
         usual = {"expression": 50, "measured": 128, "sequence": 256, "image": 256}[kind]
         return replace(self, n_components=self.n_components or usual)
 
@@ -194,7 +200,8 @@ class LossConfig:
     """`"soft_contrastive"` weighs other rows by similarity, `"hard_contrastive"` by 0; `"info_nce"`
     compares the two views' rows, and `"nt_xent"` (SimCLR's) all rows of both views. For comparison, those
     of other peers: `"byol"`, `"vicreg"`, and `"reconstruction"`, which makes an autoencoder of the encoder
-    and uses no views. `"auto"` takes the first, for images `"nt_xent"` at temperature 0.2."""
+    and uses no views. `"auto"` takes the first, for images `"nt_xent"`, at temperature 0.2 unless another
+    is set."""
     degrees_y: float = 100.0
     """Degrees of freedom of the similarity of embeddings (soft targets only)."""
     degrees_z: float = 1.0
@@ -215,7 +222,9 @@ class LossConfig:
         usual: Literal["free", "sphere"] = "sphere" if kind == "image" else "free"
         config = replace(self, projection=usual if self.projection == "auto" else self.projection)
         if self.name == "auto" and kind == "image":
-            return replace(config, name="nt_xent", temperature=USUAL_IMAGE_TEMPERATURE)
+            usual_is_left = self.temperature == LossConfig().temperature
+            temperature = USUAL_IMAGE_TEMPERATURE if usual_is_left else self.temperature
+            return replace(config, name="nt_xent", temperature=temperature)
         return replace(config, name="soft_contrastive") if self.name == "auto" else config
 
 

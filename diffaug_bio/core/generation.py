@@ -214,12 +214,14 @@ def decode(state: TrainState, codes: Tensor, rows: Rows, *, generator: torch.Gen
     """
     if isinstance(state.codec, FeatureCodec):
         return codes
+    kept: Tensor | None = None
     with eval_mode(state.codec):
-        parts = [
-            state.codec.decode(codes[block], source=rows.take(block), generator=generator)
-            for block in blocks(rows)
-        ]
-    return torch.cat(parts)
+        for block in blocks(rows):
+            part = state.codec.decode(codes[block], source=rows.take(block), generator=generator)
+            if kept is None:  # filled in place: parts and their concatenation would take twice the memory
+                kept = torch.empty(rows.shape, dtype=part.dtype, device=part.device)
+            kept[block] = part
+    return codes if kept is None else kept
 
 
 def conditions_of(state: TrainState, rows: Rows, config: DiffAugConfig) -> Tensor:

@@ -24,14 +24,15 @@ LEAST_VARIANCE = (10 / 255) ** 2
 _GRID = 4  # parts of each side whose responses are pooled apart
 _THRESHOLD = 0.25
 _USUAL_SIDE = 32  # up to which a patch starts at every pixel
+_LEAST_SIDE_SKIPPED = 20  # of smaller images, too few patches would be left in a part
 _BLOCK_VALUES = 2**20  # responses at once on a CPU, which stay in its cache: several times faster than more
 
 
 class PatchFrontEnd(nn.Module):
     """Principal components of pooled responses to patches: fixed, from pixels to components.
 
-    While training it looks at a quarter of the patches, every second in each direction: their averages are
-    those of all but for some noise, at a quarter of the cost.
+    While training it looks at every second patch in each direction where there are at least 20 pixels a
+    side: averages over a quarter are those over all but for some noise, at a quarter of the cost.
 
     Parameters
     ----------
@@ -68,8 +69,9 @@ class PatchFrontEnd(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         """Map rows of pixels in [0, 1] to components; `(batch, n_values)` to `(batch, n_components)`."""
-        # Fixed features lose digits for nothing in bfloat16.
-        stride = min(PATCH_SIDE, patch_stride(self.shape) * (2 if self.training else 1))
+        # Fixed features lose digits for nothing in bfloat16. (CUDA may still take TF32 for convolutions.)
+        skips = self.training and min(self.shape.height, self.shape.width) >= _LEAST_SIDE_SKIPPED
+        stride = min(PATCH_SIDE, patch_stride(self.shape) * (2 if skips else 1))
         with torch.autocast(rows.device.type, enabled=False):
             pooled = pooled_responses(rows, self.shape, self.filters, self.offsets, stride=stride)
             return torch.addmm(self.bias, pooled, self.weight)

@@ -184,7 +184,8 @@ def _simple_view(fit: Fit, indices: Tensor, x: Tensor, generator: torch.Generato
         return of_image(x, fit.source.shape, strength=settings.view_strength, generator=generator)
     if settings.warmup_view == "neighbor_noise":
         first, second = (_random_neighbors(fit, indices, generator) for _ in range(2))
-        return views.neighbor_noise(x, first, second, strength=settings.view_strength)
+        moved = views.neighbor_noise(x, first, second, strength=settings.view_strength)
+        return moved.clamp(0, 1) if isinstance(fit.source, ImageInput) else moved
     return views.neighbor_mix(
         x,
         _random_neighbors(fit, indices, generator),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from diffaug_bio.features._images import FittedImages
+from diffaug_bio.features._images import FittedImages, pixel_sample
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,5 +36,9 @@ def plain_components(
     -------
     Shape: `(n_obs, width)`.
     """
-    plain = features.pixels if isinstance(features, FittedImages) else features
-    return plain.widened(fitted, width, seed=seed).project(matrix)[:, :width]
+    if not isinstance(features, FittedImages):
+        return features.widened(fitted, width, seed=seed).project(matrix)[:, :width]
+    pixels = features.pixels
+    if pixels.components.shape[1] < width:
+        pixels = pixels.widened(pixel_sample(fitted, seed=seed), width, seed=seed)
+    return pixels.project(matrix)[:, :width]

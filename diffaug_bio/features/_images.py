@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
+_FITTED_BYTES = 2**29  # of images that are looked at
 _FITTED_ROWS = 20_000  # more change the components by less than another sample would
 _FITTED_VALUES = 2**26  # pixels that their components are fitted to: 256 MB in float32
 _FITTED_LARGE = 4096  # images that those of more pixels than this are fitted to
+_LEAST_SPREAD = np.float32(1e-3)  # of the largest: what never varied in training must not be blown up
 _N_PATCHES = 50_000
 _N_PASSES = 10  # of clustering, after which centres hardly move
 _LEAST_SIDE = 8
@@ -115,23 +117,23 @@ def fit_images(
         )
         raise InputError(msg)
     n_components = config.resolved("image").n_components
-    sample = _sampled(pixels, _FITTED_ROWS, seed=seed)
-    if (sample == sample[:1]).all():
+    n_values = pixels.shape[1]
+    sample = _sampled(pixels, min(_FITTED_ROWS, max(2, _FITTED_BYTES // n_values)), seed=seed)
+    if (sample.min(0) == sample.max(0)).all():
         msg = "All images are alike, so there is nothing to learn. Give different images."
         raise InputError(msg)
     filters, offsets = fit_filters(sample.reshape(-1, *image_shape), n_filters=config.n_filters, seed=seed)
-    n_values = sample.shape[1]
-    n_fitted = min(_FITTED_VALUES // n_values, _FITTED_LARGE if n_values > _FITTED_LARGE else _FITTED_ROWS)
     pooled = pool_patches(sample, image_shape, filters, offsets)
-    of_pixels = _sampled(sample, n_fitted, seed=seed)
+    of_pixels = pixel_sample(sample, seed=seed)
     fitted_pixels = _components(of_pixels, 255.0, n_components, seed=seed)
+    spread = fitted_pixels.project(of_pixels).std(0)
     return FittedImages(
         image_shape=image_shape,
         filters=filters,
         offsets=offsets,
         pooled=_components(pooled, 1.0, n_components, seed=seed),
         pixels=fitted_pixels,
-        spread=np.maximum(fitted_pixels.project(of_pixels).std(0), np.float32(1e-6)),
+        spread=np.maximum(spread, _LEAST_SPREAD * spread.max()),
     )
 
 
@@ -195,6 +197,13 @@ def pool_patches(
         for _, block in row_blocks(pixels)
     ]
     return np.concatenate(parts)
+
+
+def pixel_sample(pixels: Matrix, *, seed: int) -> NDArray[np.uint8]:
+    """Take the images that components of pixels are fitted to; shape `(n_fitted, n_values)`."""
+    n_values = pixels.shape[1]
+    most = _FITTED_LARGE if n_values > _FITTED_LARGE else _FITTED_ROWS
+    return _sampled(pixels, min(most, max(2, _FITTED_VALUES // n_values)), seed=seed)
 
 
 def _sampled(pixels: Matrix, n_rows: int, *, seed: int) -> NDArray[np.uint8]:

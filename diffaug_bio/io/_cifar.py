@@ -240,7 +240,7 @@ def _pixels(array: object, path: Path) -> NDArray[np.uint8]:
     match array:
         case _Foreign(
             state=(_, (int(n_obs), int(n_values)), _Foreign(arguments=(kind, *_)), bool(by_columns), raw)
-        ) if n_values == SHAPE.n_pixels and kind in {b"u1", "u1"}:
+        ) if n_values == SHAPE.n_pixels and kind in (b"u1", "u1"):
             match raw:
                 case _Foreign(arguments=(str(letters), b"latin1" | "latin1")):  # as Python 3 writes bytes
                     raw = letters.encode("latin-1", "ignore")  # too short then, and refused

@@ -62,7 +62,8 @@ def evaluate(
     from diffaug_bio.tl import evaluate as score
     from diffaug_bio.tl import project
 
-    run_folder = Path(source.data) if Path(source.data).is_dir() else None
+    is_run = model_folder is None and Path(source.data).is_dir()
+    run_folder = Path(source.data) if is_run else None
     if run_folder is not None:
         source = _source_of_run(run_folder, source)
     adata, label_key = read_source(source)

@@ -133,7 +133,7 @@ def _score(adata: AnnData, model: DiffAug, labels: Labels, *, seed: int) -> dict
     fitted = matrix if labels.split is None else matrix[labels.split != TEST]
     n_latent = model.config_.encoder.n_latent
     components = plain_components(model.features_, fitted, matrix, width=n_latent, seed=seed)
-    seen = model.features_.project(matrix)[:, :n_latent]
+    seen = model.features_.project(matrix)
     scored = labels.scored
 
     def score(embedding: NDArray[np.float32]) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def augment(
     The generator makes codes under the condition of an observation's embedding. A model of letters turns
     them into sequences, in which what the code does not tell is taken from the source. A model of measured
     features, of counted words or of images turns the change of the code into a change of the features or
-    pixels; with a U-Net as its denoiser, a model of images makes all pixels anew.
+    pixels; with a U-Net as its denoiser, a model of images makes all pixels.
 
     Parameters
     ----------
@@ -142,11 +142,11 @@ def _view(adata: AnnData, model: DiffAug, *, seed: int) -> AnnData:
     obs.index = [f"{name}-generated-{seed}" for name in adata.obs_names]
     if isinstance(model.features_, FittedSequences):
         return _sequences(model.decode_rows(generated, matrix, random_state=seed), obs, adata)
-    if isinstance(model.features_, FittedImages) or names is None:  # only pixels have no names
+    if isinstance(model.features_, FittedImages):
         pixels = model.decode_rows(generated, matrix, random_state=seed)
         shape = np.array(image_shape(adata))
         return anndata.AnnData(X=pixels, obs=obs, var=adata.var, uns={IMAGE_SHAPE_KEY: shape})
-    values = _features(model, matrix, names, generated - codes)
+    values = _features(model, matrix, names or [], generated - codes)
     result = anndata.AnnData(X=values, obs=obs)
     result.var_names = names
     if (kmers := _word_encoding(adata, choice)) is not None:

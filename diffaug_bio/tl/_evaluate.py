@@ -9,9 +9,10 @@ from scipy import sparse
 
 from diffaug_bio import metrics
 from diffaug_bio._keys import OBSM_KEY, TEST
-from diffaug_bio._validation import check_seed, shorten
+from diffaug_bio._validation import LazyMatrix, check_seed, shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.features import FittedImages
+from diffaug_bio.metrics._sample import sample_rows
 from diffaug_bio.tl._labels import choose_labels
 from diffaug_bio.tl._matrix import SPLIT_ENTRY, MatrixChoice, choose_matrix
 from diffaug_bio.tl._split import choose_split, rows_to_fit
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from diffaug_bio._blocks import Matrix
     from diffaug_bio.estimator import DiffAug
+
+_MAX_LAZY_ROWS = 2000  # images on the disk that are scored
 
 
 def evaluate(
@@ -179,10 +182,16 @@ def score_generated(
     """
     from diffaug_bio.core.batches import split_rows
 
-    rows, generated = model.generate_rows(matrix, random_state=seed, feature_names=feature_names)
-    kept = np.arange(len(rows)) if scored is None else np.flatnonzero(scored)
+    n_rows = matrix.shape[0]
     fraction = model.config_.train.validation_fraction
-    held_out = split_rows(len(rows), fraction, seed=model.random_state)[1].numpy()
+    held_out = split_rows(n_rows, fraction, seed=model.random_state)[1].numpy()
+    kept = np.arange(n_rows) if scored is None else np.flatnonzero(scored)
+    if isinstance(matrix, LazyMatrix):  # or all would be read into memory
+        kept = kept[sample_rows(len(kept), _MAX_LAZY_ROWS, seed=seed)]
+        labels = None if labels is None else labels[kept]
+        held_out = np.flatnonzero(np.isin(kept, held_out))
+        matrix, kept = matrix[kept], np.arange(len(kept))
+    rows, generated = model.generate_rows(matrix, random_state=seed, feature_names=feature_names)
     sources = matrix[kept] if model.features_.state in {"sequence", "image"} else None
 
     scale = np.ones(1, np.float32)

@@ -139,7 +139,8 @@ def resolve_choice(adata: AnnData, choice: MatrixChoice, config: DiffAugConfig) 
     InputError
         If letters are asked for, but there are none.
     """
-    if choice == MatrixChoice() and IMAGE_SHAPE_KEY in adata.uns:
+    is_open = config.features.input_state in {"auto", "image"}
+    if choice == MatrixChoice() and IMAGE_SHAPE_KEY in adata.uns and is_open:
         return MatrixChoice(images=True)
     encoder, has_letters = config.encoder.kind, SEQUENCE_KEY in adata.obs
     if encoder == "cnn" and not choice.sequences and (choice != MatrixChoice() or not has_letters):
