@@ -69,7 +69,11 @@ def test_a_newer_format_asks_for_an_upgrade(folder: Path) -> None:
 
 def test_a_setting_that_had_another_name_is_read(folder: Path) -> None:
     config = json.loads((folder / "config.json").read_text())["config"]
-    del config["generator"]["partial_noising"], config["loss"]["projection"], config["features"]["image_shape"]
+    del (
+        config["generator"]["partial_noising"],
+        config["loss"]["projection"],
+        config["features"]["image_shape"],
+    )
     config["generator"]["sequence_noising"] = 0.7
     change_json(folder / "config.json", config=config)
     assert DiffAug.load(folder, device="cpu").config_.generator.partial_noising == 0.7
