@@ -14,7 +14,7 @@ _EPILOG = """\b
 Examples:
   diffaug-bio augment promoters.fa.gz --model run -o more.fa.gz --views 2
   diffaug-bio augment proteins.csv.gz --model run -o more.h5ad --seed 1
-  diffaug-bio augment photographs --model run -o grid.png --views 3
+  diffaug-bio augment photographs --model run -o grid.png --views 3 --image-size 64
 """
 
 

@@ -149,10 +149,8 @@ def _summary(result: dict[str, Any], output: str) -> str:
             row = scores[name]
             if name == "front_end" and row == scores["pca"]:
                 continue
-            seen = "Patches" if data["input_state"] == "image" else "PCA"
-            kind = {"embedding": "DiffAug", "pca": "PCA", "front_end": f"{seen} as given to the networks"}[
-                name
-            ]
+            given = "Patches alone" if data["input_state"] == "image" else "PCA as given to the networks"
+            kind = {"embedding": "DiffAug", "pca": "PCA", "front_end": given}[name]
             title = f"{kind}, {row['width']} wide"
             values = (row[key] for key in ("knn_accuracy", "kmeans_nmi", "kmeans_ari"))
             figures = "".join(f"{value:8.3f}" for value in values)

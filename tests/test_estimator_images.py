@@ -263,7 +263,9 @@ def test_views_and_encoders_of_other_rows_are_refused(
 
 
 def test_the_published_preset_of_features_is_not_for_images() -> None:
-    config = DiffAugConfig.preset("paper").updated({"encoder": {"kind": "mlp"}}, source="test")
+    with pytest.raises(InputError, match=r"always have a front end.*preset 'paper-images' for 'paper'"):
+        fitted_to(IMAGES, DiffAugConfig.preset("paper"))
+    config = DiffAugConfig().updated({"encoder": {"kind": "mlp"}}, source="test")
     with pytest.raises(InputError, match=r"encoder 'mlp' does not fit the rows"):
         fitted_to(IMAGES, config)
 

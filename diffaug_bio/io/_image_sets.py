@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_DARK = 64  # a brightest value below it is that of 14 bits or fewer
+
 _ROWS_TO_CHECK = 256
 
 
@@ -73,6 +75,13 @@ def read_image_files(
     _, obs = _leave_out(files, obs, bad, options, origin=origin)
     if bad:
         pixels = np.delete(pixels, list(bad), axis=0)
+    if n_deep and 0 < (brightest := int(pixels.max(initial=0))) < _DARK:
+        logger.warning(
+            "%s: the brightest value is %d of 255, since 16 bits are taken to be used whole. Scale the "
+            "images to bytes before, or little of what they show is left.",
+            origin,
+            brightest,
+        )
     return annotate(obs, shape, origin=origin, pixels=pixels)
 
 

@@ -119,7 +119,7 @@ def _read_file(path: Path, options: ImageOptions) -> AnnData:
         )
         raise InputError(msg)
     if name.endswith(IMAGE_ENDINGS):
-        msg = f"{path} is a single image. Name the folder of images that it lies in: {path.parent}."
+        msg = f"{path} is a single image. Name the folder of images that it lies in: {str(path.parent)!r}."
         raise InputError(msg)
     if _MEMBER.fullmatch(path.name):
         msg = f"{path} is one of several files. Name the folder that it lies in: {path.parent}."

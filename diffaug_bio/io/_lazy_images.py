@@ -88,7 +88,7 @@ class LazyImages:
         return self._decode(numbers)
 
 
-def open_images(adata: AnnData) -> LazyImages:
+def open_images(adata: AnnData, *, in_color: bool = False) -> LazyImages:
     """Open the images of an AnnData whose pixels were left on the disk.
 
     Parameters
@@ -96,6 +96,8 @@ def open_images(adata: AnnData) -> LazyImages:
     adata
         As :func:`diffaug_bio.io.read` gives it where pixels would take more than `max_bytes`; or rows
         of it.
+    in_color
+        Whether grey images get three channels.
 
     Raises
     ------
@@ -110,11 +112,12 @@ def open_images(adata: AnnData) -> LazyImages:
     if (decoder := str(settings["decoder"])) not in get_args(Decoder):
         msg = f"`adata` has images of an unknown kind {decoder!r}. Read them again with this version."
         raise InputError(msg)
+    shape = ImageShape(*(int(size) for size in adata.uns[IMAGE_SHAPE_KEY]))
     return LazyImages(
         adata.obs[IMAGE_KEY].astype(str).tolist(),
         Decoding(
             decoder="files" if decoder == "files" else "stl10",
-            image_shape=ImageShape(*(int(size) for size in adata.uns[IMAGE_SHAPE_KEY])),
+            image_shape=shape._replace(channels=3) if in_color else shape,
             image_size=int(settings["image_size"]) or None,
         ),
     )

@@ -78,7 +78,7 @@ def augment(
     elif ending == ".npz":
         io.write_images(output, generated)
     elif ending == ".png":
-        io.write_image_grid(output, _grid_columns(adata, generated))
+        io.write_image_grid(output, _grid_columns(adata, generated, model))
     else:
         with staged_file(output) as stage:
             write_h5ad(stage, generated)
@@ -131,11 +131,11 @@ def _check_kind(model: DiffAug, output: Path, ending: str) -> None:
     raise InputError(msg)
 
 
-def _grid_columns(adata: AnnData, generated: AnnData) -> list[NDArray[np.uint8]]:
+def _grid_columns(adata: AnnData, generated: AnnData, model: DiffAug) -> list[NDArray[np.uint8]]:
     """Originals, and beside them each view of all, as images."""
-    from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix, image_shape
+    from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix
 
-    pixels = choose_matrix(adata, MatrixChoice(images=True))[0][:]
-    shape = image_shape(adata)
+    pixels = choose_matrix(adata, MatrixChoice(images=True), model=model)[0][:]
+    shape = model.config_.features.image_shape
     views = np.asarray(generated.X).reshape(-1, adata.n_obs, *shape)
     return [np.asarray(pixels, np.uint8).reshape(-1, *shape), *views]

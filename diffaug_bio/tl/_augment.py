@@ -13,7 +13,7 @@ from diffaug_bio._validation import check_seed
 from diffaug_bio.errors import InputError
 from diffaug_bio.features import FittedFeatures, FittedImages, FittedSequences
 from diffaug_bio.pp import KmerEncoding, decode_tokens
-from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix, image_shape
+from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -144,8 +144,9 @@ def _view(adata: AnnData, model: DiffAug, *, seed: int) -> AnnData:
         return _sequences(model.decode_rows(generated, matrix, random_state=seed), obs, adata)
     if isinstance(model.features_, FittedImages):
         pixels = model.decode_rows(generated, matrix, random_state=seed)
-        shape = np.array(image_shape(adata))
-        return anndata.AnnData(X=pixels, obs=obs, var=adata.var, uns={IMAGE_SHAPE_KEY: shape})
+        shape = np.array(model.features_.image_shape)
+        var = adata.var if adata.n_vars == pixels.shape[1] else None  # grey ones become colored
+        return anndata.AnnData(X=pixels, obs=obs, var=var, uns={IMAGE_SHAPE_KEY: shape})
     values = _features(model, matrix, names or [], generated - codes)
     result = anndata.AnnData(X=values, obs=obs)
     result.var_names = names

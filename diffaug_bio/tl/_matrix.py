@@ -252,16 +252,22 @@ def _representation(adata: AnnData, use_rep: str) -> tuple[Matrix, list[str]]:
 
 
 def _images(adata: AnnData, expected: tuple[int, ...] | None) -> Matrix:
-    """Find pixels in memory or on the disk; those of another shape than a model's are refused."""
+    """Find pixels in memory or on the disk; those of another shape than a model's are refused.
+
+    But for grey images, which a model of colors gets as such.
+    """
     shape = image_shape(adata)
-    if expected is not None and shape != expected:
+    in_color = expected is not None and (*shape[:2], 3) == expected
+    if expected is not None and shape != expected and not in_color:
         raise InputError(_misshapen(shape, expected))
     if adata.X is None and IMAGE_KEY in adata.obs:
-        return open_images(adata)
+        return open_images(adata, in_color=in_color)
     if adata.X is None:
         msg = f"These images have neither pixels in `.X` nor files in `.obs[{IMAGE_KEY!r}]`."
         raise InputError(msg)
-    return as_matrix(adata.X)
+    pixels = as_matrix(adata.X)
+    # Whether a folder is read as grey depends on what else lies in it, which a model need not mind.
+    return pixels.repeat(3, axis=1) if in_color and shape[2] == 1 else pixels
 
 
 def _are_images(adata: AnnData, model: DiffAug) -> bool:

@@ -101,7 +101,7 @@ def test_the_installed_command_fits_embeds_and_generates(place: Path) -> None:
     printed = command("fit", "-o", place / "run", *options)
     assert printed.startswith(f"{N_OBS} rows embedded; see ")
     assert "DiffAug, 6 wide" in printed
-    assert "Patches as given to the networks" in printed
+    assert "Patches alone" in printed
     command("embed", "--model", place / "run", "-o", place / "new")
     # Rounding differs between batches of another size.
     pd.testing.assert_frame_equal(read_embedding(place / "new"), read_embedding(place / "run"), atol=1e-5)

@@ -373,3 +373,30 @@ def test_the_log_says_what_the_rows_are(
     with caplog.at_level(logging.INFO, logger="diffaug_bio"):
         tl.embed(adata, config=config, device="cpu")
     assert f"Input: {N_OBS} images of 12 x 12 pixels, grey." in caplog.messages
+
+
+@pytest.mark.parametrize("max_bytes", [2**31, 0], ids=["in memory", "on the disk"])
+def test_a_model_of_colors_takes_grey_images_as_such(
+    tmp_path: Path, config: DiffAugConfig, max_bytes: int
+) -> None:
+    # Whether a folder is read as grey depends on the other files in it.
+    grey = shifted_textures(N_OBS, (14, 12, 1)).repeat(3, axis=3)
+    grey[0, 0, 0] = (255, 0, 0)
+    model = tl.fit_model(save_folder(tmp_path / "all", grey), config=config, device="cpu")
+    colored, alone = save_folder(tmp_path / "colored", grey), tmp_path / "alone"
+    save_folder(alone, grey[1:, ..., :1])
+    adata = io.read(alone, max_bytes=max_bytes)
+    assert adata.uns["image_shape"].tolist() == [14, 12, 1]
+    for data in (colored, adata):
+        tl.project(data, model)
+    names = [f"{number:02}" for number in range(N_OBS)]
+    by_name = [
+        dict(zip([name[-6:-4] for name in data.obs["file"]], data.obsm["X_diffaug"], strict=True))
+        for data in (colored, adata)
+    ]
+    for number in range(1, N_OBS):
+        # `alone` starts a file later.
+        np.testing.assert_allclose(by_name[0][names[number]], by_name[1][names[number - 1]], atol=1e-5)
+    generated = tl.augment(adata, model)
+    assert generated.shape == (N_OBS - 1, 14 * 12 * 3)
+    assert generated.uns["image_shape"].tolist() == [14, 12, 3]
