@@ -100,7 +100,7 @@ def test_images_on_the_disk_are_refused_with_the_remedy(tmp_path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image[..., 0]).save(path)
     adata = io.read(tmp_path / "set", max_bytes=0)
-    with pytest.raises(InputError, match=r"needs images in memory\. Choose fewer, or .*`image_size`"):
+    with pytest.raises(InputError, match=r"needs images in memory\. Read them smaller .*`image_size`"):
         BenchmarkData.from_anndata(adata, name="images", label_key="label")
 
 
