@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from diffaug_bio import DiffAugConfig
 
-# Without what is not installed, preset `paper`, whose 1200 epochs are one more configuration only, and methods
-# of images, which test_images.py holds to the same.
+# Without what is not installed, preset `paper`, whose 1200 epochs are one more configuration only, and
+# methods of images, which test_images.py holds to the same.
 OURS = [
     name
     for name, method in METHODS.items()
