@@ -16,8 +16,9 @@ from diffaug_bio._validation import LazyMatrix, check_unique, shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.pp import detect_state, encode_tokens
 from diffaug_bio.pp._state import data_kind
+from diffaug_bio.tl._images import image_shape
 from diffaug_bio.tl._labels import choose_labels
-from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix, declared_state, image_shape
+from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix, declared_state
 from diffaug_bio.tl._split import AUTO, NO_SPLIT, resolve_split_key
 
 if TYPE_CHECKING:

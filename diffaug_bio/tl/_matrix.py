@@ -8,13 +8,13 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self, get_args
 
 from diffaug_bio import __version__
-from diffaug_bio._keys import IMAGE_KEY, IMAGE_SHAPE_KEY, QUALITY_KEY, SEQUENCE_KEY, uns_key
+from diffaug_bio._keys import IMAGE_SHAPE_KEY, QUALITY_KEY, SEQUENCE_KEY, uns_key
 from diffaug_bio._validation import as_matrix, shorten
 from diffaug_bio.config import FeatureView
 from diffaug_bio.errors import InputError
-from diffaug_bio.io import open_images
 from diffaug_bio.io._letters import check_letters
 from diffaug_bio.pp import KmerEncoding, encode_tokens
+from diffaug_bio.tl._images import are_images, image_matrix, image_shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -113,8 +113,8 @@ def choose_matrix(
     if adata.isbacked:
         msg = "This AnnData is backed by a file. Load it with `adata = adata.to_memory()` first."
         raise InputError(msg)
-    if choice.images or (choice == MatrixChoice() and model is not None and _are_images(adata, model)):
-        return _images(adata, None if model is None else model.config_.features.image_shape), None
+    if choice.images or (choice == MatrixChoice() and model is not None and are_images(adata, model)):
+        return image_matrix(adata, None if model is None else model.config_.features.image_shape), None
     if choice.sequences:
         tokens = _tokens(adata, None if model is None else model.n_features_in_)
         return tokens, [f"position_{number}" for number in range(1, tokens.shape[1] + 1)]
@@ -192,24 +192,6 @@ def declare(config: DiffAugConfig, adata: AnnData, choice: MatrixChoice) -> Diff
     return config.updated({"features": known}, source="the data")
 
 
-def image_shape(adata: AnnData) -> tuple[int, int, int]:
-    """Give height, width and channels of the images that rows are.
-
-    Raises
-    ------
-    InputError
-        If that is not known.
-    """
-    shape = [int(size) for size in adata.uns.get(IMAGE_SHAPE_KEY, [])]
-    if len(shape) != 3:
-        msg = (
-            f"Images need height, width and channels in `.uns[{IMAGE_SHAPE_KEY!r}]`, which holds "
-            f"{shape or 'nothing'}. Read them with `diffaug_bio.io.read`."
-        )
-        raise InputError(msg)
-    return shape[0], shape[1], shape[2]
-
-
 def declared_state(adata: AnnData, choice: MatrixChoice) -> DeclaredState:
     """Say what a matrix is where that is known without looking at its values."""
     if choice.images:
@@ -249,45 +231,6 @@ def _representation(adata: AnnData, use_rep: str) -> tuple[Matrix, list[str]]:
     matrix = adata.obsm[use_rep]
     matrix = as_matrix(matrix.to_numpy() if hasattr(matrix, "to_numpy") else matrix)
     return matrix, [f"{use_rep}_{number}" for number in range(1, matrix.shape[1] + 1)]
-
-
-def _images(adata: AnnData, expected: tuple[int, ...] | None) -> Matrix:
-    """Find pixels in memory or on the disk; those of another shape than a model's are refused.
-
-    But for grey images, which a model of colors gets as such.
-    """
-    shape = image_shape(adata)
-    in_color = expected is not None and (*shape[:2], 3) == expected
-    if expected is not None and shape != expected and not in_color:
-        raise InputError(_misshapen(shape, expected))
-    if adata.X is None and IMAGE_KEY in adata.obs:
-        return open_images(adata, in_color=in_color)
-    if adata.X is None:
-        msg = f"These images have neither pixels in `.X` nor files in `.obs[{IMAGE_KEY!r}]`."
-        raise InputError(msg)
-    pixels = as_matrix(adata.X)
-    # Whether a folder is read as grey depends on what else lies in it, which a model need not mind.
-    return pixels.repeat(3, axis=1) if in_color and shape[2] == 1 else pixels
-
-
-def _are_images(adata: AnnData, model: DiffAug) -> bool:
-    """Whether a model that was fitted on an array of images meets images that were read."""
-    return IMAGE_SHAPE_KEY in adata.uns and model.features_.state == "image"
-
-
-def _misshapen(shape: tuple[int, ...], expected: tuple[int, ...]) -> str:
-    """Say how images differ from those of the fit, and how they get to be like them."""
-    known, found = (
-        f"{height} x {width} pixels, {'grey' if channels == 1 else 'in color'}"
-        for height, width, channels in (expected, shape)
-    )
-    if shape[:2] == expected[:2]:
-        remedy = f"Convert them to {'grey' if expected[2] == 1 else 'RGB'}."
-    elif expected[0] == expected[1]:
-        remedy = f"Read image files with `image_size` {expected[0]}, or resize them."
-    else:  # `image_size` makes squares
-        remedy = "Resize them."
-    return f"The model was fitted on images of {known}, and these are of {found}. {remedy}"
 
 
 def _tokens(adata: AnnData, length: int | None) -> NDArray[np.uint8]:
