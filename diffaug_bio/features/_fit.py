@@ -88,6 +88,7 @@ def fit_features(
         std=std.astype(np.float32),
         center=np.zeros(len(selected), np.float32),
         components=np.zeros((len(selected), 0), np.float32),
+        expected=_expected(state, dispersion_moments),
     )
     n_components = config.resolved(data_kind(state)).n_components
     center, components = principal_axes(matrix, unfitted, n_components=n_components, seed=seed)
@@ -144,6 +145,15 @@ def _moments(
     variances[variances < 1e-10 * means**2] = 0.0
     unlogged_moments = (means[1], variances[1]) if state in EXPRESSION_STATES else None
     return means[0], variances[0], unlogged_moments
+
+
+def _expected(
+    state: InputState, unlogged: tuple[NDArray[np.float64], NDArray[np.float64]] | None
+) -> Floats:
+    """Mean of every feature at one library size, where rows are brought to one."""
+    if state != "counts" or unlogged is None:
+        return np.zeros(0, np.float32)
+    return unlogged[0].astype(np.float32)
 
 
 def _select(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -46,6 +46,9 @@ class FittedFeatures:
     """Mean of the standardised and cut-off values. Shape: `(n_selected,)`."""
     components: Floats
     """Principal axes over one common scale. Shape: `(n_selected, n_components)`."""
+    expected: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
+    """Of counts, the mean of every feature at one library size, not logged; empty for all else, and in
+    models of older versions. Shape: `(n_vars,)`."""
 
     @property
     def n_features(self) -> int:
@@ -107,10 +110,11 @@ class FittedFeatures:
 
     def standardised(self, block: Matrix, columns: NDArray[np.int64] | None) -> tuple[Matrix, Floats]:
         """Kept features, standardised and cut off, less an offset that keeps zeros zero."""
-        absent = np.zeros(len(self.selected), bool)
+        absent, target_sum = np.zeros(len(self.selected), bool), self.target_sum
         if columns is not None:
             block, absent = _take_columns(block, columns), columns[self.selected] < 0
-        kept = normalize(block, self.state, target_sum=self.target_sum)[:, self.selected]
+            target_sum *= self._expected_share(columns >= 0)
+        kept = normalize(block, self.state, target_sum=target_sum)[:, self.selected]
         if sparse.issparse(kept):
             offset = self._cut_off(-self.mean / self.std)
             where = kept.indices
@@ -120,6 +124,16 @@ class FittedFeatures:
         kept = np.where(np.isnan(kept), self.medians, kept)
         kept = self._cut_off((kept - self.mean) / self.std)
         return np.where(absent, self.center, kept), np.zeros_like(self.mean)
+
+    def _expected_share(self, present: NDArray[np.bool_]) -> float:
+        """Share of a library that the features which are there carry among the training rows.
+
+        Brought to the whole library size, what is left of a row of which features are missing would be
+        inflated: all its values would lie above those of the training rows.
+        """
+        if present.all() or not len(self.expected):
+            return 1.0
+        return float(self.expected[present].sum(dtype=np.float64) / self.expected.sum(dtype=np.float64))
 
     def _cut_off(self, values: Floats) -> Floats:
         """Cut standardised values off, so that no outlier rules the front end."""

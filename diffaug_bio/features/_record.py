@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Fitted: TypeAlias = FittedFeatures | FittedSequences | FittedImages
 
 _ARRAYS = ("selected", "medians", "mean", "std", "center", "components")
+_EXPECTED = "expected"  # which models of older versions, and those of other data than counts, do not have
 _PREFIX = "features."  # of the arrays' names in a model folder, beside those of networks
 _OF_IMAGES = ("filters", "offsets", "spread")
 _PIXELS = "pixels."
@@ -32,10 +33,13 @@ def to_record(features: Fitted) -> tuple[dict[str, Any], dict[str, NDArray[np.ge
         return kept, arrays
     if isinstance(features, FittedImages):
         return _images_to_record(features)
+    names = [*_ARRAYS, _EXPECTED] if len(features.expected) else list(_ARRAYS)
     plain = {
-        entry.name: getattr(features, entry.name) for entry in fields(features) if entry.name not in _ARRAYS
+        entry.name: getattr(features, entry.name)
+        for entry in fields(features)
+        if entry.name not in {*_ARRAYS, _EXPECTED}
     }
-    return plain, {f"{_PREFIX}{name}": getattr(features, name) for name in _ARRAYS}
+    return plain, {f"{_PREFIX}{name}": getattr(features, name) for name in names}
 
 
 def from_record(plain: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Fitted:
@@ -43,8 +47,8 @@ def from_record(plain: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) ->
 
     Raises
     ------
-    KeyError, TypeError
-        If something is missing, or unknown.
+    KeyError, TypeError, ValueError
+        If something is missing, unknown, or of another shape than it has to be.
     """
     if plain["state"] == FittedSequences.state:
         levels = tuple((k, n_bins) for k, n_bins in plain["levels"])
@@ -71,7 +75,13 @@ def _features_of(plain: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -
             f"the preprocessing within sequences or images is of features, not of state {plain['state']!r}"
         )
         raise TypeError(msg)
-    return FittedFeatures(**{**plain, **{name: arrays[f"{_PREFIX}{name}"] for name in _ARRAYS}})
+    held = {name: arrays[f"{_PREFIX}{name}"] for name in _ARRAYS}
+    if (expected := arrays.get(f"{_PREFIX}{_EXPECTED}")) is not None:
+        if expected.shape != (plain["n_vars"],):
+            msg = f"{_EXPECTED!r} has the shape {expected.shape}, and there are {plain['n_vars']} features"
+            raise ValueError(msg)
+        held[_EXPECTED] = expected
+    return FittedFeatures(**{**plain, **held})
 
 
 def _images_to_record(images: FittedImages) -> tuple[dict[str, Any], dict[str, NDArray[np.generic]]]:
