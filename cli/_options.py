@@ -18,8 +18,8 @@ _MAX_DEFAULT_THREADS = 8  # these networks are small: more threads wait more tha
 
 
 def data_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Which data and which matrix of it."""
-    function = reading_options(function)
+    """Which data, which matrix of it, and what names its columns."""
+    function = var_key_option(reading_options(function))
     for option in reversed(
         [
             click.argument("data"),
@@ -30,6 +30,13 @@ def data_options(function: Callable[..., Any]) -> Callable[..., Any]:
     ):
         function = option(function)
     return function
+
+
+def var_key_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """By which names features are known."""
+    return click.option(
+        "--var-key", help="Column of .var that names the features, in place of .var_names."
+    )(function)
 
 
 def reading_options(function: Callable[..., Any]) -> Callable[..., Any]:

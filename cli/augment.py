@@ -8,7 +8,7 @@ from typing import Literal
 
 import click
 
-from ._options import machine_options, reading_options, set_threads, start_log
+from ._options import machine_options, reading_options, set_threads, start_log, var_key_option
 
 _EPILOG = """\b
 Examples:
@@ -36,6 +36,7 @@ Examples:
 @click.option(
     "--seed", type=click.IntRange(min=0, max=2**32 - 1), default=0, show_default=True, help="Seed."
 )
+@var_key_option
 @reading_options
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
 @machine_options
@@ -46,6 +47,7 @@ def command(
     output: str,
     views: int,
     seed: int,
+    var_key: str | None,
     transpose: bool,
     modality: Literal["auto", "h5ad", "table", "dna", "image"],
     reference: str | None,
@@ -79,6 +81,7 @@ def command(
         Path(model),
         Path(output),
         n_views=views,
+        var_key=var_key,
         random_state=seed,
         device=device,
         force=force,

@@ -30,6 +30,7 @@ def command(
     layer: str | None,
     use_rep: str | None,
     use_raw: bool,
+    var_key: str | None,
     transpose: bool,
     modality: Literal["auto", "h5ad", "table", "dna", "image"],
     reference: str | None,
@@ -61,7 +62,7 @@ def command(
         ),
         Path(model),
         Path(output),
-        choice=MatrixChoice(layer=layer, use_rep=use_rep, use_raw=use_raw),
+        choice=MatrixChoice(layer=layer, use_rep=use_rep, use_raw=use_raw, var_key=var_key),
         device=device,
         force=force,
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ._options import machine_options, set_threads, split_option, start_log
+from ._options import machine_options, set_threads, split_option, start_log, var_key_option
 
 _EPILOG = """\b
 Examples:
@@ -30,6 +30,7 @@ Examples:
     "--use-rep", multiple=True, default=("X_diffaug",), show_default=True, help="Entry of .obsm; repeat it."
 )
 @click.option("--model", type=click.Path(), help="Embed DATA with this model first.")
+@var_key_option
 @click.option("--reference", type=click.Path(), help="FASTA file that intervals are cut from.")
 @click.option(
     "--seed", type=click.IntRange(min=0, max=2**32 - 1), default=0, show_default=True, help="Of the folds."
@@ -43,6 +44,7 @@ def command(
     split_key: str,
     use_rep: tuple[str, ...],
     model: str | None,
+    var_key: str | None,
     reference: str | None,
     seed: int,
     device: str,
@@ -69,6 +71,7 @@ def command(
         ),
         use_rep=use_rep,
         model_folder=None if model is None else Path(model),
+        var_key=var_key,
         random_state=seed,
         device=device,
     )

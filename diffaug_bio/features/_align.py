@@ -3,21 +3,46 @@
 from __future__ import annotations
 
 import logging
+import re
+from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from diffaug_bio._validation import shorten
+from diffaug_bio._validation import check_unique, shorten
 from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
 logger = logging.getLogger(__name__)
 
-_MIN_SHARE, _GOOD_SHARE = 0.2, 0.8  # of the training features that new data have to hold
+MIN_SHARE, GOOD_SHARE = 0.2, 0.8  # of the training features that new data have to hold
+
+# Genes, transcripts and proteins of any species: ENSG00000141510.18, ENSMUSG00000059552.14. A dot in a
+# symbol such as RP11-34P13.7 is part of the name.
+_VERSIONED = re.compile(r"(ENS[A-Z]*[GTP]\d+)\.\d+")
+_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NameMatch:
+    """Where each training feature stands in new data, and how it was found."""
+
+    columns: NDArray[np.int64]
+    """Column numbers, -1 where a feature is missing. Shape: `(n_training,)`."""
+    n_versions: int
+    """Features that are the same but for the version of an Ensembl id."""
+    recased: list[tuple[str, str]]
+    """Names in the data and the training names that they differ from by case alone."""
+
+    @property
+    def share(self) -> float:
+        """Share of the training features that are there."""
+        return float((self.columns >= 0).mean())
 
 
 def match_columns(
@@ -57,14 +82,12 @@ def match_columns(
 
 
 def align_features(names: Sequence[str], training_names: Sequence[str]) -> NDArray[np.int64]:
-    """Find each training feature among the features of new data.
+    """Find each training feature among the features of new data, and say in the log how many there are.
 
     Parameters
     ----------
-    names
-        Features of the new data.
-    training_names
-        Features of the fit.
+    names, training_names
+        As for :func:`match_names`.
 
     Returns
     -------
@@ -73,21 +96,102 @@ def align_features(names: Sequence[str], training_names: Sequence[str]) -> NDArr
     Raises
     ------
     InputError
-        If fewer than a fifth of the training features are there.
+        If a name is repeated, or fewer than a fifth of the training features are there.
     """
-    position = {name: column for column, name in enumerate(names)}
-    columns = np.array([position.get(name, -1) for name in training_names], dtype=np.int64)
-    share = float((columns >= 0).mean())
-    missing = [name for name, column in zip(training_names, columns, strict=True) if column < 0]
-    if share < _MIN_SHARE:
-        msg = (
-            f"Only {share:.0%} of the model's {len(columns)} features are in the data, which is too few "
-            f"to embed it. The model knows {shorten(training_names[:3])}, the data hold "
-            f"{shorten(names[:3])}: do the kinds of names agree?"
-        )
-        raise InputError(msg)
-    level = logging.INFO if share >= _GOOD_SHARE else logging.WARNING
-    logger.log(level, "%.1f %% of the model's %d features are in the data.", 100 * share, len(columns))
+    match = match_names(names, training_names)
+    if match.share < MIN_SHARE:
+        raise InputError(describe_too_few(match, names, training_names))
+    level = logging.INFO if match.share >= GOOD_SHARE else logging.WARNING
+    logger.log(
+        level, "%.1f %% of the model's %d features are in the data.", 100 * match.share, len(match.columns)
+    )
+    missing = [name for name, column in zip(training_names, match.columns, strict=True) if column < 0]
     if missing:
         logger.log(level, "Missing ones count as the training mean: %s.", shorten(missing))
-    return columns
+    if match.n_versions:
+        logger.info("%d features were matched without the versions of their ids.", match.n_versions)
+    if match.recased:
+        examples = ", ".join(f"{name} -> {known}" for name, known in match.recased[:_SHOWN])
+        more = len(match.recased) - _SHOWN
+        logger.warning(
+            "%d features were matched although their case differs: %s%s. If these data are of another "
+            "species than the model's, equal letters do not make a gene the same.",
+            len(match.recased),
+            examples,
+            f" and {more} more" if more > 0 else "",
+        )
+    return match.columns
+
+
+def match_names(names: Sequence[str], training_names: Sequence[str]) -> NameMatch:
+    """Find each training feature among the features of new data.
+
+    First by its very name, then without the versions of Ensembl ids (`ENSG00000141510.18`), last without
+    regard to case. A column stands for one feature at most, and where several names become the same in a
+    step, that step matches none of them.
+
+    Parameters
+    ----------
+    names
+        Features of the new data.
+    training_names
+        Features of the fit.
+
+    Raises
+    ------
+    InputError
+        If a name is repeated.
+    """
+    remedy = "Make them unique, for example with `adata.var_names_make_unique()`."
+    check_unique(names, what="feature names of the data", remedy=remedy)
+    position = {name: column for column, name in enumerate(names)}
+    columns = np.array([position.get(name, -1) for name in training_names], dtype=np.int64)
+    n_versions = len(_match_further(columns, names, training_names, key=_without_version))
+    recased = _match_further(columns, names, training_names, key=_without_case)
+    pairs = [(names[columns[feature]], training_names[feature]) for feature in recased]
+    return NameMatch(columns=columns, n_versions=n_versions, recased=pairs)
+
+
+def describe_too_few(match: NameMatch, names: Sequence[str], training_names: Sequence[str]) -> str:
+    """Say that too few training features are there, and show names of both kinds."""
+    return (
+        f"Only {match.share:.0%} of the model's {len(match.columns)} features are in the data, which is "
+        f"too few to embed it. The model knows {shorten(training_names[:3])}, the data hold "
+        f"{shorten(names[:3])}: do the kinds of names agree?"
+    )
+
+
+def _match_further(
+    columns: NDArray[np.int64],
+    names: Sequence[str],
+    training_names: Sequence[str],
+    *,
+    key: Callable[[str], str],
+) -> list[int]:
+    """Fill in columns of features whose names have one key, and return the numbers of these features."""
+    missing = np.flatnonzero(columns < 0)
+    if not len(missing):
+        return []
+    keys, training_keys = [key(name) for name in names], [key(name) for name in training_names]
+    # Of all names, those that are matched too: a name that could also be theirs is ambiguous.
+    n_names, n_training = Counter(keys), Counter(training_keys)
+    taken = set(columns[columns >= 0].tolist())
+    position = {
+        name: column for column, name in enumerate(keys) if n_names[name] == 1 and column not in taken
+    }
+    found = []
+    for feature in missing.tolist():
+        name = training_keys[feature]
+        if n_training[name] == 1 and name in position:
+            columns[feature] = position[name]
+            found.append(feature)
+    return found
+
+
+def _without_version(name: str) -> str:
+    versioned = _VERSIONED.fullmatch(name)
+    return name if versioned is None else versioned[1]
+
+
+def _without_case(name: str) -> str:
+    return _without_version(name).lower()

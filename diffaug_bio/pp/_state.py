@@ -19,6 +19,16 @@ if TYPE_CHECKING:
 InputState = Literal[
     "counts", "normalized", "lognormalized", "scaled", "continuous", "representation", "sequence", "image"
 ]
+STATE_NAMES: dict[InputState, str] = {
+    "counts": "counts",
+    "normalized": "normalised values that are not logged",
+    "lognormalized": "log-normalised values",
+    "scaled": "scaled values",
+    "continuous": "measured values",
+    "representation": "a representation",
+    "sequence": "letters of sequences",
+    "image": "images",
+}
 EXPRESSION_STATES: tuple[InputState, ...] = ("counts", "normalized", "lognormalized")
 """States whose zeros mean "not seen": rows stay sparse, missing values make no sense."""
 
@@ -134,13 +144,27 @@ def check_like_training(
         As :func:`check_declared`.
     """
     check_declared(state, summary)
-    if is_expression(state) and detected and (found := state_of(matrix, summary)) != state:
+    if not is_expression(state) or not detected:
+        return
+    found = state_of(matrix, summary)
+    if found != state and not is_undecided(found, state, summary):
         logger.warning(
-            "Warning: the data look like %s values, but the model was fitted on %s ones. "
-            "The embedding is meaningless unless they are of the same kind.",
-            found,
-            state,
+            "Warning: the data look like %s, but the model was fitted on %s. The embedding is meaningless "
+            "unless both are of one kind: pass the matrix of %s, in an AnnData often a layer or `.raw`.",
+            STATE_NAMES[found],
+            STATE_NAMES[state],
+            STATE_NAMES[state],
         )
+
+
+def is_undecided(found: InputState, state: InputState, summary: MatrixSummary) -> bool:
+    """Whether values look otherwise only since too few of them tell: they may be of a state all the same.
+
+    Nothing but 0 and 1 in a few rows may be counts; a few scaled rows have other means and deviations.
+    """
+    if found != "continuous":
+        return False
+    return summary.n_negative > 0 if state == "scaled" else summary.is_integer
 
 
 def _is_scaled(matrix: Matrix) -> bool:

@@ -29,6 +29,7 @@ def augment(
     output: Path,
     *,
     n_views: int = 1,
+    var_key: str | None = None,
     random_state: int = 0,
     device: str = "auto",
     force: bool = False,
@@ -46,7 +47,7 @@ def augment(
         picture of ten of them, evenly spaced over the rows, beside what is generated from each.
     n_views
         Observations to make of each.
-    random_state, device
+    var_key, random_state, device
         As for :func:`diffaug_bio.tl.augment`.
     force
         Whether a file that is there may be replaced.
@@ -72,7 +73,7 @@ def augment(
     adata = read_for_model(source, model)
     if ending == ".png":
         adata = adata[np.unique(np.linspace(0, adata.n_obs - 1, _GRID_ROWS).astype(np.intp))].copy()
-    generated = tl.augment(adata, model, n_views=n_views, random_state=random_state)
+    generated = tl.augment(adata, model, n_views=n_views, var_key=var_key, random_state=random_state)
     if ending in _FASTA:
         io.write_fasta(output, generated)
     elif ending == ".npz":

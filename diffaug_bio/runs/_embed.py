@@ -54,18 +54,15 @@ def embed(
         If the data do not fit the model, or the output folder cannot be used.
     """
     from diffaug_bio.estimator import DiffAug
-    from diffaug_bio.tl import project
+    from diffaug_bio.tl._project import project_choice
 
-    choice = choice or MatrixChoice()
     clock = Clock()
     with staged_folder(output, overwrite=force, known=RUN_FILES) as stage:
         model = DiffAug.load(model_folder, device=device)
         adata = read_for_model(source, model)
         digest = fingerprint(source)
         clock.lap("read")
-        if choice == MatrixChoice():
-            choice = MatrixChoice.from_dict(model.source_)
-        project(adata, model, layer=choice.layer, use_rep=choice.use_rep, use_raw=choice.use_raw)
+        choice = project_choice(adata, model, choice or MatrixChoice())
         clock.lap("embed")
         write_embedded(stage, adata)
         clock.lap("write")

@@ -28,6 +28,7 @@ def evaluate(
     *,
     use_rep: Sequence[str] = (OBSM_KEY,),
     model_folder: Path | None = None,
+    var_key: str | None = None,
     random_state: int = 0,
     device: str = "auto",
 ) -> dict[str, Any]:
@@ -42,6 +43,8 @@ def evaluate(
         Names in `.obsm`.
     model_folder
         A model to embed the data with first, as `X_diffaug`.
+    var_key
+        As for :func:`diffaug_bio.tl.project`, for that model.
     random_state
         Seed of folds, clusters and generated rows.
     device
@@ -62,6 +65,12 @@ def evaluate(
     from diffaug_bio.tl import evaluate as score
     from diffaug_bio.tl import project
 
+    if var_key is not None and model_folder is None:
+        msg = (
+            f"`var_key` {var_key!r} says by which names a model knows the features, and embeddings that "
+            "are there already are scored without one. Give a model (`--model`), or leave it out."
+        )
+        raise InputError(msg)
     is_run = model_folder is None and Path(source.data).is_dir()
     run_folder = Path(source.data) if is_run else None
     if run_folder is not None:
@@ -76,7 +85,7 @@ def evaluate(
     split_key = resolve_split_key(adata, source.split_key, group_key=source.group_key)
     source = dataclasses.replace(source, label_key=label_key, split_key=split_key)
     if model_folder is not None:
-        project(adata, model_folder, device=device)
+        project(adata, model_folder, var_key=var_key, device=device)
     logger.info("Scoring %s against %r.", ", ".join(use_rep), label_key)
     table = score(
         adata,

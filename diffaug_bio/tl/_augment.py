@@ -12,8 +12,9 @@ from diffaug_bio._keys import IMAGE_KEY, IMAGE_SHAPE_KEY, SEQUENCE_KEY
 from diffaug_bio._validation import check_seed
 from diffaug_bio.errors import InputError
 from diffaug_bio.features import FittedFeatures, FittedImages, FittedSequences
+from diffaug_bio.features._align import match_names
 from diffaug_bio.pp import KmerEncoding, decode_tokens
-from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix
+from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix, later_choice
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -36,6 +37,7 @@ def augment(
     model: DiffAug | str | PathLike[str],
     *,
     n_views: int = 1,
+    var_key: str | None = None,
     random_state: int = 0,
     device: str = "auto",
 ) -> AnnData:
@@ -54,6 +56,8 @@ def augment(
         A fitted model with a generator, or the folder of one.
     n_views
         Observations to make of each.
+    var_key
+        As for :func:`diffaug_bio.tl.project`.
     random_state
         Seed of the noise of the first view, one more of each further one.
     device
@@ -92,7 +96,8 @@ def augment(
     if not isinstance(model, DiffAug):
         model = DiffAug.load(Path(model), device=device)
     _check_invertible(model)
-    views = [_view(adata, model, seed=(random_state + view) % 2**32) for view in range(n_views)]
+    choice = later_choice(adata, MatrixChoice(var_key=var_key), model)
+    views = [_view(adata, model, choice, seed=(random_state + view) % 2**32) for view in range(n_views)]
     if len(views) == 1:
         return views[0]
     import anndata
@@ -122,11 +127,10 @@ def _check_invertible(model: DiffAug) -> None:
         raise InputError(msg)
 
 
-def _view(adata: AnnData, model: DiffAug, *, seed: int) -> AnnData:
+def _view(adata: AnnData, model: DiffAug, choice: MatrixChoice, *, seed: int) -> AnnData:
     """Make one observation of each."""
     import anndata
 
-    choice = MatrixChoice.from_dict(model.source_)
     matrix, names = choose_matrix(adata, choice, model=model)
     if isinstance(model.features_, FittedFeatures) and np.prod(matrix.shape) > _MAX_VALUES:
         msg = (
@@ -158,7 +162,7 @@ def _view(adata: AnnData, model: DiffAug, *, seed: int) -> AnnData:
 
 def _word_encoding(adata: AnnData, choice: MatrixChoice) -> KmerEncoding | None:
     """How the features count words, if they do; models of older versions leave it to the data."""
-    if choice.kmers is not None or choice != MatrixChoice() or "kmers" not in adata.uns:
+    if choice.kmers is not None or not choice.is_open or "kmers" not in adata.uns:
         return choice.kmers
     return KmerEncoding.from_dict(adata.uns["kmers"], source="`.uns`")
 
@@ -181,9 +185,8 @@ def _features(model: DiffAug, matrix: Matrix, names: list[str], change: Floats) 
     features = cast("FittedFeatures", model.features_)
     dense = np.array(matrix.toarray() if sparse.issparse(matrix) else matrix, np.float32)
     # The data may hold the features in another order than the model, or lack some.
-    place = {name: column for column, name in enumerate(names)}
-    known = getattr(model, "feature_names_in_", names)
-    columns = np.array([place.get(known[number], -1) for number in features.selected])
+    known = [str(name) for name in getattr(model, "feature_names_in_", names)]
+    columns = match_names(names, known).columns[features.selected]
     held = columns >= 0
     kept = dense[:, columns[held]]
     kept = np.where(np.isnan(kept), features.medians[held], kept)

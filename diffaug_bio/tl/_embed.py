@@ -44,6 +44,7 @@ def embed(
     layer: str | None = None,
     use_rep: str | None = None,
     use_raw: bool = False,
+    var_key: str | None = None,
     split_key: str | None = None,
     random_state: int = 0,
     device: str = "auto",
@@ -81,6 +82,9 @@ def embed(
         Embed this entry of `.obsm`, taken as it is.
     use_raw
         Embed `.raw.X`.
+    var_key
+        Column of `.var` (with `use_raw`, of `.raw.var`) that names the features in place of `.var_names`:
+        features of later data are matched by these names.
     split_key
         Column of `.obs` with "train" and "test", the split that the data come with: nothing is fitted on
         test rows, and all rows are embedded. :func:`diffaug_bio.tl.evaluate` scores by it.
@@ -109,7 +113,7 @@ def embed(
     Raises
     ------
     InputError
-        If layer, representation, split, configuration or data cannot be used.
+        If layer, representation, names, split, configuration or data cannot be used.
 
     References
     ----------
@@ -128,7 +132,7 @@ def embed(
     fit_model(
         adata,
         config=resolve_config(preset, config, n_latent=n_latent, encoder=encoder, warmup_view=warmup_view),
-        choice=MatrixChoice(layer=layer, use_rep=use_rep, use_raw=use_raw),
+        choice=MatrixChoice(layer=layer, use_rep=use_rep, use_raw=use_raw, var_key=var_key),
         split_key=split_key,
         random_state=random_state,
         device=device,

@@ -14,7 +14,7 @@ from diffaug_bio.errors import InputError
 from diffaug_bio.features import FittedImages
 from diffaug_bio.metrics._sample import sample_rows
 from diffaug_bio.tl._labels import choose_labels
-from diffaug_bio.tl._matrix import SPLIT_ENTRY, MatrixChoice, choose_matrix
+from diffaug_bio.tl._matrix import SPLIT_ENTRY, MatrixChoice, choose_matrix, later_choice
 from diffaug_bio.tl._split import choose_split, rows_to_fit
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def evaluate_generated(
     InputError
         If the model has no generator, its split is not there, or labels cannot be scored.
     """
-    choice = choice or MatrixChoice.from_dict(model.source_)
+    choice = later_choice(adata, choice or MatrixChoice(), model)
     split_key = model.source_.get(SPLIT_ENTRY)
     split = choose_split(adata, split_key)
     matrix, names = choose_matrix(rows_to_fit(adata, split), choice, model=model)

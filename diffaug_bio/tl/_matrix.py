@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Self, get_args
 
 from diffaug_bio import __version__
@@ -15,11 +15,14 @@ from diffaug_bio.errors import InputError
 from diffaug_bio.io._letters import check_letters
 from diffaug_bio.pp import KmerEncoding, encode_tokens
 from diffaug_bio.tl._images import are_images, image_matrix, image_shape
+from diffaug_bio.tl._names import check_known, feature_names
+from diffaug_bio.tl._states import stands_in, suggest_matrix
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     import numpy as np
+    import pandas as pd
     from anndata import AnnData
     from numpy.typing import NDArray
 
@@ -52,6 +55,8 @@ class MatrixChoice:
     """How `.X` counts words of sequences; where it does not, they are counted anew."""
     images: bool = False
     """Whether rows are images: the pixels in `.X`, or the files that `.obs["image"]` names."""
+    var_key: str | None = None
+    """Column of `.var`, or with `use_raw` of `.raw.var`, that names the features in place of the index."""
 
     def __post_init__(self) -> None:
         given = [
@@ -67,6 +72,19 @@ class MatrixChoice:
                 "another matrix."
             )
             raise InputError(msg)
+        is_named = self.use_rep is None and self.kmers is None and not self.sequences and not self.images
+        if self.var_key is not None and not is_named:
+            msg = (
+                f"`var_key` {self.var_key!r} names the columns of `.X`, of a layer or of `.raw`. Entries "
+                "of `.obsm`, words and letters of sequences, and images have no names in `.var`: "
+                "leave it out."
+            )
+            raise InputError(msg)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether no matrix is asked for, whatever names its columns."""
+        return replace(self, var_key=None) == MatrixChoice()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, as a model folder and `run.json` hold them."""
@@ -113,7 +131,9 @@ def choose_matrix(
     if adata.isbacked:
         msg = "This AnnData is backed by a file. Load it with `adata = adata.to_memory()` first."
         raise InputError(msg)
-    if choice.images or (choice == MatrixChoice() and model is not None and are_images(adata, model)):
+    if choice.is_open and model is not None and are_images(adata, model):
+        choice = replace(choice, images=True)
+    if choice.images:
         return image_matrix(adata, None if model is None else model.config_.features.image_shape), None
     if choice.sequences:
         tokens = _tokens(adata, None if model is None else model.n_features_in_)
@@ -122,7 +142,42 @@ def choose_matrix(
         return choice.kmers.encode(_sequences(adata))
     if choice.use_rep is not None:
         return _representation(adata, choice.use_rep)
-    return _variables(adata, choice)
+    matrix, var = _variables(adata, choice)
+    if model is not None and model.config_.features.input_state == "auto":
+        suggest_matrix(adata, matrix, model.features_.state)
+    names = feature_names(var, choice.var_key)
+    known = None if model is None else getattr(model, "feature_names_in_", None)
+    if known is not None:
+        check_known(names, [str(name) for name in known], var=var, var_key=choice.var_key)
+    return matrix, names
+
+
+def later_choice(adata: AnnData, choice: MatrixChoice, model: DiffAug) -> MatrixChoice:
+    """Complete what is asked for by what a model was fitted on.
+
+    Parameters
+    ----------
+    adata
+        Rows are observations.
+    choice
+        What is asked for; without a matrix, the one that the model was fitted on is taken, or `.X` where
+        that is not there and `.X` holds expression of the same kind.
+    model
+        A fitted model. The column that named its features names those of the data too, if it is there.
+    """
+    fitted = MatrixChoice.from_dict(model.source_)
+    resolved = choice
+    if choice.is_open and not stands_in(adata, fitted.layer, model.features_.state, use_raw=fitted.use_raw):
+        resolved = replace(fitted, var_key=choice.var_key)
+    if resolved.var_key is not None or fitted.var_key is None or resolved.use_rep is not None:
+        return resolved
+    raw = adata.raw if resolved.use_raw else adata
+    if raw is None or fitted.var_key not in raw.var:
+        logger.info(
+            "The model's features are named by `.var[%r]`, these data's by `.var_names`.", fitted.var_key
+        )
+        return resolved
+    return replace(resolved, var_key=fitted.var_key)
 
 
 def resolve_choice(adata: AnnData, choice: MatrixChoice, config: DiffAugConfig) -> MatrixChoice:
@@ -140,25 +195,25 @@ def resolve_choice(adata: AnnData, choice: MatrixChoice, config: DiffAugConfig) 
         If letters are asked for, but there are none.
     """
     is_open = config.features.input_state in {"auto", "image"}
-    if choice == MatrixChoice() and IMAGE_SHAPE_KEY in adata.uns and is_open:
-        return MatrixChoice(images=True)
+    if choice.is_open and IMAGE_SHAPE_KEY in adata.uns and is_open:
+        return replace(choice, images=True)
     encoder, has_letters = config.encoder.kind, SEQUENCE_KEY in adata.obs
-    if encoder == "cnn" and not choice.sequences and (choice != MatrixChoice() or not has_letters):
+    if encoder == "cnn" and not choice.sequences and (not choice.is_open or not has_letters):
         msg = (
             "The encoder 'cnn' reads letters of sequences, and these data have none in "
             f"`.obs[{SEQUENCE_KEY!r}]`, or another matrix was asked for. Read a FASTA file, or make "
             "the data with `diffaug_bio.io.from_sequences`."
         )
         raise InputError(msg)
-    if choice != MatrixChoice() or not has_letters:
+    if not choice.is_open or not has_letters:
         return choice
     if encoder == "cnn":
-        return MatrixChoice(sequences=True)
+        return replace(choice, sequences=True)
     if _KMERS_KEY not in adata.uns:  # letters beside features of another kind
         return choice
     if encoder == "auto" and _suits_letters(adata, config):
-        return MatrixChoice(sequences=True)
-    return MatrixChoice(kmers=KmerEncoding.from_dict(adata.uns[_KMERS_KEY], source="`.uns`"))
+        return replace(choice, sequences=True)
+    return replace(choice, kmers=KmerEncoding.from_dict(adata.uns[_KMERS_KEY], source="`.uns`"))
 
 
 def _suits_letters(adata: AnnData, config: DiffAugConfig) -> bool:
@@ -202,25 +257,25 @@ def declared_state(adata: AnnData, choice: MatrixChoice) -> DeclaredState:
         return "sequence"
     if choice.kmers is not None:
         return "continuous"
-    return "continuous" if choice == MatrixChoice() and _KMERS_KEY in adata.uns else "auto"
+    return "continuous" if choice.is_open and _KMERS_KEY in adata.uns else "auto"
 
 
-def _variables(adata: AnnData, choice: MatrixChoice) -> tuple[Matrix, list[str]]:
-    """Find a matrix whose columns have names: `.raw.X`, a layer or `.X`."""
+def _variables(adata: AnnData, choice: MatrixChoice) -> tuple[Matrix, pd.DataFrame]:
+    """Find a matrix whose columns have names: `.raw.X`, a layer or `.X`; and its `.var`."""
     if choice.use_raw:
         if adata.raw is None:
             msg = "There is no `.raw` in this AnnData; leave `use_raw` out to embed `.X`."
             raise InputError(msg)
-        return as_matrix(adata.raw.X), _unique(adata.raw.var_names)
+        return as_matrix(adata.raw.X), adata.raw.var
     if (layer := choice.layer) is not None:
         if layer not in adata.layers:
             msg = f"There is no layer {layer!r}; `.layers` holds {shorten(adata.layers) or 'nothing'}."
             raise InputError(msg)
-        return as_matrix(adata.layers[layer]), _unique(adata.var_names)
+        return as_matrix(adata.layers[layer]), adata.var
     if adata.X is None:
         msg = f"This AnnData has no `.X`; name a layer, of which it has {shorten(adata.layers) or 'none'}."
         raise InputError(msg)
-    return as_matrix(adata.X), _unique(adata.var_names)
+    return as_matrix(adata.X), adata.var
 
 
 def _representation(adata: AnnData, use_rep: str) -> tuple[Matrix, list[str]]:
@@ -329,20 +384,3 @@ def _column(values: list[object]) -> NDArray[np.generic]:
     import numpy as np
 
     return np.array([np.nan if value is None else value for value in values])
-
-
-def _unique(names: Iterable[object]) -> list[str]:
-    """Feature names as strings, repeated ones numbered as scanpy does."""
-    import pandas as pd
-    from anndata.utils import make_index_unique
-
-    index = pd.Index([str(name) for name in names], dtype=object)
-    if index.is_unique:
-        return [str(name) for name in index]
-    repeated = index[index.duplicated()].unique()
-    logger.warning(
-        "%d feature names occur more than once and are numbered: %s.",
-        len(repeated),
-        shorten(repeated),
-    )
-    return [str(name) for name in make_index_unique(index)]
