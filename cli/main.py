@@ -17,6 +17,7 @@ from diffaug_bio.errors import DiffAugError
 _COMMANDS = {
     "fit": "Fit DiffAug to data and write embedding, model and scores.",
     "embed": "Embed new data with a fitted model.",
+    "transfer": "Label new data by their neighbors in the embedding of a fitted model.",
     "augment": "Generate new observations with a fitted model.",
     "evaluate": "Score embeddings against labels.",
     "benchmark": "Compare methods on labelled data.",

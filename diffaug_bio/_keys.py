@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 OBSM_KEY = "X_diffaug"
+UNASSIGNED = "unassigned"
+"""Label of rows whose neighbors do not agree on one."""
 CSV_PREFIX = "diffaug_"
 SPLIT_KEY = "split"
 """Column of `.obs` with the split that data come with, as the readers of such data write it."""

@@ -7,5 +7,15 @@ from diffaug_bio.tl._embed import embed, fit_model
 from diffaug_bio.tl._evaluate import evaluate, evaluate_generated
 from diffaug_bio.tl._matrix import MatrixChoice
 from diffaug_bio.tl._project import project
+from diffaug_bio.tl._transfer import transfer_labels
 
-__all__ = ["MatrixChoice", "augment", "embed", "evaluate", "evaluate_generated", "fit_model", "project"]
+__all__ = [
+    "MatrixChoice",
+    "augment",
+    "embed",
+    "evaluate",
+    "evaluate_generated",
+    "fit_model",
+    "project",
+    "transfer_labels",
+]

@@ -1,0 +1,111 @@
+"""`diffaug-bio transfer`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+from ._options import data_options, run_options, set_threads, start_log
+
+_EPILOG = """\b
+Examples:
+  diffaug-bio transfer new_cells.h5ad --model run --label-key cell_type -o labelled
+  diffaug-bio transfer new_cells.h5ad --model run --label-key cell_type --labels-from atlas.h5ad -o labelled
+"""
+
+
+@click.command("transfer", epilog=_EPILOG)
+@data_options
+@click.option(
+    "--model", required=True, type=click.Path(), help="Run folder that fit wrote: model and labelled data."
+)
+@click.option("--label-key", required=True, help="Column of .obs with the labels of the reference.")
+@click.option(
+    "--labels-from",
+    type=click.Path(),
+    help="Labelled file in place of the data that the model was fitted on.",
+)
+@click.option(
+    "--n-neighbors",
+    type=click.IntRange(min=1),
+    default=15,
+    show_default=True,
+    help="Labelled neighbors that vote.",
+)
+@click.option(
+    "--min-confidence",
+    type=click.FloatRange(min=0, max=1),
+    default=0.5,
+    show_default=True,
+    help="Share of the vote below which a row stays unassigned.",
+)
+@run_options
+def command(
+    data: str,
+    *,
+    model: str,
+    label_key: str,
+    labels_from: str | None,
+    n_neighbors: int,
+    min_confidence: float,
+    output: str,
+    layer: str | None,
+    use_rep: str | None,
+    use_raw: bool,
+    var_key: str | None,
+    transpose: bool,
+    modality: Literal["auto", "h5ad", "table", "dna", "image"],
+    reference: str | None,
+    image_size: int | None,
+    skip_bad: bool,
+    force: bool,
+    device: str,
+    threads: int | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Label DATA by its nearest labelled neighbors in the embedding of a fitted model.
+
+    The labelled neighbors are the data that the model was fitted on. The folder holds labels.csv,
+    embedding.csv, embedded.h5ad and run.json.
+    """
+    start_log(quiet=quiet)
+    set_threads(threads)
+    from diffaug_bio import runs
+    from diffaug_bio.tl._matrix import MatrixChoice
+
+    result = runs.transfer(
+        runs.DataSource(
+            data=data,
+            transpose=transpose,
+            modality=modality,
+            reference=reference,
+            image_size=image_size,
+            skip_bad=skip_bad,
+        ),
+        Path(model),
+        Path(output),
+        label_key=label_key,
+        labels_from=None if labels_from is None else Path(labels_from),
+        choice=MatrixChoice(layer=layer, use_rep=use_rep, use_raw=use_raw, var_key=var_key),
+        n_neighbors=n_neighbors,
+        min_confidence=min_confidence,
+        device=device,
+        force=force,
+    )
+    if as_json:
+        click.echo(json.dumps(result, indent=2))
+    elif not quiet:
+        click.echo(_summary(result, output))
+
+
+def _summary(result: dict[str, Any], output: str) -> str:
+    """Count the rows of each label, and say where they are."""
+    found = result["transfer"]
+    lines = [f"{n:8}  {name}" for name, n in found["labels"].items() if n]
+    n_obs = result["data"]["n_obs"]
+    lines.append(f"{found['n_unassigned']} of {n_obs} rows unassigned; see {output}/labels.csv.")
+    return "\n".join(lines)

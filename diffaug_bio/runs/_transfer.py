@@ -1,0 +1,197 @@
+"""`transfer`: labels of a reference for new data, through a fitted model, into a folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from typing import TYPE_CHECKING, Any
+
+from diffaug_bio._files import staged_folder, write_json
+from diffaug_bio._keys import OBSM_KEY, UNASSIGNED
+from diffaug_bio.errors import InputError
+from diffaug_bio.runs._record import RUN_FILES, Clock, make_record, write_embedded
+from diffaug_bio.runs._source import DataSource, fingerprint, read_for_model
+from diffaug_bio.tl._matrix import MatrixChoice
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from anndata import AnnData
+
+    from diffaug_bio.estimator import DiffAug
+
+logger = logging.getLogger(__name__)
+
+_EMBEDDED = "embedded.h5ad"
+
+
+def transfer(
+    source: DataSource,
+    run_folder: Path,
+    output: Path,
+    *,
+    label_key: str,
+    labels_from: Path | None = None,
+    choice: MatrixChoice | None = None,
+    n_neighbors: int = 15,
+    min_confidence: float = 0.5,
+    device: str = "auto",
+    force: bool = False,
+) -> dict[str, Any]:
+    """Embed a data file with a fitted model, label it by its neighbors, and write a folder.
+
+    The folder, written whole or not at all, holds what :func:`diffaug_bio.runs.embed` writes, and
+    `labels.csv`.
+
+    Parameters
+    ----------
+    source
+        What to label.
+    run_folder
+        The folder that `fit` wrote: its model, and the data with labels.
+    output
+        The folder to write.
+    label_key
+        Column of the reference's `.obs`.
+    labels_from
+        A labelled file in place of the run's own data; embedded with the model unless it was already.
+    choice
+        Which matrix to embed, of what is to be labelled.
+    n_neighbors, min_confidence
+        As for :func:`diffaug_bio.tl.transfer_labels`.
+    device
+        As for :func:`diffaug_bio.tl.embed`.
+    force
+        Whether a folder that an earlier run wrote may be replaced.
+
+    Returns
+    -------
+    What `run.json` holds; `transfer` is about the labels.
+
+    Raises
+    ------
+    CheckpointError
+        If the model cannot be used.
+    InputError
+        If the data do not fit the model, there are no labels, or the output folder cannot be used.
+    """
+    from diffaug_bio.estimator import DiffAug
+    from diffaug_bio.tl import transfer_labels
+    from diffaug_bio.tl._project import project_choice
+
+    clock = Clock()
+    with staged_folder(output, overwrite=force, known=RUN_FILES) as stage:
+        model = DiffAug.load(run_folder, device=device)
+        path = _reference_path(run_folder) if labels_from is None else labels_from
+        held = _embedded(path, label_key)
+        adata = read_for_model(source, model)
+        digest = fingerprint(source)
+        clock.lap("read")
+        choice = project_choice(adata, model, choice or MatrixChoice())
+        reference = held
+        if reference is None or labels_from is not None:
+            reference = _through_model(held, adata, path, label_key, model)
+        clock.lap("embed")
+        transfer_labels(adata, reference, label_key, n_neighbors=n_neighbors, min_confidence=min_confidence)
+        clock.lap("transfer")
+        write_embedded(stage, adata)
+        found = _write_labels(stage / "labels.csv", adata, label_key)
+        clock.lap("write")
+        run = make_record(
+            "transfer",
+            dataclasses.replace(source, split_key=None),  # nothing is fitted or scored
+            adata,
+            model,
+            choice,
+            seconds=clock.laps,
+            fingerprint=digest,
+        )
+        run["model"] = str(run_folder)
+        run["transfer"] = {
+            "label_key": label_key,
+            "reference": str(path),
+            "n_reference": reference.n_obs,
+            "n_without_label": int(reference.obs[label_key].isna().sum()),
+            "n_neighbors": n_neighbors,
+            "min_confidence": min_confidence,
+            **found,
+        }
+        write_json(stage / "run.json", run)
+    return run
+
+
+def _reference_path(run_folder: Path) -> Path:
+    """Find the data that a model was fitted on, in the folder of its run."""
+    path = run_folder / _EMBEDDED
+    if path.is_file():
+        return path
+    around = run_folder.resolve().parent
+    hint = f"the run folder around it ({around}), or " if (around / _EMBEDDED).is_file() else ""
+    msg = (
+        f"{run_folder} holds a model, but no {_EMBEDDED} to take labels from. Name {hint}"
+        "a labelled file (`--labels-from`)."
+    )
+    raise InputError(msg)
+
+
+def _embedded(path: Path, label_key: str) -> AnnData | None:
+    """Read annotations and embedding of an h5ad file without its matrix, or None of other files."""
+    import anndata
+    import h5py
+    import pandas as pd
+    from anndata.io import read_elem
+
+    from diffaug_bio.tl._transfer import check_label_key
+
+    if not path.name.lower().endswith((".h5ad", ".h5")):
+        return None
+    if not path.is_file():
+        msg = f"There is no file {path} to take labels from."
+        raise InputError(msg)
+    try:
+        with h5py.File(path, "r") as file:
+            obs, uns = read_elem(file["obs"]), read_elem(file["uns"]) if "uns" in file else {}
+            has_embedding = "obsm" in file and OBSM_KEY in file["obsm"]
+            obsm = {OBSM_KEY: read_elem(file["obsm"][OBSM_KEY])} if has_embedding else {}
+    except (OSError, KeyError, ValueError) as error:
+        msg = f"{path} cannot be read as an .h5ad file: {error}. Write it again with `adata.write_h5ad`."
+        raise InputError(msg) from error
+    if not isinstance(obs, pd.DataFrame):  # of an old anndata, which its own reader knows
+        return None
+    check_label_key(obs, label_key)
+    return anndata.AnnData(obs=obs, obsm=obsm, uns=uns)
+
+
+def _through_model(
+    held: AnnData | None, query: AnnData, path: Path, label_key: str, model: DiffAug
+) -> AnnData:
+    """Take a labelled file as it is if this very model embedded it, else embed it."""
+    from diffaug_bio.tl._project import project_choice
+    from diffaug_bio.tl._transfer import same_model
+
+    if held is not None and OBSM_KEY in held.obsm and same_model(held, query):
+        logger.info("%s was embedded with this model already.", path)
+        return held
+    logger.info("Embedding %s.", path)
+    reference = read_for_model(DataSource(data=str(path), label_key=label_key), model)
+    project_choice(reference, model, MatrixChoice())
+    return reference
+
+
+def _write_labels(path: Path, adata: AnnData, label_key: str) -> dict[str, Any]:
+    """Write the label of each row, and count them."""
+    import pandas as pd
+
+    from diffaug_bio.tl._transfer import confidence_key, transferred_key
+
+    key = transferred_key(label_key)
+    labels = adata.obs[key]
+    table = pd.DataFrame({"label": labels, "confidence": adata.obs[confidence_key(key)]})
+    table.to_csv(path, index_label="id")
+    n_unassigned = int((labels == UNASSIGNED).sum())
+    return {
+        "key": key,
+        "labels": {str(name): int(n) for name, n in labels.value_counts(sort=False).items()},
+        "n_unassigned": n_unassigned,
+        "share_unassigned": n_unassigned / max(1, len(labels)),
+    }

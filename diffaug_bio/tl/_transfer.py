@@ -1,0 +1,227 @@
+"""`tl.transfer_labels`: labels of a reference for new observations in the same embedding."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from diffaug_bio._keys import OBSM_KEY, UNASSIGNED, uns_key
+from diffaug_bio._validation import shorten
+from diffaug_bio.errors import InputError
+from diffaug_bio.metrics import neighbor_vote
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+logger = logging.getLogger(__name__)
+
+_GREY = "#bdbdbd"
+
+
+def transfer_labels(
+    query: AnnData,
+    reference: AnnData,
+    label_key: str,
+    *,
+    use_rep: str = OBSM_KEY,
+    n_neighbors: int = 15,
+    min_confidence: float = 0.5,
+    key_added: str | None = None,
+    copy: bool = False,
+) -> AnnData | None:
+    """Label observations by their nearest labelled neighbors in an embedding [1]_.
+
+    Neighbors vote with the inverse of their distance. The confidence is the share of the winning label: it
+    says how much the neighbors agree, not how near they are. Observations of a kind that the reference
+    lacks get the label of what they are nearest to, often with confidence.
+
+    Parameters
+    ----------
+    query
+        Observations to label, with an embedding. Nothing but the fields below is changed.
+    reference
+        Labelled observations in the same embedding: those that a model was fitted on, where `query` was
+        embedded with it by :func:`diffaug_bio.tl.project`. Not changed.
+    label_key
+        Column of `reference.obs`. Rows without a label take no part; their number is logged.
+    use_rep
+        Name of the embedding in both `.obsm`.
+    n_neighbors
+        Neighbors that vote.
+    min_confidence
+        Observations with less confidence become "unassigned".
+    key_added
+        Column of `query.obs`; `label_key` with `"_transferred"` if left out, so that labels which are there
+        already stay.
+    copy
+        Whether to return a changed copy.
+
+    Returns
+    -------
+    `None`, or the changed copy. Sets:
+
+    `query.obs[key_added]` : categorical
+        The categories of the reference, then "unassigned". Colors of the reference's categories in `.uns`
+        are taken over.
+    `query.obs[key_added + "_confidence"]` : float32
+        From 0 to 1.
+
+    Raises
+    ------
+    InputError
+        If the embedding or labels are missing, the embeddings are of different widths or models, or a
+        setting is out of range.
+
+    References
+    ----------
+    .. [1] Dudani (1976), "The distance-weighted k-nearest-neighbor rule", IEEE Trans. Syst. Man Cybern. 6.
+
+    Examples
+    --------
+    >>> import diffaug_bio as db
+    >>> model = db.tl.fit_model(atlas)  # doctest: +SKIP
+    >>> db.tl.project(cells, model)  # doctest: +SKIP
+    >>> db.tl.transfer_labels(cells, atlas, "cell_type")  # doctest: +SKIP
+    >>> cells.obs["cell_type_transferred"].value_counts()  # doctest: +SKIP
+    """
+    import pandas as pd
+
+    _check_settings(n_neighbors, min_confidence)
+    categories, codes = _labels_of(reference, label_key)
+    known = _embedding_of(reference, use_rep, whose="reference")
+    unknown = _embedding_of(query, use_rep, whose="query")
+    _check_same_embedding(query, reference, use_rep, known.shape[1], unknown.shape[1])
+    labelled = codes >= 0
+    if n_left_out := int((~labelled).sum()):
+        logger.info("%d of %d reference rows have no label and are left out.", n_left_out, len(codes))
+    if (n_labelled := int(labelled.sum())) < n_neighbors:
+        logger.warning("There are only %d labelled reference rows, all of which vote.", n_labelled)
+    found, confidence = neighbor_vote(
+        unknown, known[labelled], codes[labelled], n_labels=len(categories), n_neighbors=n_neighbors
+    )
+    names = categories if UNASSIGNED in categories else [*categories, UNASSIGNED]
+    found[confidence < min_confidence] = names.index(UNASSIGNED)
+    query = query.copy() if copy else query
+    key = transferred_key(label_key, key_added)
+    query.obs[key] = pd.Categorical.from_codes(found, categories=pd.Index(names, dtype=object))
+    query.obs[confidence_key(key)] = confidence
+    _take_colors(query, reference, label_key, key, n_categories=len(categories))
+    n_unassigned = int((found == names.index(UNASSIGNED)).sum())
+    logger.info("%d of %d rows are unassigned.", n_unassigned, query.n_obs)
+    return query if copy else None
+
+
+def transferred_key(label_key: str, key_added: str | None = None) -> str:
+    """Column of `.obs` that transferred labels are written to."""
+    return f"{label_key}_transferred" if key_added is None else key_added
+
+
+def confidence_key(key: str) -> str:
+    """Column of `.obs` with the confidence of the labels in another."""
+    return f"{key}_confidence"
+
+
+def same_model(one: AnnData, other: AnnData, use_rep: str = OBSM_KEY) -> bool | None:
+    """Whether embeddings are of one model by what `.uns` says of it; None if one does not say."""
+    first, second = _origin(one, use_rep), _origin(other, use_rep)
+    return None if first is None or second is None else first == second
+
+
+def check_label_key(obs: pd.DataFrame, label_key: str) -> None:
+    """Refuse a column of labels that is not there.
+
+    Raises
+    ------
+    InputError
+        The columns that there are are listed.
+    """
+    if label_key not in obs:
+        msg = (
+            f"There is no label column {label_key!r} in the reference's `.obs`; it holds "
+            f"{shorten(obs) or 'none'}."
+        )
+        raise InputError(msg)
+
+
+def _labels_of(reference: AnnData, label_key: str) -> tuple[list[str], NDArray[np.int64]]:
+    """Names of labels, and the number of each row's, -1 where it has none."""
+    import pandas as pd
+
+    check_label_key(reference.obs, label_key)
+    column = reference.obs[label_key]
+    if not isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(object).map(str, na_action="ignore").astype("category")
+    codes = np.asarray(column.cat.codes, dtype=np.int64)
+    if not (codes >= 0).any():
+        msg = f"No row of the reference has a label in `.obs[{label_key!r}]`. Name another column."
+        raise InputError(msg)
+    return [str(name) for name in column.cat.categories], codes
+
+
+def _embedding_of(adata: AnnData, use_rep: str, *, whose: str) -> NDArray[np.float32]:
+    if use_rep not in adata.obsm:
+        msg = (
+            f"The {whose} has no {use_rep!r} in `.obsm`; it holds {shorten(adata.obsm) or 'nothing'}. "
+            "`diffaug_bio.tl.project` embeds it with a fitted model."
+        )
+        raise InputError(msg)
+    embedding = np.asarray(adata.obsm[use_rep], dtype=np.float32)
+    if not np.isfinite(embedding).all():
+        msg = f"`.obsm[{use_rep!r}]` of the {whose} holds missing or infinite values. Leave these rows out."
+        raise InputError(msg)
+    return embedding
+
+
+def _check_same_embedding(
+    query: AnnData, reference: AnnData, use_rep: str, n_reference: int, n_query: int
+) -> None:
+    """Refuse what are two embeddings, in which distances mean nothing."""
+    remedy = "Embed both with one model (`diffaug_bio.tl.project`)."
+    if n_query != n_reference:
+        msg = (
+            f"`.obsm[{use_rep!r}]` has {n_query} columns in the query and {n_reference} in the reference: "
+            f"they are different embeddings. {remedy}"
+        )
+        raise InputError(msg)
+    if (is_same := same_model(query, reference, use_rep)) is False:
+        msg = f"`.obsm[{use_rep!r}]` of query and reference were made by different models. {remedy}"
+        raise InputError(msg)
+    if is_same is None and (_origin(query, use_rep) or _origin(reference, use_rep)):
+        logger.warning(
+            "It cannot be told whether one model embedded both: only one `.uns` names its model."
+        )
+
+
+def _origin(adata: AnnData, use_rep: str) -> tuple[Any, ...] | None:
+    """Say which model made an embedding: its configuration, seed and losses."""
+    held = adata.uns.get(uns_key(use_rep))
+    try:
+        params, losses = json.loads(held["params"]), np.asarray(held["history"]["loss"], np.float64)
+        return json.dumps(params["config"], sort_keys=True), params["seed"], losses.tobytes()
+    except (KeyError, TypeError, ValueError):  # of something else, or not there
+        return None
+
+
+def _check_settings(n_neighbors: int, min_confidence: float) -> None:
+    if not isinstance(n_neighbors, int | np.integer) or isinstance(n_neighbors, bool) or n_neighbors < 1:
+        msg = f"`n_neighbors` has to be a whole number of at least 1, got {n_neighbors!r}."
+        raise InputError(msg)
+    if not 0 <= min_confidence <= 1:
+        msg = f"`min_confidence` has to be a number from 0 to 1, got {min_confidence!r}."
+        raise InputError(msg)
+
+
+def _take_colors(
+    query: AnnData, reference: AnnData, label_key: str, key: str, *, n_categories: int
+) -> None:
+    """Show labels in the colors of the reference, and what is unassigned in grey."""
+    colors = reference.uns.get(f"{label_key}_colors")
+    query.uns.pop(f"{key}_colors", None)  # of what stood there before
+    if colors is not None and len(colors) == n_categories:
+        n_more = len(query.obs[key].cat.categories) - n_categories
+        query.uns[f"{key}_colors"] = [*map(str, colors), *[_GREY] * n_more]
