@@ -7,9 +7,11 @@ import shutil
 from typing import TYPE_CHECKING
 
 import anndata
+import numpy as np
+import pandas as pd
 import pytest
 
-from diffaug_bio import io, runs
+from diffaug_bio import io, runs, tl
 from diffaug_bio.runs import DataSource
 from tests.conftest import clustered_dna
 
@@ -223,3 +225,26 @@ def test_help_has_examples(call: Callable[..., Result]) -> None:
     for option in ("--model", "--views", "--seed", "--force", "--json"):
         assert option in result.out
     assert "augment" in call("--help").out
+
+
+def test_features_are_named_by_a_column(
+    tmp_path: Path, tiny_config: DiffAugConfig, call: Callable[..., Result]
+) -> None:
+    matrix = np.random.default_rng(0).normal(5, 2, (40, 8)).astype(np.float32)
+    data = anndata.AnnData(matrix, var=pd.DataFrame(index=[f"p{number}" for number in range(8)]))
+    tl.fit_model(data, config=tiny_config, device="cpu").save(tmp_path / "model")
+    data.var["protein"], data.var_names = list(data.var_names), [f"x{number}" for number in range(8)]
+    data.write_h5ad(tmp_path / "renamed.h5ad")
+    words = [
+        "augment",
+        tmp_path / "renamed.h5ad",
+        "--model",
+        tmp_path / "model",
+        "-o",
+        tmp_path / "new.h5ad",
+    ]
+    failed = call(*words, "--threads", "1")
+    assert failed.code == 1
+    assert "`.var['protein']` holds 100% of them: pass var_key='protein'" in failed.err
+    assert call(*words, "--var-key", "protein", "--threads", "1").code == 0
+    assert list(anndata.read_h5ad(tmp_path / "new.h5ad").var_names)[:2] == ["p0", "p1"]
