@@ -239,3 +239,17 @@ def test_counts_in_x_stand_in_for_a_layer_that_is_not_there(
     counts.X = counts.X.log1p()
     with pytest.raises(InputError, match=r"no layer 'counts'|no `.raw`"):
         tl.project(counts, model)
+
+
+def test_a_few_scaled_rows_may_be_of_a_model_of_scaled_values(
+    counts: AnnData, tiny_config: DiffAugConfig, caplog: pytest.LogCaptureFixture
+) -> None:
+    dense = counts.X.toarray()
+    scaled = counts.copy()
+    scaled.X = (dense - dense.mean(0)) / np.maximum(dense.std(0), 1e-6)
+    model = tl.fit_model(scaled, config=tiny_config, device="cpu")
+    assert model.features_.state == "scaled"
+    tl.project(scaled[:2].copy(), model)
+    assert not caplog.text
+    tl.project(counts[:2].copy(), model)
+    assert "look like counts, but the model was fitted on scaled values" in caplog.text
