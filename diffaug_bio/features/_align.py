@@ -48,8 +48,8 @@ def match_columns(
     if names is None or training_names is None:
         if n_columns != n_training:
             msg = (
-                f"The data have {n_columns} features, the model was fitted on {n_training}. Pass the same "
-                "features, or names to match them by."
+                f"X has {n_columns} features, but DiffAug is expecting {n_training} features as input, "
+                "those of the fit. Pass the same features, or names to match them by."
             )
             raise InputError(msg)
         return None
