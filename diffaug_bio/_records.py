@@ -28,7 +28,7 @@ def record_of(model: DiffAug) -> ModelRecord:
     names = getattr(model, "feature_names_in_", None)
     return ModelRecord(
         config=model.config_,
-        seed=model.random_state,
+        seed=int(model.random_state),  # a search may have put in one of numpy's integers
         preprocessing=preprocessing,
         source=model.source_,
         feature_names=None if names is None else [str(name) for name in names],

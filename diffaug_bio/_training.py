@@ -1,59 +1,74 @@
-"""From a matrix and its fitted preprocessing to trained networks."""
+"""From a matrix to fitted preprocessing and trained networks."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from diffaug_bio._rows import input_of, neighbors_of, network_rows, scores_of
+from diffaug_bio._rows import fit_rows, flatten_images, input_of, neighbors_of, network_rows, scores_of
+from diffaug_bio._validation import as_matrix, check_names, check_seed, column_names
+from diffaug_bio.core.runtime import resolve_device, resolve_precision
 from diffaug_bio.core.trainer import train
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import torch
-
-    from diffaug_bio._blocks import Matrix
     from diffaug_bio.config import DiffAugConfig
     from diffaug_bio.core.phases import Callback
+    from diffaug_bio.core.runtime import Precision
     from diffaug_bio.core.state import TrainState
     from diffaug_bio.features import Fitted
 
 
-def train_networks(
-    features: Fitted,
-    matrix: Matrix,
+class Training(NamedTuple):
+    """What a fit learned."""
+
+    config: DiffAugConfig
+    """With everything decided that was left to the data."""
+    features: Fitted
+    """The preprocessing."""
+    state: TrainState
+    """The networks."""
+    n_vars: int
+    """Features of the matrix."""
+    feature_names: Sequence[str] | None
+    """Their names, where they are known."""
+
+
+def fit_matrix(
+    X: object,  # noqa: N803 - scikit-learn's name
     config: DiffAugConfig,
     *,
+    feature_names: Sequence[str] | None,
     seed: int,
-    device: torch.device,
-    precision: torch.dtype,
+    device: str,
+    precision: Precision,
     callbacks: Sequence[Callback],
-) -> TrainState:
-    """Train encoder and generator on the rows of a matrix.
-
-    Parameters
-    ----------
-    features
-        The preprocessing, fitted to the matrix.
-    matrix
-        Shape: `(n_obs, n_vars)`.
-    config
-        With everything decided that was left to the data.
-    seed, device, precision, callbacks
-        As for :func:`diffaug_bio.core.trainer.train`.
+) -> Training:
+    """Fit preprocessing, encoder and generator; parameters are those of :class:`~diffaug_bio.DiffAug`.
 
     Raises
     ------
+    InputError
+        If the matrix cannot be learned from, or seed, device or precision are unknown.
     TrainingError
         If training diverges.
     """
+    check_seed(seed)
+    on = resolve_device(device)
+    dtype = resolve_precision(precision, on)
+    feature_names = column_names(X) if feature_names is None else feature_names
+    rows, config = flatten_images(X, config)
+    matrix = as_matrix(rows)
+    check_names(feature_names, matrix)
+    features, config = fit_rows(matrix, config, seed=seed, feature_names=feature_names)
     scores = scores_of(features, matrix, config)
-    return train(
-        network_rows(features, matrix, scores, device),
+    state = train(
+        network_rows(features, matrix, scores, on),
         config,
         input_of(features, config),
-        neighbors=neighbors_of(scores, config, seed=seed, device=device),
+        neighbors=neighbors_of(scores, config, seed=seed, device=on),
         seed=seed,
-        precision=precision,
+        precision=dtype,
         callbacks=callbacks,
     )
+    return Training(config, features, state, matrix.shape[1], feature_names)

@@ -11,22 +11,15 @@ from sklearn.exceptions import NotFittedError
 
 from diffaug_bio._keys import CSV_PREFIX
 from diffaug_bio._records import put_into, record_of
-from diffaug_bio._rows import fit_rows, flatten_images, held_rows, input_of, prepared_rows
-from diffaug_bio._training import train_networks
-from diffaug_bio._validation import (
-    as_matrix,
-    check_generator,
-    check_names,
-    check_seed,
-    check_shape,
-    column_names,
-)
+from diffaug_bio._rows import held_rows, input_of, prepared_rows
+from diffaug_bio._training import fit_matrix
+from diffaug_bio._validation import check_generator, check_seed, check_shape
 from diffaug_bio.checkpoint import load_model, save_model
 from diffaug_bio.config import DiffAugConfig
 from diffaug_bio.core.generated import decoded_rows, generated_codes
-from diffaug_bio.core.runtime import resolve_device, resolve_precision
+from diffaug_bio.core.runtime import resolve_device
 from diffaug_bio.core.state import encode
-from diffaug_bio.features import FittedFeatures
+from diffaug_bio.features import FittedFeatures, check_names_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,7 +101,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def fit(
         self,
         X: Matrix,  # noqa: N803 - scikit-learn's name
-        y: None = None,
+        y: object = None,
         *,
         feature_names: Sequence[str] | None = None,
         callbacks: Sequence[Callback] = (),
@@ -134,31 +127,22 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         TrainingError
             If training diverges.
         """
-        config = self.config or DiffAugConfig()
-        check_seed(self.random_state)
-        device = resolve_device(self.device)
-        precision = resolve_precision(self.precision, device)
-        feature_names = column_names(X) if feature_names is None else feature_names
-        X, config = flatten_images(X, config)  # noqa: N806
-        matrix = as_matrix(X)
-        check_names(feature_names, matrix)
-        features, config = fit_rows(matrix, config, seed=self.random_state, feature_names=feature_names)
-        self.config_ = config
-        self.state_: TrainState = train_networks(
-            features,
-            matrix,
-            config,
+        fitted = fit_matrix(
+            X,
+            self.config or DiffAugConfig(),
+            feature_names=feature_names,
             seed=self.random_state,
-            device=device,
-            precision=precision,
+            device=self.device,
+            precision=self.precision,
             callbacks=callbacks,
         )
-        self.features_ = features
+        self.config_, self.features_ = fitted.config, fitted.features
+        self.state_: TrainState = fitted.state
+        self.history_: list[EpochEnd] = fitted.state.history
         self.source_: dict[str, Any] = {}
-        self.history_: list[EpochEnd] = self.state_.history
-        self.n_features_in_ = matrix.shape[1]
-        if feature_names is not None:
-            self.feature_names_in_ = np.asarray(feature_names, dtype=object)
+        self.n_features_in_ = fitted.n_vars
+        if fitted.feature_names is not None:
+            self.feature_names_in_ = np.asarray(fitted.feature_names, dtype=object)
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
         return self
@@ -273,9 +257,14 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self._check_fitted()
         return self._embedded(held_rows(self.features_, rows, resolve_device(self.device)))
 
-    def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
-        """Name the embedding's columns, `diffaug_1` and up, for scikit-learn's `set_output`."""
+    def get_feature_names_out(self, input_features: Sequence[str] | None = None) -> NDArray[np.object_]:
+        """Name the embedding's columns, `diffaug_1` and up, for scikit-learn's `set_output`.
+
+        Names that are given are only compared with those of the fit.
+        """
         self._check_fitted()
+        training_names = getattr(self, "feature_names_in_", None)
+        check_names_in(input_features, n_training=self.n_features_in_, training_names=training_names)
         n_latent = self.config_.encoder.n_latent
         return np.array([f"{CSV_PREFIX}{number}" for number in range(1, n_latent + 1)], dtype=object)
 
