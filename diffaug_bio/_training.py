@@ -54,6 +54,7 @@ def fit_matrix(
         If training diverges.
     """
     check_seed(seed)
+    seed = int(seed)  # numpy's integers are seeds too, and torch wants Python's
     on = resolve_device(device)
     dtype = resolve_precision(precision, on)
     feature_names = column_names(X) if feature_names is None else feature_names

@@ -155,7 +155,12 @@ def test_a_model_that_was_found_by_search_is_saved(tmp_path: Path) -> None:
     search = GridSearchCV(classifier(), {"diffaug__random_state": np.arange(2)}, cv=2).fit(X, Y)
     model = search.best_estimator_.named_steps["diffaug"]
     model.save(tmp_path / "model")
-    assert DiffAug.load(tmp_path / "model", device="cpu").random_state == model.random_state
+    again = DiffAug.load(tmp_path / "model", device="cpu")
+    assert again.random_state == model.random_state
+    same = DiffAug(TINY, device="cpu", random_state=int(model.random_state)).fit(X)
+    np.testing.assert_array_equal(model.fit(X).transform(X), same.transform(X))
+    for found, expected in zip(model.generate_rows(X), same.generate_rows(X), strict=True):
+        np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("how", ["pickle", "joblib"])
