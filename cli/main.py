@@ -18,6 +18,7 @@ _COMMANDS = {
     "fit": "Fit DiffAug to data and write embedding, model and scores.",
     "embed": "Embed new data with a fitted model.",
     "augment": "Generate new observations with a fitted model.",
+    "info": "Say what a fitted model is.",
     "evaluate": "Score embeddings against labels.",
     "benchmark": "Compare methods on labelled data.",
     "recipes": "List the data sets that are known by name.",

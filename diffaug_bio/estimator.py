@@ -268,22 +268,26 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         n_latent = self.config_.encoder.n_latent
         return np.array([f"{CSV_PREFIX}{number}" for number in range(1, n_latent + 1)], dtype=object)
 
-    def save(self, folder: str | PathLike[str], *, overwrite: bool = False) -> None:
-        """Write the fitted model to a folder, without any pickle.
+    def save(
+        self, folder: str | PathLike[str], *, overwrite: bool = False, model_license: str | None = None
+    ) -> None:
+        """Write the fitted model to a folder, with a card (`README.md`) and without any pickle.
 
         Parameters
         ----------
         folder
             Where to.
         overwrite
-            Whether a model that is there may be replaced.
+            Whether a model that is there may be replaced, with its card.
+        model_license
+            Licence of the model for its card, best an SPDX identifier such as `"CC-BY-4.0"`.
 
         Raises
         ------
         InputError
             If the folder exists and may not be replaced.
         """
-        save_model(Path(folder), self.record(), overwrite=overwrite)
+        save_model(Path(folder), self.record(), overwrite=overwrite, model_license=model_license)
 
     @classmethod
     def load(cls, folder: str | PathLike[str], *, device: str = "auto") -> Self:

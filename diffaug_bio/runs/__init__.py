@@ -6,7 +6,18 @@ from diffaug_bio.runs._augment import augment
 from diffaug_bio.runs._embed import embed
 from diffaug_bio.runs._evaluate import evaluate
 from diffaug_bio.runs._fit import fit
+from diffaug_bio.runs._info import info
 from diffaug_bio.runs._record import RUN_FILES
 from diffaug_bio.runs._source import RECIPE_PREFIX, DataSource, read_source
 
-__all__ = ["RECIPE_PREFIX", "RUN_FILES", "DataSource", "augment", "embed", "evaluate", "fit", "read_source"]
+__all__ = [
+    "RECIPE_PREFIX",
+    "RUN_FILES",
+    "DataSource",
+    "augment",
+    "embed",
+    "evaluate",
+    "fit",
+    "info",
+    "read_source",
+]
