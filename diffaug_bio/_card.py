@@ -168,7 +168,7 @@ def _model_table(model: ModelDescription) -> str:
     made = "none"
     if model.can_generate:
         made = (
-            f"diffusion, {generator.backbone} with {generator.n_blocks} blocks of width {generator.width}, "
+            f"diffusion, {generator.backbone} of {generator.n_blocks} x {generator.width}, "
             f"{generator.n_sampling_steps} steps of {generator.sampler}"
         )
     epochs = ", ".join(f"{n} {phase.replace('_', ' ')}" for phase, n in model.n_epochs.items())

@@ -93,7 +93,7 @@ def as_matrix(X: object) -> Matrix:  # noqa: N803 - scikit-learn's name
 def _numbers_of(X: Any, matrix: Matrix) -> Matrix:  # noqa: N803 - scikit-learn's name
     """Numbers of an array of objects, or of a data frame with pandas' own missing values."""
     try:
-        if hasattr(X, "columns"):
+        if hasattr(X, "iloc"):
             return X.to_numpy(dtype=np.float64, na_value=np.nan)
         return matrix.astype(np.float64)
     except (TypeError, ValueError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import joblib
@@ -23,7 +24,6 @@ from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -95,6 +95,12 @@ def test_scikit_learns_checks_of_its_own_transformers_pass(name: str) -> None:
 def test_only_checks_that_fail_are_exempt(name: str) -> None:
     with pytest.raises(AssertionError):
         getattr(estimator_checks, name)("DiffAug", tiny())
+
+
+def test_the_documentation_lists_exactly_what_is_exempt() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "sklearn.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| `check_")]
+    assert rows == [f"| `{name}` | {reason} |" for name, reason in EXEMPT.items()]
 
 
 def test_a_pipeline_fits_predicts_and_is_scored() -> None:
