@@ -52,6 +52,11 @@ Examples:
     "--seed", type=click.IntRange(min=0, max=2**32 - 1), default=0, show_default=True, help="Seed."
 )
 @click.option(
+    "--model-license",
+    metavar="NAME",
+    help="Licence of the model for its card (model/README.md), such as CC-BY-4.0.",
+)
+@click.option(
     "--precision",
     type=click.Choice(["auto", "float32", "bfloat16"]),
     default="auto",
@@ -88,6 +93,7 @@ def command(
     group_key: str | None,
     split_key: str,
     seed: int,
+    model_license: str | None,
     precision: Literal["auto", "float32", "bfloat16"],
 ) -> None:
     """Fit DiffAug to DATA and write a folder with embedding, model and scores.
@@ -130,6 +136,7 @@ def command(
             precision=precision,
             callbacks=callbacks,
             force=force,
+            model_license=model_license,
         )
     if as_json:
         click.echo(json.dumps(result, indent=2))

@@ -19,6 +19,7 @@ _COMMANDS = {
     "embed": "Embed new data with a fitted model.",
     "transfer": "Label new data by their neighbors in the embedding of a fitted model.",
     "augment": "Generate new observations with a fitted model.",
+    "info": "Say what a fitted model is.",
     "evaluate": "Score embeddings against labels.",
     "benchmark": "Compare methods on labelled data.",
     "recipes": "List the data sets that are known by name.",

@@ -28,7 +28,7 @@ def record_of(model: DiffAug) -> ModelRecord:
     names = getattr(model, "feature_names_in_", None)
     return ModelRecord(
         config=model.config_,
-        seed=model.random_state,
+        seed=int(model.random_state),  # a search may have put in one of numpy's integers
         preprocessing=preprocessing,
         source=model.source_,
         feature_names=None if names is None else [str(name) for name in names],
@@ -37,11 +37,13 @@ def record_of(model: DiffAug) -> ModelRecord:
     )
 
 
-def restore(record: ModelRecord, folder: str | PathLike[str]) -> tuple[Fitted, TrainState]:
-    """Rebuild preprocessing and networks from a record.
+def put_into(model: DiffAug, record: ModelRecord, folder: str | PathLike[str]) -> None:
+    """Make a model that is not fitted into the one that was saved.
 
     Parameters
     ----------
+    model
+        Gets everything that a fit gives.
     record
         As :func:`record_of` gave it.
     folder
@@ -52,6 +54,16 @@ def restore(record: ModelRecord, folder: str | PathLike[str]) -> tuple[Fitted, T
     CheckpointError
         If something is missing, or of another shape than the configuration says.
     """
+    model.config_ = record.config
+    model.features_, model.state_ = _restored(record, folder)
+    model.history_ = model.state_.history
+    model.n_features_in_, model.source_ = model.features_.n_vars, dict(record.source)
+    if record.feature_names is not None:
+        model.feature_names_in_ = np.asarray(record.feature_names, dtype=object)
+
+
+def _restored(record: ModelRecord, folder: str | PathLike[str]) -> tuple[Fitted, TrainState]:
+    """Rebuild preprocessing and networks from a record."""
     arrays = record.arrays
     try:
         features = from_record(record.preprocessing, arrays)

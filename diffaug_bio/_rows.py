@@ -10,11 +10,14 @@ import torch
 
 from diffaug_bio._validation import (
     LazyMatrix,
+    as_matrix,
     as_pixels,
     as_tokens,
     check_image_shape,
+    check_names,
     check_shape,
     check_size,
+    column_names,
     summarise,
 )
 from diffaug_bio.core.batches import DenseRows, HostRows, PixelRows
@@ -31,6 +34,7 @@ from diffaug_bio.features import (
     fit_features,
     fit_images,
     fit_sequences,
+    match_columns,
     nearest_rows,
 )
 from diffaug_bio.pp._state import check_like_training, data_kind
@@ -66,13 +70,6 @@ def flatten_images(X: object, config: DiffAugConfig) -> tuple[object, DiffAugCon
     shape = (*X.shape[1:], 1) if X.ndim == 3 else X.shape[1:]
     declared = {"input_state": "image", "image_shape": list(shape)}
     return X.reshape(len(X), -1), config.updated({"features": declared}, source="images")
-
-
-def flatten_later(X: object, config: DiffAugConfig) -> object:  # noqa: N803
-    """Write later images as rows, and refuse those of another shape than the images of the fit."""
-    rows, declared = flatten_images(X, config)
-    check_image_shape(declared.features.image_shape, config.features.image_shape)
-    return rows
 
 
 def fit_rows(
@@ -145,34 +142,49 @@ def neighbors_of(
     return torch.from_numpy(found).to(device)
 
 
-def later_rows(
+def prepared_rows(
     features: Fitted,
-    matrix: Matrix,
-    columns: NDArray[np.int64] | None,
+    X: object,  # noqa: N803 - scikit-learn's name
+    config: DiffAugConfig,
     *,
-    device: torch.device,
     feature_names: Sequence[str] | None,
-    detected: bool,
+    training_names: Sequence[str] | None,
+    device: torch.device,
 ) -> Rows:
     """Make rows of data that come after a fit, and refuse what is unlike those of the fit.
 
     Parameters
     ----------
-    features, matrix, columns, device
-        As for :func:`network_rows`.
+    features
+        The fitted preprocessing.
+    X
+        Dense or sparse, of shape `(n_obs, n)`, or images.
+    config
+        That of the fit, with everything decided.
     feature_names
-        Of the columns, for errors.
-    detected
-        Whether what the input is was found out rather than declared.
+        Of the columns; those of a data frame are known.
+    training_names
+        Of the features of the fit.
+    device
+        Where the networks are.
 
     Raises
     ------
     InputError
-        If the matrix is of another kind than that of the fit.
+        If features cannot be matched with those of the fit, or the data are of another kind.
     """
+    feature_names = column_names(X) if feature_names is None else feature_names
+    rows, declared = flatten_images(X, config)
+    check_image_shape(declared.features.image_shape, config.features.image_shape)
+    matrix = as_matrix(rows)
+    check_names(feature_names, matrix)
+    columns = match_columns(
+        matrix.shape[1], feature_names, n_training=features.n_vars, training_names=training_names
+    )
     if not isinstance(features, FittedFeatures):
         return network_rows(features, matrix, None, device, columns=columns)
     summary = summarise(matrix, feature_names=feature_names)
+    detected = config.features.input_state == "auto"  # found out rather than declared
     check_like_training(matrix, summary, state=features.state, detected=detected)
     scores = features.project(matrix, columns) if features.front_end else None
     return network_rows(features, matrix, scores, device, columns=columns)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from scipy import sparse
@@ -61,23 +61,45 @@ def as_matrix(X: object) -> Matrix:  # noqa: N803 - scikit-learn's name
     ------
     InputError
         If it is not a numeric matrix.
+    TypeError
+        If an array of objects holds something that is neither a number nor text.
     """
     if isinstance(X, LazyMatrix):
         return X
     matrix: Matrix = X if sparse.issparse(X) else np.asarray(X)
+    if matrix.dtype == object:
+        matrix = _numbers_of(X, matrix)
     if sparse.issparse(matrix) and matrix.format != "csr":
         matrix = matrix.tocsr()
     if matrix.ndim != 2:
+        vector = (
+            " Reshape your data: `X.reshape(-1, 1)` if it is one feature, `X.reshape(1, -1)` if one row."
+        )
         images = " Images have to be bytes (uint8) of shape `(n_obs, height, width[, channels])`."
         msg = (
             f"Expected a matrix of rows and features, got an array with {matrix.ndim} dimensions."
-            f"{images if matrix.ndim in {3, 4} else ''}"
+            f"{ {1: vector, 3: images, 4: images}.get(matrix.ndim, '') }"
         )
         raise InputError(msg)
-    if not (np.issubdtype(matrix.dtype, np.number) or matrix.dtype == np.bool_) or np.iscomplexobj(matrix):
+    if np.iscomplexobj(matrix):
+        msg = f"Complex data not supported: expected real numbers, got values of type {matrix.dtype}."
+        raise InputError(msg)
+    if not (np.issubdtype(matrix.dtype, np.number) or matrix.dtype == np.bool_):
         msg = f"Expected a matrix of real numbers, got values of type {matrix.dtype}."
         raise InputError(msg)
     return matrix
+
+
+def _numbers_of(X: Any, matrix: Matrix) -> Matrix:  # noqa: N803 - scikit-learn's name
+    """Numbers of an array of objects, or of a data frame with pandas' own missing values."""
+    try:
+        if hasattr(X, "iloc"):
+            return X.to_numpy(dtype=np.float64, na_value=np.nan)
+        return matrix.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        msg = f"Expected a matrix of real numbers, got objects of which one is none: {error}."
+        # Text has a wrong value, anything else a wrong type: so scikit-learn tells them apart.
+        raise (TypeError(msg) if isinstance(error, TypeError) else InputError(msg)) from error
 
 
 def as_tokens(matrix: Matrix, columns: NDArray[np.int64] | None = None) -> NDArray[np.uint8]:
@@ -184,12 +206,16 @@ def check_size(matrix: Matrix) -> None:
     """
     n_obs, n_vars = matrix.shape
     if n_vars == 0:
-        msg = "The matrix has no features (columns)."
+        msg = (
+            f"The matrix has no features (columns): 0 feature(s) (shape={matrix.shape}) while a minimum of "
+            "1 is required."
+        )
         raise InputError(msg)
     if n_obs < MIN_ROWS:
         msg = (
             f"The matrix has {n_obs} row{'s' * (n_obs != 1)}; learning an embedding needs at least "
-            f"{MIN_ROWS}. Rows are observations: transpose a table with features in rows."
+            f"{MIN_ROWS} (n_samples={n_obs}). Rows are observations: transpose a table with features in "
+            "rows."
         )
         raise InputError(msg)
 

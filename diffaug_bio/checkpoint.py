@@ -1,28 +1,36 @@
-"""Model folders: `config.json`, `features.json`, `history.json`, `weights.safetensors`; no pickle."""
+"""Model folders: JSON, `weights.safetensors` and a card for people, `README.md`; no pickle."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from diffaug_bio import __version__
+from diffaug_bio._card import CARD_FILE, model_card
+from diffaug_bio._description import describe
 from diffaug_bio._files import staged_folder, write_json
 from diffaug_bio.config import DiffAugConfig
 from diffaug_bio.errors import CheckpointError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
+    from diffaug_bio._card import Run
+    from diffaug_bio._description import ModelDescription
+
 _Row = TypeVar("_Row")
 
 FORMAT_VERSION = 1
-MODEL_FILES = frozenset({"config.json", "features.json", "history.json", "weights.safetensors"})
+NEEDED_FILES = frozenset({"config.json", "features.json", "history.json", "weights.safetensors"})
+MODEL_FILES = NEEDED_FILES | {CARD_FILE}
+"""What is written, and may be replaced; the card is never read, and older folders have none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +53,7 @@ class ModelRecord:
     """Weights and fitted arrays by dotted name."""
 
 
-def save_model(folder: Path, record: ModelRecord, *, overwrite: bool) -> None:
+def save_model(folder: Path, record: ModelRecord, *, overwrite: bool, model_license: str | None) -> None:
     """Write a model folder, whole or not at all.
 
     Parameters
@@ -56,6 +64,8 @@ def save_model(folder: Path, record: ModelRecord, *, overwrite: bool) -> None:
         What to write.
     overwrite
         Whether a model that is there may be replaced.
+    model_license
+        Licence of the model, for its card.
 
     Raises
     ------
@@ -63,11 +73,23 @@ def save_model(folder: Path, record: ModelRecord, *, overwrite: bool) -> None:
         If the folder exists and may not be replaced.
     """
     with staged_folder(folder, overwrite=overwrite, known=MODEL_FILES) as stage:
-        write_model(stage, record)
+        write_model(stage, record, model_license=model_license)
 
 
-def write_model(folder: Path, record: ModelRecord) -> None:
-    """Write a model's files into a folder that the caller stages."""
+def write_model(
+    folder: Path, record: ModelRecord, *, model_license: str | None = None, run: Run | None = None
+) -> None:
+    """Write a model's files into a folder that the caller stages.
+
+    Parameters
+    ----------
+    folder
+        Where to.
+    record
+        What to write.
+    model_license, run
+        As for :func:`diffaug_bio._card.model_card`.
+    """
     from safetensors.numpy import save
 
     write_json(
@@ -86,6 +108,8 @@ def write_model(folder: Path, record: ModelRecord) -> None:
     write_json(folder / "history.json", {key: list(col) for key, col in record.history.items()})
     # Written by Python, so that a full disk is an ordinary OSError.
     (folder / "weights.safetensors").write_bytes(save(dict(record.arrays)))
+    card = model_card(describe_model(folder), model_license=model_license, run=run)
+    (folder / CARD_FILE).write_text(card, encoding="utf-8")
 
 
 def load_model(folder: Path) -> ModelRecord:
@@ -101,9 +125,60 @@ def load_model(folder: Path) -> ModelRecord:
     CheckpointError
         If the folder is missing, incomplete, damaged, or of a newer format.
     """
-    from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
+    folder = find_model(folder)
+    with _damage_told(folder):
+        description = _read_description(folder)
+        return ModelRecord(
+            config=_config_of(description, folder),
+            seed=description["seed"],
+            source=description["source"],
+            preprocessing=description["preprocessing"],
+            feature_names=_read_json(folder / "features.json")["names"],
+            history=_read_json(folder / "history.json"),
+            arrays=load_file(folder / "weights.safetensors"),
+        )
+
+
+def describe_model(folder: Path) -> ModelDescription:
+    """Describe a model folder, or a run folder that holds one, without reading the weights.
+
+    Parameters
+    ----------
+    folder
+        As for :func:`load_model`.
+
+    Raises
+    ------
+    CheckpointError
+        As :func:`load_model`.
+    """
+    from safetensors import safe_open
+
+    folder = find_model(folder)
+    with _damage_told(folder):
+        description = _read_description(folder)
+        with safe_open(folder / "weights.safetensors", framework="np") as weights:
+            slices = {name: weights.get_slice(name) for name in weights.keys()}  # noqa: SIM118 - no dict
+            sizes = {name: _size(part.get_shape(), part.get_dtype()) for name, part in slices.items()}
+        return describe(
+            description,
+            _config_of(description, folder),
+            names=_read_json(folder / "features.json")["names"],
+            phases=_read_json(folder / "history.json").get("phase", []),
+            sizes=sizes,
+        )
+
+
+def find_model(folder: Path) -> Path:
+    """Find the model folder that is meant: the one that is named, or that within a run folder.
+
+    Raises
+    ------
+    CheckpointError
+        If there is none, or it lacks a file.
+    """
     folder = folder / "model" if (folder / "model" / "config.json").is_file() else folder
     if not folder.is_dir():
         msg = (
@@ -111,36 +186,13 @@ def load_model(folder: Path) -> ModelRecord:
             "or `DiffAug.save` wrote."
         )
         raise CheckpointError(msg)
-    if missing := sorted(name for name in MODEL_FILES if not (folder / name).is_file()):
+    if missing := sorted(name for name in NEEDED_FILES if not (folder / name).is_file()):
         msg = (
             f"{folder} is not a model folder: it lacks {', '.join(missing)}. Name the folder that "
             "`diffaug-bio fit` or `DiffAug.save` wrote."
         )
         raise CheckpointError(msg)
-    try:
-        description = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        version = description["format_version"]
-        if version > FORMAT_VERSION:
-            msg = (
-                f"{folder} has format {version}, written by diffaug-bio {description['diffaug_bio']}; "
-                f"this is {__version__}, which reads up to format {FORMAT_VERSION}. Upgrade it: "
-                "pip install -U diffaug-bio."
-            )
-            raise CheckpointError(msg)
-        return ModelRecord(
-            config=DiffAugConfig.from_dict(_renamed(description["config"]), source=f"{folder}/config.json"),
-            seed=description["seed"],
-            source=description["source"],
-            preprocessing=description["preprocessing"],
-            feature_names=json.loads((folder / "features.json").read_text(encoding="utf-8"))["names"],
-            history=json.loads((folder / "history.json").read_text(encoding="utf-8")),
-            arrays=load_file(folder / "weights.safetensors"),
-        )
-    except (ValueError, KeyError, TypeError, SafetensorError) as error:
-        if isinstance(error, CheckpointError | InputError):
-            raise
-        msg = f"{folder} is damaged: {error!r}. Fit the model again, or restore the folder."
-        raise CheckpointError(msg) from error
+    return folder
 
 
 def columns_of(rows: Sequence[Any]) -> dict[str, list[object]]:
@@ -162,6 +214,59 @@ def rows_of(kind: type[_Row], columns: Mapping[str, Sequence[object]]) -> list[_
         name: [math.nan if value is None else value for value in values] for name, values in columns.items()
     }
     return [kind(**dict(zip(filled, row, strict=True))) for row in zip(*filled.values(), strict=True)]
+
+
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _read_description(folder: Path) -> Mapping[str, Any]:
+    """Read `config.json`, and refuse a format that this version does not know."""
+    description: Mapping[str, Any] = _read_json(folder / "config.json")
+    version = description["format_version"]
+    if version > FORMAT_VERSION:
+        msg = (
+            f"{folder} has format {version}, written by diffaug-bio {description['diffaug_bio']}; "
+            f"this is {__version__}, which reads up to format {FORMAT_VERSION}. Upgrade it: "
+            "pip install -U diffaug-bio."
+        )
+        raise CheckpointError(msg)
+    return description
+
+
+@contextlib.contextmanager
+def _damage_told(folder: Path) -> Iterator[None]:
+    """Turn what reading a damaged folder raises into one sentence."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError, SafetensorError) as error:
+        if isinstance(error, CheckpointError | InputError):
+            raise
+        msg = f"{folder} is damaged: {error!r}. Fit the model again, or restore the folder."
+        raise CheckpointError(msg) from error
+
+
+def _config_of(description: Mapping[str, Any], folder: Path) -> DiffAugConfig:
+    """Read the configuration; one that another version wrote may hold what this one does not know."""
+    try:
+        return DiffAugConfig.from_dict(_renamed(description["config"]), source=f"{folder}/config.json")
+    except InputError as error:
+        if (written_by := description["diffaug_bio"]) == __version__:
+            raise
+        msg = (
+            f"{error} It was written by diffaug-bio {written_by}; this is {__version__}. Take that "
+            "version, or upgrade: pip install -U diffaug-bio."
+        )
+        raise CheckpointError(msg) from error
+
+
+def _size(shape: Sequence[int], dtype: str) -> tuple[int, int]:
+    """Numbers and bytes of an array; safetensors names types like F32, I64, BF16 or BOOL."""
+    n_values = math.prod(shape)
+    bits = 8 if dtype == "BOOL" else int(dtype.lstrip("BFIU").partition("_")[0])
+    return n_values, n_values * bits // 8
 
 
 def _renamed(config: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

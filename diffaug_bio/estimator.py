@@ -6,44 +6,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
-import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 
 from diffaug_bio._keys import CSV_PREFIX
-from diffaug_bio._records import record_of, restore
-from diffaug_bio._rows import (
-    fit_rows,
-    flatten_images,
-    flatten_later,
-    held_rows,
-    input_of,
-    later_rows,
-    neighbors_of,
-    network_rows,
-    scores_of,
-)
-from diffaug_bio._validation import (
-    as_matrix,
-    check_generator,
-    check_names,
-    check_seed,
-    check_shape,
-    column_names,
-)
+from diffaug_bio._records import put_into, record_of
+from diffaug_bio._rows import held_rows, input_of, prepared_rows
+from diffaug_bio._training import fit_matrix
+from diffaug_bio._validation import check_generator, check_seed, check_shape
 from diffaug_bio.checkpoint import load_model, save_model
 from diffaug_bio.config import DiffAugConfig
-from diffaug_bio.core.generation import code_rows, conditions_of, decode, generate
-from diffaug_bio.core.runtime import resolve_device, resolve_precision, seeded_generator
+from diffaug_bio.core.generated import decoded_rows, generated_codes
+from diffaug_bio.core.runtime import resolve_device
 from diffaug_bio.core.state import encode
-from diffaug_bio.core.trainer import train
-from diffaug_bio.features import FittedFeatures, match_columns
+from diffaug_bio.features import FittedFeatures, check_names_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from os import PathLike
 
     from numpy.typing import NDArray
+    from sklearn.utils import Tags
 
     from diffaug_bio._blocks import Matrix
     from diffaug_bio.checkpoint import ModelRecord
@@ -118,7 +101,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def fit(
         self,
         X: Matrix,  # noqa: N803 - scikit-learn's name
-        y: None = None,
+        y: object = None,
         *,
         feature_names: Sequence[str] | None = None,
         callbacks: Sequence[Callback] = (),
@@ -144,32 +127,22 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         TrainingError
             If training diverges.
         """
-        config = self.config or DiffAugConfig()
-        check_seed(self.random_state)
-        device = resolve_device(self.device)
-        precision = resolve_precision(self.precision, device)
-        feature_names = column_names(X) if feature_names is None else feature_names
-        X, config = flatten_images(X, config)  # noqa: N806
-        matrix = as_matrix(X)
-        check_names(feature_names, matrix)
-        features, config = fit_rows(matrix, config, seed=self.random_state, feature_names=feature_names)
-        scores = scores_of(features, matrix, config)
-        self.config_ = config
-        self.state_: TrainState = train(
-            network_rows(features, matrix, scores, device),
-            config,
-            input_of(features, config),
-            neighbors=neighbors_of(scores, config, seed=self.random_state, device=device),
+        fitted = fit_matrix(
+            X,
+            self.config or DiffAugConfig(),
+            feature_names=feature_names,
             seed=self.random_state,
-            precision=precision,
+            device=self.device,
+            precision=self.precision,
             callbacks=callbacks,
         )
-        self.features_ = features
+        self.config_, self.features_ = fitted.config, fitted.features
+        self.state_: TrainState = fitted.state
+        self.history_: list[EpochEnd] = fitted.state.history
         self.source_: dict[str, Any] = {}
-        self.history_: list[EpochEnd] = self.state_.history
-        self.n_features_in_ = matrix.shape[1]
-        if feature_names is not None:
-            self.feature_names_in_ = np.asarray(feature_names, dtype=object)
+        self.n_features_in_ = fitted.n_vars
+        if fitted.feature_names is not None:
+            self.feature_names_in_ = np.asarray(fitted.feature_names, dtype=object)
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
         return self
@@ -202,9 +175,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         InputError
             If the features do not fit, or fewer than a fifth of them are there.
         """
-        rows = self._prepared(X, feature_names)
-        encoder = self.state_.encoder.to(rows.device)
-        return cast("NDArray[np.float32]", encode(encoder, rows).cpu().numpy())
+        return self._embedded(self._prepared(X, feature_names))
 
     def generate_rows(
         self,
@@ -236,17 +207,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         check_seed(random_state)
         rows = self._prepared(X, feature_names)
         check_generator(exists=self.has_generator)
-        state = self.state_.to(rows.device)
-        codes = code_rows(state, rows)
-        generated = generate(
-            state,
-            codes,
-            conditions_of(state, rows, self.config_),
-            self.config_,
-            generator=seeded_generator(random_state, rows.device, "generate_rows"),
-            condition_stream=seeded_generator(random_state, rows.device, "conditions"),
-        )
-        originals = codes.take(torch.arange(rows.shape[0], device=rows.device))
+        originals, generated = generated_codes(self.state_, rows, self.config_, seed=random_state)
         return originals.cpu().numpy(), generated.cpu().numpy()
 
     def decode_rows(
@@ -278,9 +239,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         rows = self._prepared(X, None)
         n_codes = input_of(self.features_, self.config_).n_codes
         check_shape(codes, (rows.shape[0], n_codes), what="codes")
-        generator = seeded_generator(random_state, rows.device, "letters")
-        held = torch.from_numpy(np.ascontiguousarray(codes, np.float32)).to(rows.device)
-        decoded = decode(self.state_.to(rows.device), held, rows, generator=generator)
+        decoded = decoded_rows(self.state_, codes, rows, seed=random_state)
         return cast("NDArray[np.generic]", decoded.cpu().numpy())
 
     def encode_rows(self, rows: NDArray[np.generic]) -> NDArray[np.float32]:
@@ -296,33 +255,39 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Embeddings. Shape: `(n_obs, n_latent)`.
         """
         self._check_fitted()
-        device = resolve_device(self.device)
-        held = held_rows(self.features_, rows, device)
-        encoder = self.state_.encoder.to(device)
-        return cast("NDArray[np.float32]", encode(encoder, held).cpu().numpy())
+        return self._embedded(held_rows(self.features_, rows, resolve_device(self.device)))
 
-    def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
-        """Name the embedding's columns, `diffaug_1` and up, for scikit-learn's `set_output`."""
+    def get_feature_names_out(self, input_features: Sequence[str] | None = None) -> NDArray[np.object_]:
+        """Name the embedding's columns, `diffaug_1` and up, for scikit-learn's `set_output`.
+
+        Names that are given are only compared with those of the fit.
+        """
         self._check_fitted()
+        training_names = getattr(self, "feature_names_in_", None)
+        check_names_in(input_features, n_training=self.n_features_in_, training_names=training_names)
         n_latent = self.config_.encoder.n_latent
         return np.array([f"{CSV_PREFIX}{number}" for number in range(1, n_latent + 1)], dtype=object)
 
-    def save(self, folder: str | PathLike[str], *, overwrite: bool = False) -> None:
-        """Write the fitted model to a folder, without any pickle.
+    def save(
+        self, folder: str | PathLike[str], *, overwrite: bool = False, model_license: str | None = None
+    ) -> None:
+        """Write the fitted model to a folder, with a card (`README.md`) and without any pickle.
 
         Parameters
         ----------
         folder
             Where to.
         overwrite
-            Whether a model that is there may be replaced.
+            Whether a model that is there may be replaced, with its card.
+        model_license
+            Licence of the model for its card, best an SPDX identifier such as `"CC-BY-4.0"`.
 
         Raises
         ------
         InputError
             If the folder exists and may not be replaced.
         """
-        save_model(Path(folder), self.record(), overwrite=overwrite)
+        save_model(Path(folder), self.record(), overwrite=overwrite, model_license=model_license)
 
     @classmethod
     def load(cls, folder: str | PathLike[str], *, device: str = "auto") -> Self:
@@ -342,12 +307,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         record = load_model(Path(folder))
         model = cls(record.config, random_state=record.seed, device=device)
-        model.config_ = record.config
-        model.features_, model.state_ = restore(record, folder)
-        model.history_ = model.state_.history
-        model.n_features_in_, model.source_ = model.features_.n_vars, dict(record.source)
-        if record.feature_names is not None:
-            model.feature_names_in_ = np.asarray(record.feature_names, dtype=object)
+        put_into(model, record, folder)
         return model
 
     def record(self) -> ModelRecord:
@@ -370,23 +330,25 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def _prepared(self, X: Matrix, feature_names: Sequence[str] | None) -> Rows:  # noqa: N803
         """Rows for the networks, checked, with features in the order of the fit."""
         self._check_fitted()
-        feature_names = column_names(X) if feature_names is None else feature_names
-        matrix = as_matrix(flatten_later(X, self.config_))
-        check_names(feature_names, matrix)
-        columns = match_columns(
-            matrix.shape[1],
-            feature_names,
-            n_training=self.n_features_in_,
-            training_names=getattr(self, "feature_names_in_", None),
-        )
-        return later_rows(
+        return prepared_rows(
             self.features_,
-            matrix,
-            columns,
-            device=resolve_device(self.device),
+            X,
+            self.config_,
             feature_names=feature_names,
-            detected=self.config_.features.input_state == "auto",
+            training_names=getattr(self, "feature_names_in_", None),
+            device=resolve_device(self.device),
         )
+
+    def _embedded(self, rows: Rows) -> NDArray[np.float32]:
+        encoder = self.state_.encoder.to(rows.device)
+        return cast("NDArray[np.float32]", encode(encoder, rows).cpu().numpy())
+
+    def __sklearn_tags__(self) -> Tags:
+        """Say what scikit-learn may pass: sparse matrices, and missing values, for which medians stand."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = tags.input_tags.allow_nan = True
+        tags.transformer_tags.preserves_dtype = ["float32"]  # of embeddings, whatever comes in
+        return tags
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "state_"):

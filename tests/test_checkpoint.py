@@ -10,7 +10,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from diffaug_bio import DiffAug
-from diffaug_bio.checkpoint import MODEL_FILES
+from diffaug_bio.checkpoint import MODEL_FILES, NEEDED_FILES
 from diffaug_bio.errors import CheckpointError, InputError
 from tests.conftest import shifted_textures
 
@@ -32,7 +32,7 @@ def change_json(path: Path, **changes: Any) -> None:
     path.write_text(json.dumps({**table, **changes}))
 
 
-def test_folder_holds_json_and_safetensors_alone(folder: Path) -> None:
+def test_folder_holds_json_safetensors_and_a_card_alone(folder: Path) -> None:
     assert {path.name for path in folder.iterdir()} == MODEL_FILES
     for path in folder.glob("*.json"):
         json.loads(path.read_text(encoding="utf-8"), parse_constant=pytest.fail)
@@ -79,7 +79,7 @@ def test_a_setting_that_had_another_name_is_read(folder: Path) -> None:
     assert DiffAug.load(folder, device="cpu").config_.generator.partial_noising == 0.7
 
 
-@pytest.mark.parametrize("name", sorted(MODEL_FILES))
+@pytest.mark.parametrize("name", sorted(NEEDED_FILES))
 def test_a_missing_file_is_named(folder: Path, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(CheckpointError, match=rf"is not a model folder: it lacks {name}"):

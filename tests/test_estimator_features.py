@@ -79,7 +79,7 @@ def test_too_few_features_are_an_error(counts: AnnData, fitted: DiffAug) -> None
 
 
 def test_another_number_of_features_is_an_error(counts: AnnData, fitted: DiffAug) -> None:
-    with pytest.raises(InputError, match=r"have 39 features, the model was fitted on 40"):
+    with pytest.raises(InputError, match=r"X has 39 features, but DiffAug is expecting 40 features"):
         fitted.transform(counts.X[:, :39])
 
 

@@ -283,7 +283,7 @@ def test_the_encoders_of_images_are_refused_on_features(tiny_config: DiffAugConf
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        (LATER_ROWS[:, :-1], r"have 255 features, the model was fitted on 256"),
+        (LATER_ROWS[:, :-1], r"X has 255 features, but DiffAug is expecting 256 features"),
         (LATER[:, :-1], r"Images have the shape \(15, 16, 1\) .* and of shape \(16, 16, 1\) were expected"),
         # As many values, and yet no images of that shape.
         (

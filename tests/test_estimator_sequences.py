@@ -227,7 +227,7 @@ def test_letters_in_place_of_tokens_are_an_error(model: DiffAug) -> None:
 
 @pytest.mark.parametrize("method", ["transform", "generate_rows"])
 def test_sequences_of_another_width_are_an_error(model: DiffAug, method: str) -> None:
-    with pytest.raises(InputError, match=r"have 39 features, the model was fitted on 40"):
+    with pytest.raises(InputError, match=r"X has 39 features, but DiffAug is expecting 40 features"):
         getattr(model, method)(TOKENS[:, :39])
 
 

@@ -99,7 +99,7 @@ def seeded_generator(seed: int, device: torch.device, *stream: str | int) -> tor
         What it is for. Each use draws from a stream of its own, so that a setting of one phase does not
         change the random numbers of another.
     """
-    digest = hashlib.blake2b(repr((seed, *stream)).encode(), digest_size=8).digest()
+    digest = hashlib.blake2b(repr((int(seed), *stream)).encode(), digest_size=8).digest()
     return torch.Generator(device).manual_seed(int.from_bytes(digest, "little") >> 1)
 
 

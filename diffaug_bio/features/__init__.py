@@ -8,7 +8,7 @@ Letters of sequences and pixels of images have front ends of their own, which ne
 
 from __future__ import annotations
 
-from diffaug_bio.features._align import align_features, match_columns
+from diffaug_bio.features._align import align_features, check_names_in, match_columns
 from diffaug_bio.features._axes import principal_axes
 from diffaug_bio.features._compare import plain_components
 from diffaug_bio.features._fit import fit_features
@@ -24,6 +24,7 @@ __all__ = [
     "FittedImages",
     "FittedSequences",
     "align_features",
+    "check_names_in",
     "fit_features",
     "fit_images",
     "fit_sequences",

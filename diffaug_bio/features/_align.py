@@ -73,12 +73,42 @@ def match_columns(
     if names is None or training_names is None:
         if n_columns != n_training:
             msg = (
-                f"The data have {n_columns} features, the model was fitted on {n_training}. Pass the same "
-                "features, or names to match them by."
+                f"X has {n_columns} features, but DiffAug is expecting {n_training} features as input, "
+                "those of the fit. Pass the same features, or names to match them by."
             )
             raise InputError(msg)
         return None
     return None if list(names) == list(training_names) else align_features(names, training_names)
+
+
+def check_names_in(
+    names: Sequence[str] | None, *, n_training: int, training_names: Sequence[str] | None
+) -> None:
+    """Refuse names of input features that are not those of a fit; worded as scikit-learn words it.
+
+    Parameters
+    ----------
+    names
+        What `get_feature_names_out` was given.
+    n_training, training_names
+        Features of the fit; None where they had no names.
+
+    Raises
+    ------
+    InputError
+        If there are more or fewer, or others.
+    """
+    if names is None:
+        return
+    if training_names is not None and list(names) != list(training_names):
+        msg = "input_features is not equal to feature_names_in_, those of the fit. Leave them out."
+        raise InputError(msg)
+    if len(names) != n_training:
+        msg = (
+            f"input_features should have length equal to number of features ({n_training}), got "
+            f"{len(names)}. Leave them out."
+        )
+        raise InputError(msg)
 
 
 def align_features(names: Sequence[str], training_names: Sequence[str]) -> NDArray[np.int64]:

@@ -6,6 +6,7 @@ from diffaug_bio.runs._augment import augment
 from diffaug_bio.runs._embed import embed
 from diffaug_bio.runs._evaluate import evaluate
 from diffaug_bio.runs._fit import fit
+from diffaug_bio.runs._info import info
 from diffaug_bio.runs._record import RUN_FILES
 from diffaug_bio.runs._source import RECIPE_PREFIX, DataSource, read_source
 from diffaug_bio.runs._transfer import transfer
@@ -18,6 +19,11 @@ __all__ = [
     "embed",
     "evaluate",
     "fit",
+<<<<<<< HEAD
     "read_source",
     "transfer",
+=======
+    "info",
+    "read_source",
+>>>>>>> share
 ]

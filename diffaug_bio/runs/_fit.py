@@ -45,6 +45,7 @@ def fit(
     precision: Precision = "auto",
     callbacks: Sequence[Callback] = (),
     force: bool = False,
+    model_license: str | None = None,
 ) -> dict[str, Any]:
     """Fit DiffAug to a data file and write a run folder, whole or not at all.
 
@@ -65,6 +66,8 @@ def fit(
         As for :func:`diffaug_bio.tl.embed`.
     force
         Whether a run that is there may be replaced.
+    model_license
+        Licence of the model, for its card.
 
     Returns
     -------
@@ -75,6 +78,7 @@ def fit(
     InputError
         If data, labels, groups, split or output folder cannot be used.
     """
+    from diffaug_bio._card import Run
     from diffaug_bio.checkpoint import write_model
     from diffaug_bio.tl._embed import fit_model
 
@@ -111,18 +115,18 @@ def fit(
             write_json(stage / "metrics.json", scores)
             clock.lap("evaluate")
         write_embedded(stage, adata)
-        (stage / "model").mkdir()
-        write_model(stage / "model", model.record())
-        clock.lap("write")
         run = make_record(
             "fit",
             source,
             adata,
             model,
             MatrixChoice.from_dict(model.source_),
-            seconds=clock.laps,
+            seconds=clock.laps,  # the same dictionary: what the next lap adds is in the record, too
             fingerprint=digest,
         )
+        (stage / "model").mkdir()
+        write_model(stage / "model", model.record(), model_license=model_license, run=Run(run, scores))
+        clock.lap("write")
         write_json(stage / "run.json", run)
     return {**run, "metrics": scores}
 

@@ -1,0 +1,75 @@
+"""From a matrix to fitted preprocessing and trained networks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from diffaug_bio._rows import fit_rows, flatten_images, input_of, neighbors_of, network_rows, scores_of
+from diffaug_bio._validation import as_matrix, check_names, check_seed, column_names
+from diffaug_bio.core.runtime import resolve_device, resolve_precision
+from diffaug_bio.core.trainer import train
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from diffaug_bio.config import DiffAugConfig
+    from diffaug_bio.core.phases import Callback
+    from diffaug_bio.core.runtime import Precision
+    from diffaug_bio.core.state import TrainState
+    from diffaug_bio.features import Fitted
+
+
+class Training(NamedTuple):
+    """What a fit learned."""
+
+    config: DiffAugConfig
+    """With everything decided that was left to the data."""
+    features: Fitted
+    """The preprocessing."""
+    state: TrainState
+    """The networks."""
+    n_vars: int
+    """Features of the matrix."""
+    feature_names: Sequence[str] | None
+    """Their names, where they are known."""
+
+
+def fit_matrix(
+    X: object,  # noqa: N803 - scikit-learn's name
+    config: DiffAugConfig,
+    *,
+    feature_names: Sequence[str] | None,
+    seed: int,
+    device: str,
+    precision: Precision,
+    callbacks: Sequence[Callback],
+) -> Training:
+    """Fit preprocessing, encoder and generator; parameters are those of :class:`~diffaug_bio.DiffAug`.
+
+    Raises
+    ------
+    InputError
+        If the matrix cannot be learned from, or seed, device or precision are unknown.
+    TrainingError
+        If training diverges.
+    """
+    check_seed(seed)
+    seed = int(seed)  # numpy's integers are seeds too, and torch wants Python's
+    on = resolve_device(device)
+    dtype = resolve_precision(precision, on)
+    feature_names = column_names(X) if feature_names is None else feature_names
+    rows, config = flatten_images(X, config)
+    matrix = as_matrix(rows)
+    check_names(feature_names, matrix)
+    features, config = fit_rows(matrix, config, seed=seed, feature_names=feature_names)
+    scores = scores_of(features, matrix, config)
+    state = train(
+        network_rows(features, matrix, scores, on),
+        config,
+        input_of(features, config),
+        neighbors=neighbors_of(scores, config, seed=seed, device=on),
+        seed=seed,
+        precision=dtype,
+        callbacks=callbacks,
+    )
+    return Training(config, features, state, matrix.shape[1], feature_names)
