@@ -183,6 +183,8 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         *,
         random_state: int = 0,
         feature_names: Sequence[str] | None = None,
+        strength: float | None = None,
+        guidance: float | None = None,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Generate a row of the same meaning from each row, in the space that the generator sees.
 
@@ -192,6 +194,8 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             As for :meth:`transform`.
         random_state
             Seed of the noise.
+        strength, guidance
+            As for :func:`diffaug_bio.tl.augment`; what the model was trained with if left out.
 
         Returns
         -------
@@ -207,7 +211,10 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         check_seed(random_state)
         rows = self._prepared(X, feature_names)
         check_generator(exists=self.has_generator)
-        originals, generated = generated_codes(self.state_, rows, self.config_, seed=random_state)
+        asked = {"noising": strength, "guidance": guidance}
+        given = {key: value for key, value in asked.items() if value is not None}
+        config = self.config_.updated({"generator": given}, source="arguments")
+        originals, generated = generated_codes(self.state_, rows, config, seed=random_state)
         return originals.cpu().numpy(), generated.cpu().numpy()
 
     def decode_rows(

@@ -14,11 +14,13 @@ from diffaug_bio.features._compare import plain_components
 from diffaug_bio.features._fit import fit_features
 from diffaug_bio.features._fitted import FittedFeatures, normalize
 from diffaug_bio.features._images import FittedImages, fit_images
+from diffaug_bio.features._inverse import FeatureInverse
 from diffaug_bio.features._neighbors import nearest_rows
 from diffaug_bio.features._record import Fitted, from_record, to_record
 from diffaug_bio.features._sequences import FittedSequences, fit_sequences
 
 __all__ = [
+    "FeatureInverse",
     "Fitted",
     "FittedFeatures",
     "FittedImages",

@@ -29,7 +29,18 @@ _ID_NAMES = frozenset(
     | {"sample", "samples", "sample_id", "sampleid", "gene", "genes", "gene_id", "unnamed: 0"}
 )
 _OBS_NAMES = frozenset(
-    {"label", "labels", "class", "target", "batch", "cell_type", "celltype", "cluster", "group"}
+    {
+        "label",
+        "labels",
+        "class",
+        "target",
+        "batch",
+        "cell_type",
+        "celltype",
+        "cluster",
+        "group",
+        "generated",
+    }
 )
 _DECIMAL_COMMA = r"[+-]?\d+,\d+"
 _MOSTLY_TEXT = 0.5  # of a column's values; with fewer, text among numbers is a mistake

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
 
 from diffaug_bio._keys import IMAGE_KEY, IMAGE_SHAPE_KEY, SEQUENCE_KEY
 from diffaug_bio._validation import check_seed
 from diffaug_bio.errors import InputError
-from diffaug_bio.features import FittedFeatures, FittedImages, FittedSequences
+from diffaug_bio.features import FeatureInverse, FittedFeatures, FittedImages, FittedSequences
 from diffaug_bio.features._align import match_names
 from diffaug_bio.pp import KmerEncoding, decode_tokens
 from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix, later_choice
+from diffaug_bio.tl._sources import Sources, choose_sources
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -26,27 +27,37 @@ if TYPE_CHECKING:
     from diffaug_bio._blocks import Matrix
     from diffaug_bio.estimator import DiffAug
 
-    Floats = NDArray[np.float32]
-
 _ADDED = ("source", "generated")
-_MAX_VALUES = 2**28  # of generated features, which are dense: 1 GB
+_MAX_VALUES = 2**28  # of generated features where they are dense: 1 GB
+_MAX_STRENGTH = 0.5  # without one that is asked for: what comes from noise alone strays from rare classes
+_N_CALIBRATION = 2000  # rows from which it is learned how counts follow from components
 
 
 def augment(
     adata: AnnData,
     model: DiffAug | str | PathLike[str],
     *,
-    n_views: int = 1,
+    n_views: int | None = None,
+    groupby: str | None = None,
+    target: int | None = None,
+    strength: float | None = None,
+    guidance: float | None = None,
     var_key: str | None = None,
     random_state: int = 0,
     device: str = "auto",
 ) -> AnnData:
     """Generate new observations, each of the same meaning as the one that it is made from.
 
-    The generator makes codes under the condition of an observation's embedding. A model of letters turns
-    them into sequences, in which what the code does not tell is taken from the source. A model of measured
-    features, of counted words or of images turns the change of the code into a change of the features or
-    pixels; with a U-Net as its denoiser, a model of images makes all pixels.
+    The generator makes codes under the condition of an observation's embedding, from its own code with noise
+    on it. The change of the code is turned back into what the model was fitted on:
+
+    - counts are thinned and added to as their rates change, and some are drawn anew: they stay whole
+      numbers, and each observation keeps about the total that its source has;
+    - logged or normalised expression stays 0 or more, measured features and counted words change by what the
+      components changed, and pixels by what those of images did (a U-Net makes all pixels);
+    - letters are drawn, and what the code does not tell is taken from the source.
+
+    What no component holds, such as genes that the model left out, stays as in the source.
 
     Parameters
     ----------
@@ -55,7 +66,19 @@ def augment(
     model
         A fitted model with a generator, or the folder of one.
     n_views
-        Observations to make of each.
+        Observations to make of each; 1 if left out.
+    groupby
+        Column of `.obs` with classes to balance: those with fewer than `target` observations get as many as
+        they lack, each observation of the class a source about equally often. In place of `n_views`.
+    target
+        Size that classes are brought up to; the median size of the classes if left out.
+    strength
+        How far to go, above 0 to 1: the share of the noise schedule to which codes are noised, and the share
+        of counts that are drawn anew. At 1 all comes from noise and the condition. If left out, what the
+        model was trained with (`generator.noising`), at most 0.5.
+    guidance
+        Classifier-free guidance: above 1 exaggerates what the embedding says. If left out, that of the
+        model's configuration.
     var_key
         As for :func:`diffaug_bio.tl.project`.
     random_state
@@ -65,39 +88,42 @@ def augment(
 
     Returns
     -------
-    `n_views` rows for each of `adata`, the first view of all, then the second; `.obs` as that of the
-    source, with its name in `.obs["source"]`, and `.obs["generated"]` true. Sequences are in
-    `.obs["sequence"]`, as :func:`diffaug_bio.io.read` gives them; of counted words there are no letters.
+    The generated observations only, the first view of all sources, then the second, or class by class;
+    `.obs` as that of the source, with its name in `.obs["source"]`, and `.obs["generated"]` true. `.X` is
+    like the matrix that the model was fitted on. Sequences are in `.obs["sequence"]`, as :func:`diffaug_bio.io.read` gives them; of
+    counted words there are no letters.
 
     Raises
     ------
     CheckpointError
         If the model folder cannot be used.
     InputError
-        If the model has no generator, the data do not fit it, or it was fitted on expression, whose rows
-        cannot be turned back into counts yet.
+        If the model has no generator, the data do not fit it, or a setting is out of range.
 
     Examples
     --------
-    >>> import diffaug_bio as db
-    >>> more = db.tl.augment(promoters, "run", n_views=2)  # doctest: +SKIP
-    >>> more.obs["sequence"]  # doctest: +SKIP
+    >>> import anndata, diffaug_bio as db
+    >>> more = db.tl.augment(cells, "run", groupby="cell_type", target=200)  # doctest: +SKIP
+    >>> balanced = anndata.concat([cells, more])  # doctest: +SKIP
     """
     from diffaug_bio.estimator import DiffAug
 
-    if not isinstance(n_views, int | np.integer) or isinstance(n_views, bool) or n_views < 1:
-        msg = f"`n_views` has to be a whole number of at least 1, got {n_views!r}."
-        raise InputError(msg)
     check_seed(random_state)
+    _check_share(strength)
     present = [name for name in _ADDED if name in adata.obs]
     if len(present) == 1:  # with both, the data were generated themselves
         msg = f"`.obs` has a column {present[0]!r}, where `augment` writes its own. Rename or drop it."
         raise InputError(msg)
+    parts = choose_sources(adata.obs, n_views=n_views, groupby=groupby, target=target, seed=random_state)
     if not isinstance(model, DiffAug):
         model = DiffAug.load(Path(model), device=device)
-    _check_invertible(model)
     choice = later_choice(adata, MatrixChoice(var_key=var_key), model)
-    views = [_view(adata, model, choice, seed=(random_state + view) % 2**32) for view in range(n_views)]
+    sampling = _Sampling.of(model, strength=strength, guidance=guidance)
+    inverse = _inverse(adata, model, choice, sampling, seed=random_state)
+    views = [
+        _view(adata, part, model, choice, sampling, inverse, seed=(random_state + number) % 2**32)
+        for number, part in enumerate(parts)
+    ]
     if len(views) == 1:
         return views[0]
     import anndata
@@ -107,43 +133,85 @@ def augment(
     return together
 
 
-def _check_invertible(model: DiffAug) -> None:
-    """Refuse a model whose generated rows cannot be turned back into features."""
+@dataclass(frozen=True, slots=True)
+class _Sampling:
+    """How far generated rows go from their sources."""
+
+    strength: float
+    guidance: float
+
+    @classmethod
+    def of(cls, model: DiffAug, *, strength: float | None, guidance: float | None) -> _Sampling:
+        trained = model.config_.generator
+        return cls(
+            strength=min(trained.noising, _MAX_STRENGTH) if strength is None else strength,
+            guidance=trained.guidance if guidance is None else guidance,
+        )
+
+
+def _check_share(strength: float | None) -> None:
+    if strength is not None and not 0 < strength <= 1:
+        msg = f"`strength` is a share of the noise schedule, above 0 and at most 1; got {strength!r}."
+        raise InputError(msg)
+
+
+def _inverse(
+    adata: AnnData, model: DiffAug, choice: MatrixChoice, sampling: _Sampling, *, seed: int
+) -> FeatureInverse | None:
+    """Learn the way back to features, from rows of all kinds; letters and pixels have their own."""
     features = model.features_
     if not isinstance(features, FittedFeatures):
-        return
-    remedy = "`DiffAug.generate_rows` gives generated rows as the networks see them."
-    if features.state not in {"continuous", "scaled", "representation"}:
-        msg = (
-            f"The model was fitted on {features.state} values, and generated rows cannot be turned back "
-            f"into those yet. {remedy}"
-        )
-        raise InputError(msg)
-    if not features.front_end:
-        msg = (
-            "The model was fitted without a front end (`front_end = 'none'`), through which generated rows "
-            f"would be turned back. {remedy}"
-        )
-        raise InputError(msg)
+        return None
+    n_sample = min(adata.n_obs, _N_CALIBRATION)
+    rows = np.sort(np.random.default_rng(seed).choice(adata.n_obs, n_sample, replace=False))
+    matrix, names = choose_matrix(adata if n_sample == adata.n_obs else adata[rows], choice, model=model)
+    known = getattr(model, "feature_names_in_", None)
+    columns = None
+    if names is not None and known is not None:
+        # The data may hold the features in another order than the model, or lack some.
+        columns = match_names(names, [str(name) for name in known]).columns
+    codes, generated = model.generate_rows(
+        matrix,
+        random_state=seed,
+        feature_names=names,
+        strength=sampling.strength,
+        guidance=sampling.guidance,
+    )
+    return FeatureInverse.fit(features, matrix, columns, codes, generated)
 
 
-def _view(adata: AnnData, model: DiffAug, choice: MatrixChoice, *, seed: int) -> AnnData:
-    """Make one observation of each."""
+def _view(
+    adata: AnnData,
+    sources: Sources,
+    model: DiffAug,
+    choice: MatrixChoice,
+    sampling: _Sampling,
+    inverse: FeatureInverse | None,
+    *,
+    seed: int,
+) -> AnnData:
+    """Make one observation of each source."""
     import anndata
 
+    adata = adata[sources.rows]
     matrix, names = choose_matrix(adata, choice, model=model)
-    if isinstance(model.features_, FittedFeatures) and np.prod(matrix.shape) > _MAX_VALUES:
-        msg = (
-            f"{matrix.shape[0]} rows of {matrix.shape[1]} generated features do not fit into memory. "
-            f"Generate from at most {_MAX_VALUES // matrix.shape[1]} rows at a time."
-        )
-        raise InputError(msg)
-    codes, generated = model.generate_rows(matrix, random_state=seed, feature_names=names)
+    _check_size(matrix, inverse)
+    codes, generated = model.generate_rows(
+        matrix,
+        random_state=seed,
+        feature_names=names,
+        strength=sampling.strength,
+        guidance=sampling.guidance,
+    )
     # Letters and files of the source are not those of what is generated.
     obs = adata.obs.drop(columns=[SEQUENCE_KEY, IMAGE_KEY], errors="ignore")
     for name, values in zip(_ADDED, (adata.obs_names.astype(str), True), strict=True):
         obs[name] = values
-    obs.index = [f"{name}-generated-{seed}" for name in adata.obs_names]
+    # Where a class grows, one call makes several of a source; else each view has a seed of its own.
+    numbers = (seed + sources.views - sources.views[0]) % 2**32
+    obs.index = [
+        f"{name}-generated-{number}" for name, number in zip(adata.obs_names, numbers, strict=True)
+    ]
     if isinstance(model.features_, FittedSequences):
         return _sequences(model.decode_rows(generated, matrix, random_state=seed), obs, adata)
     if isinstance(model.features_, FittedImages):
@@ -151,13 +219,28 @@ def _view(adata: AnnData, model: DiffAug, choice: MatrixChoice, *, seed: int) ->
         shape = np.array(model.features_.image_shape)
         var = adata.var if adata.n_vars == pixels.shape[1] else None  # grey ones become colored
         return anndata.AnnData(X=pixels, obs=obs, var=var, uns={IMAGE_SHAPE_KEY: shape})
-    values = _features(model, matrix, names or [], generated - codes)
+    assert inverse is not None
+    noise = np.random.default_rng([seed, 1])
+    values = inverse.apply(matrix, codes, generated, redraw=sampling.strength, generator=noise)
     result = anndata.AnnData(X=values, obs=obs)
     result.var_names = names
+    if names == list(adata.var_names):
+        result.var = adata.var
     if (kmers := _word_encoding(adata, choice)) is not None:
         result.X = np.maximum(values, 0)
         result.uns["kmers"] = kmers.to_dict()
     return result
+
+
+def _check_size(matrix: Matrix, inverse: FeatureInverse | None) -> None:
+    """Refuse more dense values than a machine is sure to hold."""
+    if inverse is None or inverse.keeps_sparse(matrix) or np.prod(matrix.shape) <= _MAX_VALUES:
+        return
+    msg = (
+        f"{matrix.shape[0]} rows of {matrix.shape[1]} generated features do not fit into memory. "
+        f"Generate from at most {_MAX_VALUES // matrix.shape[1]} rows at a time."
+    )
+    raise InputError(msg)
 
 
 def _word_encoding(adata: AnnData, choice: MatrixChoice) -> KmerEncoding | None:
@@ -178,20 +261,3 @@ def _sequences(tokens: NDArray[np.generic], obs: pd.DataFrame, adata: AnnData) -
         msg = f"{n_short} sequences have fewer than {max(kmers.k)} letters, a word. Leave them out."
         raise InputError(msg)
     return from_sequences(letters, names=list(obs.index), obs=obs, kmers=kmers)
-
-
-def _features(model: DiffAug, matrix: Matrix, names: list[str], change: Floats) -> Floats:
-    """Add a change of the code to measured features; what no component holds stays as in the source."""
-    features = cast("FittedFeatures", model.features_)
-    dense = np.array(matrix.toarray() if sparse.issparse(matrix) else matrix, np.float32)
-    # The data may hold the features in another order than the model, or lack some.
-    known = [str(name) for name in getattr(model, "feature_names_in_", names)]
-    columns = match_names(names, known).columns[features.selected]
-    held = columns >= 0
-    kept = dense[:, columns[held]]
-    kept = np.where(np.isnan(kept), features.medians[held], kept)
-    # Components are orthogonal axes over one scale: the inverse is their transpose over its square.
-    scale = np.square(features.components).sum(0)
-    moved = (change / scale) @ features.components.T * features.std
-    dense[:, columns[held]] = kept + moved[:, held]
-    return dense

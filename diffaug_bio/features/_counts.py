@@ -1,0 +1,126 @@
+"""Drawing counts whose rates change, so that they stay counts of the same library size and spread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.floating]
+
+_N_BALANCINGS = 5  # rounds in which totals of features and of rows are brought together
+_MAX_DISPERSION = 20.0
+_EXPLAINED = 0.98  # share of Poisson noise below which a feature's own quantiles are used
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountNoise:
+    """How counts vary around the rates that components give.
+
+    Rates are reconstructed expression times a gain for each feature, scaled so that every row keeps its
+    total. The gains make the mean of each feature that of the real counts: once for the reconstruction of
+    real rows, once for generated ones, whose logarithm is off by other amounts.
+    """
+
+    gain_before: Floats
+    """Of reconstructed real rows. Shape: `(n,)`."""
+    gain_after: Floats
+    """Of generated rows. Shape: `(n,)`."""
+    noise: Floats
+    """Share of Poisson noise in the counts that components do not explain, 0 to 1. Shape: `(n,)`."""
+    dispersion: Floats
+    """Of a gamma distribution of rates, which gives generated counts the variance of real ones `(n,)`."""
+    explained: NDArray[np.int64]
+    """Features of which components explain more than Poisson noise would leave."""
+    quantiles: tuple[Floats, Floats]
+    """Sorted rates and counts of those, by which one becomes the other. Shape of each: `(n_obs, n)`."""
+
+    @classmethod
+    def fit(cls, counts: Floats, before: Floats, after: Floats) -> Self:
+        """Learn gains and noise.
+
+        Parameters
+        ----------
+        counts
+            Of real rows. Shape: `(n_obs, n)`.
+        before, after
+            Expected expression by the rows' components, and by generated ones. Shape: `(n_obs, n)`.
+        """
+        gain_before, rates = _balanced(counts, before)
+        gain_after, generated = _balanced(counts, after)
+        unexplained = np.square(counts - rates).sum(0) / np.maximum(rates.sum(0), 1e-9)
+        noise = np.clip(unexplained, 0.0, 1.0)
+        left = counts.var(0) - generated.var(0) - noise * generated.mean(0)
+        dispersion = np.clip(left / np.maximum(np.square(generated).mean(0), 1e-9), 1e-3, _MAX_DISPERSION)
+        explained = np.flatnonzero(noise < _EXPLAINED)
+        quantiles = np.sort(generated[:, explained], axis=0), np.sort(counts[:, explained], axis=0)
+        return cls(
+            gain_before=gain_before,
+            gain_after=gain_after,
+            noise=noise,
+            dispersion=dispersion,
+            explained=explained,
+            quantiles=quantiles,
+        )
+
+    def draw(
+        self,
+        counts: Floats,
+        before: Floats,
+        after: Floats,
+        *,
+        redraw: float,
+        generator: np.random.Generator,
+    ) -> Floats:
+        """Draw counts at the new rates, coupled to the old ones.
+
+        A count `x` at rate `a` whose rate becomes `b` is thinned, `Binomial(x, b / a)`, where that is lower,
+        and added to, `Poisson(b - a)`, where it is higher: of a Poisson count this gives a Poisson count,
+        and one whose rate does not change stays as it is. A share of the counts is drawn anew.
+
+        Parameters
+        ----------
+        counts
+            Of the sources. Shape: `(n_obs, n)`.
+        before, after
+            As for :meth:`fit`.
+        redraw
+            Share drawn anew, 0 to 1.
+        generator
+            Source of noise.
+
+        Returns
+        -------
+        Whole numbers. Shape: `(n_obs, n)`.
+        """
+        old, new = _scaled(counts, before * self.gain_before), _scaled(counts, after * self.gain_after)
+        anew = generator.random(counts.shape) < redraw
+        kept = generator.binomial(counts.astype(np.int64), np.minimum(1.0, new / old))
+        mean = np.where(anew, new, np.maximum(new - old, 0.0))
+        spread = generator.gamma(1 / self.dispersion, self.dispersion, size=counts.shape)
+        drawn = np.where(anew, 0, kept) + generator.poisson(mean * spread)
+        for place, feature in enumerate(self.explained):
+            rates, values = (part[:, place] for part in self.quantiles)
+            mapped = np.floor(np.interp(new[:, feature], rates, values) + generator.random(len(new)))
+            is_noise = generator.random(len(new)) < self.noise[feature]
+            drawn[:, feature] = np.where(is_noise, drawn[:, feature], mapped)
+        return drawn.astype(np.float32)
+
+
+def _balanced(counts: Floats, expression: Floats) -> tuple[Floats, Floats]:
+    """Gains that give features and rows the totals of the counts, and the rates that follow."""
+    gain = np.ones(counts.shape[1])
+    for _ in range(_N_BALANCINGS):
+        # A count more on either side: features that are never seen keep a gain.
+        gain *= (counts.sum(0) + 1) / (_scaled(counts, expression * gain).sum(0) + 1)
+    return gain, _scaled(counts, expression * gain)
+
+
+def _scaled(counts: Floats, expression: Floats) -> Floats:
+    """Rates in proportion to the expression of each row, with the total of its counts; never quite 0."""
+    raised = expression + 1e-9
+    return raised * (counts.sum(1, keepdims=True) / raised.sum(1, keepdims=True)) + 1e-9

@@ -1,0 +1,117 @@
+"""Which observations new ones are generated from."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from diffaug_bio._validation import shorten
+from diffaug_bio.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+logger = logging.getLogger(__name__)
+
+
+class Sources(NamedTuple):
+    """Rows that new ones are generated from at once."""
+
+    rows: NDArray[np.int64]
+    """Row numbers; some more than once where classes grow a lot."""
+    views: NDArray[np.int64]
+    """Which time each is a source, from 0."""
+
+
+def choose_sources(
+    obs: pd.DataFrame, *, n_views: int | None, groupby: str | None, target: int | None, seed: int
+) -> list[Sources]:
+    """Choose what to generate from.
+
+    Parameters
+    ----------
+    obs
+        Annotations of the observations.
+    n_views
+        Views of all of them; 1 if left out.
+    groupby
+        Column with classes to bring up to one size, in place of `n_views`.
+    target
+        That size; the median size of the classes if left out.
+    seed
+        Of which observations of a class are sources once more than others.
+
+    Returns
+    -------
+    Each view of all observations, or what balances classes as a single part.
+
+    Raises
+    ------
+    InputError
+        If a setting is out of range, the settings contradict each other, or no class is to grow.
+    """
+    for name, value in (("n_views", n_views), ("target", target)):
+        _check_number(name, value)
+    if groupby is None:
+        if target is not None:
+            msg = "`target` is the size of classes: name their column as `groupby` (`--balance`), too."
+            raise InputError(msg)
+        return [Sources(np.arange(len(obs)), np.full(len(obs), view)) for view in range(n_views or 1)]
+    if n_views is not None:
+        msg = "Give `n_views` or `groupby`: the one makes as many of each, the other balances classes."
+        raise InputError(msg)
+    names, codes = _classes(obs, groupby)
+    sizes = np.bincount(codes[codes >= 0], minlength=len(names))
+    wanted = int(np.median(sizes)) if target is None else target
+    lacking = np.maximum(wanted - sizes, 0)
+    if not lacking.any():
+        msg = (
+            f"All classes of `.obs[{groupby!r}]` have {wanted} observations or more (the smallest "
+            f"{sizes.min()}): nothing is to be generated. Give a larger `target` (`--target`)."
+        )
+        raise InputError(msg)
+    grown = [f"{name} {size} to {wanted}" for name, size in zip(names, sizes, strict=True) if size < wanted]
+    logger.info("Classes that grow: %s.", shorten(grown))
+    return [_spread(codes, sizes, lacking, seed=seed)]
+
+
+def _spread(
+    codes: NDArray[np.int64], sizes: NDArray[np.int64], lacking: NDArray[np.int64], *, seed: int
+) -> Sources:
+    """Take the members of each class in turn, in random order, until it has what it lacks."""
+    generator = np.random.default_rng(seed)
+    rows, views = [], []
+    for code in np.flatnonzero(lacking):
+        members = generator.permutation(np.flatnonzero(codes == code))
+        turns = np.arange(lacking[code])
+        rows.append(members[turns % sizes[code]])
+        views.append(turns // sizes[code])
+    return Sources(np.concatenate(rows), np.concatenate(views))
+
+
+def _classes(obs: pd.DataFrame, groupby: str) -> tuple[list[str], NDArray[np.int64]]:
+    """Names of the classes that have observations, and the number of each row's, -1 without one."""
+    if groupby not in obs:
+        msg = f"There is no column {groupby!r} in `.obs`; it holds {shorten(obs) or 'none'}."
+        raise InputError(msg)
+    present = obs[groupby].astype(object).dropna()
+    names = sorted(set(present), key=str)
+    if not names:
+        msg = f"No observation has a class in `.obs[{groupby!r}]`. Name another column."
+        raise InputError(msg)
+    if n_missing := len(obs) - len(present):
+        logger.info("%d observations have no class and are no sources.", n_missing)
+    number = {name: code for code, name in enumerate(names)}
+    codes = obs[groupby].astype(object).map(number).fillna(-1).to_numpy().astype(np.int64)
+    return [str(name) for name in names], codes
+
+
+def _check_number(name: str, value: int | None) -> None:
+    if value is None:
+        return
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
+        msg = f"`{name}` has to be a whole number of at least 1, got {value!r}."
+        raise InputError(msg)
