@@ -12,8 +12,9 @@ from ._options import machine_options, reading_options, set_threads, start_log, 
 
 _EPILOG = """\b
 Examples:
+  diffaug-bio augment cells.h5ad --model run -o more.h5ad --balance cell_type --target 200
   diffaug-bio augment promoters.fa.gz --model run -o more.fa.gz --views 2
-  diffaug-bio augment proteins.csv.gz --model run -o more.h5ad --seed 1
+  diffaug-bio augment proteins.csv.gz --model run -o more.csv --strength 0.3 --seed 1
   diffaug-bio augment photographs --model run -o grid.png --views 3 --image-size 64
 """
 
@@ -28,11 +29,19 @@ Examples:
     "--output",
     required=True,
     type=click.Path(),
-    help="File: .h5ad; .fa[.gz] for DNA; .npz, or .png for a picture, of images.",
+    help="File: .h5ad; .csv[.gz] or .tsv[.gz]; .fa[.gz] of DNA; .npz, or .png (a picture), of images.",
+)
+@click.option("--views", type=click.IntRange(min=1), help="New rows for each.  [default: 1]")
+@click.option("--balance", metavar="LABEL", help="Bring rare classes of this column up to --target rows.")
+@click.option(
+    "--target", type=click.IntRange(min=1), help="Rows of each class.  [default: median of the classes]"
 )
 @click.option(
-    "--views", type=click.IntRange(min=1), default=1, show_default=True, help="New rows for each."
+    "--strength",
+    type=click.FloatRange(0, 1, min_open=True),
+    help="How far from the source: 1 is from pure noise.  [default: 0.5 or less]",
 )
+@click.option("--guidance", type=float, help="Above 1 exaggerates what the embedding says.  [default: 1]")
 @click.option(
     "--seed", type=click.IntRange(min=0, max=2**32 - 1), default=0, show_default=True, help="Seed."
 )
@@ -45,7 +54,11 @@ def command(
     *,
     model: str,
     output: str,
-    views: int,
+    views: int | None,
+    balance: str | None,
+    target: int | None,
+    strength: float | None,
+    guidance: float | None,
     seed: int,
     var_key: str | None,
     transpose: bool,
@@ -61,9 +74,10 @@ def command(
 ) -> None:
     """Generate new observations from those of DATA, with the generator of a fitted model.
 
-    Each is of the same meaning as the one that it is made from: sequences of a model of letters, images of
-    a model of images, features of a model of measured features or counted words. Annotations are those of
-    the source. A .png shows ten images, evenly spaced over DATA, and beside each what is generated from it.
+    Each is of the same meaning as the one that it is made from, and like the data that the model was
+    fitted on: counts of cells are counts, sequences letters, images pixels. Annotations are those of the
+    source; new columns say which that is. The file holds the new rows only. A .png shows ten images, evenly
+    spaced over DATA, and beside each what is generated from it.
     """
     start_log(quiet=quiet)
     set_threads(threads)
@@ -72,6 +86,7 @@ def command(
     generated = runs.augment(
         runs.DataSource(
             data=data,
+            label_key=balance,
             transpose=transpose,
             modality=modality,
             reference=reference,
@@ -81,6 +96,9 @@ def command(
         Path(model),
         Path(output),
         n_views=views,
+        target=target,
+        strength=strength,
+        guidance=guidance,
         var_key=var_key,
         random_state=seed,
         device=device,

@@ -78,9 +78,9 @@ class CountNoise:
     ) -> Floats:
         """Draw counts at the new rates, coupled to the old ones.
 
-        A count `x` at rate `a` whose rate becomes `b` is thinned, `Binomial(x, b / a)`, where that is lower,
-        and added to, `Poisson(b - a)`, where it is higher: of a Poisson count this gives a Poisson count,
-        and one whose rate does not change stays as it is. A share of the counts is drawn anew.
+        A count `x` at rate `a` whose rate becomes `b` is thinned, `Binomial(x, b / a)`, where that is
+        lower, and added to, `Poisson(b - a)`, where it is higher: of a Poisson count this gives a Poisson
+        count, and one whose rate does not change stays as it is. A share of the counts is drawn anew.
 
         Parameters
         ----------
@@ -122,5 +122,6 @@ def _balanced(counts: Floats, expression: Floats) -> tuple[Floats, Floats]:
 
 def _scaled(counts: Floats, expression: Floats) -> Floats:
     """Rates in proportion to the expression of each row, with the total of its counts; never quite 0."""
-    raised = expression + 1e-9
-    return raised * (counts.sum(1, keepdims=True) / raised.sum(1, keepdims=True)) + 1e-9
+    raised: Floats = expression + 1e-9
+    scaled: Floats = raised * (counts.sum(1, keepdims=True) / raised.sum(1, keepdims=True)) + 1e-9
+    return scaled

@@ -120,7 +120,7 @@ class FeatureInverse:
         return self.features.state in EXPRESSION_STATES and sparse.issparse(matrix)
 
     def expected(self, codes: Floats) -> Floats:
-        """Normalised expression, before the logarithm, that components stand for; shape `(n_obs, n_held)`."""
+        """Turn components into normalised expression, not logged; shape `(n_obs, n_held)`."""
         features = self.features
         scores = self._standardised(np.asarray(codes, np.float32)) + features.center[self.held]
         if features.max_value is not None:
@@ -129,7 +129,7 @@ class FeatureInverse:
         return np.expm1(np.clip(logged, 0.0, _MAX_LOGGED))
 
     def counts(self, block: Matrix) -> tuple[Floats | None, Floats]:
-        """Counts of the kept features, and how much of the input one count of each row is.
+        """Find the counts of the kept features, and how much of the input one count of each row is.
 
         Returns
         -------
@@ -196,7 +196,8 @@ class FeatureInverse:
             return codes[:, self.held]
         # Components are orthogonal axes over one scale: the inverse is their transpose over its square.
         axes = self.features.components
-        return (codes / np.square(axes).sum(0)) @ axes[self.held].T
+        restored: Floats = (codes / np.square(axes).sum(0)) @ axes[self.held].T
+        return restored
 
 
 def _dense(block: Matrix) -> Floats:

@@ -1,4 +1,4 @@
-"""Writing an embedding as CSV, and sequences as FASTA."""
+"""Writing embeddings and features as text tables, and sequences as FASTA."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
+from scipy import sparse
 
+from diffaug_bio._blocks import row_blocks
 from diffaug_bio._files import write_bytes
 from diffaug_bio._keys import CSV_PREFIX, QUALITY_KEY, SEQUENCE_KEY
 from diffaug_bio._validation import check_unique, shorten
@@ -44,6 +46,41 @@ def write_embedding(
     columns = [f"{CSV_PREFIX}{number}" for number in range(1, embedding.shape[1] + 1)]
     index = pd.Index(list(names), name="id")
     pd.DataFrame(embedding, index=index, columns=columns).to_csv(path)
+
+
+def write_table(path: str | PathLike[str], adata: AnnData) -> None:
+    """Write features and annotations as a text table: the id, the features, then the columns of `.obs`.
+
+    :func:`diffaug_bio.io.read` reads the same values back.
+
+    Parameters
+    ----------
+    path
+        The file: `.tsv` with tabs, else with commas, gzipped if its name ends so; replaced whole or not at
+        all.
+    adata
+        Its `.X` is written, a few rows at a time where it is sparse.
+
+    Raises
+    ------
+    InputError
+        If a feature has the name of an annotation.
+    """
+    path = Path(path)
+    names = [str(name) for name in adata.var_names]
+    if twice := sorted(set(names) & set(map(str, adata.obs))):
+        msg = f"Features and annotations share the names {shorten(twice)}. Rename one of each."
+        raise InputError(msg)
+    separator = "\t" if ".tsv" in path.suffixes else ","
+    parts: list[bytes] = []
+    for rows, block in row_blocks(adata.X):
+        values = block.toarray() if sparse.issparse(block) else block
+        frame = pd.DataFrame(values, index=adata.obs_names[rows], columns=names)
+        frame = pd.concat([frame, adata.obs.iloc[rows]], axis=1)
+        parts.append(frame.to_csv(sep=separator, index_label="id", header=not parts).encode())
+    text = b"".join(parts)
+    # Without a time stamp, the same rows give the same bytes.
+    write_bytes(path, gzip.compress(text, mtime=0) if path.suffix.lower() == ".gz" else text)
 
 
 def write_fasta(path: str | PathLike[str], adata: AnnData) -> None:

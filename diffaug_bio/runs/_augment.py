@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from diffaug_bio.estimator import DiffAug
 
 _FASTA = (".fa", ".fasta", ".fna")
+_TABLES = (".csv", ".tsv")
 _GRID_ROWS = 10  # originals that a picture shows
 
 
@@ -28,7 +29,10 @@ def augment(
     model_folder: Path,
     output: Path,
     *,
-    n_views: int = 1,
+    n_views: int | None = None,
+    target: int | None = None,
+    strength: float | None = None,
+    guidance: float | None = None,
     var_key: str | None = None,
     random_state: int = 0,
     device: str = "auto",
@@ -39,15 +43,14 @@ def augment(
     Parameters
     ----------
     source
-        What to read.
+        What to read; with its `label_key`, classes are balanced.
     model_folder
         The model, or the run folder around it.
     output
-        An .h5ad file; .fa, .fasta or .fna, plain or with .gz, for sequences; for images .npz, or .png for a
-        picture of ten of them, evenly spaced over the rows, beside what is generated from each.
-    n_views
-        Observations to make of each.
-    var_key, random_state, device
+        An .h5ad file; for features .csv or .tsv, for sequences .fa, .fasta or .fna, all also with .gz; for
+        images .npz, or .png for a picture of ten of them, evenly spaced over the rows, beside what is
+        generated from each.
+    n_views, target, strength, guidance, var_key, random_state, device
         As for :func:`diffaug_bio.tl.augment`.
     force
         Whether a file that is there may be replaced.
@@ -72,10 +75,25 @@ def augment(
     _check_kind(model, output, ending)
     adata = read_for_model(source, model)
     if ending == ".png":
+        if source.label_key is not None:
+            msg = f"{output.name} shows ten rows, and so balances no classes. Write .npz or .h5ad."
+            raise InputError(msg)
         adata = adata[np.unique(np.linspace(0, adata.n_obs - 1, _GRID_ROWS).astype(np.intp))].copy()
-    generated = tl.augment(adata, model, n_views=n_views, var_key=var_key, random_state=random_state)
+    generated = tl.augment(
+        adata,
+        model,
+        n_views=n_views,
+        groupby=source.label_key,
+        target=target,
+        strength=strength,
+        guidance=guidance,
+        var_key=var_key,
+        random_state=random_state,
+    )
     if ending in _FASTA:
         io.write_fasta(output, generated)
+    elif ending in _TABLES:
+        io.write_table(output, generated)
     elif ending == ".npz":
         io.write_images(output, generated)
     elif ending == ".png":
@@ -92,12 +110,12 @@ def _ending(output: Path) -> str:
     for ending in (".h5ad", ".npz", ".png"):
         if name.endswith(ending):
             return ending
-    for ending in _FASTA:
+    for ending in (*_FASTA, *_TABLES):
         if name.removesuffix(".gz").endswith(ending):
             return ending
     msg = (
-        f"{output} has no ending that tells how to write it. Known are .h5ad; for sequences "
-        f"{', '.join(_FASTA)}, also with .gz; and for images .npz and .png."
+        f"{output} has no ending that tells how to write it. Known are .h5ad; for features .csv and .tsv; "
+        f"for sequences {', '.join(_FASTA)}; these also with .gz; and for images .npz and .png."
     )
     raise InputError(msg)
 
@@ -119,12 +137,13 @@ def _check_kind(model: DiffAug, output: Path, ending: str) -> None:
     """Refuse a file that cannot hold what a model generates."""
     made = {"sequence": "letters", "image": "images"}.get(model.features_.state, "features")
     held = {".npz": "images", ".png": "images", ".h5ad": made}.get(ending, "letters")
+    held = "features" if ending in _TABLES else held
     if made == held:
         return
     remedy = {
         "letters": "Write .fa or .h5ad",
         "images": "Write .npz, .png or .h5ad",
-        "features": "Write an .h5ad file",
+        "features": "Write .csv or .h5ad",
     }[made]
     if (made, held) == ("features", "letters"):
         remedy += ", or fit sequences with the encoder 'cnn'"

@@ -48,8 +48,8 @@ def augment(
 ) -> AnnData:
     """Generate new observations, each of the same meaning as the one that it is made from.
 
-    The generator makes codes under the condition of an observation's embedding, from its own code with noise
-    on it. The change of the code is turned back into what the model was fitted on:
+    The generator makes codes under the condition of an observation's embedding, from its own code with
+    noise on it. The change of the code is turned back into what the model was fitted on:
 
     - counts are thinned and added to as their rates change, and some are drawn anew: they stay whole
       numbers, and each observation keeps about the total that its source has;

@@ -89,9 +89,13 @@ def run(path: Path, seed: int, config: Path | None) -> pd.DataFrame:
     target = int(sizes.drop(rare).median())
     rows = []
     for method in METHODS:
-        x, y = made(method, train, x_train, y_train, rare, target, model=model, label_key=label_key, seed=seed)
+        x, y = made(
+            method, train, x_train, y_train, rare, target, model=model, label_key=label_key, seed=seed
+        )
         for name, classifier in classifiers(seed).items():
-            predicted = classifier.fit(np.vstack([x_train, x]), np.concatenate([y_train, y])).predict(x_test)
+            predicted = classifier.fit(np.vstack([x_train, x]), np.concatenate([y_train, y])).predict(
+                x_test
+            )
             rows.append(
                 {
                     "data": path.name.split(".")[0],
@@ -187,13 +191,17 @@ def print_table(scores: pd.DataFrame) -> None:
     by_seed = scores.groupby(["data", "seed", "method"])["macro_f1"].mean().unstack("method") * 100
     gains = by_seed.drop(columns="none").sub(by_seed["none"], axis=0)[list(METHODS[1:])]
     mean, spread = gains.groupby("data").mean(), gains.groupby("data").std()
-    sys.stdout.write("| data | none | " + " | ".join(METHODS[1:]) + " |\n|---|---|" + "---|" * len(mean.columns) + "\n")
+    sys.stdout.write(
+        "| data | none | " + " | ".join(METHODS[1:]) + " |\n|---|---|" + "---|" * len(mean.columns) + "\n"
+    )
     for name in mean.index:
         cells = [f"{mean.loc[name, m]:+.1f} ± {spread.loc[name, m]:.1f}" for m in mean]
         sys.stdout.write(f"| {name} | {by_seed['none'][name].mean():.1f} | " + " | ".join(cells) + " |\n")
     everything = " | ".join(f"{mean[m].mean():+.1f}" for m in mean)
     sys.stdout.write(f"| mean | {by_seed['none'].groupby('data').mean().mean():.1f} | {everything} |\n")
-    by_classifier = scores.groupby(["classifier", "data", "method"])["macro_f1"].mean().unstack("method") * 100
+    by_classifier = (
+        scores.groupby(["classifier", "data", "method"])["macro_f1"].mean().unstack("method") * 100
+    )
     for name, part in by_classifier.groupby("classifier"):
         cells = " | ".join(f"{(part[m] - part['none']).mean():+.1f}" for m in mean)
         sys.stdout.write(f"| mean, {name} | {part['none'].mean():.1f} | {cells} |\n")
