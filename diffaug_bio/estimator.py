@@ -37,7 +37,7 @@ from diffaug_bio.core.generation import code_rows, conditions_of, decode, genera
 from diffaug_bio.core.runtime import resolve_device, resolve_precision, seeded_generator
 from diffaug_bio.core.state import encode
 from diffaug_bio.core.trainer import train
-from diffaug_bio.features import FittedFeatures, match_columns
+from diffaug_bio.features import FittedFeatures, match_columns, used_features
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -188,8 +188,9 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             Dense or sparse. Shape: `(n_obs, n_vars)`, the features of the fit in the same order, or any
             that `feature_names` tells apart.
         feature_names
-            Names of the columns. They are put in the order of the fit; missing ones count as the
-            training mean, and more than a fifth of them missing is warned of.
+            Names of the columns. They are put in the order of the fit. Missing ones are estimated from
+            the others (without a front end they count as the training mean); more than a fifth missing
+            of those that the model uses is warned of.
 
         Returns
         -------
@@ -378,6 +379,8 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             feature_names,
             n_training=self.n_features_in_,
             training_names=getattr(self, "feature_names_in_", None),
+            used=used_features(self.features_),
+            are_estimated=getattr(self.features_, "estimates_missing", False),
         )
         return later_rows(
             self.features_,

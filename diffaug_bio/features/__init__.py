@@ -12,7 +12,7 @@ from diffaug_bio.features._align import align_features, match_columns
 from diffaug_bio.features._axes import principal_axes
 from diffaug_bio.features._compare import plain_components
 from diffaug_bio.features._fit import fit_features
-from diffaug_bio.features._fitted import FittedFeatures, normalize
+from diffaug_bio.features._fitted import FittedFeatures, normalize, used_features
 from diffaug_bio.features._images import FittedImages, fit_images
 from diffaug_bio.features._neighbors import nearest_rows
 from diffaug_bio.features._record import Fitted, from_record, to_record
@@ -34,4 +34,5 @@ __all__ = [
     "plain_components",
     "principal_axes",
     "to_record",
+    "used_features",
 ]
