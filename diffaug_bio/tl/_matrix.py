@@ -148,7 +148,7 @@ def choose_matrix(
         suggest_matrix(adata, matrix, model.features_.state)
     names = feature_names(var, choice.var_key)
     known = None if model is None else getattr(model, "feature_names_in_", None)
-    if known is not None:
+    if model is not None and known is not None:
         used = used_features(model.features_)
         check_known(names, [str(name) for name in known], used=used, var=var, var_key=choice.var_key)
     return matrix, names
