@@ -16,6 +16,7 @@ from scipy import sparse
 from diffaug_bio import DiffAug
 from diffaug_bio.config import FeatureConfig
 from diffaug_bio.errors import CheckpointError, InputError
+from diffaug_bio.features import FittedFeatures
 from diffaug_bio.features import _axes as axes_module
 from tests.features.conftest import fit, make_clusters
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from diffaug_bio import DiffAugConfig
-    from diffaug_bio.features import FittedFeatures
 
 STATES = ["counts", "normalized", "lognormalized", "continuous", "scaled", "representation"]
 SEEDS = st.integers(0, 2**16)
@@ -256,7 +256,8 @@ def test_without_a_front_end_missing_features_are_the_mean(
     with caplog.at_level(logging.WARNING, logger="diffaug_bio"):
         model.transform(counts.X[:, :20], feature_names=names[:20])
     assert "Missing ones count as the training mean: 'gene20'" in caplog.text
-    rows = model.features_.dense_rows(counts.X, without(40, np.arange(20)))  # type: ignore[union-attr, arg-type]
+    assert isinstance(model.features_, FittedFeatures)
+    rows = model.features_.dense_rows(counts.X, without(40, np.arange(20)))
     np.testing.assert_array_equal(rows[:, :20], 0)
 
 
