@@ -36,6 +36,13 @@ Examples:
     help="Labelled neighbors that vote.",
 )
 @click.option(
+    "--metric",
+    type=click.Choice(["cosine", "euclidean"]),
+    default="cosine",
+    show_default=True,
+    help="Distance to neighbors; by cosine, directions in the embedding count alone.",
+)
+@click.option(
     "--min-confidence",
     type=click.FloatRange(min=0, max=1),
     default=0.5,
@@ -50,6 +57,7 @@ def command(
     label_key: str,
     labels_from: str | None,
     n_neighbors: int,
+    metric: Literal["cosine", "euclidean"],
     min_confidence: float,
     output: str,
     layer: str | None,
@@ -92,6 +100,7 @@ def command(
         labels_from=None if labels_from is None else Path(labels_from),
         choice=MatrixChoice(layer=layer, use_rep=use_rep, use_raw=use_raw, var_key=var_key),
         n_neighbors=n_neighbors,
+        metric=metric,
         min_confidence=min_confidence,
         device=device,
         force=force,

@@ -36,6 +36,7 @@ from diffaug_bio.features import (
     fit_sequences,
     match_columns,
     nearest_rows,
+    used_features,
 )
 from diffaug_bio.pp._state import check_like_training, data_kind
 
@@ -179,7 +180,12 @@ def prepared_rows(
     matrix = as_matrix(rows)
     check_names(feature_names, matrix)
     columns = match_columns(
-        matrix.shape[1], feature_names, n_training=features.n_vars, training_names=training_names
+        matrix.shape[1],
+        feature_names,
+        n_training=features.n_vars,
+        training_names=training_names,
+        used=used_features(features),
+        are_estimated=getattr(features, "estimates_missing", False),
     )
     if not isinstance(features, FittedFeatures):
         return network_rows(features, matrix, None, device, columns=columns)

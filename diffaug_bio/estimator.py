@@ -161,8 +161,9 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             Dense or sparse. Shape: `(n_obs, n_vars)`, the features of the fit in the same order, or any
             that `feature_names` tells apart.
         feature_names
-            Names of the columns. They are put in the order of the fit; missing ones count as the
-            training mean, and more than a fifth of them missing is warned of.
+            Names of the columns. They are put in the order of the fit. Missing ones are estimated from
+            the others (without a front end they count as the training mean); more than a fifth missing
+            of those that the model uses is warned of.
 
         Returns
         -------

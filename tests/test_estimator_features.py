@@ -59,8 +59,8 @@ def test_half_of_the_features_missing_is_warned_of(
         embedding = fitted.transform(counts.X[:, :20], feature_names=names_of(counts)[:20])
     assert np.isfinite(embedding).all()
     warnings = [record.message for record in caplog.records if record.levelno == logging.WARNING]
-    assert warnings[0] == "50.0 % of the model's 40 features are in the data."
-    assert "Missing ones count as the training mean: 'gene20'" in warnings[1]
+    assert warnings[0] == "20 of the 40 features that the model uses are in the data."
+    assert "Missing ones are estimated from the others: 'gene20'" in warnings[1]
 
 
 def test_a_tenth_of_the_features_missing_is_only_told(
@@ -68,13 +68,13 @@ def test_a_tenth_of_the_features_missing_is_only_told(
 ) -> None:
     with caplog.at_level(logging.INFO, logger="diffaug_bio"):
         fitted.transform(counts.X[:, :36], feature_names=names_of(counts)[:36])
-    assert "90.0 % of the model's 40 features" in caplog.text
+    assert "36 of the 40 features that the model uses" in caplog.text
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 def test_too_few_features_are_an_error(counts: AnnData, fitted: DiffAug) -> None:
     names = [f"ENSG{i}" for i in range(36)] + names_of(counts)[:4]
-    with pytest.raises(InputError, match=r"Only 10% of the model's 40 features .*'gene0'.*'ENSG0'"):
+    with pytest.raises(InputError, match=r"Only 4 of the 40 features .*'gene0'.*'ENSG0'"):
         fitted.transform(counts.X, feature_names=names)
 
 

@@ -12,7 +12,7 @@ from diffaug_bio.features._align import align_features, check_names_in, match_co
 from diffaug_bio.features._axes import principal_axes
 from diffaug_bio.features._compare import plain_components
 from diffaug_bio.features._fit import fit_features
-from diffaug_bio.features._fitted import FittedFeatures, normalize
+from diffaug_bio.features._fitted import FittedFeatures, normalize, used_features
 from diffaug_bio.features._images import FittedImages, fit_images
 from diffaug_bio.features._inverse import FeatureInverse
 from diffaug_bio.features._neighbors import nearest_rows
@@ -37,4 +37,5 @@ __all__ = [
     "plain_components",
     "principal_axes",
     "to_record",
+    "used_features",
 ]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MIN_SHARE, GOOD_SHARE = 0.2, 0.8  # of the training features that new data have to hold
+MIN_SHARE, GOOD_SHARE = 0.2, 0.8  # of the features that a model uses that new data have to hold
 
 # Genes, transcripts and proteins of any species: ENSG00000141510.18, ENSMUSG00000059552.14. A dot in a
 # symbol such as RP11-34P13.7 is part of the name.
@@ -38,11 +38,25 @@ class NameMatch:
     """Features that are the same but for the version of an Ensembl id."""
     recased: list[tuple[str, str]]
     """Names in the data and the training names that they differ from by case alone."""
+    used: NDArray[np.int64]
+    """Numbers of the training features that the model uses. Shape: `(n_used,)`."""
+
+    @property
+    def n_found(self) -> int:
+        """Features that the model uses, and that are there."""
+        return int((self.columns[self.used] >= 0).sum())
 
     @property
     def share(self) -> float:
-        """Share of the training features that are there."""
-        return float((self.columns >= 0).mean())
+        """Their share of all that the model uses."""
+        return self.n_found / len(self.used)
+
+    def __str__(self) -> str:
+        """Say how many are there of those that the model uses."""
+        text = f"{self.n_found} of the {len(self.used)} features that the model uses are in the data"
+        if len(self.used) == len(self.columns):
+            return text
+        return f"{text}, of all {len(self.columns)} that it was fitted on {int((self.columns >= 0).sum())}"
 
 
 def match_columns(
@@ -51,6 +65,8 @@ def match_columns(
     *,
     n_training: int,
     training_names: Sequence[str] | None,
+    used: NDArray[np.int64] | None = None,
+    are_estimated: bool = False,
 ) -> NDArray[np.int64] | None:
     """Find where each training feature stands in new data, by name where both have names.
 
@@ -60,6 +76,8 @@ def match_columns(
         Features of the new data.
     n_training, training_names
         Features of the fit.
+    used, are_estimated
+        As for :func:`align_features`.
 
     Returns
     -------
@@ -78,7 +96,9 @@ def match_columns(
             )
             raise InputError(msg)
         return None
-    return None if list(names) == list(training_names) else align_features(names, training_names)
+    if list(names) == list(training_names):
+        return None
+    return align_features(names, training_names, used=used, are_estimated=are_estimated)
 
 
 def check_names_in(
@@ -111,13 +131,21 @@ def check_names_in(
         raise InputError(msg)
 
 
-def align_features(names: Sequence[str], training_names: Sequence[str]) -> NDArray[np.int64]:
+def align_features(
+    names: Sequence[str],
+    training_names: Sequence[str],
+    *,
+    used: NDArray[np.int64] | None = None,
+    are_estimated: bool = False,
+) -> NDArray[np.int64]:
     """Find each training feature among the features of new data, and say in the log how many there are.
 
     Parameters
     ----------
-    names, training_names
+    names, training_names, used
         As for :func:`match_names`.
+    are_estimated
+        Whether the model estimates missing ones from the others, for the log.
 
     Returns
     -------
@@ -126,18 +154,17 @@ def align_features(names: Sequence[str], training_names: Sequence[str]) -> NDArr
     Raises
     ------
     InputError
-        If a name is repeated, or fewer than a fifth of the training features are there.
+        If a name is repeated, or fewer than a fifth of the features that the model uses are there.
     """
-    match = match_names(names, training_names)
+    match = match_names(names, training_names, used=used)
     if match.share < MIN_SHARE:
         raise InputError(describe_too_few(match, names, training_names))
     level = logging.INFO if match.share >= GOOD_SHARE else logging.WARNING
-    logger.log(
-        level, "%.1f %% of the model's %d features are in the data.", 100 * match.share, len(match.columns)
-    )
-    missing = [name for name, column in zip(training_names, match.columns, strict=True) if column < 0]
+    logger.log(level, "%s.", match)
+    missing = [training_names[feature] for feature in match.used.tolist() if match.columns[feature] < 0]
     if missing:
-        logger.log(level, "Missing ones count as the training mean: %s.", shorten(missing))
+        treatment = "are estimated from the others" if are_estimated else "count as the training mean"
+        logger.log(level, "Missing ones %s: %s.", treatment, shorten(missing))
     if match.n_versions:
         logger.info("%d features were matched without the versions of their ids.", match.n_versions)
     if match.recased:
@@ -153,7 +180,9 @@ def align_features(names: Sequence[str], training_names: Sequence[str]) -> NDArr
     return match.columns
 
 
-def match_names(names: Sequence[str], training_names: Sequence[str]) -> NameMatch:
+def match_names(
+    names: Sequence[str], training_names: Sequence[str], *, used: NDArray[np.int64] | None = None
+) -> NameMatch:
     """Find each training feature among the features of new data.
 
     First by its very name, then without the versions of Ensembl ids (`ENSG00000141510.18`), last without
@@ -166,6 +195,8 @@ def match_names(names: Sequence[str], training_names: Sequence[str]) -> NameMatc
         Features of the new data.
     training_names
         Features of the fit.
+    used
+        Numbers of those that the model uses; all if None.
 
     Raises
     ------
@@ -179,15 +210,16 @@ def match_names(names: Sequence[str], training_names: Sequence[str]) -> NameMatc
     n_versions = len(_match_further(columns, names, training_names, key=_without_version))
     recased = _match_further(columns, names, training_names, key=_without_case)
     pairs = [(names[columns[feature]], training_names[feature]) for feature in recased]
-    return NameMatch(columns=columns, n_versions=n_versions, recased=pairs)
+    used = np.arange(len(columns)) if used is None else used
+    return NameMatch(columns=columns, n_versions=n_versions, recased=pairs, used=used)
 
 
 def describe_too_few(match: NameMatch, names: Sequence[str], training_names: Sequence[str]) -> str:
     """Say that too few training features are there, and show names of both kinds."""
     return (
-        f"Only {match.share:.0%} of the model's {len(match.columns)} features are in the data, which is "
-        f"too few to embed it. The model knows {shorten(training_names[:3])}, the data hold "
-        f"{shorten(names[:3])}: do the kinds of names agree?"
+        f"Only {match}, which is too few to embed it. The model knows "
+        f"{shorten([training_names[feature] for feature in match.used[:_SHOWN].tolist()])}, the data hold "
+        f"{shorten(names[:_SHOWN])}: do the kinds of names agree?"
     )
 
 

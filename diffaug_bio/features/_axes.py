@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,11 +19,27 @@ if TYPE_CHECKING:
 
 _LARGEST_GRAM = 4096  # features or rows; above it the front end is found by iteration
 _LARGEST_DENSE = 2**26  # values of a wide matrix of few rows: 256 MB in float32
+_LEAST_NOISE = 0.01  # of the mean variance: what few features hardly show must not be blown up
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrincipalAxes:
+    """Principal axes of standardised rows, and the Gaussian model that they are part of."""
+
+    center: NDArray[np.float32]
+    """Mean of the standardised rows. Shape: `(n_selected,)`."""
+    components: NDArray[np.float32]
+    """The axes, all divided by one number that gives the scores a mean variance of 1. Shape:
+    `(n_selected, n_components)`."""
+    variances: NDArray[np.float32]
+    """Of the scores. Shape: `(n_components,)`."""
+    noise: NDArray[np.float32]
+    """Variance in any direction that no axis explains, on the scale of `variances`. Shape: `(1,)`."""
 
 
 def principal_axes(
     matrix: Matrix, features: FittedFeatures, *, n_components: int, seed: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+) -> PrincipalAxes:
     """Find the principal axes of the standardised rows, block by block.
 
     With at most 4096 kept features (or rows, of a matrix of up to 256 MB) this is an exact
@@ -42,17 +58,17 @@ def principal_axes(
 
     Returns
     -------
-    The mean of the standardised rows `(n_selected,)`, and the axes `(n_selected, n_components)`, all
-    divided by one number that gives the scores a mean variance of 1: the diffusion needs rows of about
-    unit variance, but whitening each component would blow up noise.
+    The axes are divided by one number, not each by its own: the diffusion needs rows of about unit
+    variance, but whitening each component would blow up noise.
     """
     n_obs, n_selected = matrix.shape[0], len(features.selected)
     n_components = min(n_components, n_obs - 1, n_selected)
-    total = np.zeros(n_selected)
+    total, squares = np.zeros(n_selected), 0.0
     gram = np.zeros((n_selected, n_selected)) if n_selected <= min(n_obs, _LARGEST_GRAM) else None
     for _, block in row_blocks(matrix):
         rows = features.dense_rows(block)
         total += rows.sum(0, dtype=np.float64)
+        squares += float(np.vdot(rows, rows))
         if gram is not None:
             gram += rows.T @ rows
     center = total / n_obs
@@ -69,7 +85,25 @@ def principal_axes(
     # An eigenvector's sign is arbitrary: the largest entry is made positive, for reproducibility.
     signs = np.sign(axes[np.abs(axes).argmax(0), np.arange(axes.shape[1])])
     scale = np.sqrt(max(float(np.mean(variances)), 1e-12))
-    return centered.center, (axes * signs / scale).astype(np.float32)
+    noise = _noise(squares / n_obs - float(center @ center), variances, n_obs, n_selected)
+    return PrincipalAxes(
+        center=centered.center,
+        # In the order of memory that a loaded model has, so that it gives the same bits.
+        components=np.ascontiguousarray((axes * signs / scale).astype(np.float32)),
+        variances=(variances / scale**2).astype(np.float32),
+        noise=np.array([noise / scale**2], np.float32),
+    )
+
+
+def _noise(total: float, variances: NDArray[np.float64], n_obs: int, n_selected: int) -> float:
+    """Variance in a direction that no axis explains: what the axes leave, by its degrees of freedom.
+
+    Of all axes that there can be, the smaller half counts as left: where they explain all of the training
+    rows, they do not explain all of other rows.
+    """
+    n_kept = min(len(variances), min(n_obs - 1, n_selected) // 2)
+    left = max(total - float(variances[:n_kept].sum()), 0.0) * n_obs
+    return max(left / ((n_obs - 1 - n_kept) * (n_selected - n_kept)), _LEAST_NOISE * total / n_selected)
 
 
 def _top_eigenvectors(

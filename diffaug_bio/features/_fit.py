@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -91,9 +90,7 @@ def fit_features(
         expected=_expected(state, dispersion_moments),
     )
     n_components = config.resolved(data_kind(state)).n_components
-    center, components = principal_axes(matrix, unfitted, n_components=n_components, seed=seed)
-    # In the order of memory that a loaded model has, so that it gives the same bits.
-    return replace(unfitted, center=center, components=np.ascontiguousarray(components))
+    return unfitted.with_axes(principal_axes(matrix, unfitted, n_components=n_components, seed=seed))
 
 
 def _medians(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from diffaug_bio._blocks import Matrix
+    from diffaug_bio.features._axes import PrincipalAxes
     from diffaug_bio.pp._state import InputState
 
     Floats = NDArray[np.float32]
@@ -49,6 +50,17 @@ class FittedFeatures:
     expected: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
     """Of counts, the mean of every feature at one library size, not logged; empty for all else, and in
     models of older versions. Shape: `(n_vars,)`."""
+    variances: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
+    """Of the components among the training rows; empty in models of older versions. Shape:
+    `(n_components,)`."""
+    noise: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
+    """Variance in any direction that no component explains, on the scale of `variances`; empty where those
+    are. Shape: `(1,)`."""
+
+    @property
+    def estimates_missing(self) -> bool:
+        """Whether features that are missing are estimated from the others, and not the training mean."""
+        return self.front_end and len(self.variances) > 0
 
     @property
     def n_features(self) -> int:
@@ -63,18 +75,43 @@ class FittedFeatures:
         matrix
             Dense or CSR. Shape: `(n_obs, n)`, where `n` is `n_vars` unless `columns` is given.
         columns
-            For each training feature its column in `matrix`, or -1 where it is missing; missing
-            features count as the training mean. Shape: `(n_vars,)`.
+            For each training feature its column in `matrix`, or -1 where it is missing. Components are
+            then estimated from the features that are there; by models of older versions, the training
+            mean is put in. Shape: `(n_vars,)`.
 
         Returns
         -------
         Shape: `(n_obs, n_components)`.
         """
-        out = np.empty((matrix.shape[0], self.components.shape[1]), np.float32)
+        components = self.components if columns is None else self._completed(columns[self.selected] < 0)
+        out = np.empty((matrix.shape[0], components.shape[1]), np.float32)
         for rows, block in row_blocks(matrix):
             values, offset = self.standardised(block, columns)
-            out[rows] = values @ self.components + (offset - self.center) @ self.components
+            out[rows] = values @ components + (offset - self.center) @ components
         return out
+
+    def _completed(self, absent: NDArray[np.bool_]) -> Floats:
+        """Axes by which rows that lack features have the scores that are expected of whole rows.
+
+        Rows are Gaussian, with the variances of the components and the same noise in every direction [1]_.
+        Of that model the conditional mean of missing features is `V_m S t`, with their part `V_m` of the
+        axes, `t` the scores of the row so completed, and `S` the share of each score's variance that is
+        not noise. With `V_p` of the features which are there, `t = V_p' s_p + V_m' V_m S t`, which is
+        solved for `t` once for all rows.
+
+        References
+        ----------
+        .. [1] Tipping & Bishop (1999), "Probabilistic principal component analysis", J. R. Stat. Soc. B 61.
+        """
+        if not absent.any() or not len(self.variances):
+            return self.components
+        axes = self.components.astype(np.float64)
+        lengths = np.square(axes).sum(0)  # one number, but of axes without any variance
+        part = axes[absent] / np.sqrt(lengths.max())
+        noise = np.float64(self.noise[0])
+        signal = 1 - noise / np.maximum(self.variances, noise)
+        unknown = part.T @ part * signal
+        return np.linalg.solve(np.eye(len(signal)) - unknown, axes.T).T.astype(np.float32)
 
     def widened(self, matrix: Matrix, width: int, *, seed: int) -> Self:
         """Refit the front end with more components, as many as `width` or as there can be.
@@ -94,8 +131,17 @@ class FittedFeatures:
         if self.components.shape[1] >= width:
             return self
         uncentered = replace(self, center=np.zeros_like(self.center))
-        center, axes = principal_axes(matrix, uncentered, n_components=width, seed=seed)
-        return replace(self, center=center, components=axes)
+        return self.with_axes(principal_axes(matrix, uncentered, n_components=width, seed=seed))
+
+    def with_axes(self, axes: PrincipalAxes) -> Self:
+        """Take principal axes, and what is known of them."""
+        return replace(
+            self,
+            center=axes.center,
+            components=axes.components,
+            variances=axes.variances,
+            noise=axes.noise,
+        )
 
     def dense_rows(self, block: Matrix, columns: NDArray[np.int64] | None = None) -> Floats:
         """Preprocess a few rows without the front end.
@@ -140,6 +186,11 @@ class FittedFeatures:
         if self.max_value is None:
             return values
         return np.clip(values, -self.max_value, self.max_value)
+
+
+def used_features(features: object) -> NDArray[np.int64] | None:
+    """Numbers of the training features that fitted preprocessing keeps; None of letters and pixels."""
+    return features.selected if isinstance(features, FittedFeatures) else None
 
 
 def normalize(block: Matrix, state: InputState, *, target_sum: float) -> Matrix:

@@ -233,8 +233,8 @@ def _components(
         center=np.zeros(n_columns, np.float32),
         components=np.zeros((n_columns, 0), np.float32),
     )
-    center, components = principal_axes(matrix, unfitted, n_components=n_components, seed=seed)
-    return replace(unfitted, center=center, components=np.ascontiguousarray(components))
+    axes = principal_axes(matrix, unfitted, n_components=n_components, seed=seed)
+    return replace(unfitted, center=axes.center, components=axes.components)
 
 
 def _random_patches(images: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:

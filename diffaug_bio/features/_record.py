@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 Fitted: TypeAlias = FittedFeatures | FittedSequences | FittedImages
 
 _ARRAYS = ("selected", "medians", "mean", "std", "center", "components")
-_EXPECTED = "expected"  # which models of older versions, and those of other data than counts, do not have
+# Models of older versions do not have these, and those of other data than counts do not have the first.
+_OPTIONAL = ("expected", "variances", "noise")
 _PREFIX = "features."  # of the arrays' names in a model folder, beside those of networks
 _OF_IMAGES = ("filters", "offsets", "spread")
 _PIXELS = "pixels."
@@ -33,11 +34,11 @@ def to_record(features: Fitted) -> tuple[dict[str, Any], dict[str, NDArray[np.ge
         return kept, arrays
     if isinstance(features, FittedImages):
         return _images_to_record(features)
-    names = [*_ARRAYS, _EXPECTED] if len(features.expected) else list(_ARRAYS)
+    names = [*_ARRAYS, *(name for name in _OPTIONAL if len(getattr(features, name)))]
     plain = {
         entry.name: getattr(features, entry.name)
         for entry in fields(features)
-        if entry.name not in {*_ARRAYS, _EXPECTED}
+        if entry.name not in {*_ARRAYS, *_OPTIONAL}
     }
     return plain, {f"{_PREFIX}{name}": getattr(features, name) for name in names}
 
@@ -76,11 +77,23 @@ def _features_of(plain: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -
         )
         raise TypeError(msg)
     held = {name: arrays[f"{_PREFIX}{name}"] for name in _ARRAYS}
-    if (expected := arrays.get(f"{_PREFIX}{_EXPECTED}")) is not None:
-        if expected.shape != (plain["n_vars"],):
-            msg = f"{_EXPECTED!r} has the shape {expected.shape}, and there are {plain['n_vars']} features"
+    n_components = held["components"].shape[1]
+    described = {
+        "expected": ((plain["n_vars"],), f"there are {plain['n_vars']} features"),
+        "variances": ((n_components,), f"there are {n_components} components"),
+        "noise": ((1,), "it is one number"),
+    }
+    for name in _OPTIONAL:
+        if (array := arrays.get(f"{_PREFIX}{name}")) is None:
+            continue
+        shape, reason = described[name]
+        if array.shape != shape:
+            msg = f"{name!r} has the shape {array.shape}, and {reason}"
             raise ValueError(msg)
-        held[_EXPECTED] = expected
+        held[name] = array
+    if ("variances" in held) != ("noise" in held):
+        msg = "of 'variances' and 'noise' one is missing"
+        raise ValueError(msg)
     return FittedFeatures(**{**plain, **held})
 
 

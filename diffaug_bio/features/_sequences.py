@@ -127,8 +127,8 @@ def fit_sequences(tokens: NDArray[np.uint8], config: FeatureConfig, *, seed: int
         components=np.zeros((len(varying), 0), np.float32),
     )
     n_components = config.resolved("sequence").n_components
-    center, components = principal_axes(matrix, unfitted, n_components=n_components, seed=seed)
-    spectra = replace(unfitted, center=center, components=np.ascontiguousarray(components))
+    axes = principal_axes(matrix, unfitted, n_components=n_components, seed=seed)
+    spectra = replace(unfitted, center=axes.center, components=axes.components)
     return FittedSequences(n_vars=tokens.shape[1], levels=levels, spectra=spectra)
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    Doubles = NDArray[np.float64]
+
+VoteMetric: TypeAlias = Literal["cosine", "euclidean"]
 
 _BLOCK_ROWS = 1024  # of which the differences to all their neighbors are held at once
 
@@ -19,11 +23,17 @@ def neighbor_vote(
     *,
     n_labels: int,
     n_neighbors: int,
+    metric: VoteMetric = "cosine",
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Give each row the label that its nearest labelled rows have, weighted by inverse distance [1]_.
+    """Give each row the label that its nearest labelled rows have, weighted by how near they are.
 
-    The weights of a row are relative to its nearest neighbor, so that no bandwidth has to be chosen and the
-    scale of the embedding does not matter. Neighbors at distance 0 leave the others no weight.
+    A neighbor at distance `d` has the weight `exp(-2 d^2 / m)` with the mean `m` of `d^2` over the
+    neighbors of that row: a Gaussian kernel whose bandwidth is that of the place [1]_, as is usual where
+    labels go from a reference to a query [2]_. So nothing has to be chosen, and the scale of the embedding
+    does not matter. Neighbors at distance 0 leave the others no weight.
+
+    A label of fewer rows than neighbors vote could hardly win: its vote is multiplied by the number of
+    neighbors over that of its rows.
 
     Parameters
     ----------
@@ -36,7 +46,10 @@ def neighbor_vote(
     n_labels
         Labels that there are.
     n_neighbors
-        Neighbors that vote, by Euclidean distance; all where there are fewer.
+        Neighbors that vote; all rows where there are fewer.
+    metric
+        "euclidean" distances, or "cosine": those of rows brought to length 1, so that directions count
+        alone.
 
     Returns
     -------
@@ -45,29 +58,45 @@ def neighbor_vote(
 
     References
     ----------
-    .. [1] Dudani (1976), "The distance-weighted k-nearest-neighbor rule", IEEE Trans. Syst. Man Cybern. 6.
+    .. [1] Zelnik-Manor & Perona (2004), "Self-tuning spectral clustering", NeurIPS 17.
+    .. [2] Lotfollahi et al. (2022), "Mapping single-cell data to reference atlases by transfer learning",
+       Nat. Biotechnol. 40.
     """
     from sklearn.neighbors import NearestNeighbors
 
     center = reference.mean(0, dtype=np.float64)  # less of which is lost to rounding near 0
-    known = reference.astype(np.float64) - center
-    finder = NearestNeighbors(n_neighbors=min(n_neighbors, len(known)), algorithm="brute").fit(known)
+    known = _placed(reference, center, metric)
+    n_voting = min(n_neighbors, len(known))
+    finder = NearestNeighbors(n_neighbors=n_voting, algorithm="brute").fit(known)
+    n_rows = np.bincount(codes, minlength=n_labels)
+    per_label = n_voting / np.clip(n_rows, 1, n_voting)
     labels, confidence = np.zeros(len(query), np.int64), np.zeros(len(query), np.float32)
     for start in range(0, len(query), _BLOCK_ROWS):
         rows = slice(start, start + _BLOCK_ROWS)
-        block = query[rows].astype(np.float64) - center
+        block = _placed(query[rows], center, metric)
         nearest = finder.kneighbors(block, return_distance=False)
         # Anew, by differences: those of the search are of products, in which equal rows are not quite at 0.
-        distances = np.linalg.norm(block[:, None] - known[nearest], axis=2)
+        squares = np.square(block[:, None] - known[nearest]).sum(2)
         votes = np.zeros((len(block), n_labels))
-        np.add.at(votes, (np.arange(len(block))[:, None], codes[nearest]), _weights(distances))
+        np.add.at(votes, (np.arange(len(block))[:, None], codes[nearest]), _weights(squares))
+        votes *= per_label
         labels[rows] = votes.argmax(1)
         confidence[rows] = votes.max(1) / votes.sum(1)
     return labels, confidence
 
 
-def _weights(distances: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Inverse distances over that of the nearest neighbor; with some at 0, these alone count."""
-    nearest = distances.min(1, keepdims=True)
-    ratio = np.divide(nearest, distances, out=np.ones_like(distances), where=distances > 0)
-    return np.where((nearest == 0) & (distances > 0), 0.0, ratio)
+def _placed(rows: NDArray[np.float32], center: Doubles, metric: VoteMetric) -> Doubles:
+    """Rows less a center, or of length 1; those of length 0 stay."""
+    double = rows.astype(np.float64)
+    if metric == "euclidean":
+        return double - center
+    lengths = np.linalg.norm(double, axis=1, keepdims=True)
+    return double / np.where(lengths > 0, lengths, 1.0)
+
+
+def _weights(squares: Doubles) -> Doubles:
+    """Weights by squared distances to the neighbors of each row; with some at 0, these alone count."""
+    mean = squares.mean(1, keepdims=True)
+    weights = np.exp(-2 * squares / np.where(mean > 0, mean, 1.0))
+    is_equal = squares == 0
+    return np.where(is_equal.any(1, keepdims=True), is_equal, weights)

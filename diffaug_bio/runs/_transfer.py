@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from diffaug_bio.estimator import DiffAug
+    from diffaug_bio.metrics import VoteMetric
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ def transfer(
     labels_from: Path | None = None,
     choice: MatrixChoice | None = None,
     n_neighbors: int = 15,
+    metric: VoteMetric = "cosine",
     min_confidence: float = 0.5,
     device: str = "auto",
     force: bool = False,
@@ -57,7 +59,7 @@ def transfer(
         A labelled file in place of the run's own data; embedded with the model unless it was already.
     choice
         Which matrix to embed, of what is to be labelled.
-    n_neighbors, min_confidence
+    n_neighbors, metric, min_confidence
         As for :func:`diffaug_bio.tl.transfer_labels`.
     device
         As for :func:`diffaug_bio.tl.embed`.
@@ -92,7 +94,14 @@ def transfer(
         if reference is None or labels_from is not None:
             reference = _through_model(held, adata, path, label_key, model)
         clock.lap("embed")
-        transfer_labels(adata, reference, label_key, n_neighbors=n_neighbors, min_confidence=min_confidence)
+        transfer_labels(
+            adata,
+            reference,
+            label_key,
+            n_neighbors=n_neighbors,
+            metric=metric,
+            min_confidence=min_confidence,
+        )
         clock.lap("transfer")
         write_embedded(stage, adata)
         found = _write_labels(stage / "labels.csv", adata, label_key)
@@ -113,6 +122,7 @@ def transfer(
             "n_reference": reference.n_obs,
             "n_without_label": int(reference.obs[label_key].isna().sum()),
             "n_neighbors": n_neighbors,
+            "metric": metric,
             "min_confidence": min_confidence,
             **found,
         }

@@ -12,6 +12,7 @@ from diffaug_bio._keys import IMAGE_SHAPE_KEY, QUALITY_KEY, SEQUENCE_KEY, uns_ke
 from diffaug_bio._validation import as_matrix, shorten
 from diffaug_bio.config import FeatureView
 from diffaug_bio.errors import InputError
+from diffaug_bio.features import used_features
 from diffaug_bio.io._letters import check_letters
 from diffaug_bio.pp import KmerEncoding, encode_tokens
 from diffaug_bio.tl._images import are_images, image_matrix, image_shape
@@ -147,8 +148,9 @@ def choose_matrix(
         suggest_matrix(adata, matrix, model.features_.state)
     names = feature_names(var, choice.var_key)
     known = None if model is None else getattr(model, "feature_names_in_", None)
-    if known is not None:
-        check_known(names, [str(name) for name in known], var=var, var_key=choice.var_key)
+    if model is not None and known is not None:
+        used = used_features(model.features_)
+        check_known(names, [str(name) for name in known], used=used, var=var, var_key=choice.var_key)
     return matrix, names
 
 

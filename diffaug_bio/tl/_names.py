@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from diffaug_bio.features._align import NameMatch
+
 logger = logging.getLogger(__name__)
 
 _CLEARLY = 0.1  # by which other names have to match better to be worth a word
@@ -63,7 +65,12 @@ def feature_names(var: pd.DataFrame, var_key: str | None) -> list[str]:
 
 
 def check_known(
-    names: Sequence[str], known: Sequence[str], *, var: pd.DataFrame, var_key: str | None
+    names: Sequence[str],
+    known: Sequence[str],
+    *,
+    used: NDArray[np.int64] | None,
+    var: pd.DataFrame,
+    var_key: str | None,
 ) -> None:
     """Say where better names are, if a model knows few of those that were taken.
 
@@ -73,6 +80,8 @@ def check_known(
         Taken from the index of `var`, or its column `var_key`.
     known
         Names of the features that the model was fitted on.
+    used
+        Numbers of those that it uses; all if None.
     var, var_key
         As for :func:`feature_names`.
 
@@ -83,8 +92,8 @@ def check_known(
     """
     if list(names) == list(known):
         return
-    match = match_names(names, known)
-    if match.share >= GOOD_SHARE or (remedy := _better_names(match.share, known, var, var_key)) is None:
+    match = match_names(names, known, used=used)
+    if match.share >= GOOD_SHARE or (remedy := _better_names(match, known, var, var_key)) is None:
         return
     if match.share < MIN_SHARE:
         msg = f"{describe_too_few(match, names, known)} {remedy}"
@@ -92,14 +101,17 @@ def check_known(
     logger.warning("Names of features: %s", remedy)
 
 
-def _better_names(share: float, known: Sequence[str], var: pd.DataFrame, var_key: str | None) -> str | None:
+def _better_names(
+    match: NameMatch, known: Sequence[str], var: pd.DataFrame, var_key: str | None
+) -> str | None:
     """Find names that a model knows clearly more of, and say how to take them."""
-    best, better = share + _CLEARLY, None
+    best, better = match.share + _CLEARLY, None
     for key in [None, *(str(column) for column in var.columns)]:
         if key == var_key or (key is not None and not _is_text(var[key])):
             continue
         values = var.index if key is None else var[key][~_nameless(var[key])]
-        held = match_names(list(dict.fromkeys(str(name) for name in values)), known).share
+        names = list(dict.fromkeys(str(name) for name in values))
+        held = match_names(names, known, used=match.used).share
         if held > best:
             is_whole = key is None or (len(values) == len(var) and values.is_unique)
             best, better = held, (key, is_whole)

@@ -31,7 +31,7 @@ def project(
     """Embed observations with a fitted model, preprocessed exactly as its training data.
 
     Features are matched by name: first as they are, then without the versions of Ensembl ids, last without
-    regard to case, which is warned of. Missing ones count as the training mean.
+    regard to case, which is warned of. Missing ones are estimated from the others.
 
     Parameters
     ----------

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
 from diffaug_bio._keys import OBSM_KEY, UNASSIGNED, uns_key
 from diffaug_bio._validation import shorten
 from diffaug_bio.errors import InputError
-from diffaug_bio.metrics import neighbor_vote
+from diffaug_bio.metrics import VoteMetric, neighbor_vote
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,15 +30,17 @@ def transfer_labels(
     *,
     use_rep: str = OBSM_KEY,
     n_neighbors: int = 15,
+    metric: VoteMetric = "cosine",
     min_confidence: float = 0.5,
     key_added: str | None = None,
     copy: bool = False,
 ) -> AnnData | None:
-    """Label observations by their nearest labelled neighbors in an embedding [1]_.
+    """Label observations by their nearest labelled neighbors in an embedding.
 
-    Neighbors vote with the inverse of their distance. The confidence is the share of the winning label: it
-    says how much the neighbors agree, not how near they are. Observations of a kind that the reference
-    lacks get the label of what they are nearest to, often with confidence.
+    Neighbors vote by how near they are; see :func:`diffaug_bio.metrics.neighbor_vote`. The confidence is
+    the share of the winning label: it says how much the neighbors agree, not how near they are.
+    Observations of a kind that the reference lacks get the label of what they are nearest to, often with
+    confidence.
 
     Parameters
     ----------
@@ -53,6 +55,8 @@ def transfer_labels(
         Name of the embedding in both `.obsm`.
     n_neighbors
         Neighbors that vote.
+    metric
+        "cosine", so that directions count alone, or "euclidean".
     min_confidence
         Observations with less confidence become "unassigned".
     key_added
@@ -77,10 +81,6 @@ def transfer_labels(
         If the embedding or labels are missing, the embeddings are of different widths or models, or a
         setting is out of range.
 
-    References
-    ----------
-    .. [1] Dudani (1976), "The distance-weighted k-nearest-neighbor rule", IEEE Trans. Syst. Man Cybern. 6.
-
     Examples
     --------
     >>> import diffaug_bio as db
@@ -91,18 +91,26 @@ def transfer_labels(
     """
     import pandas as pd
 
-    _check_settings(n_neighbors, min_confidence)
+    _check_settings(n_neighbors, metric, min_confidence)
     categories, codes = _labels_of(reference, label_key)
     known = _embedding_of(reference, use_rep, whose="reference")
     unknown = _embedding_of(query, use_rep, whose="query")
     _check_same_embedding(query, reference, use_rep, known.shape[1], unknown.shape[1])
+    if metric == "cosine" and known.shape[1] == 1:
+        msg = f"`.obsm[{use_rep!r}]` has one column, which has no directions. Pass metric='euclidean'."
+        raise InputError(msg)
     labelled = codes >= 0
     if n_left_out := int((~labelled).sum()):
         logger.info("%d of %d reference rows have no label and are left out.", n_left_out, len(codes))
     if (n_labelled := int(labelled.sum())) < n_neighbors:
         logger.warning("There are only %d labelled reference rows, all of which vote.", n_labelled)
     found, confidence = neighbor_vote(
-        unknown, known[labelled], codes[labelled], n_labels=len(categories), n_neighbors=n_neighbors
+        unknown,
+        known[labelled],
+        codes[labelled],
+        n_labels=len(categories),
+        n_neighbors=n_neighbors,
+        metric=metric,
     )
     names = categories if UNASSIGNED in categories else [*categories, UNASSIGNED]
     found[confidence < min_confidence] = names.index(UNASSIGNED)
@@ -207,9 +215,12 @@ def _origin(adata: AnnData, use_rep: str) -> tuple[Any, ...] | None:
         return None
 
 
-def _check_settings(n_neighbors: int, min_confidence: float) -> None:
+def _check_settings(n_neighbors: int, metric: str, min_confidence: float) -> None:
     if not isinstance(n_neighbors, int | np.integer) or isinstance(n_neighbors, bool) or n_neighbors < 1:
         msg = f"`n_neighbors` has to be a whole number of at least 1, got {n_neighbors!r}."
+        raise InputError(msg)
+    if metric not in get_args(VoteMetric):
+        msg = f"`metric` has to be 'cosine' or 'euclidean', got {metric!r}."
         raise InputError(msg)
     if not 0 <= min_confidence <= 1:
         msg = f"`min_confidence` has to be a number from 0 to 1, got {min_confidence!r}."

@@ -82,7 +82,8 @@ def test_new_cells_are_labelled_in_a_process_of_its_own(folder: Path, counts: An
 
 
 def test_json_counts_labels_and_is_what_is_written(folder: Path, call: Callable[..., Result]) -> None:
-    result = call(*command(folder, "--json", "--min-confidence", "1", "--n-neighbors", "60"))
+    further = ["--min-confidence", "1", "--n-neighbors", "60", "--metric", "euclidean"]
+    result = call(*command(folder, "--json", *further))
     assert result.code == 0
     printed = json.loads(result.out)
     assert printed == json.loads((folder / "out" / "run.json").read_text())
@@ -91,7 +92,7 @@ def test_json_counts_labels_and_is_what_is_written(folder: Path, call: Callable[
     assert found["n_unassigned"] == 60
     assert found["share_unassigned"] == 1.0
     assert (found["n_reference"], found["n_without_label"]) == (60, 0)
-    assert (found["n_neighbors"], found["min_confidence"]) == (60, 1.0)
+    assert (found["n_neighbors"], found["metric"], found["min_confidence"]) == (60, "euclidean", 1.0)
     assert printed["command"] == "transfer"
 
 

@@ -101,7 +101,7 @@ def test_repeated_names_are_an_error() -> None:
 
 def test_too_few_names_are_an_error_with_examples_of_both() -> None:
     with pytest.raises(
-        InputError, match=r"Only 0% .* model knows 'a', 'b', the data hold 'x': do the kinds"
+        InputError, match=r"Only 0 of the 2 .* model knows 'a', 'b', the data hold 'x': do the kinds"
     ):
         align_features(["x"], ["a", "b"])
 

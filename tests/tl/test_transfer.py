@@ -79,19 +79,20 @@ def test_copy_leaves_the_query_alone(query: AnnData, reference: AnnData) -> None
 def test_labels_that_are_there_are_replaced_only_when_named() -> None:
     query = points([0.1], ["mine"])
     query.uns["kind_colors"] = ["#123456"]
-    tl.transfer_labels(query, points([0, 1], ["a", "b"]), "kind", key_added="kind")
+    tl.transfer_labels(query, points([0, 1], ["a", "b"]), "kind", key_added="kind", metric="euclidean")
     assert query.obs["kind"].tolist() == ["a"]
     assert "kind_colors" not in query.uns  # which were those of other categories
 
 
 def test_rows_between_labels_are_unassigned(caplog: pytest.LogCaptureFixture) -> None:
     query, reference = points([0, 1, 2]), points([0, 0.25, 1.75, 2], ["a", "a", "b", "b"])
+    options: dict[str, Any] = {"n_neighbors": 4, "metric": "euclidean"}
     with caplog.at_level(logging.INFO, logger="diffaug_bio"):
-        tl.transfer_labels(query, reference, "kind", min_confidence=0.6, n_neighbors=4)
+        tl.transfer_labels(query, reference, "kind", min_confidence=0.6, **options)
     assert query.obs["kind_transferred"].tolist() == ["a", "unassigned", "b"]
     assert query.obs["kind_transferred_confidence"].tolist() == [1, 0.5, 1]
     assert "1 of 3 rows are unassigned." in caplog.text
-    tl.transfer_labels(query, reference, "kind", min_confidence=0, n_neighbors=4)
+    tl.transfer_labels(query, reference, "kind", min_confidence=0, **options)
     assert query.obs["kind_transferred"].tolist() == ["a", "a", "b"]
 
 
@@ -101,7 +102,7 @@ def test_unassigned_may_be_a_label_of_the_reference(caplog: pytest.LogCaptureFix
     reference.obs["kind"] = labels
     reference.uns["kind_colors"] = ["#000000", "#111111", "#222222"]
     with caplog.at_level(logging.INFO, logger="diffaug_bio"):
-        tl.transfer_labels(query, reference, "kind", n_neighbors=2)
+        tl.transfer_labels(query, reference, "kind", n_neighbors=2, metric="euclidean")
     assert query.obs["kind_transferred"].tolist() == ["unassigned", "b"]
     assert list(query.obs["kind_transferred"].cat.categories) == ["unassigned", "b", "never"]
     assert query.uns["kind_transferred_colors"] == ["#000000", "#111111", "#222222"]
@@ -118,16 +119,18 @@ def test_rows_without_label_take_no_part(
 ) -> None:
     query, reference = points([10]), points([0, 1, 9, 10], labels)
     with caplog.at_level(logging.INFO, logger="diffaug_bio"):
-        tl.transfer_labels(query, reference, "kind", n_neighbors=3)
+        tl.transfer_labels(query, reference, "kind", n_neighbors=3, metric="euclidean")
     assert query.obs["kind_transferred"].tolist() == [expected]
     assert "1 of 4 reference rows have no label and are left out." in caplog.text
 
 
 def test_few_labelled_rows_all_vote(caplog: pytest.LogCaptureFixture) -> None:
     query = points([0.1])
-    tl.transfer_labels(query, points([0, 1], ["a", "b"]), "kind")
+    tl.transfer_labels(query, points([0, 1], ["a", "b"]), "kind", metric="euclidean")
     assert query.obs["kind_transferred"].tolist() == ["a"]
-    np.testing.assert_allclose(query.obs["kind_transferred_confidence"], 0.9, rtol=1e-5)
+    np.testing.assert_allclose(
+        query.obs["kind_transferred_confidence"], 1 / (1 + np.exp(-1.6 / 0.41)), rtol=1e-5
+    )
     assert "only 2 labelled reference rows" in caplog.text
 
 
@@ -138,6 +141,7 @@ def test_few_labelled_rows_all_vote(caplog: pytest.LogCaptureFixture) -> None:
         ({"use_rep": "X_pca"}, r"The reference has no 'X_pca' in `.obsm`; it holds 'X_diffaug'"),
         ({"n_neighbors": 0}, r"`n_neighbors` has to be a whole number of at least 1, got 0"),
         ({"n_neighbors": 1.5}, r"`n_neighbors` has to be a whole number"),
+        ({"metric": "manhattan"}, r"`metric` has to be 'cosine' or 'euclidean', got 'manhattan'"),
         ({"min_confidence": 1.1}, r"`min_confidence` has to be a number from 0 to 1, got 1.1"),
         ({"min_confidence": float("nan")}, r"`min_confidence` has to be"),
     ],
@@ -149,6 +153,23 @@ def test_what_cannot_be_used_is_an_error_and_changes_nothing(
     with pytest.raises(InputError, match=message):
         tl.transfer_labels(query, reference, **{"label_key": "cluster", **change})
     assert list(query.obs) == columns
+
+
+def test_one_column_has_no_directions() -> None:
+    query, reference = points([0.1]), points([0, 1], ["a", "b"])
+    with pytest.raises(InputError, match=r"has one column, which has no directions. Pass metric='eucl"):
+        tl.transfer_labels(query, reference, "kind")
+
+
+def test_by_cosine_lengths_do_not_matter(query: AnnData, reference: AnnData) -> None:
+    tl.transfer_labels(query, reference, "cluster")
+    longer = query.copy()
+    longer.obsm["X_diffaug"] = longer.obsm["X_diffaug"] * 4
+    tl.transfer_labels(longer, reference, "cluster")
+    pd.testing.assert_frame_equal(longer.obs, query.obs)
+    tl.transfer_labels(longer, reference, "cluster", metric="euclidean")
+    key = "cluster_transferred_confidence"
+    assert not np.allclose(longer.obs[key], query.obs[key])
 
 
 def test_a_query_without_embedding_is_told_how_to_get_one(counts: AnnData, reference: AnnData) -> None:
