@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 _N_BALANCINGS = 5  # rounds in which totals of features and of rows are brought together
 _MAX_DISPERSION = 20.0
+_MIN_DISPERSION = 1e-3  # which is as good as none
 _EXPLAINED = 0.98  # share of Poisson noise below which a feature's own quantiles are used
+_FEW = (
+    50  # rows: from fewer, gains and noise would be those of these very rows, and copies of them come out
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +45,7 @@ class CountNoise:
 
     @classmethod
     def fit(cls, counts: Floats, before: Floats, after: Floats) -> Self:
-        """Learn gains and noise.
+        """Learn gains and noise; of fewer than 50 rows one gain only, and noise is taken as Poisson.
 
         Parameters
         ----------
@@ -51,13 +55,18 @@ class CountNoise:
             Expected expression by the rows' components, and by generated ones. Shape: `(n_obs, n)`.
         """
         gain_before, rates = _balanced(counts, before)
+        if len(counts) < _FEW:
+            return cls._poisson(gain_before)
         gain_after, generated = _balanced(counts, after)
         unexplained = np.square(counts - rates).sum(0) / np.maximum(rates.sum(0), 1e-9)
         noise = np.clip(unexplained, 0.0, 1.0)
         left = counts.var(0) - generated.var(0) - noise * generated.mean(0)
-        dispersion = np.clip(left / np.maximum(np.square(generated).mean(0), 1e-9), 1e-3, _MAX_DISPERSION)
+        dispersion = np.clip(
+            left / np.maximum(np.square(generated).mean(0), 1e-9), _MIN_DISPERSION, _MAX_DISPERSION
+        )
         explained = np.flatnonzero(noise < _EXPLAINED)
-        quantiles = np.sort(generated[:, explained], axis=0), np.sort(counts[:, explained], axis=0)
+        sorted_rates = np.sort(generated[:, explained].astype(np.float32), axis=0)
+        quantiles = sorted_rates, np.sort(counts[:, explained], axis=0)
         return cls(
             gain_before=gain_before,
             gain_after=gain_after,
@@ -65,6 +74,19 @@ class CountNoise:
             dispersion=dispersion,
             explained=explained,
             quantiles=quantiles,
+        )
+
+    @classmethod
+    def _poisson(cls, gain: Floats) -> Self:
+        """Without anything but gains, the same of real and of generated rows."""
+        nothing = np.zeros((0, 0), np.float32)
+        return cls(
+            gain_before=gain,
+            gain_after=gain,
+            noise=np.ones(len(gain)),
+            dispersion=np.full(len(gain), _MIN_DISPERSION),
+            explained=np.zeros(0, np.int64),
+            quantiles=(nothing, nothing),
         )
 
     def draw(
@@ -103,10 +125,11 @@ class CountNoise:
         mean = np.where(anew, new, np.maximum(new - old, 0.0))
         spread = generator.gamma(1 / self.dispersion, self.dispersion, size=counts.shape)
         drawn = np.where(anew, 0, kept) + generator.poisson(mean * spread)
+        rounding, chance = generator.random((2, len(new), len(self.explained)))
         for place, feature in enumerate(self.explained):
             rates, values = (part[:, place] for part in self.quantiles)
-            mapped = np.floor(np.interp(new[:, feature], rates, values) + generator.random(len(new)))
-            is_noise = generator.random(len(new)) < self.noise[feature]
+            mapped = np.floor(np.interp(new[:, feature], rates, values) + rounding[:, place])
+            is_noise = chance[:, place] < self.noise[feature]
             drawn[:, feature] = np.where(is_noise, drawn[:, feature], mapped)
         return drawn.astype(np.float32)
 
@@ -123,5 +146,7 @@ def _balanced(counts: Floats, expression: Floats) -> tuple[Floats, Floats]:
 def _scaled(counts: Floats, expression: Floats) -> Floats:
     """Rates in proportion to the expression of each row, with the total of its counts; never quite 0."""
     raised: Floats = expression + 1e-9
-    scaled: Floats = raised * (counts.sum(1, keepdims=True) / raised.sum(1, keepdims=True)) + 1e-9
+    scaled: Floats = (
+        raised * (counts.sum(1, keepdims=True) / np.maximum(raised.sum(1, keepdims=True), 1e-9)) + 1e-9
+    )
     return scaled

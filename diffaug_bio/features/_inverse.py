@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating]
 
 _BLOCK_VALUES = 2**21  # of kept features that are worked on at once
-_MAX_LOGGED = 12.0  # of a reconstructed logarithm: 160,000 of a library of 10,000 are never meant
+_MAX_LOGGED = 50.0  # nothing logged lies above it
 _NEARLY_WHOLE = 0.05
+_TELLING = 100.0  # counts up to which it shows whether they are whole: larger ones carry rounding errors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,42 +42,55 @@ class FeatureInverse:
     """Which of the kept features the data hold. Shape: `(n_selected,)`."""
     columns: NDArray[np.int64]
     """Where those stand in the data. Shape: `(held.sum(),)`."""
-    noise: CountNoise | None
-    """Of counts; of anything else nothing."""
+    ceiling: float
+    """Largest logged value that reconstructed expression may have: its exponential could fill a library."""
+    noise: CountNoise | None = None
+    """Of counts, once it is learned; of anything else nothing."""
 
     @classmethod
-    def fit(
-        cls,
-        features: FittedFeatures,
-        matrix: Matrix,
-        columns: NDArray[np.int64] | None,
-        codes: Floats,
-        generated: Floats,
-    ) -> Self:
-        """Learn how counts follow from components.
+    def of(cls, features: FittedFeatures, columns: NDArray[np.int64] | None) -> Self:
+        """Find the kept features in data.
 
         Parameters
         ----------
         features
             The preprocessing.
+        columns
+            For each training feature its column in the data, or -1; None where all stand as in the fit.
+        """
+        chosen = features.selected if columns is None else columns[features.selected]
+        held = chosen >= 0
+        is_counted = features.state == "counts"
+        ceiling = float(np.log1p(features.target_sum)) if is_counted else _MAX_LOGGED
+        return cls(features=features, held=held, columns=chosen[held], ceiling=ceiling)
+
+    @property
+    def is_expression(self) -> bool:
+        """Whether values are expression, whose noise is to be learned before rows are changed."""
+        return self.features.state in EXPRESSION_STATES
+
+    def calibrated(self, matrix: Matrix, codes: Floats, generated: Floats) -> Self:
+        """Learn how expression follows from components.
+
+        Parameters
+        ----------
         matrix
             Rows of any kind that the model knows, the more the better. Shape: `(n_obs, n)`.
-        columns
-            For each training feature its column in `matrix`, or -1; None where all stand as in the fit.
         codes, generated
             Of these rows, and generated from them at the strength that is to be used. Shape:
             `(n_obs, n_features)`.
         """
-        chosen = features.selected if columns is None else columns[features.selected]
-        held = chosen >= 0
-        unfitted = cls(features=features, held=held, columns=chosen[held], noise=None)
-        if features.state not in EXPRESSION_STATES:
-            return unfitted
-        counts, _ = unfitted.counts(matrix)
-        if counts is None:
-            return unfitted
-        noise = CountNoise.fit(counts, unfitted.expected(codes), unfitted.expected(generated))
-        return cls(features=features, held=held, columns=chosen[held], noise=noise)
+        counts, units = self.counts(matrix)
+        known = self
+        if self.features.state != "counts":
+            kept = _dense(matrix[:, self.columns])
+            logged = kept if self.features.state == "lognormalized" else np.log1p(kept)
+            known = replace(self, ceiling=float(logged.max(initial=0.0)))
+        is_counted = np.isfinite(units[:, 0])
+        if is_counted.mean() <= 0.5:  # a few rows may look so by chance
+            return known
+        before, after = (known.expected(part[is_counted]) for part in (codes, generated))
+        return replace(known, noise=CountNoise.fit(counts[is_counted], before, after))
 
     def apply(
         self,
@@ -98,26 +112,26 @@ class FeatureInverse:
         redraw
             Share of counts that are drawn anew.
         generator
-            Source of the counts' noise.
+            Source of the counts' noise, drawn from block by block: its size is part of what a seed fixes.
 
         Returns
         -------
-        As wide as `matrix`, sparse where that is; float32.
+        As wide as `matrix`, sparse where that is expression and sparse; float32.
         """
-        if self.features.state not in EXPRESSION_STATES:
+        if not self.is_expression:
             return self._measured(matrix, np.asarray(generated, np.float32) - codes)
         step = max(1, _BLOCK_VALUES // max(1, len(self.columns)))
         parts = []
         for start in range(0, matrix.shape[0], step):
             rows = slice(start, start + step)
             block, old, new = matrix[rows], codes[rows], generated[rows]
-            parts.append(self._expression(block, old, new, redraw=redraw, generator=generator))
-        together = sparse.vstack(parts, format="csr")
-        return together if sparse.issparse(matrix) else together.toarray()
+            changed = self._expression(block, old, new, redraw=redraw, generator=generator)
+            parts.append(changed if self.keeps_sparse(matrix) else changed.toarray())
+        return sparse.vstack(parts, format="csr") if self.keeps_sparse(matrix) else np.vstack(parts)
 
     def keeps_sparse(self, matrix: Matrix) -> bool:
         """Whether what comes out of a matrix is sparse."""
-        return self.features.state in EXPRESSION_STATES and sparse.issparse(matrix)
+        return self.is_expression and sparse.issparse(matrix)
 
     def expected(self, codes: Floats) -> Floats:
         """Turn components into normalised expression, not logged; shape `(n_obs, n_held)`."""
@@ -126,26 +140,27 @@ class FeatureInverse:
         if features.max_value is not None:
             scores = np.minimum(scores, features.max_value)
         logged = features.mean[self.held] + features.std[self.held] * scores
-        return np.expm1(np.clip(logged, 0.0, _MAX_LOGGED))
+        return np.expm1(np.clip(logged, 0.0, self.ceiling))
 
-    def counts(self, block: Matrix) -> tuple[Floats | None, Floats]:
+    def counts(self, block: Matrix) -> tuple[Floats, Floats]:
         """Find the counts of the kept features, and how much of the input one count of each row is.
 
         Returns
         -------
-        Counts `(n_obs, n_held)`, or None where values are not made of counts; and units `(n_obs, 1)`.
+        Counts `(n_obs, n_held)`; and units `(n_obs, 1)`, NaN of rows that are not made of counts.
         """
         kept = _dense(block[:, self.columns])
         if self.features.state == "counts":
-            return kept, np.ones((len(kept), 1), np.float32)
-        linear = np.expm1(kept) if self.features.state == "lognormalized" else kept
-        everything = sparse.csr_matrix(block)
-        units = np.array([_smallest(everything, row) for row in range(everything.shape[0])], np.float32)
-        units = np.expm1(units) if self.features.state == "lognormalized" else units
-        found = linear / units[:, None]
-        whole = np.abs(found - np.rint(found)) < _NEARLY_WHOLE * np.maximum(1.0, found / 100)
-        is_made_of_counts = whole[found > 0].mean() > 1 - _NEARLY_WHOLE if (found > 0).any() else False
-        return (np.rint(found) if is_made_of_counts else None), units[:, None]
+            return np.rint(kept), np.ones((len(kept), 1), np.float32)
+        is_logged = self.features.state == "lognormalized"
+        linear, units = (np.expm1(part) if is_logged else part for part in (kept, _smallest(block)))
+        found = linear / units
+        counts = np.rint(found)
+        tells = (found > 0) & (found < _TELLING)
+        is_whole = tells & (np.abs(found - counts) < _NEARLY_WHOLE)
+        n_seen, n_telling, n_whole = ((part > 0).sum(1, keepdims=True) for part in (found, tells, is_whole))
+        is_counted = (n_whole >= (1 - _NEARLY_WHOLE) * n_telling) & (n_telling >= n_seen / 2)
+        return counts, np.where(is_counted, units, np.nan)
 
     def _expression(
         self,
@@ -159,24 +174,37 @@ class FeatureInverse:
         """Change a few rows of expression."""
         before, after = self.expected(codes), self.expected(generated)
         counts, units = self.counts(block)
-        logged = self.features.state == "lognormalized"
-        if counts is not None and self.noise is not None:
-            values = units * self.noise.draw(counts, before, after, redraw=redraw, generator=generator)
-        else:
-            kept = _dense(block[:, self.columns])
-            linear = np.expm1(kept) if logged else kept
-            floor = np.maximum(self.features.std[self.held], 1e-6)
-            changed = linear * np.clip((after + floor) / (before + floor), 0.1, 10.0)
-            total = changed.sum(1, keepdims=True)
-            share = np.divide(linear.sum(1, keepdims=True), total, out=np.ones_like(total), where=total > 0)
-            values = changed * share
-        values = np.log1p(values) if logged else values
+        is_logged = self.features.state == "lognormalized"
+        values = np.empty_like(before)
+        rest = np.isnan(units[:, 0]) | (self.noise is None)
+        if self.noise is not None:
+            old, new = before[~rest], after[~rest]
+            drawn = self.noise.draw(counts[~rest], old, new, redraw=redraw, generator=generator)
+            values[~rest] = units[~rest] * drawn
+        if rest.any():
+            kept = _dense(block[rest][:, self.columns])
+            linear = np.expm1(kept) if is_logged else kept
+            values[rest] = self._in_proportion(linear, before[rest], after[rest])
+        return self._placed(block, np.log1p(values) if is_logged else values)
+
+    def _in_proportion(self, linear: Floats, before: Floats, after: Floats) -> Floats:
+        """Change values that are no counts as their expectation changes; each row keeps its total."""
+        floor = np.maximum(self.features.std[self.held], 1e-6)
+        changed = linear * np.clip((after + floor) / (before + floor), 0.1, 10.0)
+        total = changed.sum(1, keepdims=True)
+        share = np.divide(linear.sum(1, keepdims=True), total, out=np.ones_like(total), where=total > 0)
+        return np.asarray(changed * share, np.float32)
+
+    def _placed(self, block: Matrix, values: Floats) -> sparse.csr_matrix:
+        """Put values of the kept features in place of those of a block."""
         rows = sparse.csr_matrix(block, dtype=np.float32, copy=True)
         others = np.ones(rows.shape[1], np.float32)
         others[self.columns] = 0.0
+        rows.data *= others[rows.indices]
         placed = sparse.coo_matrix(values.astype(np.float32))
         new = sparse.csr_matrix((placed.data, (placed.row, self.columns[placed.col])), shape=rows.shape)
-        rows = rows.multiply(others[None]).tocsr() + new
+        rows = sparse.csr_matrix(rows + new)
+        rows.sum_duplicates()
         rows.eliminate_zeros()
         return rows
 
@@ -204,8 +232,13 @@ def _dense(block: Matrix) -> Floats:
     return np.asarray(block.toarray() if sparse.issparse(block) else block, dtype=np.float32)
 
 
-def _smallest(rows: sparse.csr_matrix, row: int) -> float:
-    """Smallest value above 0 of a row, 1 where there is none."""
-    values = rows.data[rows.indptr[row] : rows.indptr[row + 1]]
-    values = values[values > 0]
-    return float(values.min()) if len(values) else 1.0
+def _smallest(block: Matrix) -> Floats:
+    """Smallest value above 0 of each row, 1 where there is none. Shape: `(n_obs, 1)`."""
+    rows = sparse.csr_matrix(block, dtype=np.float32, copy=True)
+    rows.sum_duplicates()
+    rows.eliminate_zeros()
+    out = np.ones((rows.shape[0], 1), np.float32)
+    is_filled = np.diff(rows.indptr) > 0
+    if is_filled.any():  # empty rows have no part of `data`: those of the others follow on each other
+        out[is_filled, 0] = np.minimum.reduceat(rows.data, rows.indptr[:-1][is_filled])
+    return out

@@ -40,6 +40,7 @@ _OBS_NAMES = frozenset(
         "cluster",
         "group",
         "generated",
+        "source",
     }
 )
 _DECIMAL_COMMA = r"[+-]?\d+,\d+"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import logging
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from diffaug_bio._files import write_bytes
 from diffaug_bio._keys import CSV_PREFIX, QUALITY_KEY, SEQUENCE_KEY
 from diffaug_bio._validation import check_unique, shorten
 from diffaug_bio.errors import InputError
+from diffaug_bio.io._table import is_annotation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
+logger = logging.getLogger(__name__)
+
+_ID = "id"  # column of a table with the names of rows
 _KEY = re.compile(r"[^\W\d_][\w.-]*")  # as the reader of headers knows them
 
 
@@ -51,7 +56,9 @@ def write_embedding(
 def write_table(path: str | PathLike[str], adata: AnnData) -> None:
     """Write features and annotations as a text table: the id, the features, then the columns of `.obs`.
 
-    :func:`diffaug_bio.io.read` reads the same values back.
+    :func:`diffaug_bio.io.read` reads the same values back. It takes columns of numbers for features, but
+    for those with usual names such as `label`: annotations that are numbers have to be named in its
+    `obs_columns`, and the log says which these are.
 
     Parameters
     ----------
@@ -64,20 +71,27 @@ def write_table(path: str | PathLike[str], adata: AnnData) -> None:
     Raises
     ------
     InputError
-        If a feature has the name of an annotation.
+        If a feature has the name of an annotation, or of the column of ids.
     """
     path = Path(path)
     names = [str(name) for name in adata.var_names]
-    if twice := sorted(set(names) & set(map(str, adata.obs))):
-        msg = f"Features and annotations share the names {shorten(twice)}. Rename one of each."
-        raise InputError(msg)
-    separator = "\t" if ".tsv" in path.suffixes else ","
+    remedy = "Rename or drop all but one."
+    check_unique(
+        [_ID, *names, *map(str, adata.obs)], what="names of features and annotations", remedy=remedy
+    )
+    if numeric := [name for name in adata.obs if not is_annotation(adata.obs[name], [])]:
+        logger.info(
+            "%s: annotations %s are numbers, which are read back as features unless they are named.",
+            path.name,
+            shorten(numeric),
+        )
+    separator = "\t" if path.name.lower().removesuffix(".gz").endswith(".tsv") else ","
     parts: list[bytes] = []
     for rows, block in row_blocks(adata.X):
         values = block.toarray() if sparse.issparse(block) else block
         frame = pd.DataFrame(values, index=adata.obs_names[rows], columns=names)
         frame = pd.concat([frame, adata.obs.iloc[rows]], axis=1)
-        parts.append(frame.to_csv(sep=separator, index_label="id", header=not parts).encode())
+        parts.append(frame.to_csv(sep=separator, index_label=_ID, header=not parts).encode())
     text = b"".join(parts)
     # Without a time stamp, the same rows give the same bytes.
     write_bytes(path, gzip.compress(text, mtime=0) if path.suffix.lower() == ".gz" else text)

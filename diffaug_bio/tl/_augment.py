@@ -11,7 +11,7 @@ import numpy as np
 from diffaug_bio._keys import IMAGE_KEY, IMAGE_SHAPE_KEY, SEQUENCE_KEY
 from diffaug_bio._validation import check_seed
 from diffaug_bio.errors import InputError
-from diffaug_bio.features import FeatureInverse, FittedFeatures, FittedImages, FittedSequences
+from diffaug_bio.features import FeatureInverse, FittedFeatures, FittedImages
 from diffaug_bio.features._align import match_names
 from diffaug_bio.pp import KmerEncoding, decode_tokens
 from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix, later_choice
@@ -31,6 +31,7 @@ _ADDED = ("source", "generated")
 _MAX_VALUES = 2**28  # of generated features where they are dense: 1 GB
 _MAX_STRENGTH = 0.5  # without one that is asked for: what comes from noise alone strays from rare classes
 _N_CALIBRATION = 2000  # rows from which it is learned how counts follow from components
+_CALIBRATION_VALUES = 2**23  # of those rows at most: 64 MB in float64
 
 
 def augment(
@@ -53,8 +54,8 @@ def augment(
 
     - counts are thinned and added to as their rates change, and some are drawn anew: they stay whole
       numbers, and each observation keeps about the total that its source has;
-    - logged or normalised expression stays 0 or more, measured features and counted words change by what the
-      components changed, and pixels by what those of images did (a U-Net makes all pixels);
+    - logged or normalised expression stays 0 or more; measured features and counted words change by what
+      the components changed, and pixels by what those of images did (a U-Net makes all pixels);
     - letters are drawn, and what the code does not tell is taken from the source.
 
     What no component holds, such as genes that the model left out, stays as in the source.
@@ -62,7 +63,8 @@ def augment(
     Parameters
     ----------
     adata
-        Rows are observations, of the features that the model was fitted on. Not changed.
+        Rows are observations, of the features that the model was fitted on. Not changed. How counts vary
+        is learned from them: pass all, and name the classes in `groupby`, rather than a few rows of one.
     model
         A fitted model with a generator, or the folder of one.
     n_views
@@ -73,9 +75,9 @@ def augment(
     target
         Size that classes are brought up to; the median size of the classes if left out.
     strength
-        How far to go, above 0 to 1: the share of the noise schedule to which codes are noised, and the share
-        of counts that are drawn anew. At 1 all comes from noise and the condition. If left out, what the
-        model was trained with (`generator.noising`), at most 0.5.
+        How far to go, above 0 to 1: the share of the noise schedule to which codes are noised, and the
+        share of counts that are drawn anew. At 1 all comes from noise and the condition. If left out, what
+        the model was trained with (`generator.noising`), at most 0.5.
     guidance
         Classifier-free guidance: above 1 exaggerates what the embedding says. If left out, that of the
         model's configuration.
@@ -90,8 +92,8 @@ def augment(
     -------
     The generated observations only, the first view of all sources, then the second, or class by class;
     `.obs` as that of the source, with its name in `.obs["source"]`, and `.obs["generated"]` true. `.X` is
-    like the matrix that the model was fitted on. Sequences are in `.obs["sequence"]`, as :func:`diffaug_bio.io.read` gives them; of
-    counted words there are no letters.
+    like the matrix that the model was fitted on, also where that is a layer. Sequences are in
+    `.obs["sequence"]`, as :func:`diffaug_bio.io.read` gives them; of counted words there are no letters.
 
     Raises
     ------
@@ -109,7 +111,8 @@ def augment(
     from diffaug_bio.estimator import DiffAug
 
     check_seed(random_state)
-    _check_share(strength)
+    _check_strength(strength)
+    _check_guidance(guidance)
     present = [name for name in _ADDED if name in adata.obs]
     if len(present) == 1:  # with both, the data were generated themselves
         msg = f"`.obs` has a column {present[0]!r}, where `augment` writes its own. Rename or drop it."
@@ -119,11 +122,12 @@ def augment(
         model = DiffAug.load(Path(model), device=device)
     choice = later_choice(adata, MatrixChoice(var_key=var_key), model)
     sampling = _Sampling.of(model, strength=strength, guidance=guidance)
-    inverse = _inverse(adata, model, choice, sampling, seed=random_state)
-    views = [
-        _view(adata, part, model, choice, sampling, inverse, seed=(random_state + number) % 2**32)
-        for number, part in enumerate(parts)
-    ]
+    inverse = _inverse(adata, model, choice, sampling)
+    views = []
+    for number, part in enumerate(parts):
+        seed = (random_state + number) % 2**32
+        view = _view(adata, part, model=model, choice=choice, sampling=sampling, inverse=inverse, seed=seed)
+        views.append(view)
     if len(views) == 1:
         return views[0]
     import anndata
@@ -148,46 +152,65 @@ class _Sampling:
             guidance=trained.guidance if guidance is None else guidance,
         )
 
+    def generate(
+        self, model: DiffAug, matrix: Matrix, names: list[str] | None, *, seed: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Codes of rows, and what is generated from them."""
+        return model.generate_rows(
+            matrix,
+            random_state=seed,
+            feature_names=names,
+            strength=self.strength,
+            guidance=self.guidance,
+        )
 
-def _check_share(strength: float | None) -> None:
-    if strength is not None and not 0 < strength <= 1:
+
+def _check_strength(strength: float | None) -> None:
+    if strength is None:
+        return
+    if not isinstance(strength, int | float | np.number) or not 0 < strength <= 1:
         msg = f"`strength` is a share of the noise schedule, above 0 and at most 1; got {strength!r}."
         raise InputError(msg)
 
 
+def _check_guidance(guidance: float | None) -> None:
+    if guidance is None:
+        return
+    if not isinstance(guidance, int | float | np.number) or not np.isfinite(guidance):
+        msg = f"`guidance` has to be a number: 1 is none, above 1 exaggerates; got {guidance!r}."
+        raise InputError(msg)
+
+
 def _inverse(
-    adata: AnnData, model: DiffAug, choice: MatrixChoice, sampling: _Sampling, *, seed: int
+    adata: AnnData, model: DiffAug, choice: MatrixChoice, sampling: _Sampling
 ) -> FeatureInverse | None:
     """Learn the way back to features, from rows of all kinds; letters and pixels have their own."""
     features = model.features_
     if not isinstance(features, FittedFeatures):
         return None
-    n_sample = min(adata.n_obs, _N_CALIBRATION)
-    rows = np.sort(np.random.default_rng(seed).choice(adata.n_obs, n_sample, replace=False))
-    matrix, names = choose_matrix(adata if n_sample == adata.n_obs else adata[rows], choice, model=model)
+    matrix, names = choose_matrix(adata, choice, model=model)
     known = getattr(model, "feature_names_in_", None)
     columns = None
     if names is not None and known is not None:
         # The data may hold the features in another order than the model, or lack some.
         columns = match_names(names, [str(name) for name in known]).columns
-    codes, generated = model.generate_rows(
-        matrix,
-        random_state=seed,
-        feature_names=names,
-        strength=sampling.strength,
-        guidance=sampling.guidance,
-    )
-    return FeatureInverse.fit(features, matrix, columns, codes, generated)
+    inverse = FeatureInverse.of(features, columns)
+    if not inverse.is_expression:
+        return inverse
+    # Whatever the seed of the views: what they are drawn from is one and the same.
+    n_sample = min(adata.n_obs, _N_CALIBRATION, max(1, _CALIBRATION_VALUES // len(features.selected)))
+    sample = matrix[np.sort(np.random.default_rng(0).choice(adata.n_obs, n_sample, replace=False))]
+    return inverse.calibrated(sample, *sampling.generate(model, sample, names, seed=0))
 
 
 def _view(
     adata: AnnData,
     sources: Sources,
+    *,
     model: DiffAug,
     choice: MatrixChoice,
     sampling: _Sampling,
     inverse: FeatureInverse | None,
-    *,
     seed: int,
 ) -> AnnData:
     """Make one observation of each source."""
@@ -195,16 +218,33 @@ def _view(
 
     adata = adata[sources.rows]
     matrix, names = choose_matrix(adata, choice, model=model)
-    _check_size(matrix, inverse)
-    codes, generated = model.generate_rows(
-        matrix,
-        random_state=seed,
-        feature_names=names,
-        strength=sampling.strength,
-        guidance=sampling.guidance,
-    )
+    if inverse is not None:
+        _check_size(matrix, inverse)
+    codes, generated = sampling.generate(model, matrix, names, seed=seed)
+    obs = _annotations(adata, sources, seed)
+    if inverse is None:
+        decoded = model.decode_rows(generated, matrix, random_state=seed)
+        if isinstance(model.features_, FittedImages):
+            return _images(decoded, obs, adata, model.features_.image_shape)
+        return _sequences(decoded, obs, adata)
+    noise = np.random.default_rng([seed, 1])
+    values = inverse.apply(matrix, codes, generated, redraw=sampling.strength, generator=noise)
+    result = anndata.AnnData(X=values, obs=obs)
+    result.var_names = names
+    var = adata.raw.var if choice.use_raw else adata.var
+    if names == list(var.index):
+        result.var = var
+    if (kmers := _word_encoding(adata, choice)) is not None:
+        if not inverse.is_expression:
+            result.X = np.maximum(values, 0)  # shares of words
+        result.uns["kmers"] = kmers.to_dict()
+    return result
+
+
+def _annotations(adata: AnnData, sources: Sources, seed: int) -> pd.DataFrame:
+    """Copy annotations of the sources, under names of their own."""
     # Letters and files of the source are not those of what is generated.
-    obs = adata.obs.drop(columns=[SEQUENCE_KEY, IMAGE_KEY], errors="ignore")
+    obs: pd.DataFrame = adata.obs.drop(columns=[SEQUENCE_KEY, IMAGE_KEY], errors="ignore")
     for name, values in zip(_ADDED, (adata.obs_names.astype(str), True), strict=True):
         obs[name] = values
     # Where a class grows, one call makes several of a source; else each view has a seed of its own.
@@ -212,35 +252,30 @@ def _view(
     obs.index = [
         f"{name}-generated-{number}" for name, number in zip(adata.obs_names, numbers, strict=True)
     ]
-    if isinstance(model.features_, FittedSequences):
-        return _sequences(model.decode_rows(generated, matrix, random_state=seed), obs, adata)
-    if isinstance(model.features_, FittedImages):
-        pixels = model.decode_rows(generated, matrix, random_state=seed)
-        shape = np.array(model.features_.image_shape)
-        var = adata.var if adata.n_vars == pixels.shape[1] else None  # grey ones become colored
-        return anndata.AnnData(X=pixels, obs=obs, var=var, uns={IMAGE_SHAPE_KEY: shape})
-    assert inverse is not None
-    noise = np.random.default_rng([seed, 1])
-    values = inverse.apply(matrix, codes, generated, redraw=sampling.strength, generator=noise)
-    result = anndata.AnnData(X=values, obs=obs)
-    result.var_names = names
-    if names == list(adata.var_names):
-        result.var = adata.var
-    if (kmers := _word_encoding(adata, choice)) is not None:
-        result.X = np.maximum(values, 0)
-        result.uns["kmers"] = kmers.to_dict()
-    return result
+    return obs
 
 
-def _check_size(matrix: Matrix, inverse: FeatureInverse | None) -> None:
-    """Refuse more dense values than a machine is sure to hold."""
-    if inverse is None or inverse.keeps_sparse(matrix) or np.prod(matrix.shape) <= _MAX_VALUES:
-        return
-    msg = (
-        f"{matrix.shape[0]} rows of {matrix.shape[1]} generated features do not fit into memory. "
-        f"Generate from at most {_MAX_VALUES // matrix.shape[1]} rows at a time."
-    )
-    raise InputError(msg)
+def _images(
+    pixels: NDArray[np.generic], obs: pd.DataFrame, adata: AnnData, shape: tuple[int, ...]
+) -> AnnData:
+    """Pixels beside the annotations of the sources."""
+    import anndata
+
+    var = adata.var if adata.n_vars == pixels.shape[1] else None  # grey ones become colored
+    return anndata.AnnData(X=pixels, obs=obs, var=var, uns={IMAGE_SHAPE_KEY: np.array(shape)})
+
+
+def _check_size(matrix: Matrix, inverse: FeatureInverse) -> None:
+    """Refuse more dense values than a machine is sure to hold: components always, features some."""
+    n_obs, n_vars = matrix.shape
+    width = inverse.features.n_features
+    width = width if inverse.keeps_sparse(matrix) else max(width, n_vars)
+    if n_obs * width > _MAX_VALUES:
+        msg = (
+            f"{n_obs} rows of {width} generated features do not fit into memory. "
+            f"Generate from at most {_MAX_VALUES // width} rows at a time."
+        )
+        raise InputError(msg)
 
 
 def _word_encoding(adata: AnnData, choice: MatrixChoice) -> KmerEncoding | None:

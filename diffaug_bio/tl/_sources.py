@@ -61,7 +61,10 @@ def choose_sources(
             raise InputError(msg)
         return [Sources(np.arange(len(obs)), np.full(len(obs), view)) for view in range(n_views or 1)]
     if n_views is not None:
-        msg = "Give `n_views` or `groupby`: the one makes as many of each, the other balances classes."
+        msg = (
+            "Give `n_views` (`--views`) or `groupby` (`--balance`), not both: the one makes as many of "
+            "each, the other balances classes."
+        )
         raise InputError(msg)
     names, codes = _classes(obs, groupby)
     sizes = np.bincount(codes[codes >= 0], minlength=len(names))

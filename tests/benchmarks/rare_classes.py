@@ -1,15 +1,15 @@
-"""What generated rows do for classes with few rows: macro-F1 of classifiers, beside other ways to make rows.
+"""What generated rows do for rare classes: macro-F1 of classifiers, beside other ways to make rows.
 
     python tests/benchmarks/rare_classes.py DATA... --seeds 3 -o rare.csv
     python tests/benchmarks/rare_classes.py --table -o rare.csv
 
-Needs imbalanced-learn (extra `[eval]`). Of each data set three fifths of the rows, stratified, are for training, and of the
+Needs imbalanced-learn. Of each data set three fifths of the rows, stratified, are for training, and of the
 rarest three classes at most ten of these are kept. A model is fitted to the training rows without labels.
 Each method then brings the three classes to the median size of the others, a logistic regression
 (standardised features) and a random forest learn from real and made rows, and are scored on the real rows
-held out. Classes with fewer than 5 rows are left out; rare are the three smallest of those with at least 13,
-so that some are left to test on, where there are four such classes. Features are logged expression of the genes that the model kept,
-measured features, or pixels, the same for all methods:
+held out. Classes with fewer than 5 rows are left out; rare are the three smallest of those with at least
+13, so that some are left to test on, where there are four such classes. Features are logged expression of
+the genes that the model kept, measured features, or pixels, the same for all methods:
 
 - `none`: real rows only
 - `smote`: imbalanced-learn's, 5 neighbors (fewer where there are fewer rows)
@@ -24,12 +24,12 @@ import argparse
 import sys
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import torch
-from imblearn.over_sampling import SMOTE
+from imblearn.over_sampling import SMOTE  # type: ignore[import-not-found, unused-ignore]
 from scipy import sparse
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import ConvergenceWarning
@@ -130,10 +130,11 @@ def features_of(matrix: object, model: db.DiffAug) -> NDArray[np.float32]:
     """What classifiers see, the same for every method."""
     fitted = model.features_
     if not isinstance(fitted, FittedFeatures):
-        return np.asarray(matrix, np.float32) / 255
+        return np.asarray(np.asarray(matrix) / 255, np.float32)
     values = normalize(matrix, fitted.state, target_sum=fitted.target_sum)[:, fitted.selected]
     dense = values.toarray() if sparse.issparse(values) else values
-    return np.where(np.isnan(dense), fitted.medians, dense) if len(fitted.medians) else dense
+    filled = np.where(np.isnan(dense), fitted.medians, dense) if len(fitted.medians) else dense
+    return np.asarray(filled, np.float32)
 
 
 def made(
@@ -179,7 +180,7 @@ def made(
     return np.vstack(rows), np.array(names)
 
 
-def classifiers(seed: int) -> dict[str, object]:
+def classifiers(seed: int) -> dict[str, Any]:
     return {
         "logistic": make_pipeline(StandardScaler(), LogisticRegression(max_iter=300)),
         "forest": RandomForestClassifier(200, random_state=seed),
@@ -195,7 +196,7 @@ def print_table(scores: pd.DataFrame) -> None:
         "| data | none | " + " | ".join(METHODS[1:]) + " |\n|---|---|" + "---|" * len(mean.columns) + "\n"
     )
     for name in mean.index:
-        cells = [f"{mean.loc[name, m]:+.1f} ± {spread.loc[name, m]:.1f}" for m in mean]
+        cells = [f"{mean[m][name]:+.1f} ± {spread[m][name]:.1f}" for m in mean]
         sys.stdout.write(f"| {name} | {by_seed['none'][name].mean():.1f} | " + " | ".join(cells) + " |\n")
     everything = " | ".join(f"{mean[m].mean():+.1f}" for m in mean)
     sys.stdout.write(f"| mean | {by_seed['none'].groupby('data').mean().mean():.1f} | {everything} |\n")
@@ -203,8 +204,8 @@ def print_table(scores: pd.DataFrame) -> None:
         scores.groupby(["classifier", "data", "method"])["macro_f1"].mean().unstack("method") * 100
     )
     for name, part in by_classifier.groupby("classifier"):
-        cells = " | ".join(f"{(part[m] - part['none']).mean():+.1f}" for m in mean)
-        sys.stdout.write(f"| mean, {name} | {part['none'].mean():.1f} | {cells} |\n")
+        gained = " | ".join(f"{(part[m] - part['none']).mean():+.1f}" for m in mean)
+        sys.stdout.write(f"| mean, {name!s} | {part['none'].mean():.1f} | {gained} |\n")
     positive = " | ".join(f"{(mean[m] > 0).sum()} of {len(mean)}" for m in mean)
     sys.stdout.write(f"| sets with a gain | | {positive} |\n")
 

@@ -191,9 +191,12 @@ def test_a_folder_is_no_file_to_write(place: Path, call: Callable[..., Result], 
     assert not list((place / "more.h5ad").iterdir())
 
 
-@pytest.mark.parametrize("output", ["more.csv", "more", "more.h5ad.gz", "more.fastq"])
+@pytest.mark.parametrize("output", ["more", "more.h5ad.gz", "more.fastq", "more.csv.zip"])
 def test_an_unknown_ending_is_refused(place: Path, call: Callable[..., Result], output: str) -> None:
-    message = "has no ending that tells how to write it. Known are .h5ad; for sequences .fa, .fasta,"
+    message = (
+        "has no ending that tells how to write it. Known are .h5ad; for features .csv and .tsv; "
+        "for sequences .fa, .fasta, .fna; these also with .gz; and for images .npz and .png."
+    )
     fails(call(*arguments_in(place, output)), message)
     assert {path.name for path in place.iterdir()} == {"seqs.fa", "run"}
 
@@ -218,11 +221,14 @@ def test_views_have_to_be_one_or_more(place: Path, call: Callable[..., Result]) 
 def test_help_has_examples(call: Callable[..., Result]) -> None:
     result = call("augment", "--help")
     assert result.code == 0
-    assert (
-        "Examples:\n    diffaug-bio augment promoters.fa.gz --model run -o more.fa.gz --views 2\n"
-        in result.out
+    examples = (
+        "Examples:\n"
+        "    diffaug-bio augment cells.h5ad --model run -o more.h5ad --balance cell_type --target 200\n"
+        "    diffaug-bio augment promoters.fa.gz --model run -o more.fa.gz --views 2\n"
     )
-    for option in ("--model", "--views", "--seed", "--force", "--json"):
+    assert examples in result.out
+    options = ("--model", "--views", "--balance", "--target", "--strength", "--guidance", "--seed")
+    for option in (*options, "--force", "--json"):
         assert option in result.out
     assert "augment" in call("--help").out
 
