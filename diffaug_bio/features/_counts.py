@@ -13,12 +13,11 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating]
 
 _N_BALANCINGS = 5  # rounds in which totals of features and of rows are brought together
-_MAX_DISPERSION = 20.0
+_MAX_DISPERSION = 1000.0
+_N_BISECTIONS, _MIN_POWER = 7, 0.3  # for the powers of rates that vary too much
 _MIN_DISPERSION = 1e-3  # which is as good as none
 _EXPLAINED = 0.98  # share of Poisson noise below which a feature's own quantiles are used
-_FEW = (
-    50  # rows: from fewer, gains and noise would be those of these very rows, and copies of them come out
-)
+_FEW = 50  # rows: from fewer, what is learned would be of these very rows, and copies of them come out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +33,14 @@ class CountNoise:
     """Of reconstructed real rows. Shape: `(n,)`."""
     gain_after: Floats
     """Of generated rows. Shape: `(n,)`."""
+    power: Floats
+    """To which generated expression is taken, below 1 where it varies more than real counts `(n,)`."""
     noise: Floats
     """Share of Poisson noise in the counts that components do not explain, 0 to 1. Shape: `(n,)`."""
-    dispersion: Floats
-    """Of a gamma distribution of rates, which gives generated counts the variance of real ones `(n,)`."""
+    dispersion_before: Floats
+    """Variance of the factor by which the rates of real rows are off, gamma distributed. Shape: `(n,)`."""
+    dispersion_after: Floats
+    """The same of generated rows, which gives counts drawn anew the variance of real ones `(n,)`."""
     explained: NDArray[np.int64]
     """Features of which components explain more than Poisson noise would leave."""
     quantiles: tuple[Floats, Floats]
@@ -57,21 +60,21 @@ class CountNoise:
         gain_before, rates = _balanced(counts, before)
         if len(counts) < _FEW:
             return cls._poisson(gain_before)
-        gain_after, generated = _balanced(counts, after)
-        unexplained = np.square(counts - rates).sum(0) / np.maximum(rates.sum(0), 1e-9)
-        noise = np.clip(unexplained, 0.0, 1.0)
-        left = counts.var(0) - generated.var(0) - noise * generated.mean(0)
-        dispersion = np.clip(
-            left / np.maximum(np.square(generated).mean(0), 1e-9), _MIN_DISPERSION, _MAX_DISPERSION
-        )
+        errors = np.square(counts - rates).sum(0)
+        noise = np.clip(errors / np.maximum(rates.sum(0), 1e-9), 0.0, 1.0)
+        variance = counts.var(0) - noise * counts.mean(0)
+        power = _powers(_balanced(counts, after)[1], variance)
+        gain_after, generated = _balanced(counts, _powered(after, power))
         explained = np.flatnonzero(noise < _EXPLAINED)
         sorted_rates = np.sort(generated[:, explained].astype(np.float32), axis=0)
         quantiles = sorted_rates, np.sort(counts[:, explained], axis=0)
         return cls(
             gain_before=gain_before,
             gain_after=gain_after,
+            power=power,
             noise=noise,
-            dispersion=dispersion,
+            dispersion_before=_dispersion(errors - rates.sum(0), np.square(rates).sum(0)),
+            dispersion_after=_dispersion(variance - generated.var(0), np.square(generated).mean(0)),
             explained=explained,
             quantiles=quantiles,
         )
@@ -83,8 +86,10 @@ class CountNoise:
         return cls(
             gain_before=gain,
             gain_after=gain,
+            power=np.ones(len(gain)),
             noise=np.ones(len(gain)),
-            dispersion=np.full(len(gain), _MIN_DISPERSION),
+            dispersion_before=np.full(len(gain), _MIN_DISPERSION),
+            dispersion_after=np.full(len(gain), _MIN_DISPERSION),
             explained=np.zeros(0, np.int64),
             quantiles=(nothing, nothing),
         )
@@ -101,8 +106,10 @@ class CountNoise:
         """Draw counts at the new rates, coupled to the old ones.
 
         A count `x` at rate `a` whose rate becomes `b` is thinned, `Binomial(x, b / a)`, where that is
-        lower, and added to, `Poisson(b - a)`, where it is higher: of a Poisson count this gives a Poisson
-        count, and one whose rate does not change stays as it is. A share of the counts is drawn anew.
+        lower, and added to, `Poisson(f (b - a))`, where it is higher: a count whose rate does not change
+        stays as it is. Rates are off by a factor `f` with a gamma distribution of mean 1 and variance `d`;
+        what is known of it by the count, `Gamma(1 / d + x, 1 / d + a)`, stays with it. So a Poisson count
+        becomes one, and a negative binomial count does. A share of the counts is drawn anew.
 
         Parameters
         ----------
@@ -119,12 +126,14 @@ class CountNoise:
         -------
         Whole numbers. Shape: `(n_obs, n)`.
         """
-        old, new = _scaled(counts, before * self.gain_before), _scaled(counts, after * self.gain_after)
+        old = _scaled(counts, before * self.gain_before)
+        new = _scaled(counts, _powered(after, self.power) * self.gain_after)
         anew = generator.random(counts.shape) < redraw
         kept = generator.binomial(counts.astype(np.int64), np.minimum(1.0, new / old))
         mean = np.where(anew, new, np.maximum(new - old, 0.0))
-        spread = generator.gamma(1 / self.dispersion, self.dispersion, size=counts.shape)
-        drawn = np.where(anew, 0, kept) + generator.poisson(mean * spread)
+        shape = np.where(anew, 1 / self.dispersion_after, 1 / self.dispersion_before + counts)
+        rate = np.where(anew, 1 / self.dispersion_after, 1 / self.dispersion_before + old)
+        drawn = np.where(anew, 0, kept) + generator.poisson(mean * generator.gamma(shape) / rate)
         rounding, chance = generator.random((2, len(new), len(self.explained)))
         for place, feature in enumerate(self.explained):
             rates, values = (part[:, place] for part in self.quantiles)
@@ -132,6 +141,34 @@ class CountNoise:
             is_noise = chance[:, place] < self.noise[feature]
             drawn[:, feature] = np.where(is_noise, drawn[:, feature], mapped)
         return drawn.astype(np.float32)
+
+
+def _powers(rates: Floats, variance: Floats) -> Floats:
+    """Find the powers, at most 1, of rates with at most these variances and the same means."""
+    power = np.ones(rates.shape[1])
+    wide = np.flatnonzero(rates.var(0) > variance)
+    logged, mean = np.log(rates[:, wide]), rates[:, wide].mean(0)
+    low, high = np.full(len(wide), _MIN_POWER), np.ones(len(wide))
+    for _ in range(_N_BISECTIONS):
+        middle = (low + high) / 2
+        tried = np.exp(logged * middle)
+        is_wide = (tried * (mean / tried.mean(0))).var(0) > variance[wide]
+        low, high = np.where(is_wide, low, middle), np.where(is_wide, middle, high)
+    power[wide] = low
+    return power
+
+
+def _powered(expression: Floats, power: Floats) -> Floats:
+    """Take each feature to its power."""
+    powered = expression.copy()
+    changed = np.flatnonzero(power < 1)
+    powered[:, changed] = np.maximum(expression[:, changed], 1e-9) ** power[changed]
+    return powered
+
+
+def _dispersion(excess: Floats, squares: Floats) -> Floats:
+    """Variance of the factor of rates whose squares are given, which explains an excess of variance."""
+    return np.clip(excess / np.maximum(squares, 1e-9), _MIN_DISPERSION, _MAX_DISPERSION)
 
 
 def _balanced(counts: Floats, expression: Floats) -> tuple[Floats, Floats]:
