@@ -19,11 +19,7 @@ __all__ = [
     "embed",
     "evaluate",
     "fit",
-<<<<<<< HEAD
-    "read_source",
-    "transfer",
-=======
     "info",
     "read_source",
->>>>>>> share
+    "transfer",
 ]
