@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import click
 
-from ._options import data_options, run_options, set_threads, start_log
+from ._options import data_options, mapping_options, run_options, set_threads, start_log
 
 _EPILOG = """\b
 Examples:
@@ -42,6 +42,7 @@ Examples:
     show_default=True,
     help="Share of the vote below which a row stays unassigned.",
 )
+@mapping_options
 @run_options
 def command(
     data: str,
@@ -51,6 +52,8 @@ def command(
     labels_from: str | None,
     n_neighbors: int,
     min_confidence: float,
+    no_novelty: bool,
+    correct: Literal["none", "mnn"],
     output: str,
     layer: str | None,
     use_rep: str | None,
@@ -70,7 +73,7 @@ def command(
     """Label DATA by its nearest labelled neighbors in the embedding of a fitted model.
 
     The labelled neighbors are the data that the model was fitted on. The folder holds labels.csv,
-    embedding.csv, embedded.h5ad and run.json.
+    embedding.csv, embedded.h5ad, novelty.csv and run.json.
     """
     start_log(quiet=quiet)
     set_threads(threads)
@@ -93,6 +96,8 @@ def command(
         choice=MatrixChoice(layer=layer, use_rep=use_rep, use_raw=use_raw, var_key=var_key),
         n_neighbors=n_neighbors,
         min_confidence=min_confidence,
+        novelty=not no_novelty,
+        correct=correct,
         device=device,
         force=force,
     )

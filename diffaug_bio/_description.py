@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 ModelKind = Literal["cells", "table", "words", "letters", "images"]
 
 _NETWORKS = ("encoder", "projector", "denoiser", "codec")
+_NO_WEIGHTS = frozenset({"reference"})  # embeddings of training rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +47,7 @@ class ModelDescription:
     n_weights: Mapping[str, int]
     """Numbers in each network, and in the fitted preprocessing and all else (`other`)."""
     n_bytes: int
-    """Of all arrays."""
+    """Of all arrays, embeddings of training rows among them."""
 
     @property
     def can_generate(self) -> bool:
@@ -115,7 +116,8 @@ def describe(
     n_weights = dict.fromkeys((*_NETWORKS, "other"), 0)
     for name, (n_values, _) in sizes.items():
         part = name.partition(".")[0]
-        n_weights[part if part in _NETWORKS else "other"] += n_values
+        if part not in _NO_WEIGHTS:
+            n_weights[part if part in _NETWORKS else "other"] += n_values
     source = dict(description["source"])
     return ModelDescription(
         format_version=description["format_version"],

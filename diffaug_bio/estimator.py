@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 
 from diffaug_bio._keys import CSV_PREFIX
+from diffaug_bio._novelty import known_reference, novelty_of
 from diffaug_bio._records import put_into, record_of
 from diffaug_bio._rows import held_rows, input_of, prepared_rows
 from diffaug_bio._training import fit_matrix
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from diffaug_bio.core.phases import Callback, EpochEnd
     from diffaug_bio.core.runtime import Precision
     from diffaug_bio.core.state import TrainState
+    from diffaug_bio.mapping import Novelty, Reference
 
 
 class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -60,6 +62,8 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         The fitted preprocessing.
     state_ : TrainState
         The trained networks.
+    reference_ : Reference
+        Embeddings of up to 5000 training rows; None in models of an earlier version.
     history_ : list of EpochEnd
         Losses of every epoch.
     n_features_in_ : int
@@ -138,6 +142,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         )
         self.config_, self.features_ = fitted.config, fitted.features
         self.state_: TrainState = fitted.state
+        self.reference_: Reference | None = fitted.reference
         self.history_: list[EpochEnd] = fitted.state.history
         self.source_: dict[str, Any] = {}
         self.n_features_in_ = fitted.n_vars
@@ -176,6 +181,39 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             If the features do not fit, or fewer than a fifth of them are there.
         """
         return self._embedded(self._prepared(X, feature_names))
+
+    def novelty(
+        self,
+        X: Matrix,  # noqa: N803 - scikit-learn's name
+        *,
+        feature_names: Sequence[str] | None = None,
+    ) -> Novelty:
+        """Score how unlike the training rows other rows are; see :class:`~diffaug_bio.mapping.Novelty`.
+
+        Parameters
+        ----------
+        X, feature_names
+            As for :meth:`transform`.
+
+        Raises
+        ------
+        NotFittedError, InputError
+            As for :meth:`transform`, and for a model of a version that kept no training rows.
+        """
+        return self.transform_with_novelty(X, feature_names=feature_names)[1]
+
+    def transform_with_novelty(
+        self,
+        X: Matrix,  # noqa: N803 - scikit-learn's name
+        *,
+        feature_names: Sequence[str] | None = None,
+    ) -> tuple[NDArray[np.float32], Novelty]:
+        """Do what :meth:`transform` and :meth:`novelty` do, reading and embedding the rows once."""
+        self._check_fitted()
+        reference = known_reference(self.reference_)
+        rows = self._prepared(X, feature_names)
+        embedding = self._embedded(rows)
+        return embedding, novelty_of(reference, self.state_, rows, embedding, self.config_)
 
     def generate_rows(
         self,

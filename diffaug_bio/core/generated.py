@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from diffaug_bio.core.generation import code_rows, conditions_of, decode, generate
-from diffaug_bio.core.runtime import seeded_generator
+from diffaug_bio.core.generation import code_rows, conditions_from, conditions_of, decode, generate
+from diffaug_bio.core.runtime import eval_mode, seeded_generator
+from diffaug_bio.core.state import blocks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from diffaug_bio.config import DiffAugConfig
     from diffaug_bio.core.batches import Rows
     from diffaug_bio.core.state import TrainState
+
+_NOISINGS = (0.3, 0.5)  # shares of the schedule
+_N_DRAWS = 2  # of noise at each of them
 
 
 def generated_codes(
@@ -70,3 +74,46 @@ def decoded_rows(state: TrainState, codes: NDArray[np.float32], rows: Rows, *, s
     return decode(
         state.to(rows.device), held, rows, generator=seeded_generator(seed, rows.device, "letters")
     )
+
+
+def denoising_errors(state: TrainState, rows: Rows, y: Tensor, config: DiffAugConfig) -> Tensor:
+    """Measure how well the denoiser restores the code of each row, given the row's own condition.
+
+    Codes are noised to two shares of the schedule (:meth:`GaussianDiffusion.add_noise`), twice each, and
+    restored in one step (:meth:`GaussianDiffusion.denoise`). The noise is the same vector for every row
+    and every call, so that what a row gets depends on no other row.
+
+    Parameters
+    ----------
+    state
+        The trained networks; moved to the rows' device.
+    rows
+        What to look at.
+    y
+        Their embedding. Shape: `(n_rows, n_latent)`.
+    config
+        Its `generator` says what the condition is.
+
+    Returns
+    -------
+    Mean squared errors over the parts of a code and all draws. Shape: `(n_rows,)`.
+    """
+    state = state.to(rows.device)
+    diffusion, denoiser = state.diffusion, state.averaged_denoiser
+    n_codes = len(state.limits)
+    cpu = torch.device("cpu")  # where noise is drawn, so that a model gives the same on every device
+    noises = torch.randn((len(_NOISINGS), _N_DRAWS, n_codes), generator=seeded_generator(0, cpu, "novelty"))
+    noises = noises.to(rows.device)
+    errors = torch.zeros(rows.shape[0], device=rows.device)
+    with eval_mode(denoiser, state.codec):
+        conditions = conditions_from(state, y.to(rows.device), config)
+        for block in blocks(rows):
+            x0, condition = state.codec.encode(rows.take(block)), conditions[block]
+            for noising, draws in zip(_NOISINGS, noises, strict=True):
+                step = diffusion.sampling_steps(1, noising=noising)[0]
+                t = torch.full((len(block),), step, device=rows.device)
+                for noise in draws:
+                    x_t = diffusion.add_noise(x0, t, noise.expand_as(x0))
+                    restored, _ = diffusion.denoise(x_t, t, denoiser(x_t, t, condition))
+                    errors[block] += (restored - x0).square().mean(1)
+    return errors / noises[..., 0].numel()
