@@ -49,6 +49,7 @@ def test_a_saved_model_gives_the_embedding_of_its_training(
     assert {path.name for path in (folder / "new").iterdir()} == {
         "embedding.csv",
         "embedded.h5ad",
+        "novelty.csv",
         "run.json",
     }
     pd.testing.assert_frame_equal(read_embedding(folder / "new"), read_embedding(run_folder), atol=1e-5)
