@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 _N_DISTANCE, _N_DENSITY = 5, 10
 _LEAST_ROWS = 50  # fewer say little of a density
-_MOST_POOLED = 20_000  # rows of a query among which its own neighbors are looked for
+_N_POOLED = 20_000  # rows of a query among which its own neighbors are looked for
 _USUAL_SHARE = 0.99  # of the training rows, which are nearer than the limit
 
 
@@ -100,7 +100,11 @@ def relative_distance(
 
 
 def density_ratio(
-    rows: NDArray[np.floating], reference: NDArray[np.floating], *, n_neighbors: int = _N_DENSITY
+    rows: NDArray[np.floating],
+    reference: NDArray[np.floating],
+    *,
+    n_neighbors: int = _N_DENSITY,
+    n_pooled: int = _N_POOLED,
 ) -> NDArray[np.float32]:
     """Where later rows lie denser than the reference, on a logarithmic scale.
 
@@ -123,11 +127,13 @@ def density_ratio(
         That of training rows. Shape: `(n_reference, n_latent)`.
     n_neighbors
         Neighbors over which a distance is averaged.
+    n_pooled
+        Rows among which neighbors of rows are looked for, drawn at random with a fixed seed; all where
+        there are fewer. Bounds time, which else grows with the square of the rows.
 
     Returns
     -------
-    NaN where rows or reference are fewer than 50, or 3 `n_neighbors`, which the log says. Of more than
-    20,000 rows, neighbors are looked for among as many, drawn at random with a fixed seed. Shape:
+    NaN where rows or reference are fewer than 50, or 3 `n_neighbors`, which the log says. Shape:
     `(n_rows,)`.
 
     References
@@ -139,7 +145,8 @@ def density_ratio(
     """
     query, known = centered(rows, reference)
     to_known = nearest(query, known, min(n_neighbors, len(known)))[0]
-    return _density_ratio(query, known, to_known, nearest_others(known, 1)[0][:, 0])
+    own = nearest_others(known, 1)[0][:, 0]
+    return _density_ratio(query, known, to_known, own, n_pooled=n_pooled)
 
 
 def _density_ratio(
@@ -147,6 +154,8 @@ def _density_ratio(
     known: NDArray[np.float64],
     to_known: NDArray[np.float64],
     own: NDArray[np.float64],
+    *,
+    n_pooled: int = _N_POOLED,
 ) -> NDArray[np.float32]:
     """Score by distances that are known: to the nearest reference rows, and of these to their nearest."""
     n_neighbors = to_known.shape[1]
@@ -161,7 +170,7 @@ def _density_ratio(
         )
         return np.full(len(query), np.nan, np.float32)
     rng = np.random.default_rng(0)
-    pool = _drawn(len(query), _MOST_POOLED, rng)
+    pool = _drawn(len(query), n_pooled, rng)
     offset = _typical(own) / 10
     distances, neighbors = nearest_others(query, n_neighbors, pool=pool)
     ratio = _log_ratio(to_known, distances, offset)
