@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from diffaug_bio.core.batches import PickedRows
-from diffaug_bio.core.generated import denoising_errors
+from diffaug_bio.core.generated import encode_with_errors
 from diffaug_bio.core.runtime import seeded_generator
 from diffaug_bio.core.state import encode
 from diffaug_bio.errors import InputError
@@ -44,20 +44,16 @@ def make_reference(state: TrainState, rows: Rows, config: DiffAugConfig, *, seed
     generator = seeded_generator(seed, torch.device("cpu"), "reference")
     drawn = torch.randperm(rows.shape[0], generator=generator)[:MOST_REFERENCE_ROWS].sort().values
     picked = PickedRows(rows, drawn.to(rows.device))
-    y = encode(state.encoder, picked)
-    return Reference(embedding=y.cpu().numpy(), denoising=_errors(state, picked, y, config))
+    embedding, denoising = _encoded(state, picked, config)
+    return Reference(embedding=embedding, denoising=denoising)
 
 
-def novelty_of(
-    reference: Reference,
-    state: TrainState,
-    rows: Rows,
-    embedding: NDArray[np.float32],
-    config: DiffAugConfig,
-) -> Novelty:
-    """Score how unlike the training rows later rows are; `embedding` is theirs, `(n_rows, n_latent)`."""
-    denoising = _errors(state, rows, torch.from_numpy(embedding), config)
-    return compare(embedding, reference, denoising=denoising)
+def embed_with_novelty(
+    reference: Reference, state: TrainState, rows: Rows, config: DiffAugConfig
+) -> tuple[NDArray[np.float32], Novelty]:
+    """Embed later rows, and score how unlike the training rows they are."""
+    embedding, denoising = _encoded(state, rows, config)
+    return embedding, compare(embedding, reference, denoising=denoising)
 
 
 def known_reference(reference: Reference | None) -> Reference:
@@ -110,11 +106,11 @@ def reference_from(arrays: Mapping[str, NDArray[np.generic]], config: DiffAugCon
     return Reference(embedding=embedding, denoising=denoising)
 
 
-def _errors(
-    state: TrainState, rows: Rows, y: torch.Tensor, config: DiffAugConfig
-) -> NDArray[np.float32] | None:
-    """Errors of the denoiser, where there is one."""
+def _encoded(
+    state: TrainState, rows: Rows, config: DiffAugConfig
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    """Embeddings, and errors of the denoiser where there is one."""
     if not config.train.has_generator:
-        return None
-    errors: NDArray[np.float32] = denoising_errors(state, rows, y, config).cpu().numpy()
-    return errors
+        return encode(state.encoder.to(rows.device), rows).cpu().numpy(), None
+    embedding, errors = encode_with_errors(state, rows, config)
+    return embedding.cpu().numpy(), errors.cpu().numpy()

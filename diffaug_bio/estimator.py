@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 
 from diffaug_bio._keys import CSV_PREFIX
-from diffaug_bio._novelty import known_reference, novelty_of
+from diffaug_bio._novelty import embed_with_novelty, known_reference
 from diffaug_bio._records import put_into, record_of
 from diffaug_bio._rows import held_rows, input_of, prepared_rows
 from diffaug_bio._training import fit_matrix
@@ -212,8 +212,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self._check_fitted()
         reference = known_reference(self.reference_)
         rows = self._prepared(X, feature_names)
-        embedding = self._embedded(rows)
-        return embedding, novelty_of(reference, self.state_, rows, embedding, self.config_)
+        return embed_with_novelty(reference, self.state_, rows, self.config_)
 
     def generate_rows(
         self,

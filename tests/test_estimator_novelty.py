@@ -183,3 +183,14 @@ def test_a_reference_of_another_shape_is_damaged(
     save_file(arrays if shape is None else {**arrays, name: np.zeros(shape, np.float32)}, path)
     with pytest.raises(CheckpointError, match=r"is damaged: .* Fit the model again"):
         DiffAug.load(tmp_path / "model", device="cpu")
+
+
+@pytest.mark.gpu
+def test_a_model_fitted_on_a_gpu_scores_alike_on_the_cpu(
+    counts: AnnData, tiny_config: DiffAugConfig, tmp_path: Path
+) -> None:
+    model = DiffAug(tiny_config, device="cuda", precision="float32").fit(counts.X)
+    model.save(tmp_path / "model")
+    on_cpu = DiffAug.load(tmp_path / "model", device="cpu").novelty(counts.X)
+    for found, expected in zip(scores_of(on_cpu), scores_of(model.novelty(counts.X)), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-2, atol=1e-2)  # of other sums of products

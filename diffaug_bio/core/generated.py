@@ -76,7 +76,35 @@ def decoded_rows(state: TrainState, codes: NDArray[np.float32], rows: Rows, *, s
     )
 
 
-def denoising_errors(state: TrainState, rows: Rows, y: Tensor, config: DiffAugConfig) -> Tensor:
+def encode_with_errors(state: TrainState, rows: Rows, config: DiffAugConfig) -> tuple[Tensor, Tensor]:
+    """Embed rows as :func:`~diffaug_bio.core.state.encode` does, and measure errors of the denoiser.
+
+    Rows are read once, which counts where that means to decode files.
+
+    Parameters
+    ----------
+    state
+        The trained networks; moved to the rows' device.
+    rows
+        What to embed.
+    config
+        Its `generator` says what the condition is.
+
+    Returns
+    -------
+    Embeddings, and what :func:`denoising_errors` gives. Shapes: `(n_rows, n_latent)` and `(n_rows,)`.
+    """
+    state = state.to(rows.device)
+    embeddings, errors = [], []
+    with eval_mode(state.encoder):
+        for block in blocks(rows):
+            x = rows.take(block)
+            embeddings.append(state.encoder(x))
+            errors.append(denoising_errors(state, x, embeddings[-1], config))
+    return torch.cat(embeddings), torch.cat(errors)
+
+
+def denoising_errors(state: TrainState, x: Tensor, y: Tensor, config: DiffAugConfig) -> Tensor:
     """Measure how well the denoiser restores the code of each row, given the row's own condition.
 
     Codes are noised to two shares of the schedule (:meth:`GaussianDiffusion.add_noise`), twice each, and
@@ -86,34 +114,30 @@ def denoising_errors(state: TrainState, rows: Rows, y: Tensor, config: DiffAugCo
     Parameters
     ----------
     state
-        The trained networks; moved to the rows' device.
-    rows
-        What to look at.
+        The trained networks.
+    x
+        Rows as the encoder takes them. Shape: `(batch, n_features)`.
     y
-        Their embedding. Shape: `(n_rows, n_latent)`.
+        Their embedding. Shape: `(batch, n_latent)`.
     config
         Its `generator` says what the condition is.
 
     Returns
     -------
-    Mean squared errors over the parts of a code and all draws. Shape: `(n_rows,)`.
+    Mean squared errors over the parts of a code and all draws. Shape: `(batch,)`.
     """
-    state = state.to(rows.device)
     diffusion, denoiser = state.diffusion, state.averaged_denoiser
-    n_codes = len(state.limits)
     cpu = torch.device("cpu")  # where noise is drawn, so that a model gives the same on every device
-    noises = torch.randn((len(_NOISINGS), _N_DRAWS, n_codes), generator=seeded_generator(0, cpu, "novelty"))
-    noises = noises.to(rows.device)
-    errors = torch.zeros(rows.shape[0], device=rows.device)
+    shape = (len(_NOISINGS), _N_DRAWS, len(state.limits))
+    noises = torch.randn(shape, generator=seeded_generator(0, cpu, "novelty")).to(x.device)
+    errors = torch.zeros(len(x), device=x.device)
     with eval_mode(denoiser, state.codec):
-        conditions = conditions_from(state, y.to(rows.device), config)
-        for block in blocks(rows):
-            x0, condition = state.codec.encode(rows.take(block)), conditions[block]
-            for noising, draws in zip(_NOISINGS, noises, strict=True):
-                step = diffusion.sampling_steps(1, noising=noising)[0]
-                t = torch.full((len(block),), step, device=rows.device)
-                for noise in draws:
-                    x_t = diffusion.add_noise(x0, t, noise.expand_as(x0))
-                    restored, _ = diffusion.denoise(x_t, t, denoiser(x_t, t, condition))
-                    errors[block] += (restored - x0).square().mean(1)
-    return errors / noises[..., 0].numel()
+        x0, condition = state.codec.encode(x), conditions_from(state, y, config)
+        for noising, draws in zip(_NOISINGS, noises, strict=True):
+            step = diffusion.sampling_steps(1, noising=noising)[0]
+            t = torch.full((len(x),), step, device=x.device)
+            for noise in draws:
+                x_t = diffusion.add_noise(x0, t, noise.expand_as(x0))
+                restored, _ = diffusion.denoise(x_t, t, denoiser(x_t, t, condition))
+                errors += (restored - x0).square().mean(1)
+    return errors / (len(_NOISINGS) * _N_DRAWS)

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from diffaug_bio.core.batches import DenseRows
-from diffaug_bio.core.generated import denoising_errors
+from diffaug_bio.core.batches import DenseRows, HostRows
+from diffaug_bio.core.generated import encode_with_errors
 from diffaug_bio.core.generation import conditions_from, conditions_of
 from diffaug_bio.core.runtime import seeded_generator
 from diffaug_bio.core.state import encode
 from tests.core.conftest import CPU, N_FEATURES, changed, clustered_rows, trained
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from diffaug_bio.config import DiffAugConfig
     from diffaug_bio.core.state import TrainState
 
@@ -22,8 +25,7 @@ ROWS = DenseRows(clustered_rows())
 
 
 def errors_of(state: TrainState, values: torch.Tensor, config: DiffAugConfig) -> torch.Tensor:
-    rows = DenseRows(values)
-    return denoising_errors(state, rows, encode(state.encoder, rows), config)
+    return encode_with_errors(state, DenseRows(values), config)[1]
 
 
 @pytest.mark.parametrize("prediction", ["noise", "velocity"])
@@ -82,3 +84,25 @@ def test_modes_of_the_networks_are_left_as_they_were(tiny_config: DiffAugConfig)
     state.averaged_denoiser.train()
     errors_of(state, ROWS.values, tiny_config)
     assert state.averaged_denoiser.training
+
+
+def test_rows_are_read_once_and_embedded_as_ever(tiny_config: DiffAugConfig) -> None:
+    state = trained(tiny_config)
+    read: list[int] = []
+
+    def rows_at(indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        read.extend(indices.tolist())
+        return ROWS.values.numpy()[indices]
+
+    rows = HostRows(rows_at, ROWS.shape, CPU)
+    embedding, errors = encode_with_errors(state, rows, tiny_config)
+    assert sorted(read) == list(range(len(ROWS.values)))
+    assert torch.equal(embedding, encode(state.encoder, ROWS))
+    assert torch.equal(errors, errors_of(state, ROWS.values, tiny_config))
+
+
+def test_more_rows_than_a_block_are_scored_in_order(tiny_config: DiffAugConfig) -> None:
+    state = trained(tiny_config)
+    many = ROWS.values.repeat(100, 1)  # of 11,000 rows in blocks of 8192
+    errors = errors_of(state, many, tiny_config).reshape(100, -1)
+    torch.testing.assert_close(errors[-1], errors_of(state, ROWS.values, tiny_config), rtol=1e-4, atol=1e-5)
