@@ -32,6 +32,28 @@ def data_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+def mapping_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """How new data are compared with the training data, and brought to them."""
+    for option in reversed(
+        [
+            click.option(
+                "--no-novelty",
+                is_flag=True,
+                help="Leave out how unlike the training data each row is.",
+            ),
+            click.option(
+                "--correct",
+                type=click.Choice(["none", "mnn"]),
+                default="none",
+                show_default=True,
+                help="Move rows of another batch towards the training data, by mutual nearest neighbors.",
+            ),
+        ]
+    ):
+        function = option(function)
+    return function
+
+
 def var_key_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """By which names features are known."""
     return click.option(

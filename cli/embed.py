@@ -8,7 +8,7 @@ from typing import Literal
 
 import click
 
-from ._options import data_options, run_options, set_threads, start_log
+from ._options import data_options, mapping_options, run_options, set_threads, start_log
 
 _EPILOG = """\b
 Example:
@@ -21,11 +21,14 @@ Example:
 @click.option(
     "--model", required=True, type=click.Path(), help="Model folder, or the run folder around it."
 )
+@mapping_options
 @run_options
 def command(
     data: str,
     *,
     model: str,
+    no_novelty: bool,
+    correct: Literal["none", "mnn"],
     output: str,
     layer: str | None,
     use_rep: str | None,
@@ -44,7 +47,8 @@ def command(
 ) -> None:
     """Embed DATA with a fitted model, without any training.
 
-    Features are matched by name. The folder holds embedding.csv, embedded.h5ad and run.json.
+    Features are matched by name. The folder holds embedding.csv,
+    embedded.h5ad, novelty.csv and run.json.
     """
     start_log(quiet=quiet)
     set_threads(threads)
@@ -63,6 +67,8 @@ def command(
         Path(model),
         Path(output),
         choice=MatrixChoice(layer=layer, use_rep=use_rep, use_raw=use_raw, var_key=var_key),
+        novelty=not no_novelty,
+        correct=correct,
         device=device,
         force=force,
     )

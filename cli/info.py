@@ -49,6 +49,7 @@ def _text(result: dict[str, Any]) -> str:
         _line("hand-made view", view),
         _line("epochs", f"{epochs or 'unknown'}; seed {model['seed']}"),
         _line("size", f"{n_weights:,} numbers, {model['n_bytes'] / 1e6:.2f} MB"),
+        _line("training rows", f"embeddings of {model['n_reference']:,} are kept"),
         _line("use it with", ", ".join(f"diffaug-bio {use}" for use in model["uses"])),
     ]
     return "\n".join(lines + _score_lines(result["metrics"]))

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import click
 
-from ._options import data_options, run_options, set_threads, start_log
+from ._options import data_options, mapping_options, run_options, set_threads, start_log
 
 _EPILOG = """\b
 Examples:
@@ -49,6 +49,7 @@ Examples:
     show_default=True,
     help="Share of the vote below which a row stays unassigned.",
 )
+@mapping_options
 @run_options
 def command(
     data: str,
@@ -59,6 +60,8 @@ def command(
     n_neighbors: int,
     metric: Literal["cosine", "euclidean"],
     min_confidence: float,
+    no_novelty: bool,
+    correct: Literal["none", "mnn"],
     output: str,
     layer: str | None,
     use_rep: str | None,
@@ -78,7 +81,7 @@ def command(
     """Label DATA by its nearest labelled neighbors in the embedding of a fitted model.
 
     The labelled neighbors are the data that the model was fitted on. The folder holds labels.csv,
-    embedding.csv, embedded.h5ad and run.json.
+    embedding.csv, embedded.h5ad, novelty.csv and run.json.
     """
     start_log(quiet=quiet)
     set_threads(threads)
@@ -102,6 +105,8 @@ def command(
         n_neighbors=n_neighbors,
         metric=metric,
         min_confidence=min_confidence,
+        novelty=not no_novelty,
+        correct=correct,
         device=device,
         force=force,
     )

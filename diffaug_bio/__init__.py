@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from diffaug_bio import benchmark, config, datasets, io, metrics, pp, tl
+    from diffaug_bio import benchmark, config, datasets, io, mapping, metrics, pp, tl
     from diffaug_bio.config import DiffAugConfig
     from diffaug_bio.estimator import DiffAug
 
@@ -30,6 +30,7 @@ __all__ = [
     "config",
     "datasets",
     "io",
+    "mapping",
     "metrics",
     "pp",
     "tl",
@@ -42,6 +43,7 @@ _LAZY = {
     "config": ("diffaug_bio.config", None),
     "datasets": ("diffaug_bio.datasets", None),
     "io": ("diffaug_bio.io", None),
+    "mapping": ("diffaug_bio.mapping", None),
     "metrics": ("diffaug_bio.metrics", None),
     "pp": ("diffaug_bio.pp", None),
     "tl": ("diffaug_bio.tl", None),

@@ -66,13 +66,19 @@ def limits(model: ModelDescription) -> str:
     if model.kind in {"cells", "table", "words"}:
         said.append(_ORDERED if model.feature_names is None else _MATCHED)
     if model.kind == "cells":
-        said.append("Batches are not corrected.")
+        said.append(
+            "Batches are corrected only where that is asked for (`diffaug-bio embed --correct mnn`)."
+        )
     if not model.can_generate:
         said.append("It cannot generate rows (`diffaug-bio augment`).")
-    said.append(
-        "Data unlike those of the fit (another organism, tissue, instrument or protocol) are embedded "
-        "without complaint: look whether the result makes sense."
-    )
+    unlike = "Data unlike those of the fit (another organism, tissue, instrument or protocol) are embedded "
+    if model.n_reference:
+        said.append(f"{unlike}all the same: look at `novelty.csv`, and whether the result makes sense.")
+        said.append(
+            f"It holds embeddings of {model.n_reference:,} training rows, without their names or features."
+        )
+    else:
+        said.append(f"{unlike}without complaint: look whether the result makes sense.")
     return "\n".join(f"- {sentence}" for sentence in said)
 
 

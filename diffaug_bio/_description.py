@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 ModelKind = Literal["cells", "table", "words", "letters", "images"]
 
 _NETWORKS = ("encoder", "projector", "denoiser", "codec")
+_REFERENCE = "reference"  # embeddings of training rows, which are no weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,8 @@ class ModelDescription:
     """Numbers in each network, and in the fitted preprocessing and all else (`other`)."""
     n_bytes: int
     """Of all arrays."""
+    n_reference: int
+    """Training rows whose embeddings it holds; 0 where an earlier version wrote it."""
 
     @property
     def can_generate(self) -> bool:
@@ -115,7 +118,8 @@ def describe(
     n_weights = dict.fromkeys((*_NETWORKS, "other"), 0)
     for name, (n_values, _) in sizes.items():
         part = name.partition(".")[0]
-        n_weights[part if part in _NETWORKS else "other"] += n_values
+        if part != _REFERENCE:
+            n_weights[part if part in _NETWORKS else "other"] += n_values
     source = dict(description["source"])
     return ModelDescription(
         format_version=description["format_version"],
@@ -131,6 +135,7 @@ def describe(
         n_epochs={phase: phases.count(phase) for phase in dict.fromkeys(phases)},
         n_weights={part: count for part, count in n_weights.items() if count},
         n_bytes=sum(n_bytes for _, n_bytes in sizes.values()),
+        n_reference=sizes.get(f"{_REFERENCE}.embedding", (0, 0))[0] // config.encoder.n_latent,
     )
 
 

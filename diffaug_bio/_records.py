@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from diffaug_bio._novelty import reference_arrays, reference_from
 from diffaug_bio._rows import input_of
 from diffaug_bio.checkpoint import ModelRecord, columns_of, rows_of
 from diffaug_bio.core.phases import EpochEnd
@@ -19,12 +20,13 @@ if TYPE_CHECKING:
     from diffaug_bio.core.state import TrainState
     from diffaug_bio.estimator import DiffAug
     from diffaug_bio.features import Fitted
+    from diffaug_bio.mapping import Reference
 
 
 def record_of(model: DiffAug) -> ModelRecord:
     """Give everything of a fitted model that is saved."""
     preprocessing, arrays = to_record(model.features_)
-    arrays |= to_arrays(model.state_)
+    arrays |= to_arrays(model.state_) | reference_arrays(model.reference_)
     names = getattr(model, "feature_names_in_", None)
     return ModelRecord(
         config=model.config_,
@@ -55,21 +57,24 @@ def put_into(model: DiffAug, record: ModelRecord, folder: str | PathLike[str]) -
         If something is missing, or of another shape than the configuration says.
     """
     model.config_ = record.config
-    model.features_, model.state_ = _restored(record, folder)
+    model.features_, model.state_, model.reference_ = _restored(record, folder)
     model.history_ = model.state_.history
     model.n_features_in_, model.source_ = model.features_.n_vars, dict(record.source)
     if record.feature_names is not None:
         model.feature_names_in_ = np.asarray(record.feature_names, dtype=object)
 
 
-def _restored(record: ModelRecord, folder: str | PathLike[str]) -> tuple[Fitted, TrainState]:
-    """Rebuild preprocessing and networks from a record."""
+def _restored(
+    record: ModelRecord, folder: str | PathLike[str]
+) -> tuple[Fitted, TrainState, Reference | None]:
+    """Rebuild preprocessing, networks and reference from a record."""
     arrays = record.arrays
     try:
         features = from_record(record.preprocessing, arrays)
         state = from_arrays(record.config, input_of(features, record.config), arrays)
         state.history = rows_of(EpochEnd, record.history)
+        reference = reference_from(arrays, record.config)
     except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
         msg = f"{folder} is damaged: {error}. Fit the model again, or restore the folder."
         raise CheckpointError(msg) from error
-    return features, state
+    return features, state, reference

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from diffaug_bio._novelty import make_reference
 from diffaug_bio._rows import fit_rows, flatten_images, input_of, neighbors_of, network_rows, scores_of
 from diffaug_bio._validation import as_matrix, check_names, check_seed, column_names
 from diffaug_bio.core.runtime import resolve_device, resolve_precision
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from diffaug_bio.core.runtime import Precision
     from diffaug_bio.core.state import TrainState
     from diffaug_bio.features import Fitted
+    from diffaug_bio.mapping import Reference
 
 
 class Training(NamedTuple):
@@ -32,6 +34,8 @@ class Training(NamedTuple):
     """Features of the matrix."""
     feature_names: Sequence[str] | None
     """Their names, where they are known."""
+    reference: Reference
+    """Training rows that later rows are compared with."""
 
 
 def fit_matrix(
@@ -58,13 +62,14 @@ def fit_matrix(
     on = resolve_device(device)
     dtype = resolve_precision(precision, on)
     feature_names = column_names(X) if feature_names is None else feature_names
-    rows, config = flatten_images(X, config)
-    matrix = as_matrix(rows)
+    flat, config = flatten_images(X, config)
+    matrix = as_matrix(flat)
     check_names(feature_names, matrix)
     features, config = fit_rows(matrix, config, seed=seed, feature_names=feature_names)
     scores = scores_of(features, matrix, config)
+    rows = network_rows(features, matrix, scores, on)
     state = train(
-        network_rows(features, matrix, scores, on),
+        rows,
         config,
         input_of(features, config),
         neighbors=neighbors_of(scores, config, seed=seed, device=on),
@@ -72,4 +77,5 @@ def fit_matrix(
         precision=dtype,
         callbacks=callbacks,
     )
-    return Training(config, features, state, matrix.shape[1], feature_names)
+    reference = make_reference(state, rows, config, seed=seed)
+    return Training(config, features, state, matrix.shape[1], feature_names, reference)

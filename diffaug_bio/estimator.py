@@ -10,13 +10,14 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 
 from diffaug_bio._keys import CSV_PREFIX
+from diffaug_bio._novelty import embed_with_novelty, known_reference
 from diffaug_bio._records import put_into, record_of
 from diffaug_bio._rows import held_rows, input_of, prepared_rows
 from diffaug_bio._training import fit_matrix
 from diffaug_bio._validation import check_generator, check_seed, check_shape
 from diffaug_bio.checkpoint import load_model, save_model
 from diffaug_bio.config import DiffAugConfig
-from diffaug_bio.core.generated import decoded_rows, generated_codes
+from diffaug_bio.core.generated import decoded_rows, generated_codes, sampling_config
 from diffaug_bio.core.runtime import resolve_device
 from diffaug_bio.core.state import encode
 from diffaug_bio.features import FittedFeatures, check_names_in
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from diffaug_bio.core.phases import Callback, EpochEnd
     from diffaug_bio.core.runtime import Precision
     from diffaug_bio.core.state import TrainState
+    from diffaug_bio.mapping import Novelty, Reference
 
 
 class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -60,6 +62,8 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         The fitted preprocessing.
     state_ : TrainState
         The trained networks.
+    reference_ : Reference
+        Embeddings of up to 5000 training rows; None in models of an earlier version.
     history_ : list of EpochEnd
         Losses of every epoch.
     n_features_in_ : int
@@ -138,6 +142,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         )
         self.config_, self.features_ = fitted.config, fitted.features
         self.state_: TrainState = fitted.state
+        self.reference_: Reference | None = fitted.reference
         self.history_: list[EpochEnd] = fitted.state.history
         self.source_: dict[str, Any] = {}
         self.n_features_in_ = fitted.n_vars
@@ -178,6 +183,38 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         return self._embedded(self._prepared(X, feature_names))
 
+    def novelty(
+        self,
+        X: Matrix,  # noqa: N803 - scikit-learn's name
+        *,
+        feature_names: Sequence[str] | None = None,
+    ) -> Novelty:
+        """Score how unlike the training rows other rows are; see :class:`~diffaug_bio.mapping.Novelty`.
+
+        Parameters
+        ----------
+        X, feature_names
+            As for :meth:`transform`.
+
+        Raises
+        ------
+        NotFittedError, InputError
+            As for :meth:`transform`, and for a model of a version that kept no training rows.
+        """
+        return self.transform_with_novelty(X, feature_names=feature_names)[1]
+
+    def transform_with_novelty(
+        self,
+        X: Matrix,  # noqa: N803 - scikit-learn's name
+        *,
+        feature_names: Sequence[str] | None = None,
+    ) -> tuple[NDArray[np.float32], Novelty]:
+        """Do what :meth:`transform` and :meth:`novelty` do, reading and embedding the rows once."""
+        self._check_fitted()
+        reference = known_reference(self.reference_)
+        rows = self._prepared(X, feature_names)
+        return embed_with_novelty(reference, self.state_, rows, self.config_)
+
     def generate_rows(
         self,
         X: Matrix,  # noqa: N803 - scikit-learn's name
@@ -212,9 +249,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         check_seed(random_state)
         rows = self._prepared(X, feature_names)
         check_generator(exists=self.has_generator)
-        asked = {"noising": strength, "guidance": guidance}
-        given = {key: value for key, value in asked.items() if value is not None}
-        config = self.config_.updated({"generator": given}, source="arguments")
+        config = sampling_config(self.config_, strength=strength, guidance=guidance)
         originals, generated = generated_codes(self.state_, rows, config, seed=random_state)
         return originals.cpu().numpy(), generated.cpu().numpy()
 

@@ -15,7 +15,7 @@ import pytest
 
 from diffaug_bio import DiffAug
 from diffaug_bio.checkpoint import FORMAT_VERSION, NEEDED_FILES, describe_model
-from diffaug_bio.errors import CheckpointError
+from diffaug_bio.errors import CheckpointError, InputError
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -76,6 +76,24 @@ def test_the_embedding_is_as_it_was_then(folder: Path) -> None:
     np.testing.assert_allclose(
         model.transform(expected["rows"]), expected["embedding"], rtol=1e-4, atol=1e-5 * scale
     )
+
+
+def test_novelty_is_as_it_was_then_where_training_rows_are_kept(folder: Path) -> None:
+    expected = np.load(folder / "expected.npz")
+    model = DiffAug.load(folder, device="cpu")
+    if "distance" not in expected:
+        assert model.reference_ is None
+        assert describe_model(folder).n_reference == 0
+        with pytest.raises(InputError, match=r"an earlier version fitted it.*fit it again for novelty"):
+            model.novelty(expected["rows"])
+        return
+    assert describe_model(folder).n_reference == 60
+    found = model.novelty(expected["rows"])
+    np.testing.assert_allclose(found.distance, expected["distance"], rtol=1e-3, atol=1e-3)
+    assert np.isnan(found.density).all()  # of six rows
+    assert (found.denoising is not None) == model.has_generator
+    if found.denoising is not None:
+        np.testing.assert_allclose(found.denoising, expected["denoising"], rtol=1e-3)
 
 
 def test_rows_are_generated(folder: Path) -> None:

@@ -112,6 +112,29 @@ class CodedRows:
         return self.encode(self.rows.take(indices))
 
 
+@dataclass(frozen=True, slots=True)
+class PickedRows:
+    """Some rows of others, which alone are made when they are asked for."""
+
+    rows: Rows
+    picked: Tensor
+    """Their numbers, on the rows' device."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Picked rows and features."""
+        return len(self.picked), self.rows.shape[1]
+
+    @property
+    def device(self) -> torch.device:
+        """Where taken rows lie."""
+        return self.rows.device
+
+    def take(self, indices: Tensor) -> Tensor:
+        """Rows at indices among the picked; shape `(len(indices), n_features)`."""
+        return self.rows.take(self.picked[indices])
+
+
 def iterate_batches(indices: Tensor, batch_size: int, *, generator: torch.Generator) -> Iterator[Tensor]:
     """Yield shuffled batches of indices; a last batch of half the size or less is left for another epoch.
 

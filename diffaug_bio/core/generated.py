@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from diffaug_bio.core.generation import code_rows, conditions_of, decode, generate
-from diffaug_bio.core.runtime import seeded_generator
+from diffaug_bio.core.generation import code_rows, conditions_from, conditions_of, decode, generate
+from diffaug_bio.core.runtime import eval_mode, seeded_generator
+from diffaug_bio.core.state import blocks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,6 +18,24 @@ if TYPE_CHECKING:
     from diffaug_bio.config import DiffAugConfig
     from diffaug_bio.core.batches import Rows
     from diffaug_bio.core.state import TrainState
+
+_NOISINGS = (0.3, 0.5)  # shares of the schedule
+_N_DRAWS = 2  # of noise at each of them
+
+
+def sampling_config(
+    config: DiffAugConfig, *, strength: float | None, guidance: float | None
+) -> DiffAugConfig:
+    """Say how far to noise, and with what guidance; what is None stays as the model was trained.
+
+    Raises
+    ------
+    InputError
+        If the strength is no share of the schedule.
+    """
+    asked = {"noising": strength, "guidance": guidance}
+    given = {key: value for key, value in asked.items() if value is not None}
+    return config.updated({"generator": given}, source="arguments")
 
 
 def generated_codes(
@@ -70,3 +89,70 @@ def decoded_rows(state: TrainState, codes: NDArray[np.float32], rows: Rows, *, s
     return decode(
         state.to(rows.device), held, rows, generator=seeded_generator(seed, rows.device, "letters")
     )
+
+
+def encode_with_errors(state: TrainState, rows: Rows, config: DiffAugConfig) -> tuple[Tensor, Tensor]:
+    """Embed rows as :func:`~diffaug_bio.core.state.encode` does, and measure errors of the denoiser.
+
+    Rows are read once, which counts where that means to decode files.
+
+    Parameters
+    ----------
+    state
+        The trained networks; moved to the rows' device.
+    rows
+        What to embed.
+    config
+        Its `generator` says what the condition is.
+
+    Returns
+    -------
+    Embeddings, and what :func:`denoising_errors` gives. Shapes: `(n_rows, n_latent)` and `(n_rows,)`.
+    """
+    state = state.to(rows.device)
+    embeddings, errors = [], []
+    with eval_mode(state.encoder):
+        for block in blocks(rows):
+            x = rows.take(block)
+            embeddings.append(state.encoder(x))
+            errors.append(denoising_errors(state, x, embeddings[-1], config))
+    return torch.cat(embeddings), torch.cat(errors)
+
+
+def denoising_errors(state: TrainState, x: Tensor, y: Tensor, config: DiffAugConfig) -> Tensor:
+    """Measure how well the denoiser restores the code of each row, given the row's own condition.
+
+    Codes are noised to two shares of the schedule (:meth:`GaussianDiffusion.add_noise`), twice each, and
+    restored in one step (:meth:`GaussianDiffusion.denoise`). The noise is the same vector for every row
+    and every call, so that what a row gets depends on no other row.
+
+    Parameters
+    ----------
+    state
+        The trained networks.
+    x
+        Rows as the encoder takes them. Shape: `(batch, n_features)`.
+    y
+        Their embedding. Shape: `(batch, n_latent)`.
+    config
+        Its `generator` says what the condition is.
+
+    Returns
+    -------
+    Mean squared errors over the parts of a code and all draws. Shape: `(batch,)`.
+    """
+    diffusion, denoiser = state.diffusion, state.averaged_denoiser
+    cpu = torch.device("cpu")  # where noise is drawn, so that a model gives the same on every device
+    shape = (len(_NOISINGS), _N_DRAWS, len(state.limits))
+    noises = torch.randn(shape, generator=seeded_generator(0, cpu, "novelty")).to(x.device)
+    errors = torch.zeros(len(x), device=x.device)
+    with eval_mode(denoiser, state.codec):
+        x0, condition = state.codec.encode(x), conditions_from(state, y, config)
+        for noising, draws in zip(_NOISINGS, noises, strict=True):
+            step = diffusion.sampling_steps(1, noising=noising)[0]
+            t = torch.full((len(x),), step, device=x.device)
+            for noise in draws:
+                x_t = diffusion.add_noise(x0, t, noise.expand_as(x0))
+                restored, _ = diffusion.denoise(x_t, t, denoiser(x_t, t, condition))
+                errors += (restored - x0).square().mean(1)
+    return errors / (len(_NOISINGS) * _N_DRAWS)

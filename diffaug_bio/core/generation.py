@@ -234,6 +234,23 @@ def conditions_of(state: TrainState, rows: Rows, config: DiffAugConfig) -> Tenso
     return (_unscaled_conditions(state, rows, config) - state.condition_mean) / state.condition_std
 
 
+def conditions_from(state: TrainState, y: Tensor, config: DiffAugConfig) -> Tensor:
+    """Do what :func:`conditions_of` does, of rows that are embedded already.
+
+    Parameters
+    ----------
+    state, config
+        The trained networks and their configuration.
+    y
+        Embeddings. Shape: `(n_rows, n_latent)`.
+
+    Returns
+    -------
+    Shape: `(n_rows, n_condition)`.
+    """
+    return (_unscaled_from(state, y, config) - state.condition_mean) / state.condition_std
+
+
 def feature_limits(rows: Rows) -> Tensor:
     """Find the largest absolute value of each feature, block by block; shape `(n_features,)`."""
     limits = torch.zeros(rows.shape[1], device=rows.device)
@@ -244,7 +261,11 @@ def feature_limits(rows: Rows) -> Tensor:
 
 def _unscaled_conditions(state: TrainState, rows: Rows, config: DiffAugConfig) -> Tensor:
     """Compute what the generator is conditioned on, before it is standardised."""
-    y = encode(state.encoder, rows)
+    return _unscaled_from(state, encode(state.encoder, rows), config)
+
+
+def _unscaled_from(state: TrainState, y: Tensor, config: DiffAugConfig) -> Tensor:
+    """Compute it from embeddings."""
     if config.generator.condition == "none":
         return torch.zeros_like(y)
     if config.generator.condition == "y":

@@ -6,12 +6,14 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from diffaug_bio._files import staged_folder, write_json
-from diffaug_bio.runs._record import RUN_FILES, Clock, make_record, write_embedded
+from diffaug_bio.runs._record import RUN_FILES, Clock, make_record, write_embedded, write_novelty
 from diffaug_bio.runs._source import DataSource, fingerprint, read_for_model
 from diffaug_bio.tl._matrix import MatrixChoice
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from diffaug_bio.mapping import Correction
 
 
 def embed(
@@ -20,12 +22,14 @@ def embed(
     output: Path,
     *,
     choice: MatrixChoice | None = None,
+    novelty: bool = True,
+    correct: Correction = "none",
     device: str = "auto",
     force: bool = False,
 ) -> dict[str, Any]:
     """Embed a data file with a fitted model and write a folder, whole or not at all.
 
-    The folder holds `embedding.csv`, `embedded.h5ad` and `run.json`.
+    The folder holds `embedding.csv`, `embedded.h5ad`, `novelty.csv` and `run.json`.
 
     Parameters
     ----------
@@ -37,6 +41,8 @@ def embed(
         The folder to write.
     choice
         Which matrix to embed.
+    novelty, correct
+        As for :func:`diffaug_bio.tl.project`.
     device
         As for :func:`diffaug_bio.tl.embed`.
     force
@@ -62,9 +68,12 @@ def embed(
         adata = read_for_model(source, model)
         digest = fingerprint(source)
         clock.lap("read")
-        choice = project_choice(adata, model, choice or MatrixChoice())
+        choice, found = project_choice(
+            adata, model, choice or MatrixChoice(), novelty=novelty, correct=correct
+        )
         clock.lap("embed")
         write_embedded(stage, adata)
+        compared = write_novelty(stage / "novelty.csv", adata, found)
         clock.lap("write")
         run = make_record(
             "embed",
@@ -75,6 +84,6 @@ def embed(
             seconds=clock.laps,
             fingerprint=digest,
         )
-        run["model"] = str(model_folder)
+        run |= {"model": str(model_folder), "correct": correct, "novelty": compared}
         write_json(stage / "run.json", run)
     return run

@@ -19,10 +19,13 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from diffaug_bio.estimator import DiffAug
+    from diffaug_bio.mapping import Novelty
     from diffaug_bio.runs._source import DataSource
     from diffaug_bio.tl._matrix import MatrixChoice
 
-RUN_FILES = frozenset({"embedding.csv", "embedded.h5ad", "labels.csv", "metrics.json", "model", "run.json"})
+RUN_FILES = frozenset(
+    {"embedding.csv", "embedded.h5ad", "labels.csv", "metrics.json", "model", "novelty.csv", "run.json"}
+)
 _PACKAGES = ("torch", "anndata", "scanpy", "numpy", "scipy", "scikit-learn")
 
 
@@ -45,6 +48,26 @@ def write_h5ad(path: Path, adata: AnnData) -> None:
             "Remove or rename it, and save the file again."
         )
         raise InputError(msg) from error
+
+
+def write_novelty(path: Path, adata: AnnData, novelty: Novelty | None) -> dict[str, Any] | None:
+    """Write how unlike the training rows each row is, and return what `run.json` says of it."""
+    import pandas as pd
+
+    from diffaug_bio.tl._project import NOVELTY_COLUMNS
+
+    if novelty is None:
+        return None
+    columns = {name: getattr(novelty, name) for name in NOVELTY_COLUMNS}
+    table = pd.DataFrame(
+        {name: scores for name, scores in columns.items() if scores is not None}, index=adata.obs_names
+    )
+    table.to_csv(path, index_label="id")
+    return {
+        "limit": novelty.limit,
+        "n_far": novelty.n_far,
+        "share_far": novelty.n_far / max(1, adata.n_obs),
+    }
 
 
 def make_record(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from diffaug_bio._files import staged_folder, write_json
 from diffaug_bio._keys import OBSM_KEY, UNASSIGNED
 from diffaug_bio.errors import InputError
-from diffaug_bio.runs._record import RUN_FILES, Clock, make_record, write_embedded
+from diffaug_bio.runs._record import RUN_FILES, Clock, make_record, write_embedded, write_novelty
 from diffaug_bio.runs._source import DataSource, fingerprint, read_for_model
 from diffaug_bio.tl._matrix import MatrixChoice
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from diffaug_bio.estimator import DiffAug
+    from diffaug_bio.mapping import Correction
     from diffaug_bio.metrics import VoteMetric
 
 logger = logging.getLogger(__name__)
@@ -37,6 +38,8 @@ def transfer(
     n_neighbors: int = 15,
     metric: VoteMetric = "cosine",
     min_confidence: float = 0.5,
+    novelty: bool = True,
+    correct: Correction = "none",
     device: str = "auto",
     force: bool = False,
 ) -> dict[str, Any]:
@@ -61,6 +64,8 @@ def transfer(
         Which matrix to embed, of what is to be labelled.
     n_neighbors, metric, min_confidence
         As for :func:`diffaug_bio.tl.transfer_labels`.
+    novelty, correct
+        As for :func:`diffaug_bio.tl.project`. Labelled rows stay where they are.
     device
         As for :func:`diffaug_bio.tl.embed`.
     force
@@ -89,7 +94,9 @@ def transfer(
         adata = read_for_model(source, model)
         digest = fingerprint(source)
         clock.lap("read")
-        choice = project_choice(adata, model, choice or MatrixChoice())
+        choice, compared = project_choice(
+            adata, model, choice or MatrixChoice(), novelty=novelty, correct=correct
+        )
         reference = held
         if reference is None or labels_from is not None:
             reference = _through_model(held, adata, path, label_key, model)
@@ -104,6 +111,7 @@ def transfer(
         )
         clock.lap("transfer")
         write_embedded(stage, adata)
+        far = write_novelty(stage / "novelty.csv", adata, compared)
         found = _write_labels(stage / "labels.csv", adata, label_key)
         clock.lap("write")
         run = make_record(
@@ -115,7 +123,7 @@ def transfer(
             seconds=clock.laps,
             fingerprint=digest,
         )
-        run["model"] = str(run_folder)
+        run |= {"model": str(run_folder), "correct": correct, "novelty": far}
         run["transfer"] = {
             "label_key": label_key,
             "reference": str(path),
@@ -184,7 +192,7 @@ def _through_model(
         return held
     logger.info("Embedding %s.", path)
     reference = read_for_model(DataSource(data=str(path), label_key=label_key), model)
-    project_choice(reference, model, MatrixChoice())
+    project_choice(reference, model, MatrixChoice(), novelty=False)
     return reference
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from diffaug_bio._blocks import Matrix
     from diffaug_bio.config import DeclaredState, DiffAugConfig
     from diffaug_bio.estimator import DiffAug
+    from diffaug_bio.mapping import Correction
 
 logger = logging.getLogger(__name__)
 
@@ -346,6 +347,7 @@ def write_embedding(
     key_added: str,
     model: DiffAug,
     choice: MatrixChoice,
+    correct: Correction = "none",
 ) -> None:
     """Put an embedding into `.obsm` and what made it into `.uns`, in types that h5ad can hold.
 
@@ -361,6 +363,8 @@ def write_embedding(
         The fitted model.
     choice
         Which matrix was embedded.
+    correct
+        How it was corrected.
     """
     from diffaug_bio.checkpoint import columns_of
 
@@ -375,6 +379,7 @@ def write_embedding(
                 "seed": model.random_state,
                 **choice.to_dict(),
                 SPLIT_ENTRY: model.source_.get(SPLIT_ENTRY),
+                "correct": correct,
             }
         ),
         "history": {name: _column(values) for name, values in columns.items()},

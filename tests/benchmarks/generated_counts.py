@@ -3,7 +3,7 @@
     python tests/benchmarks/generated_counts.py CELLS.h5ad... --seeds 3 -o counts.csv
     python tests/benchmarks/generated_counts.py --table -o counts.csv
 
-A model is fitted to all cells, and one cell is generated from each. Printed are ratios of generated to real:
+A model is fitted to all cells, and one cell is generated from each. Ratios of generated to real:
 
 - `library`: median of the totals of cells; `library sd`: standard deviation of their logarithms
 - `zeros`: share of zeros among the genes that the model kept; `non-zeros`: share of the others
@@ -90,9 +90,12 @@ def run(path: Path, seed: int, strengths: list[float]) -> pd.DataFrame:
 def print_table(scores: pd.DataFrame) -> None:
     """Means over seeds."""
     means = scores.drop(columns="seed").groupby(["strength", "data"], sort=False).mean()
-    sys.stdout.write(f"| strength | data | {' | '.join(means)} |\n|---|---|{'---|' * means.shape[1]}\n")
-    for (strength, name), row in means.iterrows():
-        sys.stdout.write(f"| {strength} | {name} | {' | '.join(f'{value:.2f}' for value in row)} |\n")
+    sys.stdout.write(
+        f"| strength | data | {' | '.join(map(str, means.columns))} |\n|---|---|{'---|' * means.shape[1]}\n"
+    )
+    for names, row in zip(means.index.to_list(), means.to_numpy(), strict=True):
+        cells = [*map(str, names), *(f"{value:.2f}" for value in row)]
+        sys.stdout.write(f"| {' | '.join(cells)} |\n")
 
 
 if __name__ == "__main__":

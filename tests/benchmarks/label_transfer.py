@@ -48,7 +48,10 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
+    from diffaug_bio.mapping import Correction
+
 LABEL, N_NEIGHBORS, N_COMPONENTS = "cell_type", 15, 50
+CORRECTIONS: dict[str, Correction] = {"diffaug": "none", "diffaug, mnn": "mnn"}
 
 
 def main() -> None:
@@ -108,13 +111,13 @@ def accuracies(
         kept = np.random.default_rng(seed).permutation(query.n_vars)[round(share * query.n_vars) :]
         part = query[:, np.sort(kept)].copy() if share else query.copy()
         place = pd.Series(np.arange(part.n_vars), part.var_names)
-        columns = place.reindex(reference.var_names, fill_value=-1).to_numpy() if share else None
+        columns = place.reindex(reference.var_names, fill_value=-1).to_numpy(np.int64) if share else None
         # Without what is known of the components' variances, a missing gene counts as the mean.
         mean_filled = features.dense_rows(part.X, columns) @ features.components
         scores = mean_filled[:, :N_COMPONENTS]
         for method, labels in by_embedding("pca", components, scores, reference).items():
             yield {"method": method, "missing": share, "accuracy": accuracy(labels, part)}
-        for method, correct in (("diffaug", "none"), ("diffaug, mnn", "mnn")):
+        for method, correct in CORRECTIONS.items():
             db.tl.project(part, model, correct=correct)
             if correct == "none":
                 labels = knn(reference.obsm["X_diffaug"], part.obsm["X_diffaug"], reference)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anndata
@@ -14,7 +17,6 @@ from diffaug_bio import runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from anndata import AnnData
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Result
 
 
+ROOT = Path(__file__).resolve().parents[2]
 OPTIONS = ["--threads", "1", "--device", "cpu"]
 
 
@@ -49,6 +52,7 @@ def test_a_saved_model_gives_the_embedding_of_its_training(
     assert {path.name for path in (folder / "new").iterdir()} == {
         "embedding.csv",
         "embedded.h5ad",
+        "novelty.csv",
         "run.json",
     }
     pd.testing.assert_frame_equal(read_embedding(folder / "new"), read_embedding(run_folder), atol=1e-5)
@@ -123,3 +127,74 @@ def test_a_layer_can_be_named(run_folder: Path, counts: AnnData, call: Callable[
     arguments = ["embed", folder / "layers.h5ad", "--model", run_folder, "-o", folder / "new", *OPTIONS]
     assert call(*arguments, "--layer", "counts").code == 0
     pd.testing.assert_frame_equal(read_embedding(folder / "new"), read_embedding(run_folder), atol=1e-5)
+
+
+def test_novelty_is_written_in_a_process_of_its_own(run_folder: Path, counts: AnnData) -> None:
+    folder = run_folder.parent
+    strange = counts.copy()
+    strange.X = strange.X[:, ::-1]
+    mixed = anndata.concat([counts[:80], strange[:40]], index_unique="-", join="inner")
+    mixed.write_h5ad(folder / "mixed.h5ad")
+    words = ["embed", folder / "mixed.h5ad", "--model", run_folder, "-o", folder / "new", *OPTIONS]
+    result = subprocess.run(
+        [sys.executable, "-m", "diffaug_bio.cli", *map(str, words)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    table = pd.read_csv(folder / "new" / "novelty.csv", index_col="id")
+    assert list(table) == ["distance", "denoising", "density"]
+    assert list(table.index) == list(mixed.obs_names)
+    embedded = anndata.read_h5ad(folder / "new" / "embedded.h5ad")
+    for name in table:
+        np.testing.assert_allclose(embedded.obs[f"diffaug_{name}"], table[name], rtol=1e-5)
+    assert table["density"][80:].median() > table["density"][:80].median()
+    found = json.loads((folder / "new" / "run.json").read_text())["novelty"]
+    n_far = int((table["distance"] > found["limit"]).sum())
+    assert (found["n_far"], found["share_far"]) == (n_far, n_far / 120)
+    assert f"{n_far} of 120 rows (" in result.stderr
+
+
+def test_novelty_can_be_left_out(run_folder: Path, call: Callable[..., Result]) -> None:
+    folder = run_folder.parent
+    arguments = ["embed", folder / "cells.h5ad", "--model", run_folder, "-o", folder / "new", *OPTIONS]
+    assert call(*arguments).code == 0
+    with_novelty = read_embedding(folder / "new")
+    result = call(*arguments, "--no-novelty", "--force", "--json")
+    assert result.code == 0
+    assert not (folder / "new" / "novelty.csv").exists()
+    assert json.loads(result.out)["novelty"] is None
+    assert list(anndata.read_h5ad(folder / "new" / "embedded.h5ad").obs) == ["cluster"]
+    pd.testing.assert_frame_equal(read_embedding(folder / "new"), with_novelty)
+
+
+def test_a_correction_is_written_and_recorded(run_folder: Path, call: Callable[..., Result]) -> None:
+    folder = run_folder.parent
+    arguments = ["embed", folder / "cells.h5ad", "--model", run_folder, "-o", folder / "new", *OPTIONS]
+    assert call(*arguments, "--correct", "harmony").code == 2
+    result = call(*arguments, "--correct", "mnn", "--json")
+    assert result.code == 0
+    assert json.loads(result.out)["correct"] == "mnn"
+    embedded = anndata.read_h5ad(folder / "new" / "embedded.h5ad")
+    assert json.loads(embedded.uns["diffaug"]["params"])["correct"] == "mnn"
+    found = read_embedding(folder / "new")
+    np.testing.assert_array_equal(embedded.obsm["X_diffaug"], found.to_numpy(np.float32))
+    assert not np.allclose(found, read_embedding(run_folder), atol=1e-3)
+
+
+def test_a_model_of_an_earlier_version_embeds_and_is_not_corrected(
+    run_folder: Path, counts: AnnData, call: Callable[..., Result]
+) -> None:
+    folder = run_folder.parent
+    old = Path(__file__).parents[1] / "fixtures" / "models" / "format_1" / "expression"
+    counts[:, :20].copy().write_h5ad(folder / "few_genes.h5ad")
+    arguments = ["embed", folder / "few_genes.h5ad", "--model", old, "-o", folder / "new"]
+    result = call(*arguments, *OPTIONS)
+    assert result.code == 0
+    assert "there is no novelty. Fit it again to have it." in result.err
+    assert json.loads((folder / "new" / "run.json").read_text())["novelty"] is None
+    refused = call(*arguments, "--correct", "mnn", "--force", *OPTIONS)
+    assert refused.code == 1
+    assert "no training rows to compare with or to correct towards" in refused.err

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 OPTIONS = ["--threads", "1", "--device", "cpu"]
-FILES = {"embedding.csv", "embedded.h5ad", "labels.csv", "run.json"}
+FILES = {"embedding.csv", "embedded.h5ad", "labels.csv", "novelty.csv", "run.json"}
 
 
 @pytest.fixture
@@ -228,3 +228,25 @@ def test_the_column_of_a_fit_is_remembered(
     result = call("evaluate", folder / "by", "--label-key", "cluster", "--var-key", "gene_ids", *OPTIONS)
     assert result.code == 1
     assert "Give a model (`--model`), or leave it out." in result.err
+
+
+def test_a_query_of_another_protocol_is_corrected_before_it_is_labelled(
+    folder: Path, counts: AnnData, call: Callable[..., Result]
+) -> None:
+    new = counts[1::2].copy()
+    matrix = new.X.toarray()
+    matrix[:, ::3] *= 20
+    new.X = matrix
+    del new.obs["cluster"]
+    new.write_h5ad(folder / "batch.h5ad")
+    results = [
+        call(*command(folder, "--json", "--force", *further, data="batch.h5ad"))
+        for further in ([], ["--correct", "mnn"], ["--no-novelty"])
+    ]
+    assert [result.code for result in results] == [0, 0, 0]
+    runs_ = [json.loads(result.out) for result in results]
+    assert [run["correct"] for run in runs_] == ["none", "mnn", "none"]
+    assert runs_[0]["novelty"] == runs_[1]["novelty"]  # of the embedding before the correction
+    assert runs_[2]["novelty"] is None
+    assert runs_[1]["transfer"]["key"] == "cluster_transferred"
+    assert not (folder / "out" / "novelty.csv").exists()

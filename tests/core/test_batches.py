@@ -15,6 +15,7 @@ from diffaug_bio.core.batches import (
     CodedRows,
     DenseRows,
     HostRows,
+    PickedRows,
     PixelRows,
     iterate_batches,
     n_batches,
@@ -137,3 +138,17 @@ def test_codes_are_made_of_the_rows_that_are_asked_for() -> None:
     assert seen == []
     assert torch.equal(codes.take(torch.tensor([3, 1])), values[[3, 1], :2] * 10)
     assert seen == [2]
+
+
+def test_of_picked_rows_only_those_are_read() -> None:
+    read: list[int] = []
+
+    def rows_at(indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        read.extend(indices.tolist())
+        return np.repeat(indices[:, None], 2, axis=1).astype(np.float32)
+
+    rows = PickedRows(HostRows(rows_at, (9, 2), CPU), torch.tensor([7, 3, 5]))
+    assert rows.shape == (3, 2)
+    assert rows.device == CPU
+    assert rows.take(torch.tensor([2, 0])).tolist() == [[5, 5], [7, 7]]
+    assert read == [5, 7]

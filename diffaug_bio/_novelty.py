@@ -1,0 +1,116 @@
+"""Later rows beside those that a model was trained on, and what it keeps of these."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from diffaug_bio.core.batches import PickedRows
+from diffaug_bio.core.generated import encode_with_errors
+from diffaug_bio.core.runtime import seeded_generator
+from diffaug_bio.core.state import encode
+from diffaug_bio.errors import InputError
+from diffaug_bio.mapping import MOST_REFERENCE_ROWS, Reference, compare
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from diffaug_bio.config import DiffAugConfig
+    from diffaug_bio.core.batches import Rows
+    from diffaug_bio.core.state import TrainState
+    from diffaug_bio.mapping import Novelty
+
+_EMBEDDING, _DENOISING = "reference.embedding", "reference.denoising"
+
+
+def make_reference(state: TrainState, rows: Rows, config: DiffAugConfig, *, seed: int) -> Reference:
+    """Draw training rows, and keep their embedding and the denoiser's error for each.
+
+    Parameters
+    ----------
+    state
+        The trained networks.
+    rows
+        All training rows.
+    config
+        The resolved configuration.
+    seed
+        Of the fit; which rows are drawn uses a stream of its own.
+    """
+    generator = seeded_generator(seed, torch.device("cpu"), "reference")
+    drawn = torch.randperm(rows.shape[0], generator=generator)[:MOST_REFERENCE_ROWS].sort().values
+    picked = PickedRows(rows, drawn.to(rows.device))
+    embedding, denoising = _encoded(state, picked, config)
+    return Reference(embedding=embedding, denoising=denoising)
+
+
+def embed_with_novelty(
+    reference: Reference, state: TrainState, rows: Rows, config: DiffAugConfig
+) -> tuple[NDArray[np.float32], Novelty]:
+    """Embed later rows, and score how unlike the training rows they are."""
+    embedding, denoising = _encoded(state, rows, config)
+    return embedding, compare(embedding, reference, denoising=denoising)
+
+
+def known_reference(reference: Reference | None) -> Reference:
+    """Refuse a model that kept none of its training rows.
+
+    Raises
+    ------
+    InputError
+        If there is no reference.
+    """
+    if reference is None:
+        msg = (
+            "This model knows no training rows to compare with or to correct towards: an earlier version "
+            "fitted it. It embeds as before; fit it again for novelty and correction."
+        )
+        raise InputError(msg)
+    return reference
+
+
+def reference_arrays(reference: Reference | None) -> dict[str, NDArray[np.float32]]:
+    """Arrays that a model folder holds, by name."""
+    if reference is None:
+        return {}
+    arrays = {_EMBEDDING: reference.embedding}
+    return arrays if reference.denoising is None else {**arrays, _DENOISING: reference.denoising}
+
+
+def reference_from(arrays: Mapping[str, NDArray[np.generic]], config: DiffAugConfig) -> Reference | None:
+    """Rebuild what :func:`reference_arrays` gave, or None of a model of an earlier version.
+
+    Raises
+    ------
+    KeyError, ValueError
+        If an array is missing, or of another shape than the configuration says.
+    """
+    if _EMBEDDING not in arrays:
+        return None
+    embedding = arrays[_EMBEDDING].astype(np.float32, copy=False)
+    has_generator = config.train.has_generator
+    denoising = arrays[_DENOISING].astype(np.float32, copy=False) if has_generator else None
+    n_reference, n_latent = embedding.shape
+    if n_latent != config.encoder.n_latent or n_reference < 2:  # neighbors of one row are none
+        msg = (
+            f"{_EMBEDDING} has the shape {embedding.shape}, with embeddings {config.encoder.n_latent} wide"
+        )
+        raise ValueError(msg)
+    if denoising is not None and denoising.shape != (n_reference,):
+        msg = f"{_DENOISING} has the shape {denoising.shape}, for {n_reference} rows"
+        raise ValueError(msg)
+    return Reference(embedding=embedding, denoising=denoising)
+
+
+def _encoded(
+    state: TrainState, rows: Rows, config: DiffAugConfig
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    """Embeddings, and errors of the denoiser where there is one."""
+    if not config.train.has_generator:
+        return encode(state.encoder.to(rows.device), rows).cpu().numpy(), None
+    embedding, errors = encode_with_errors(state, rows, config)
+    return embedding.cpu().numpy(), errors.cpu().numpy()

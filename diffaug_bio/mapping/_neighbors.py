@@ -1,0 +1,88 @@
+"""Nearest rows among many, without a table of all distances."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_BLOCK_VALUES = 2**22  # of differences to neighbors that are held at once: 32 MB
+
+
+def centered(
+    rows: NDArray[np.floating], reference: NDArray[np.floating]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Move both so that the reference's mean is 0, near which less of a distance is lost to rounding."""
+    center = reference.mean(0, dtype=np.float64)
+    return rows.astype(np.float64) - center, reference.astype(np.float64) - center
+
+
+def nearest(
+    rows: NDArray[np.float64], among: NDArray[np.float64], n_neighbors: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Find the nearest of some rows for others.
+
+    Parameters
+    ----------
+    rows
+        Shape: `(n_rows, n_latent)`.
+    among
+        Where neighbors are looked for. Shape: `(n_among, n_latent)`.
+    n_neighbors
+        How many, at most `n_among`.
+
+    Returns
+    -------
+    Distances, and row numbers in `among`, nearest first. Shape of both: `(n_rows, n_neighbors)`.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    if not len(rows):  # which a search refuses
+        return np.zeros((0, n_neighbors)), np.zeros((0, n_neighbors), np.int64)
+    finder = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute").fit(among)
+    found: NDArray[np.int64] = finder.kneighbors(rows, return_distance=False)
+    return _distances(rows, among, found), found
+
+
+def nearest_others(
+    rows: NDArray[np.float64], n_neighbors: int, *, pool: NDArray[np.int64] | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Find the nearest other rows of each row.
+
+    Parameters
+    ----------
+    rows
+        Shape: `(n_rows, n_latent)`.
+    n_neighbors
+        How many, fewer than there are rows in the pool.
+    pool
+        Row numbers in order among which neighbors are looked for; all if left out.
+
+    Returns
+    -------
+    Distances, and row numbers in `rows`, nearest first. Shape of both: `(n_rows, n_neighbors)`.
+    """
+    numbers = np.arange(len(rows))
+    pool = numbers if pool is None else pool
+    distances, found = nearest(rows, rows[pool], n_neighbors + 1)
+    found = pool[found]
+    # A row need not come first, nor at all, among others that equal it; the last is left out then.
+    is_self = found == numbers[:, None]
+    is_self[~is_self.any(1), -1] = True
+    shape = (len(rows), n_neighbors)
+    return distances[~is_self].reshape(shape), found[~is_self].reshape(shape)
+
+
+def _distances(
+    rows: NDArray[np.float64], among: NDArray[np.float64], found: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Distances by differences; a search takes products, in which equal rows are not quite at 0."""
+    distances = np.empty(found.shape)
+    step = max(1, _BLOCK_VALUES // max(1, found.shape[1] * rows.shape[1]))
+    for start in range(0, len(rows), step):
+        block = slice(start, start + step)
+        distances[block] = np.linalg.norm(rows[block, None] - among[found[block]], axis=2)
+    return distances

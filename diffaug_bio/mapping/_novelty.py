@@ -1,0 +1,202 @@
+"""How unlike the training rows later rows are."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from diffaug_bio.mapping._neighbors import centered, nearest, nearest_others
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from diffaug_bio.mapping._reference import Reference
+
+logger = logging.getLogger(__name__)
+
+_N_DISTANCE, _N_DENSITY = 5, 10
+_LEAST_ROWS = 50  # fewer say little of a density
+_N_POOLED = 20_000  # rows of a query among which its own neighbors are looked for
+_USUAL_SHARE = 0.99  # of the training rows, which are nearer than the limit
+
+
+class Novelty(NamedTuple):
+    """How unlike the training rows each later row is; in all three, more is more unlike."""
+
+    distance: NDArray[np.float32]
+    """To the nearest training rows, 1 as usual among these; see :func:`relative_distance`. `(n_obs,)`."""
+    denoising: NDArray[np.float32] | None
+    """The denoiser's error, 1 as usual of training rows; None without a generator. `(n_obs,)`."""
+    density: NDArray[np.float32]
+    """Log density beside that of the training rows, 0 as usual; see :func:`density_ratio`. `(n_obs,)`."""
+    limit: float
+    """What the distance of 99 % of the training rows to their nearest others is below."""
+
+    @property
+    def n_far(self) -> int:
+        """Rows beyond the limit."""
+        return int((self.distance > self.limit).sum())
+
+
+def compare(
+    rows: NDArray[np.float32], reference: Reference, *, denoising: NDArray[np.float32] | None = None
+) -> Novelty:
+    """Give all scores of later rows.
+
+    Parameters
+    ----------
+    rows
+        Their embedding, uncorrected. Shape: `(n_rows, n_latent)`.
+    reference
+        What a model kept of its training rows.
+    denoising
+        The denoiser's error for each row, where there is a generator. Shape: `(n_rows,)`.
+    """
+    query, known = centered(rows, reference.embedding)
+    to_known = nearest(query, known, min(_N_DENSITY, len(known)))[0]
+    n_neighbors = min(_N_DISTANCE, len(known) - 1)
+    own = nearest_others(known, n_neighbors)[0]
+    usual = own.mean(1)
+    scale = _typical(usual)
+    errors = None
+    if denoising is not None and reference.denoising is not None:
+        errors = (denoising / _typical(reference.denoising)).astype(np.float32)
+    return Novelty(
+        distance=(to_known[:, :n_neighbors].mean(1) / scale).astype(np.float32),
+        denoising=errors,
+        density=_density_ratio(query, known, to_known, own[:, 0]),
+        limit=float(np.quantile(usual / scale, _USUAL_SHARE)),
+    )
+
+
+def relative_distance(
+    rows: NDArray[np.floating], reference: NDArray[np.floating], *, n_neighbors: int = _N_DISTANCE
+) -> NDArray[np.float32]:
+    """Mean distance to the nearest reference rows, over what is usual among reference rows themselves.
+
+    What is usual is the median, over reference rows, of the mean distance to their nearest others. Each
+    row's value depends on no other row.
+
+    Parameters
+    ----------
+    rows
+        Embedding of later rows. Shape: `(n_rows, n_latent)`.
+    reference
+        That of at least two training rows. Shape: `(n_reference, n_latent)`.
+    n_neighbors
+        Neighbors over which a distance is averaged; one fewer than reference rows where there are fewer.
+
+    Returns
+    -------
+    1 is as usual, 2 is twice as far. Shape: `(n_rows,)`.
+    """
+    query, known = centered(rows, reference)
+    n_neighbors = min(n_neighbors, len(known) - 1)
+    usual = nearest_others(known, n_neighbors)[0].mean(1)
+    distances = nearest(query, known, n_neighbors)[0].mean(1)
+    return np.asarray(distances / _typical(usual), np.float32)
+
+
+def density_ratio(
+    rows: NDArray[np.floating],
+    reference: NDArray[np.floating],
+    *,
+    n_neighbors: int = _N_DENSITY,
+    n_pooled: int = _N_POOLED,
+) -> NDArray[np.float32]:
+    """Where later rows lie denser than the reference, on a logarithmic scale.
+
+    Estimated by distances to nearest neighbors, as divergences are [1]_; it finds groups of rows that the
+    training lacked, as tests of abundance do in neighborhoods of cells [2]_. With `d_reference` and
+    `d_query` the mean distance of a row to its nearest reference rows and to its nearest other rows,
+
+        r = log((d_reference + e) / (d_query + e))
+
+    where `e`, a tenth of the median distance of reference rows to their nearest, keeps duplicates from
+    doing harm. A row's score is half its own `r` and half the mean of its neighbors among the rows, less
+    the median `r` of reference rows where some play the query against the others, in the same proportion
+    of numbers: so 0 is what two samples of one population give.
+
+    Parameters
+    ----------
+    rows
+        Embedding of later rows. Each one's score depends on all of them. Shape: `(n_rows, n_latent)`.
+    reference
+        That of training rows. Shape: `(n_reference, n_latent)`.
+    n_neighbors
+        Neighbors over which a distance is averaged.
+    n_pooled
+        Rows among which neighbors of rows are looked for, drawn at random with a fixed seed; all where
+        there are fewer. Bounds time, which else grows with the square of the rows.
+
+    Returns
+    -------
+    NaN where rows or reference are fewer than 50, or 3 `n_neighbors`, which the log says. Shape:
+    `(n_rows,)`.
+
+    References
+    ----------
+    .. [1] Wang, Kulkarni & Verdu (2009), "Divergence estimation for multidimensional densities via
+       k-nearest-neighbor distances", IEEE Trans. Inf. Theory 55.
+    .. [2] Dann et al. (2022), "Differential abundance testing on single-cell data using k-nearest neighbor
+       graphs", Nat. Biotechnol. 40.
+    """
+    query, known = centered(rows, reference)
+    to_known = nearest(query, known, min(n_neighbors, len(known)))[0]
+    own = nearest_others(known, 1)[0][:, 0]
+    return _density_ratio(query, known, to_known, own, n_pooled=n_pooled)
+
+
+def _density_ratio(
+    query: NDArray[np.float64],
+    known: NDArray[np.float64],
+    to_known: NDArray[np.float64],
+    own: NDArray[np.float64],
+    *,
+    n_pooled: int = _N_POOLED,
+) -> NDArray[np.float32]:
+    """Score by distances that are known: to the nearest reference rows, and of these to their nearest."""
+    n_neighbors = to_known.shape[1]
+    least = max(_LEAST_ROWS, 3 * n_neighbors)
+    if min(len(query), len(known)) < least:
+        logger.info(
+            "The density of new data is compared from %d rows on, here and in training; there are %d and "
+            "%d: it is NaN.",
+            least,
+            len(query),
+            len(known),
+        )
+        return np.full(len(query), np.nan, np.float32)
+    rng = np.random.default_rng(0)
+    pool = _drawn(len(query), n_pooled, rng)
+    offset = _typical(own) / 10
+    distances, neighbors = nearest_others(query, n_neighbors, pool=pool)
+    ratio = _log_ratio(to_known, distances, offset)
+    # Split as query and reference are, for distances shrink as rows get more.
+    share = len(pool) / (len(pool) + len(known))
+    n_playing = int(np.clip(round(share * len(known)), n_neighbors + 1, len(known) - n_neighbors))
+    order = rng.permutation(len(known))
+    playing, others = known[order[:n_playing]], known[order[n_playing:]]
+    usual = _log_ratio(
+        nearest(playing, others, n_neighbors)[0], nearest_others(playing, n_neighbors)[0], offset
+    )
+    smoothed = (ratio + ratio[neighbors].mean(1)) / 2
+    return np.asarray(smoothed - np.median(usual), np.float32)
+
+
+def _log_ratio(
+    to_reference: NDArray[np.float64], to_query: NDArray[np.float64], offset: float
+) -> NDArray[np.float64]:
+    return np.asarray(np.log((to_reference.mean(1) + offset) / (to_query.mean(1) + offset)))
+
+
+def _typical(values: NDArray[np.floating]) -> float:
+    """Median of what is not negative; where it is 0, for most rows equal others, the mean, or 1."""
+    return float(np.median(values)) or float(np.mean(values)) or 1.0
+
+
+def _drawn(n_rows: int, most: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Row numbers in order: all of them, or `most` drawn at random."""
+    return np.arange(n_rows) if n_rows <= most else np.sort(rng.choice(n_rows, size=most, replace=False))
