@@ -62,7 +62,9 @@ class CountNoise:
             return cls._poisson(gain_before)
         errors = np.square(counts - rates).sum(0)
         noise = np.clip(errors / np.maximum(rates.sum(0), 1e-9), 0.0, 1.0)
-        variance = counts.var(0) - noise * counts.mean(0)
+        variance = np.maximum(
+            counts.var(0) - counts.mean(0), 0.0
+        )  # beside the Poisson noise of what is drawn
         power = _powers(_balanced(counts, after)[1], variance)
         gain_after, generated = _balanced(counts, _powered(after, power))
         explained = np.flatnonzero(noise < _EXPLAINED)
@@ -140,6 +142,7 @@ class CountNoise:
             mapped = np.floor(np.interp(new[:, feature], rates, values) + rounding[:, place])
             is_noise = chance[:, place] < self.noise[feature]
             drawn[:, feature] = np.where(is_noise, drawn[:, feature], mapped)
+        drawn[counts.sum(1) == 0] = 0  # quantiles know of no rows without any counts
         return drawn.astype(np.float32)
 
 

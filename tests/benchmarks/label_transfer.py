@@ -111,7 +111,8 @@ def accuracies(
         kept = np.random.default_rng(seed).permutation(query.n_vars)[round(share * query.n_vars) :]
         part = query[:, np.sort(kept)].copy() if share else query.copy()
         place = pd.Series(np.arange(part.n_vars), part.var_names)
-        columns = place.reindex(reference.var_names, fill_value=-1).to_numpy(np.int64) if share else None
+        found = np.asarray(place.reindex(reference.var_names, fill_value=-1), np.int64)
+        columns = found if share else None
         # Without what is known of the components' variances, a missing gene counts as the mean.
         mean_filled = features.dense_rows(part.X, columns) @ features.components
         scores = mean_filled[:, :N_COMPONENTS]

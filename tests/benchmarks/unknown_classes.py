@@ -6,8 +6,8 @@
 Three tenths of the rows are the query. Each class in turn (of more than eight with five rows or more, eight
 evenly spaced by their names) is left out of the rest, to which a model is fitted without labels. The query
 is embedded by `tl.project`, and the area under the ROC curve says how well a score tells the rows of the
-class that was left out from the others: `distance`, `denoising` and `density` as `tl.project` writes them; beside
-them `pca distance` and `pca density`, the first and last of 50 principal components in place of the
+class that was left out from the others: `distance`, `denoising` and `density` as `tl.project` writes them;
+beside them `pca distance` and `pca density`, the first and last of 50 principal components in place of the
 embedding.
 """
 
