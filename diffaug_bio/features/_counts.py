@@ -60,7 +60,7 @@ class CountNoise:
         gain_after, generated = _balanced(counts, after)
         unexplained = np.square(counts - rates).sum(0) / np.maximum(rates.sum(0), 1e-9)
         noise = np.clip(unexplained, 0.0, 1.0)
-        left = counts.var(0) - generated.var(0) - noise * generated.mean(0)
+        left = counts.var(0) - generated.var(0) - generated.mean(0)
         dispersion = np.clip(
             left / np.maximum(np.square(generated).mean(0), 1e-9), _MIN_DISPERSION, _MAX_DISPERSION
         )
@@ -131,6 +131,7 @@ class CountNoise:
             mapped = np.floor(np.interp(new[:, feature], rates, values) + rounding[:, place])
             is_noise = chance[:, place] < self.noise[feature]
             drawn[:, feature] = np.where(is_noise, drawn[:, feature], mapped)
+        drawn[counts.sum(1) == 0] = 0  # quantiles know of no rows without any counts
         return drawn.astype(np.float32)
 
 
