@@ -29,8 +29,8 @@ _VALUES = {
     "representation": "an embedding or another representation, taken as it is",
 }
 _MATCHED = (
-    "Features are matched by name and may stand in any order. Missing ones count as the training mean: "
-    "below 80 % found is warned of, below 20 % is an error."
+    "Features are matched by name and may stand in any order. Missing ones are filled in: below "
+    "80 % found is warned of, below 20 % is an error."
 )
 _ORDERED = "The features of the fit had no names: new data need the same ones in the same order."
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _N_BALANCINGS = 5  # rounds in which totals of features and of rows are brought together
 _MAX_DISPERSION = 1000.0
+_SLACK = 0.05  # of the variance of counts: by how much generated ones may exceed it
 _N_BISECTIONS, _MIN_POWER = 7, 0.3  # for the powers of rates that vary too much
 _MIN_DISPERSION = 1e-3  # which is as good as none
 _EXPLAINED = 0.98  # share of Poisson noise below which a feature's own quantiles are used
@@ -62,10 +63,9 @@ class CountNoise:
             return cls._poisson(gain_before)
         errors = np.square(counts - rates).sum(0)
         noise = np.clip(errors / np.maximum(rates.sum(0), 1e-9), 0.0, 1.0)
-        variance = np.maximum(
-            counts.var(0) - counts.mean(0), 0.0
-        )  # beside the Poisson noise of what is drawn
-        power = _powers(_balanced(counts, after)[1], variance)
+        # Beside the Poisson noise of what is drawn.
+        variance = np.maximum(counts.var(0) - counts.mean(0), 0.0)
+        power = _powers(_balanced(counts, after)[1], variance, slack=_SLACK * counts.var(0))
         gain_after, generated = _balanced(counts, _powered(after, power))
         explained = np.flatnonzero(noise < _EXPLAINED)
         sorted_rates = np.sort(generated[:, explained].astype(np.float32), axis=0)
@@ -146,10 +146,10 @@ class CountNoise:
         return drawn.astype(np.float32)
 
 
-def _powers(rates: Floats, variance: Floats) -> Floats:
-    """Find the powers, at most 1, of rates with at most these variances and the same means."""
+def _powers(rates: Floats, variance: Floats, *, slack: Floats) -> Floats:
+    """Find powers below 1 for rates whose variance exceeds this by more than the slack; means stay."""
     power = np.ones(rates.shape[1])
-    wide = np.flatnonzero(rates.var(0) > variance)
+    wide = np.flatnonzero(rates.var(0) > variance + slack)
     logged, mean = np.log(rates[:, wide]), rates[:, wide].mean(0)
     low, high = np.full(len(wide), _MIN_POWER), np.ones(len(wide))
     for _ in range(_N_BISECTIONS):

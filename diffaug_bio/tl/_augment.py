@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import sparse
 
 from diffaug_bio._keys import IMAGE_KEY, IMAGE_SHAPE_KEY, SEQUENCE_KEY
 from diffaug_bio._validation import check_seed
@@ -121,13 +122,20 @@ def augment(
     if not isinstance(model, DiffAug):
         model = DiffAug.load(Path(model), device=device)
     choice = later_choice(adata, MatrixChoice(var_key=var_key), model)
-    sampling = _Sampling.of(model, strength=strength, guidance=guidance)
-    inverse = _inverse(adata, model, choice, sampling)
+    matrix, names = choose_matrix(adata, choice, model=model)
+    sampling = _Sampling.of(model, names, strength=strength, guidance=guidance)
+    inverse = _inverse(matrix, sampling)
     views = []
     for number, part in enumerate(parts):
+        # All rows in order need no copy, and images that stay on the disk stay there.
+        sources = matrix if np.array_equal(part.rows, np.arange(adata.n_obs)) else matrix[part.rows]
         seed = (random_state + number) % 2**32
-        view = _view(adata, part, model=model, choice=choice, sampling=sampling, inverse=inverse, seed=seed)
-        views.append(view)
+        obs = _annotations(adata, part, seed)
+        if inverse is None:
+            views.append(_decoded(sources, sampling, adata, obs, seed=seed))
+        else:
+            values = _changed(sources, sampling, inverse, seed=seed)
+            views.append(_features(values, names, adata, obs, choice=choice))
     if len(views) == 1:
         return views[0]
     import anndata
@@ -139,27 +147,32 @@ def augment(
 
 @dataclass(frozen=True, slots=True)
 class _Sampling:
-    """How far generated rows go from their sources."""
+    """What generates rows, and how far these go from their sources."""
 
+    model: DiffAug
+    names: list[str] | None
     strength: float
     guidance: float
 
     @classmethod
-    def of(cls, model: DiffAug, *, strength: float | None, guidance: float | None) -> _Sampling:
+    def of(
+        cls, model: DiffAug, names: list[str] | None, *, strength: float | None, guidance: float | None
+    ) -> _Sampling:
+        """Take what the model was trained with where nothing is asked for."""
         trained = model.config_.generator
         return cls(
+            model=model,
+            names=names,
             strength=min(trained.noising, _MAX_STRENGTH) if strength is None else strength,
             guidance=trained.guidance if guidance is None else guidance,
         )
 
-    def generate(
-        self, model: DiffAug, matrix: Matrix, names: list[str] | None, *, seed: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def generate(self, matrix: Matrix, *, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Codes of rows, and what is generated from them."""
-        return model.generate_rows(
+        return self.model.generate_rows(
             matrix,
             random_state=seed,
-            feature_names=names,
+            feature_names=self.names,
             strength=self.strength,
             guidance=self.guidance,
         )
@@ -181,15 +194,12 @@ def _check_guidance(guidance: float | None) -> None:
         raise InputError(msg)
 
 
-def _inverse(
-    adata: AnnData, model: DiffAug, choice: MatrixChoice, sampling: _Sampling
-) -> FeatureInverse | None:
+def _inverse(matrix: Matrix, sampling: _Sampling) -> FeatureInverse | None:
     """Learn the way back to features, from rows of all kinds; letters and pixels have their own."""
-    features = model.features_
+    features, names = sampling.model.features_, sampling.names
     if not isinstance(features, FittedFeatures):
         return None
-    matrix, names = choose_matrix(adata, choice, model=model)
-    known = getattr(model, "feature_names_in_", None)
+    known = getattr(sampling.model, "feature_names_in_", None)
     columns = None
     if names is not None and known is not None:
         # The data may hold the features in another order than the model, or lack some.
@@ -198,71 +208,67 @@ def _inverse(
     if not inverse.is_expression:
         return inverse
     # Whatever the seed of the views: what they are drawn from is one and the same.
-    n_sample = min(adata.n_obs, _N_CALIBRATION, max(1, _CALIBRATION_VALUES // len(features.selected)))
-    sample = matrix[np.sort(np.random.default_rng(0).choice(adata.n_obs, n_sample, replace=False))]
-    return inverse.calibrated(sample, *sampling.generate(model, sample, names, seed=0))
+    n_obs, n_kept = matrix.shape[0], len(features.selected)
+    n_sample = min(n_obs, _N_CALIBRATION, max(1, _CALIBRATION_VALUES // n_kept))
+    sample = matrix[np.sort(np.random.default_rng(0).choice(n_obs, n_sample, replace=False))]
+    return inverse.calibrated(sample, *sampling.generate(sample, seed=0))
 
 
-def _view(
-    adata: AnnData,
-    sources: Sources,
-    *,
-    model: DiffAug,
-    choice: MatrixChoice,
-    sampling: _Sampling,
-    inverse: FeatureInverse | None,
-    seed: int,
+def _annotations(adata: AnnData, part: Sources, seed: int) -> pd.DataFrame:
+    """Copy annotations of the sources, under names of their own."""
+    names = adata.obs_names[part.rows].astype(str)
+    # Letters and files of the source are not those of what is generated.
+    obs: pd.DataFrame = adata.obs.drop(columns=[SEQUENCE_KEY, IMAGE_KEY], errors="ignore")
+    obs = obs.iloc[part.rows].copy()
+    for name, values in zip(_ADDED, (names, True), strict=True):
+        obs[name] = values
+    # Where a class grows, one call makes several of a source; else each view has a seed of its own.
+    numbers = (seed + part.views - part.views[0]) % 2**32
+    obs.index = [f"{name}-generated-{number}" for name, number in zip(names, numbers, strict=True)]
+    return obs
+
+
+def _changed(sources: Matrix, sampling: _Sampling, inverse: FeatureInverse, *, seed: int) -> Matrix:
+    """Features of rows, changed as their components were."""
+    _check_size(sources, inverse)
+    codes, generated = sampling.generate(sources, seed=seed)
+    noise = np.random.default_rng([seed, 1])
+    return inverse.apply(sources, codes, generated, redraw=sampling.strength, generator=noise)
+
+
+def _features(
+    values: Matrix, names: list[str] | None, adata: AnnData, obs: pd.DataFrame, *, choice: MatrixChoice
 ) -> AnnData:
-    """Make one observation of each source."""
+    """Features beside the annotations of the sources; `.var` is kept where it tells of the same ones."""
     import anndata
 
-    adata = adata[sources.rows]
-    matrix, names = choose_matrix(adata, choice, model=model)
-    if inverse is not None:
-        _check_size(matrix, inverse)
-    codes, generated = sampling.generate(model, matrix, names, seed=seed)
-    obs = _annotations(adata, sources, seed)
-    if inverse is None:
-        decoded = model.decode_rows(generated, matrix, random_state=seed)
-        if isinstance(model.features_, FittedImages):
-            return _images(decoded, obs, adata, model.features_.image_shape)
-        return _sequences(decoded, obs, adata)
-    noise = np.random.default_rng([seed, 1])
-    values = inverse.apply(matrix, codes, generated, redraw=sampling.strength, generator=noise)
+    kmers = _word_encoding(adata, choice)
+    if kmers is not None and not sparse.issparse(values):
+        values = np.maximum(values, 0)  # shares of words
     result = anndata.AnnData(X=values, obs=obs)
     result.var_names = names
     var = adata.raw.var if choice.use_raw else adata.var
     if names == list(var.index):
         result.var = var
-    if (kmers := _word_encoding(adata, choice)) is not None:
-        if not inverse.is_expression:
-            result.X = np.maximum(values, 0)  # shares of words
+    if kmers is not None:
         result.uns["kmers"] = kmers.to_dict()
     return result
 
 
-def _annotations(adata: AnnData, sources: Sources, seed: int) -> pd.DataFrame:
-    """Copy annotations of the sources, under names of their own."""
-    # Letters and files of the source are not those of what is generated.
-    obs: pd.DataFrame = adata.obs.drop(columns=[SEQUENCE_KEY, IMAGE_KEY], errors="ignore")
-    for name, values in zip(_ADDED, (adata.obs_names.astype(str), True), strict=True):
-        obs[name] = values
-    # Where a class grows, one call makes several of a source; else each view has a seed of its own.
-    numbers = (seed + sources.views - sources.views[0]) % 2**32
-    obs.index = [
-        f"{name}-generated-{number}" for name, number in zip(adata.obs_names, numbers, strict=True)
-    ]
-    return obs
-
-
-def _images(
-    pixels: NDArray[np.generic], obs: pd.DataFrame, adata: AnnData, shape: tuple[int, ...]
+def _decoded(
+    sources: Matrix, sampling: _Sampling, adata: AnnData, obs: pd.DataFrame, *, seed: int
 ) -> AnnData:
-    """Pixels beside the annotations of the sources."""
+    """Letters or pixels, which the model itself makes of codes, beside the annotations of the sources."""
     import anndata
 
-    var = adata.var if adata.n_vars == pixels.shape[1] else None  # grey ones become colored
-    return anndata.AnnData(X=pixels, obs=obs, var=var, uns={IMAGE_SHAPE_KEY: np.array(shape)})
+    _, generated = sampling.generate(sources, seed=seed)
+    decoded = sampling.model.decode_rows(generated, sources, random_state=seed)
+    features = sampling.model.features_
+    if not isinstance(features, FittedImages):
+        return _sequences(decoded, obs, adata)
+    var = adata.var if adata.n_vars == decoded.shape[1] else None  # grey ones become colored
+    uns = {IMAGE_SHAPE_KEY: np.array(features.image_shape)}
+    return anndata.AnnData(X=decoded, obs=obs, var=var, uns=uns)
 
 
 def _check_size(matrix: Matrix, inverse: FeatureInverse) -> None:

@@ -1,0 +1,96 @@
+"""Features and annotations as text tables."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+from typing import TYPE_CHECKING
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+from diffaug_bio import io
+from diffaug_bio.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from anndata import AnnData
+
+N_OBS = 12
+
+
+@pytest.fixture
+def table() -> AnnData:
+    """Values that need all digits of float32, one missing, and annotations of text and truth values."""
+    values = np.random.default_rng(0).normal(0, 10, (N_OBS, 4)).astype(np.float32)
+    values[2, 1] = np.nan
+    obs = pd.DataFrame(
+        {"kind": [f"k, {number % 3}" for number in range(N_OBS)], "generated": True},
+        index=[f"row {number}" for number in range(N_OBS)],
+    )
+    return anndata.AnnData(X=values, obs=obs, var=pd.DataFrame(index=["p1", "p,2", "p 3", "p4"]))
+
+
+@pytest.mark.parametrize(
+    "name", ["t.csv", "t.tsv", "t.csv.gz", "t.tsv.gz", "T.TSV", "T.CSV.GZ", "t.tsv.csv"]
+)
+def test_what_is_written_is_read_back(tmp_path: Path, table: AnnData, name: str) -> None:
+    io.write_table(tmp_path / name, table)
+    content = (tmp_path / name).read_bytes()
+    assert content.startswith(b"\x1f\x8b") == name.lower().endswith(".gz")
+    text = (gzip.decompress(content) if name.lower().endswith(".gz") else content).decode()
+    assert ("\t" in text) == (".tsv" in name.lower() and not name.endswith(".csv"))
+    found = io.read(tmp_path / name)
+    np.testing.assert_array_equal(found.X, table.X)
+    assert list(found.var_names) == list(table.var_names)
+    assert list(found.obs_names) == list(table.obs_names)
+    assert list(found.obs["kind"]) == list(table.obs["kind"])
+    assert list(found.obs["generated"]) == [True] * N_OBS
+
+
+def test_sparse_counts_are_written_whole_in_blocks(tmp_path: Path) -> None:
+    counts = sparse.random(5000, 3, density=0.3, format="csr", random_state=0, dtype=np.float32).ceil() * 2
+    adata = anndata.AnnData(X=counts, obs=pd.DataFrame(index=[f"c{number}" for number in range(5000)]))
+    io.write_table(tmp_path / "c.csv", adata)
+    found = io.read(tmp_path / "c.csv")
+    np.testing.assert_array_equal(found.X, counts.toarray())
+    assert list(found.obs_names) == list(adata.obs_names)
+
+
+def test_the_same_rows_give_the_same_bytes(tmp_path: Path, table: AnnData) -> None:
+    for name in ("a.csv.gz", "b.csv.gz"):
+        io.write_table(tmp_path / name, table)
+    assert (tmp_path / "a.csv.gz").read_bytes() == (tmp_path / "b.csv.gz").read_bytes()
+
+
+def test_sources_that_are_named_by_numbers_are_no_features(tmp_path: Path, table: AnnData) -> None:
+    table.obs["source"] = [str(number) for number in range(N_OBS)]
+    io.write_table(tmp_path / "t.csv", table)
+    found = io.read(tmp_path / "t.csv")
+    assert list(found.var_names) == list(table.var_names)
+    assert list(found.obs["source"].astype(str)) == list(table.obs["source"])
+
+
+def test_annotations_that_are_numbers_have_to_be_named_again_which_the_log_says(
+    tmp_path: Path, table: AnnData, caplog: pytest.LogCaptureFixture
+) -> None:
+    table.obs["age"], table.obs["label"] = np.arange(N_OBS), np.arange(N_OBS) % 2
+    with caplog.at_level(logging.INFO, logger="diffaug_bio"):
+        io.write_table(tmp_path / "t.csv", table)
+    assert "t.csv: annotations 'age' are numbers, which are read back as features" in caplog.text
+    assert "age" in io.read(tmp_path / "t.csv").var_names
+    found = io.read(tmp_path / "t.csv", obs_columns=["age"])
+    assert list(found.obs["age"]) == list(range(N_OBS))
+    assert list(found.var_names) == list(table.var_names)
+
+
+@pytest.mark.parametrize("name", ["kind", "id", "p4"])
+def test_a_name_that_is_taken_is_refused(tmp_path: Path, table: AnnData, name: str) -> None:
+    table.var_names = [name, *table.var_names[1:]]
+    with pytest.raises(InputError, match=rf"names of features and annotations.*'{name}'"):
+        io.write_table(tmp_path / "t.csv", table)
+    assert not (tmp_path / "t.csv").exists()
