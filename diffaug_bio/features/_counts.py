@@ -12,11 +12,12 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating]
 
-_N_BALANCINGS = 5  # rounds in which totals of features and of rows are brought together
+_N_BALANCINGS = 20  # rounds in which totals of features and of rows are brought together
 _MAX_DISPERSION = 1000.0
 _SLACK = 0.05  # of the variance of counts: by how much generated ones may exceed it
 _N_BISECTIONS, _MIN_POWER = 7, 0.3  # for the powers of rates that vary too much
 _MIN_DISPERSION = 1e-3  # which is as good as none
+_MOST_ADDED = 2.0
 _EXPLAINED = 0.98  # share of Poisson noise below which a feature's own quantiles are used
 _FEW = 50  # rows: from fewer, what is learned would be of these very rows, and copies of them come out
 
@@ -36,6 +37,10 @@ class CountNoise:
     """Of generated rows. Shape: `(n,)`."""
     power: Floats
     """To which generated expression is taken, below 1 where it varies more than real counts `(n,)`."""
+    added: Floats
+    """Factor of what is added where rates rise, so that it makes up for what is lost where they fall.
+
+    It is 1 unless components tell less of a count than they seem to. Shape: `(n,)`."""
     noise: Floats
     """Share of Poisson noise in the counts that components do not explain, 0 to 1. Shape: `(n,)`."""
     dispersion_before: Floats
@@ -67,6 +72,10 @@ class CountNoise:
         variance = np.maximum(counts.var(0) - counts.mean(0), 0.0)
         power = _powers(_balanced(counts, after)[1], variance, slack=_SLACK * counts.var(0))
         gain_after, generated = _balanced(counts, _powered(after, power))
+        dispersion_before = _dispersion(errors - rates.sum(0), np.square(rates).sum(0))
+        lost = (counts * np.maximum(1 - generated / rates, 0.0)).sum(0)
+        factors = (1 / dispersion_before + counts) / (1 / dispersion_before + rates)
+        gained = (factors * np.maximum(generated - rates, 0.0)).sum(0)
         explained = np.flatnonzero(noise < _EXPLAINED)
         sorted_rates = np.sort(generated[:, explained].astype(np.float32), axis=0)
         quantiles = sorted_rates, np.sort(counts[:, explained], axis=0)
@@ -75,7 +84,8 @@ class CountNoise:
             gain_after=gain_after,
             power=power,
             noise=noise,
-            dispersion_before=_dispersion(errors - rates.sum(0), np.square(rates).sum(0)),
+            added=np.clip((lost + 1) / (gained + 1), 0.0, _MOST_ADDED),
+            dispersion_before=dispersion_before,
             dispersion_after=_dispersion(variance - generated.var(0), np.square(generated).mean(0)),
             explained=explained,
             quantiles=quantiles,
@@ -89,6 +99,7 @@ class CountNoise:
             gain_before=gain,
             gain_after=gain,
             power=np.ones(len(gain)),
+            added=np.ones(len(gain)),
             noise=np.ones(len(gain)),
             dispersion_before=np.full(len(gain), _MIN_DISPERSION),
             dispersion_after=np.full(len(gain), _MIN_DISPERSION),
@@ -132,10 +143,11 @@ class CountNoise:
         new = _scaled(counts, _powered(after, self.power) * self.gain_after)
         anew = generator.random(counts.shape) < redraw
         kept = generator.binomial(counts.astype(np.int64), np.minimum(1.0, new / old))
-        mean = np.where(anew, new, np.maximum(new - old, 0.0))
+        kept = np.where(anew, 0, kept)
+        mean = np.where(anew, new, self.added * np.maximum(new - old, 0.0))
         shape = np.where(anew, 1 / self.dispersion_after, 1 / self.dispersion_before + counts)
         rate = np.where(anew, 1 / self.dispersion_after, 1 / self.dispersion_before + old)
-        drawn = np.where(anew, 0, kept) + generator.poisson(mean * generator.gamma(shape) / rate)
+        drawn = kept + generator.poisson(mean * generator.gamma(shape) / rate)
         rounding, chance = generator.random((2, len(new), len(self.explained)))
         for place, feature in enumerate(self.explained):
             rates, values = (part[:, place] for part in self.quantiles)

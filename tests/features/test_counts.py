@@ -38,7 +38,10 @@ def poisson_noise(n_genes: int) -> CountNoise:
         gain_before=np.ones(n_genes),
         gain_after=np.ones(n_genes),
         noise=np.ones(n_genes),
-        dispersion=np.full(n_genes, 1e-3),
+        power=np.ones(n_genes),
+        added=np.ones(n_genes),
+        dispersion_before=np.full(n_genes, 1e-3),
+        dispersion_after=np.full(n_genes, 1e-3),
         explained=np.zeros(0, np.int64),
         quantiles=(nothing, nothing),
     )
@@ -113,8 +116,10 @@ def test_gains_make_the_means_of_features_those_of_the_counts() -> None:
     counts, expression = planted("poisson")
     wrong = np.random.default_rng(5).lognormal(0, 1, N_GENES)
     noise = CountNoise.fit(counts, expression * wrong, expression / wrong)
+    plain = noise.power == 1  # others are rates to another power, whose gains say nothing here
+    assert plain.mean() > 0.7
     for gain, one in ((noise.gain_before, wrong), (noise.gain_after, 1 / wrong)):
-        off = gain * one
+        off = (gain * one)[plain]
         np.testing.assert_allclose(off / np.median(off), 1, rtol=0.35)
 
 
@@ -122,9 +127,29 @@ def test_a_dispersion_that_was_planted_is_found() -> None:
     counts, expression = planted("negative-binomial")
     noise = CountNoise.fit(counts, expression, expression)
     frequent = counts.mean(0) > 2
-    assert 0.35 < np.median(noise.dispersion[frequent]) < 0.65
+    assert 0.35 < np.median(noise.dispersion_after[frequent]) < 0.65
     counts, expression = planted("poisson")
-    assert np.median(CountNoise.fit(counts, expression, expression).dispersion) < 0.05
+    assert np.median(CountNoise.fit(counts, expression, expression).dispersion_after) < 0.05
+
+
+def test_rates_that_vary_too_much_are_tempered_to_the_variance_of_real_counts() -> None:
+    counts, expression = planted("poisson")
+    wild = expression * np.random.default_rng(6).lognormal(0, 1.0, expression.shape)
+    noise = CountNoise.fit(counts, expression, wild)
+    assert (noise.power < 1).mean() > 0.8
+    found = draw(noise, counts, expression, wild, redraw=1)
+    ratio = (found.var(0) + 0.1) / (counts.var(0) + 0.1)
+    assert 0.8 < np.median(ratio) < 1.2
+    np.testing.assert_allclose(found.mean(0), counts.mean(0), rtol=0.25, atol=0.15)
+
+
+def test_what_is_added_makes_up_for_what_is_lost_where_components_tell_nothing() -> None:
+    counts, expression = planted("poisson")
+    rng = np.random.default_rng(7)
+    before, after = (expression[rng.permutation(N_OBS)] for _ in range(2))
+    noise = CountNoise.fit(counts, before, after)
+    found = draw(noise, counts, before, after, redraw=0)
+    np.testing.assert_allclose(found.sum(), counts.sum(), rtol=0.05)
 
 
 def test_features_that_components_explain_follow_their_quantiles() -> None:
