@@ -36,7 +36,7 @@ class CountNoise:
     gain_after: Floats
     """Of generated rows. Shape: `(n,)`."""
     power: Floats
-    """To which generated expression is taken, below 1 where it varies more than real counts `(n,)`."""
+    """To which expression is taken, below 1 where generated rates vary more than real counts `(n,)`."""
     added: Floats
     """Factor of what is added where rates rise, so that it makes up for what is lost where they fall.
 
@@ -49,8 +49,10 @@ class CountNoise:
     """The same of generated rows, which gives counts drawn anew the variance of real ones `(n,)`."""
     explained: NDArray[np.int64]
     """Features of which components explain more than Poisson noise would leave."""
-    quantiles: tuple[Floats, Floats]
-    """Sorted rates and counts of those, by which one becomes the other. Shape of each: `(n_obs, n)`."""
+    quantiles: tuple[Floats, Floats, Floats]
+    """Of those, sorted: rates of real rows, rates of generated ones, and the counts that both become.
+
+    Shape of each: `(n_obs, n_explained)`."""
 
     @classmethod
     def fit(cls, counts: Floats, before: Floats, after: Floats) -> Self:
@@ -66,19 +68,24 @@ class CountNoise:
         gain_before, rates = _balanced(counts, before)
         if len(counts) < _FEW:
             return cls._poisson(gain_before)
-        errors = np.square(counts - rates).sum(0)
-        noise = np.clip(errors / np.maximum(rates.sum(0), 1e-9), 0.0, 1.0)
+        noise = np.clip(np.square(counts - rates).sum(0) / np.maximum(rates.sum(0), 1e-9), 0.0, 1.0)
         # Beside the Poisson noise of what is drawn.
         variance = np.maximum(counts.var(0) - counts.mean(0), 0.0)
         power = _powers(_balanced(counts, after)[1], variance, slack=_SLACK * counts.var(0))
+        # Both to one power, so that a row whose components stay as they are keeps its counts.
+        gain_before, rates = _balanced(counts, _powered(before, power))
         gain_after, generated = _balanced(counts, _powered(after, power))
-        dispersion_before = _dispersion(errors - rates.sum(0), np.square(rates).sum(0))
+        excess = np.square(counts - rates).sum(0) - rates.sum(0)
+        dispersion_before = _dispersion(excess, np.square(rates).sum(0))
         lost = (counts * np.maximum(1 - generated / rates, 0.0)).sum(0)
         factors = (1 / dispersion_before + counts) / (1 / dispersion_before + rates)
         gained = (factors * np.maximum(generated - rates, 0.0)).sum(0)
         explained = np.flatnonzero(noise < _EXPLAINED)
-        sorted_rates = np.sort(generated[:, explained].astype(np.float32), axis=0)
-        quantiles = sorted_rates, np.sort(counts[:, explained], axis=0)
+        quantiles = (
+            np.sort(rates[:, explained].astype(np.float32), axis=0),
+            np.sort(generated[:, explained].astype(np.float32), axis=0),
+            np.sort(counts[:, explained], axis=0),
+        )
         return cls(
             gain_before=gain_before,
             gain_after=gain_after,
@@ -104,7 +111,7 @@ class CountNoise:
             dispersion_before=np.full(len(gain), _MIN_DISPERSION),
             dispersion_after=np.full(len(gain), _MIN_DISPERSION),
             explained=np.zeros(0, np.int64),
-            quantiles=(nothing, nothing),
+            quantiles=(nothing, nothing, nothing),
         )
 
     def draw(
@@ -122,7 +129,8 @@ class CountNoise:
         lower, and added to, `Poisson(f (b - a))`, where it is higher: a count whose rate does not change
         stays as it is. Rates are off by a factor `f` with a gamma distribution of mean 1 and variance `d`;
         what is known of it by the count, `Gamma(1 / d + x, 1 / d + a)`, stays with it. So a Poisson count
-        becomes one, and a negative binomial count does. A share of the counts is drawn anew.
+        becomes one, and a negative binomial count does. A share of the counts is drawn anew. Counts that
+        components explain move by as much as the quantile of their rate does.
 
         Parameters
         ----------
@@ -139,7 +147,7 @@ class CountNoise:
         -------
         Whole numbers. Shape: `(n_obs, n)`.
         """
-        old = _scaled(counts, before * self.gain_before)
+        old = _scaled(counts, _powered(before, self.power) * self.gain_before)
         new = _scaled(counts, _powered(after, self.power) * self.gain_after)
         anew = generator.random(counts.shape) < redraw
         kept = generator.binomial(counts.astype(np.int64), np.minimum(1.0, new / old))
@@ -150,8 +158,11 @@ class CountNoise:
         drawn = kept + generator.poisson(mean * generator.gamma(shape) / rate)
         rounding, chance = generator.random((2, len(new), len(self.explained)))
         for place, feature in enumerate(self.explained):
-            rates, values = (part[:, place] for part in self.quantiles)
-            mapped = np.floor(np.interp(new[:, feature], rates, values) + rounding[:, place])
+            rates, made, values = (part[:, place] for part in self.quantiles)
+            then = np.floor(np.interp(old[:, feature], rates, values) + rounding[:, place])
+            now = np.floor(np.interp(new[:, feature], made, values) + rounding[:, place])
+            moved = np.maximum(counts[:, feature] + now - then, 0)
+            mapped = np.where(anew[:, feature], now, moved)
             is_noise = chance[:, place] < self.noise[feature]
             drawn[:, feature] = np.where(is_noise, drawn[:, feature], mapped)
         drawn[counts.sum(1) == 0] = 0  # quantiles know of no rows without any counts

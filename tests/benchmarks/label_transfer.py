@@ -9,13 +9,14 @@ every other; with two more parts only from the one to the other. Labels are `.ob
 sees the reference (without labels), then the query, and every cell of the query gets a label:
 
 - `pca`: 50 components of the reference (2,000 most variable genes, logged, standardised), kNN
+- `pca, estimated`: the same, with missing genes estimated as DiffAug's front end does (with `--missing`)
 - `pca, vote`: the same components, `diffaug_bio.metrics.neighbor_vote`
 - `pca, mnn, vote`: with the query moved by `diffaug_bio.mapping.mutual_neighbor_shift`
 - `diffaug`: `tl.project`, kNN
 - `diffaug, vote`: `tl.project`, `tl.transfer_labels`
 - `diffaug, mnn, vote`: `tl.project(correct="mnn")`, `tl.transfer_labels`
 - `scvi`: scArches (`--scvi`): trained on the reference, then 200 epochs on the query; kNN
-- `scvi, vote`: the same latent space, `neighbor_vote`
+- `scvi, vote` and `scvi, mnn, vote`: the same latent space, as above
 
 kNN is scikit-learn's with 15 neighbors and inverse distances. With `--missing`, PCA and DiffAug are told
 only of a random part of the query's genes, too; a gene that is missing counts as the mean in PCA.
@@ -115,9 +116,12 @@ def accuracies(
         columns = found if share else None
         # Without what is known of the components' variances, a missing gene counts as the mean.
         mean_filled = features.dense_rows(part.X, columns) @ features.components
-        scores = mean_filled[:, :N_COMPONENTS]
-        for method, labels in by_embedding("pca", components, scores, reference).items():
-            yield {"method": method, "missing": share, "accuracy": accuracy(labels, part)}
+        by_filling = {"pca": mean_filled[:, :N_COMPONENTS]}
+        if columns is not None:
+            by_filling["pca, estimated"] = features.project(part.X, columns)[:, :N_COMPONENTS]
+        for name, scores in by_filling.items():
+            for method, labels in by_embedding(name, components, scores, reference).items():
+                yield {"method": method, "missing": share, "accuracy": accuracy(labels, part)}
         for method, correct in CORRECTIONS.items():
             db.tl.project(part, model, correct=correct)
             if correct == "none":
@@ -168,8 +172,7 @@ def scvi_accuracies(reference: AnnData, query: AnnData, seed: int) -> Iterator[d
     known, unknown = (
         one.get_latent_representation(data) for one, data in ((model, reference), (mapped, query))
     )
-    for method, give in (("scvi", knn), ("scvi, vote", vote)):
-        labels = give(known, unknown, reference)
+    for method, labels in by_embedding("scvi", known, unknown, reference).items():
         yield {"method": method, "missing": 0.0, "accuracy": accuracy(labels, query)}
 
 

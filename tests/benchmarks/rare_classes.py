@@ -12,6 +12,8 @@ held out. Classes with fewer than 5 rows are left out; rare are the three smalle
 the genes that the model kept, measured features, or pixels, the same for all methods:
 
 - `none`: real rows only
+- `weights`: real rows only, classes weighted by the inverse of their size (`class_weight="balanced"`)
+- `copies`: rows of the class again
 - `smote`: imbalanced-learn's, 5 neighbors (fewer where there are fewer rows)
 - `noise`: copies with Gaussian noise of 0.3 standard deviations of each feature
 - `mixup`: a random point between two rows of the class
@@ -47,7 +49,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-METHODS = ("none", "smote", "noise", "mixup", "diffaug")
+METHODS = ("none", "weights", "copies", "smote", "noise", "mixup", "diffaug")
 LABELS = ("cell_type", "label")
 N_KEPT, N_RARE, MIN_ROWS = 10, 3, 13
 
@@ -80,9 +82,8 @@ def run(path: Path, seed: int, config: Path | None) -> pd.DataFrame:
     adata = db.io.read(path)
     label_key = next(name for name in LABELS if name in adata.obs)
     train, test, rare = split(adata, label_key, seed)
-    model = db.tl.fit_model(
-        train, config=db.tl._embed.resolve_config("default", config), random_state=seed, device="cpu"
-    )
+    settings = None if config is None else db.DiffAugConfig.from_toml(config)
+    model = db.tl.fit_model(train, config=settings, random_state=seed, device="cpu")
     y_train, y_test = (np.asarray(part.obs[label_key].astype(str)) for part in (train, test))
     x_train, x_test = features_of(train.X, model), features_of(test.X, model)
     sizes = pd.Series(y_train).value_counts()
@@ -92,7 +93,7 @@ def run(path: Path, seed: int, config: Path | None) -> pd.DataFrame:
         x, y = made(
             method, train, x_train, y_train, rare, target, model=model, label_key=label_key, seed=seed
         )
-        for name, classifier in classifiers(seed).items():
+        for name, classifier in classifiers(seed, weighted=method == "weights").items():
             predicted = classifier.fit(np.vstack([x_train, x]), np.concatenate([y_train, y])).predict(
                 x_test
             )
@@ -152,7 +153,7 @@ def made(
     """Rows that a method makes of the rare classes, and their labels."""
     generator = np.random.default_rng(seed)
     wanted = {name: target for name in rare if (y == name).sum() < target}
-    if method == "none" or not wanted:
+    if method in {"none", "weights"} or not wanted:
         return x[:0], y[:0]
     if method == "diffaug":
         labels = pd.Series(y, index=train.obs_names).where(np.isin(y, rare))
@@ -170,7 +171,9 @@ def made(
         members = x[y == name]
         n = target - len(members)
         first = members[generator.integers(len(members), size=n)]
-        if method == "noise":
+        if method == "copies":
+            new = first
+        elif method == "noise":
             new = first + 0.3 * x.std(0) * generator.standard_normal(first.shape)
         else:
             second = members[generator.integers(len(members), size=n)]
@@ -180,10 +183,11 @@ def made(
     return np.vstack(rows), np.array(names)
 
 
-def classifiers(seed: int) -> dict[str, Any]:
+def classifiers(seed: int, *, weighted: bool) -> dict[str, Any]:
+    weight = "balanced" if weighted else None
     return {
-        "logistic": make_pipeline(StandardScaler(), LogisticRegression(max_iter=300)),
-        "forest": RandomForestClassifier(200, random_state=seed),
+        "logistic": make_pipeline(StandardScaler(), LogisticRegression(max_iter=300, class_weight=weight)),
+        "forest": RandomForestClassifier(200, random_state=seed, class_weight=weight),
     }
 
 

@@ -8,7 +8,7 @@ evenly spaced by their names) is left out of the rest, to which a model is fitte
 is embedded by `tl.project`, and the area under the ROC curve says how well a score tells the rows of the
 class that was left out from the others: `distance`, `denoising` and `density` as `tl.project` writes them;
 beside them `pca distance` and `pca density`, the first and last of 50 principal components in place of the
-embedding.
+embedding. A query of fewer than 50 rows has no density; means are over the runs that have all scores.
 """
 
 from __future__ import annotations
@@ -101,6 +101,8 @@ def run(adata: AnnData, name: str, seed: int) -> pd.DataFrame:
 
 def print_table(scores: pd.DataFrame) -> None:
     """Mean over classes and seeds for each data set, and over all runs."""
+    n_runs = len(scores)
+    scores = scores.dropna()
     kinds = ["distance", "denoising", "density", "pca distance", "pca density"]
     sys.stdout.write(f"| data | classes | {' | '.join(kinds)} |\n|---|---|{'---|' * len(kinds)}\n")
     for name, part in scores.groupby("data", sort=False):
@@ -109,6 +111,7 @@ def print_table(scores: pd.DataFrame) -> None:
     by_data = scores.groupby("data")[kinds].mean()
     for title, values in (("mean of all runs", scores[kinds].mean()), ("mean of sets", by_data.mean())):
         sys.stdout.write(f"| {title} | | {' | '.join(f'{values[kind]:.3f}' for kind in kinds)} |\n")
+    sys.stdout.write(f"| runs | {len(scores)} of {n_runs} |{' |' * len(kinds)}\n")
     by_seed = scores.groupby("seed")[kinds].mean()
     spread = " | ".join(f"{by_seed[kind].std():.3f}" for kind in kinds)
     sys.stdout.write(f"| spread over seeds | | {spread} |\n")

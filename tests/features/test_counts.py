@@ -43,7 +43,7 @@ def poisson_noise(n_genes: int) -> CountNoise:
         dispersion_before=np.full(n_genes, 1e-3),
         dispersion_after=np.full(n_genes, 1e-3),
         explained=np.zeros(0, np.int64),
-        quantiles=(nothing, nothing),
+        quantiles=(nothing, nothing, nothing),
     )
 
 
@@ -58,6 +58,22 @@ def test_counts_whose_rates_do_not_change_stay_as_they_are() -> None:
     counts, expression = planted("negative-binomial")
     found = draw(poisson_noise(N_GENES), counts, expression, expression, redraw=0)
     np.testing.assert_array_equal(found, counts)
+
+
+@pytest.mark.parametrize("kind", ["poisson", "negative-binomial"])
+def test_what_was_learned_leaves_counts_whose_components_stay(
+    kind: Literal["poisson", "negative-binomial"],
+) -> None:
+    counts, expression = planted(kind)
+    rng = np.random.default_rng(8)
+    # Components that tell too much of some genes, noise included, and too little of others.
+    told = expression + rng.random(N_GENES) * np.maximum(counts - expression, -0.9 * expression)
+    for after in (told, told[rng.permutation(N_OBS)]):
+        noise = CountNoise.fit(counts, told, after)
+        assert len(noise.explained) > 0
+        assert (noise.power < 1).any()
+        if after is told:
+            np.testing.assert_array_equal(draw(noise, counts, told, told, redraw=0), counts)
 
 
 def test_as_many_are_drawn_anew_as_is_asked_for() -> None:
