@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
+from diffaug_bio._neighbors import directions, nearest_numbers
 from diffaug_bio.errors import InputError
-from diffaug_bio.mapping._neighbors import nearest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,6 +18,7 @@ Correction = Literal["none", "mnn"]
 logger = logging.getLogger(__name__)
 
 _BLOCK_VALUES = 2**22  # distances that are held at once: 32 MB
+_MOST_PLACES = 5000
 _FEW_ROWS = 50
 
 
@@ -49,6 +50,9 @@ def mutual_neighbor_shift(
     pairs, weighted by `exp(-d ** 2 / s)`, where `d` is the distance from the row to the pair's row and `s`
     the squared distance to the last of the `n_smooth` nearest pairs. Pairs are found, and `d` is taken,
     between rows brought to length 1; what rows are moved by is not.
+
+    Time grows with the rows times the rows that have partners, of which at most 5000 are used in a round:
+    of more, so many are drawn at random with a fixed seed. Rows are worked on in blocks.
 
     Parameters
     ----------
@@ -89,17 +93,17 @@ def mutual_neighbor_shift(
             "too.",
             len(rows),
         )
-    known, moved = reference.astype(np.float64), rows.astype(np.float64)
-    known_directions = _directions(known)
+    moved = rows.astype(np.float32)  # a copy, which is changed in place
+    known = directions(reference)
     for _ in range(n_rounds):
-        directions = _directions(moved)
-        pairs = mutual_pairs(directions, known_directions, n_neighbors=n_neighbors)
-        moved = moved + _mean_shift(directions, moved, known, pairs, n_smooth=n_smooth)
-    return moved.astype(np.float32)
+        at = directions(moved)
+        pairs = mutual_pairs(at, known, n_neighbors=n_neighbors)
+        _move(moved, at, reference, pairs, n_smooth=n_smooth)
+    return moved
 
 
 def mutual_pairs(
-    rows: NDArray[np.float64], reference: NDArray[np.float64], *, n_neighbors: int
+    rows: NDArray[np.floating], reference: NDArray[np.floating], *, n_neighbors: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Find pairs that are among each other's nearest.
 
@@ -115,8 +119,8 @@ def mutual_pairs(
     Number of the row and of the reference row of each pair, by row. Shape of both: `(n_pairs,)`.
     """
     n_rows, n_reference = len(rows), len(reference)
-    to_reference = nearest(rows, reference, min(n_neighbors, n_reference))[1]
-    to_rows = nearest(reference, rows, min(n_neighbors, n_rows))[1]
+    to_reference = nearest_numbers(rows, reference, min(n_neighbors, n_reference))
+    to_rows = nearest_numbers(reference, rows, min(n_neighbors, n_rows))
     # A pair as one number, so that what both sides say is an intersection.
     forth = (np.arange(n_rows)[:, None] * n_reference + to_reference).ravel()
     back = (to_rows * n_reference + np.arange(n_reference)[:, None]).ravel()
@@ -124,35 +128,39 @@ def mutual_pairs(
     return row, partner
 
 
-def _mean_shift(
-    directions: NDArray[np.float64],
-    rows: NDArray[np.float64],
-    reference: NDArray[np.float64],
+def _move(
+    rows: NDArray[np.float32],
+    at: NDArray[np.float32],
+    reference: NDArray[np.float32],
     pairs: tuple[NDArray[np.int64], NDArray[np.int64]],
     *,
     n_smooth: int,
-) -> NDArray[np.float64]:
-    """Average what parts the pairs for each row, in blocks; shape `(n_rows, n_latent)`."""
-    shifts = np.zeros_like(rows)
+) -> None:
+    """Move rows, whose directions are `at`, in place by what parts the pairs around each on average."""
     if not len(pairs[0]):  # ties can be broken so that none is mutual
         logger.warning("No rows are mutual nearest neighbors of training rows: nothing is corrected.")
-        return shifts
+        return
     # Pairs of one row lie at one place: they count as one of as many times the weight.
-    at, first, counts = np.unique(pairs[0], return_index=True, return_counts=True)
-    parts = np.add.reduceat(reference[pairs[1]] - rows[pairs[0]], first)  # sums, (n_at, n_latent)
-    places = directions[at]
-    n_nearest = min(n_smooth, len(at))
-    step = max(1, _BLOCK_VALUES // len(at))
+    numbers, counts = np.unique(pairs[0], return_counts=True)
+    is_used = np.ones(len(numbers), bool)
+    if len(numbers) > _MOST_PLACES:
+        is_used[np.random.default_rng(0).permutation(len(numbers))[_MOST_PLACES:]] = False
+    row, partner = (part[np.repeat(is_used, counts)] for part in pairs)
+    numbers, counts = numbers[is_used], counts[is_used]
+    between = reference[partner].astype(np.float64) - rows[row]
+    parts = np.add.reduceat(between, np.cumsum(counts) - counts)  # sums, (n_places, n_latent)
+    places = at[numbers].astype(np.float64)
+    n_nearest = min(n_smooth, len(places))
+    step = max(1, _BLOCK_VALUES // len(places))
     for start in range(0, len(rows), step):
         block = slice(start, start + step)
-        squares = _squared_distances(directions[block], places)
+        squares = _squared_distances(at[block].astype(np.float64), places)
         closest = np.argpartition(squares, n_nearest - 1, axis=1)[:, :n_nearest]
         scale = _last_of(np.take_along_axis(squares, closest, 1), counts[closest], n_smooth)
         # Over the nearest's, so that weights of far pairs cannot all vanish.
         squares -= squares.min(1, keepdims=True)
         weights = np.exp(-squares / (scale[:, None] + 1e-9))
-        shifts[block] = (weights @ parts) / (weights @ counts)[:, None]
-    return shifts
+        rows[block] += (weights @ parts) / (weights @ counts)[:, None]
 
 
 def _last_of(squares: NDArray[np.float64], counts: NDArray[np.int64], n_smooth: int) -> NDArray[np.float64]:
@@ -170,9 +178,3 @@ def _squared_distances(one: NDArray[np.float64], other: NDArray[np.float64]) -> 
     squares *= -2
     squares += np.square(one).sum(1)[:, None] + np.square(other).sum(1)
     return np.maximum(squares, 0, out=squares)
-
-
-def _directions(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Bring rows to length 1; rows of zeros stay."""
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows / np.where(lengths > 0, lengths, 1)

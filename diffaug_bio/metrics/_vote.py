@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
+from diffaug_bio._neighbors import directions, nearest
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -13,7 +15,8 @@ if TYPE_CHECKING:
 
 VoteMetric: TypeAlias = Literal["cosine", "euclidean"]
 
-_BLOCK_ROWS = 1024  # of which the differences to all their neighbors are held at once
+_BLOCK_ROWS = 8192  # which are labelled at once
+_MOST_RAISED = 2.0  # more lets a single row with a wrong label overrule all others around it
 
 
 def neighbor_vote(
@@ -33,7 +36,8 @@ def neighbor_vote(
     does not matter. Neighbors at distance 0 leave the others no weight.
 
     A label of fewer rows than neighbors vote could hardly win: its vote is multiplied by the number of
-    neighbors over that of its rows.
+    neighbors over that of its rows, but by 2 at most. With more than that, a single row whose label is
+    wrong would outvote all of its neighbors.
 
     Parameters
     ----------
@@ -53,8 +57,9 @@ def neighbor_vote(
 
     Returns
     -------
-    Number of the label with the most weight, the first of equals, and its share of the weight. Shape of
-    both: `(n_query,)`.
+    Number of the label with the most weight, the first of equals, and its confidence: its share of the
+    weight of all neighbors, that of labels with few rows raised. It says how far neighbors agree, and is
+    no probability. Shape of both: `(n_query,)`.
 
     References
     ----------
@@ -62,36 +67,27 @@ def neighbor_vote(
     .. [2] Lotfollahi et al. (2022), "Mapping single-cell data to reference atlases by transfer learning",
        Nat. Biotechnol. 40.
     """
-    from sklearn.neighbors import NearestNeighbors
-
     center = reference.mean(0, dtype=np.float64)  # less of which is lost to rounding near 0
-    known = _placed(reference, center, metric)
+
+    def placed(rows: NDArray[np.float32]) -> Doubles:
+        double = rows.astype(np.float64)
+        return directions(double) if metric == "cosine" else double - center
+
+    known = placed(reference)
     n_voting = min(n_neighbors, len(known))
-    finder = NearestNeighbors(n_neighbors=n_voting, algorithm="brute").fit(known)
     n_rows = np.bincount(codes, minlength=n_labels)
-    per_label = n_voting / np.clip(n_rows, 1, n_voting)
+    raised = np.minimum(n_voting / np.clip(n_rows, 1, n_voting), _MOST_RAISED)
     labels, confidence = np.zeros(len(query), np.int64), np.zeros(len(query), np.float32)
     for start in range(0, len(query), _BLOCK_ROWS):
         rows = slice(start, start + _BLOCK_ROWS)
-        block = _placed(query[rows], center, metric)
-        nearest = finder.kneighbors(block, return_distance=False)
-        # Anew, by differences: those of the search are of products, in which equal rows are not quite at 0.
-        squares = np.square(block[:, None] - known[nearest]).sum(2)
-        votes = np.zeros((len(block), n_labels))
-        np.add.at(votes, (np.arange(len(block))[:, None], codes[nearest]), _weights(squares))
-        votes *= per_label
+        distances, neighbors = nearest(placed(query[rows]), known, n_voting)
+        votes = np.zeros((len(neighbors), n_labels))
+        at = np.arange(len(neighbors))[:, None]
+        np.add.at(votes, (at, codes[neighbors]), _weights(np.square(distances)))
+        votes *= raised
         labels[rows] = votes.argmax(1)
         confidence[rows] = votes.max(1) / votes.sum(1)
     return labels, confidence
-
-
-def _placed(rows: NDArray[np.float32], center: Doubles, metric: VoteMetric) -> Doubles:
-    """Rows less a center, or of length 1; those of length 0 stay."""
-    double = rows.astype(np.float64)
-    if metric == "euclidean":
-        return double - center
-    lengths = np.linalg.norm(double, axis=1, keepdims=True)
-    return double / np.where(lengths > 0, lengths, 1.0)
 
 
 def _weights(squares: Doubles) -> Doubles:

@@ -82,6 +82,19 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_allclose(mutual_neighbor_shift(rows, reference), whole, rtol=1e-5, atol=1e-5)
 
 
+def test_few_of_many_places_correct_about_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, truth, reference, labels = batches(n_rows=1200, n_reference=1000)
+    every = mutual_neighbor_shift(rows, reference)
+    monkeypatch.setattr(_correct, "_MOST_PLACES", 150)
+    some_places = mutual_neighbor_shift(rows, reference)
+    assert (some_places != every).any()
+    np.testing.assert_array_equal(mutual_neighbor_shift(rows, reference), some_places)
+    classifier = KNeighborsClassifier(15).fit(reference, labels)
+    assert classifier.score(some_places, truth) > classifier.score(every, truth) - 0.01
+    moved = np.linalg.norm(every - rows, axis=1).mean()
+    assert np.linalg.norm(some_places - every, axis=1).mean() < 0.15 * moved
+
+
 def test_labels_are_found_again_where_a_batch_hid_them() -> None:
     rows, truth, reference, labels = batches()
     before = (rows.copy(), reference.copy())
@@ -130,10 +143,10 @@ def test_pairs_are_among_each_others_nearest() -> None:
 
 
 def test_without_pairs_nothing_is_moved_which_is_said(caplog: pytest.LogCaptureFixture) -> None:
-    rows = np.ones((3, 2))
+    rows = np.ones((3, 2), np.float32)
     none = np.zeros(0, np.int64)
-    shifts = _correct._mean_shift(rows, rows, rows, (none, none), n_smooth=3)
-    np.testing.assert_array_equal(shifts, 0)
+    _correct._move(rows, rows, rows, (none, none), n_smooth=3)
+    np.testing.assert_array_equal(rows, 1)
     assert "nothing is corrected" in caplog.text
 
 

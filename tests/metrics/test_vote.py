@@ -52,7 +52,7 @@ def slow_vote(
         for i in nearest:
             votes[int(codes[i])] += math.exp(-squares[i] / bandwidth)
         for label in votes:
-            votes[label] *= k / min(codes.tolist().count(label), k)
+            votes[label] *= min(2.0, k / min(codes.tolist().count(label), k))
         winner = max(votes, key=lambda label: votes[label])
         found.append((winner, votes[winner] / sum(votes.values())))
     return found
@@ -154,8 +154,9 @@ def test_all_rows_may_be_equal() -> None:
     for value in (0, 1):  # of length 0, or at another distance that is the same to all
         query = np.full((1, 2), value, np.float32)
         labels, confidence = neighbor_vote(query, reference, codes, n_labels=2, n_neighbors=5)
-        # Each label has all of its rows among the neighbors: neither is favoured.
-        assert (labels[0], confidence[0]) == (0, 0.5)
+        # Three votes times five thirds, against two times two, which is the most.
+        assert labels[0] == 0
+        np.testing.assert_allclose(confidence, 5 / 9, rtol=1e-6)
 
 
 def test_a_label_of_few_rows_can_win() -> None:
@@ -171,6 +172,36 @@ def test_a_label_of_few_rows_can_win() -> None:
     assert (labels[0], confidence[0]) == (1, 1)
 
 
+def test_a_label_of_nine_rows_wins_against_more_that_are_further_away() -> None:
+    squares = np.concatenate([np.full(9, 0.9), np.full(14, 1.064), np.full(50, 9.0)])
+    angles = 2 * np.arcsin(np.sqrt(squares) / 10)
+    reference = np.stack([np.cos(angles), np.sin(angles)], 1).astype(np.float32)
+    codes = np.array([1] * 9 + [0] * 64)
+    query = np.array([[1, 0]], np.float32)
+    # Unraised, it would be 9 exp(-1.8) against 14 exp(-2.13), which is more.
+    assert 9 * math.exp(-2 * 0.9) < 14 * math.exp(-2 * 1.064)
+    labels, confidence = neighbor_vote(query, reference, codes, n_labels=2, n_neighbors=23)
+    assert labels.tolist() == [1]
+    assert 0.5 < confidence[0] < 0.7
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("width", [5, 30])
+@given(seed=st.integers(0, 2**16))
+@settings(max_examples=4, deadline=None, derandomize=True)
+def test_single_rows_with_wrong_labels_do_not_overrule_their_neighbors(
+    metric: VoteMetric, width: int, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    rows = rng.normal(size=(2000, width)) + 3 * np.eye(2, width)[np.arange(2000) % 2]
+    reference, query = np.split(rows.astype(np.float32), 2)
+    codes = np.arange(1000) % 2
+    wrong = rng.choice(1000, 5, replace=False)
+    codes[wrong] = 2 + np.arange(5)
+    labels, confidence = neighbor_vote(query, reference, codes, n_labels=7, n_neighbors=15, metric=metric)
+    assert ((labels >= 2) & (confidence >= 0.5)).sum() < 10
+
+
 def test_of_equal_votes_the_first_label_wins() -> None:
     reference = np.array([[1, 0], [-1, 0]], np.float32)
     query = np.zeros((1, 2), np.float32)
@@ -181,7 +212,7 @@ def test_of_equal_votes_the_first_label_wins() -> None:
         assert (labels[0], confidence[0]) == (0, 0.5)
 
 
-@pytest.mark.parametrize("n_query", [0, 1025])
+@pytest.mark.parametrize("n_query", [0, 8193])
 def test_rows_are_labelled_in_blocks(n_query: int) -> None:
     query, reference, codes = make(0, n_query=n_query)
     labels, confidence = neighbor_vote(query, reference, codes, n_labels=3, n_neighbors=5)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+_Floats = TypeVar("_Floats", np.float32, np.float64)
 
 _BLOCK_VALUES = 2**22  # of differences to neighbors that are held at once: 32 MB
 
@@ -18,6 +20,12 @@ def centered(
     """Move both so that the reference's mean is 0, near which less of a distance is lost to rounding."""
     center = reference.mean(0, dtype=np.float64)
     return rows.astype(np.float64) - center, reference.astype(np.float64) - center
+
+
+def directions(rows: NDArray[_Floats]) -> NDArray[_Floats]:
+    """Bring rows to length 1, so that Euclidean distances compare angles; rows of zeros stay."""
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.where(lengths > 0, lengths, 1), rows.dtype)
 
 
 def nearest(
@@ -38,13 +46,21 @@ def nearest(
     -------
     Distances, and row numbers in `among`, nearest first. Shape of both: `(n_rows, n_neighbors)`.
     """
+    found = nearest_numbers(rows, among, n_neighbors)
+    return _distances(rows, among, found), found
+
+
+def nearest_numbers(
+    rows: NDArray[np.floating], among: NDArray[np.floating], n_neighbors: int
+) -> NDArray[np.int64]:
+    """Do what :func:`nearest` does, without the distances; both of one type, float32 or float64."""
     from sklearn.neighbors import NearestNeighbors
 
     if not len(rows):  # which a search refuses
-        return np.zeros((0, n_neighbors)), np.zeros((0, n_neighbors), np.int64)
+        return np.zeros((0, n_neighbors), np.int64)
     finder = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute").fit(among)
     found: NDArray[np.int64] = finder.kneighbors(rows, return_distance=False)
-    return _distances(rows, among, found), found
+    return found
 
 
 def nearest_others(
