@@ -4,8 +4,8 @@
     python tests/benchmarks/generated_counts.py --table -o counts.csv
 
 A model is fitted to half of the cells, one cell is generated from each of these, and they are compared with
-the other half, which took no part. `real` compares the half that the model saw with the other: the best that
-can be. Ratios to the cells that took no part:
+the other half, which took no part. `real` compares the half that the model saw with the other: the best
+that can be. Ratios to the cells that took no part:
 
 - `library`: median of the totals of cells; `library sd`: standard deviation of their logarithms
 - `zeros`: share of zeros among the genes that the model kept; `non-zeros`: share of the others
