@@ -12,6 +12,8 @@ from diffaug_bio import __version__
 from diffaug_bio._card import CARD_FILE, model_card
 from diffaug_bio._description import describe
 from diffaug_bio._files import staged_folder, write_json
+from diffaug_bio._keys import SOURCE_ENTRIES
+from diffaug_bio._validation import shorten
 from diffaug_bio.config import DiffAugConfig
 from diffaug_bio.errors import CheckpointError, InputError
 
@@ -231,6 +233,12 @@ def _read_description(folder: Path) -> Mapping[str, Any]:
             "pip install -U diffaug-bio."
         )
         raise CheckpointError(msg)
+    if unknown := sorted(set(description["source"]) - SOURCE_ENTRIES):
+        msg = (
+            f"{folder}/config.json says {shorten(unknown)} of the matrix that was fitted, which is not "
+            f"known here. {_other_version(description)}"
+        )
+        raise CheckpointError(msg)
     return description
 
 
@@ -253,13 +261,18 @@ def _config_of(description: Mapping[str, Any], folder: Path) -> DiffAugConfig:
     try:
         return DiffAugConfig.from_dict(_renamed(description["config"]), source=f"{folder}/config.json")
     except InputError as error:
-        if (written_by := description["diffaug_bio"]) == __version__:
+        if description["diffaug_bio"] == __version__:
             raise
-        msg = (
-            f"{error} It was written by diffaug-bio {written_by}; this is {__version__}. Take that "
-            "version, or upgrade: pip install -U diffaug-bio."
-        )
+        msg = f"{error} {_other_version(description)}"
         raise CheckpointError(msg) from error
+
+
+def _other_version(description: Mapping[str, Any]) -> str:
+    """Name the version that wrote a model and this one, and say which to take."""
+    return (
+        f"It was written by diffaug-bio {description['diffaug_bio']}; this is {__version__}. Take that "
+        "version, or upgrade: pip install -U diffaug-bio."
+    )
 
 
 def _size(shape: Sequence[int], dtype: str) -> tuple[int, int]:

@@ -81,8 +81,8 @@ def transfer(
     CheckpointError
         If the model cannot be used.
     InputError
-        If the data do not fit the model, there are no labels, or the output folder cannot be used or holds what is
-        read.
+        If the data do not fit the model, there are no labels, or the output folder cannot be used or
+        holds what is read.
     """
     from diffaug_bio.estimator import DiffAug
     from diffaug_bio.tl import transfer_labels
