@@ -58,7 +58,15 @@ class ModelDescription:
 
     @property
     def matrix(self) -> str:
-        """Name of the matrix that was fitted, as one writes it of an AnnData."""
+        """Matrix that was fitted, as one writes it of an AnnData, and what names its features."""
+        names = self.source.get("var_key")
+        if names is None:
+            return self._of_anndata
+        var = ".raw.var" if self.source.get("use_raw") else ".var"
+        return f"{self._of_anndata}, features named by {var}[{names!r}]"
+
+    @property
+    def _of_anndata(self) -> str:
         source = self.source
         for key, where in (("layer", ".layers"), ("use_rep", ".obsm")):
             if source.get(key) is not None:
