@@ -34,6 +34,8 @@ NEEDED_FILES = frozenset({"config.json", "features.json", "history.json", "weigh
 MODEL_FILES = NEEDED_FILES | {CARD_FILE}
 """What is written, and may be replaced; the card is never read, and older folders have none."""
 
+_SIGNS_OF_DAMAGE = (AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRecord:
@@ -249,7 +251,7 @@ def _damage_told(folder: Path) -> Iterator[None]:
 
     try:
         yield
-    except (AttributeError, KeyError, TypeError, ValueError, SafetensorError) as error:
+    except (*_SIGNS_OF_DAMAGE, SafetensorError) as error:
         if isinstance(error, CheckpointError | InputError):
             raise
         msg = f"{folder} is damaged: {error!r}. Fit the model again, or restore the folder."

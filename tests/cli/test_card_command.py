@@ -27,7 +27,8 @@ OF_NO_CONSEQUENCE = {"output", "device", "force", "quiet", "as_json", "model_lic
 def read_command(card: str) -> dict[str, Any]:
     """Let click read the command of a card."""
     line = next(line for line in card.splitlines() if line.startswith("diffaug-bio fit "))
-    return command.make_context("fit", shlex.split(line)[2:]).params
+    params: dict[str, Any] = command.make_context("fit", shlex.split(line)[2:]).params
+    return params
 
 
 def settings_of(run: dict[str, Any]) -> dict[str, Any]:

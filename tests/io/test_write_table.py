@@ -108,8 +108,8 @@ class Unwritable:
 
 
 def test_a_table_that_fails_in_its_midst_leaves_the_old_one(tmp_path: Path) -> None:
-    obs = pd.DataFrame({"kind": ["a"] * 5000}, index=[f"c{number}" for number in range(5000)], dtype=object)
-    obs.loc["c4999", "kind"] = Unwritable()
+    kinds = [*["a"] * 4999, Unwritable()]
+    obs = pd.DataFrame({"kind": kinds}, index=[f"c{number}" for number in range(5000)])
     adata = anndata.AnnData(X=np.ones((5000, 2), np.float32), obs=obs)
     (tmp_path / "t.csv").write_text("old")
     with pytest.raises(RuntimeError, match="cannot be written"):
