@@ -86,7 +86,6 @@ def command(
     generated = runs.augment(
         runs.DataSource(
             data=data,
-            label_key=balance,
             transpose=transpose,
             modality=modality,
             reference=reference,
@@ -96,6 +95,7 @@ def command(
         Path(model),
         Path(output),
         n_views=views,
+        groupby=balance,
         target=target,
         strength=strength,
         guidance=guidance,

@@ -51,6 +51,7 @@ _SCORES = {
     "kmeans_ari": "ARI of k-means",
 }
 _N_NAMES = 5
+_ADDRESS = re.compile(r"(?:\w+://|www\.)\S*", re.IGNORECASE)  # that renderers make a link of by themselves
 _SPDX = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*")
 
 
@@ -114,8 +115,9 @@ def one_line(value: object, *, limit: int = 200) -> str:
 
 
 def escaped(value: object) -> str:
-    """Bring any text into a form that Markdown and its tables show as it is."""
-    return re.sub(r"([\\`*_\[\]<>|~#&$!@])", r"\\\1", one_line(value))
+    """Bring any text into a form that Markdown and its tables show as it is, addresses too."""
+    text = re.sub(r"([\\`*_\[\]<>|~#&$!@])", r"\\\1", one_line(value))
+    return _ADDRESS.sub(lambda found: re.sub(r"([.:/])", r"\\\1", found[0]), text)
 
 
 def base_name(path: object) -> str:
@@ -218,7 +220,7 @@ def _command_line(run: Run) -> str:
     record, data = run.record, run.record["data"]
     words: list[object] = ["diffaug-bio", "fit", base_name(data["data"]), "-o", "run"]
     words += ["--config", "settings.toml"]
-    for option in ("layer", "use_rep", "label_key", "group_key", "split_key", "image_size"):
+    for option in ("layer", "use_rep", "var_key", "label_key", "group_key", "split_key", "image_size"):
         if data.get(option) is not None:
             words += [f"--{option.replace('_', '-')}", data[option]]
     if data.get("split_key") is None:

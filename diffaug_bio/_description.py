@@ -58,7 +58,15 @@ class ModelDescription:
 
     @property
     def matrix(self) -> str:
-        """Name of the matrix that was fitted, as one writes it of an AnnData."""
+        """Matrix that was fitted, as one writes it of an AnnData, and what names its features."""
+        names = self.source.get("var_key")
+        if names is None:
+            return self._of_anndata
+        var = ".raw.var" if self.source.get("use_raw") else ".var"
+        return f"{self._of_anndata}, features named by {var}[{names!r}]"
+
+    @property
+    def _of_anndata(self) -> str:
         source = self.source
         for key, where in (("layer", ".layers"), ("use_rep", ".obsm")):
             if source.get(key) is not None:
@@ -121,6 +129,9 @@ def describe(
         if part != _REFERENCE:
             n_weights[part if part in _NETWORKS else "other"] += n_values
     source = dict(description["source"])
+    if (kmers := source.get("kmers")) is not None and not isinstance(kmers, dict):
+        msg = f"`kmers` is {kmers!r}"
+        raise TypeError(msg)
     return ModelDescription(
         format_version=description["format_version"],
         written_by=str(description["diffaug_bio"]),
@@ -132,7 +143,7 @@ def describe(
         source=source,
         config=config,
         seed=int(description["seed"]),
-        n_epochs={phase: phases.count(phase) for phase in dict.fromkeys(phases)},
+        n_epochs={str(phase): phases.count(phase) for phase in dict.fromkeys(phases)},
         n_weights={part: count for part, count in n_weights.items() if count},
         n_bytes=sum(n_bytes for _, n_bytes in sizes.values()),
         n_reference=sizes.get(f"{_REFERENCE}.embedding", (0, 0))[0] // config.encoder.n_latent,

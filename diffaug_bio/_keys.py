@@ -20,6 +20,12 @@ IMAGE_KEY = "image"
 """Column of `.obs` that says where the image of a row lies that is decoded only when asked for."""
 IMAGE_DECODING_KEY = "image_decoding"
 """Entry of `.uns` that says how such images are decoded."""
+SPLIT_ENTRY = "split_key"
+"""Entry of a model's `source_`: column of `.obs` whose test rows were not fitted."""
+SOURCE_ENTRIES = frozenset(
+    {"layer", "use_rep", "use_raw", "sequences", "kmers", "images", "var_key", SPLIT_ENTRY}
+)
+"""All entries of `source_`, which say which matrix of an AnnData was fitted, and on which rows."""
 
 
 def uns_key(key_added: str) -> str:

@@ -328,6 +328,19 @@ def check_shape(values: NDArray[np.generic], shape: tuple[int, int], *, what: st
         raise InputError(msg)
 
 
+def check_count(name: str, value: object) -> None:
+    """Refuse what is no number of things.
+
+    Raises
+    ------
+    InputError
+        If it is not a whole number of at least 1.
+    """
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
+        msg = f"`{name}` has to be a whole number of at least 1, got {value!r}."
+        raise InputError(msg)
+
+
 def check_seed(seed: object) -> None:
     """Refuse what is no seed for numpy, scikit-learn and torch alike.
 

@@ -12,6 +12,8 @@ from diffaug_bio import __version__
 from diffaug_bio._card import CARD_FILE, model_card
 from diffaug_bio._description import describe
 from diffaug_bio._files import staged_folder, write_json
+from diffaug_bio._keys import SOURCE_ENTRIES
+from diffaug_bio._validation import shorten
 from diffaug_bio.config import DiffAugConfig
 from diffaug_bio.errors import CheckpointError, InputError
 
@@ -31,6 +33,8 @@ FORMAT_VERSION = 1
 NEEDED_FILES = frozenset({"config.json", "features.json", "history.json", "weights.safetensors"})
 MODEL_FILES = NEEDED_FILES | {CARD_FILE}
 """What is written, and may be replaced; the card is never read, and older folders have none."""
+
+_SIGNS_OF_DAMAGE = (AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,6 +235,12 @@ def _read_description(folder: Path) -> Mapping[str, Any]:
             "pip install -U diffaug-bio."
         )
         raise CheckpointError(msg)
+    if unknown := sorted(set(description["source"]) - SOURCE_ENTRIES):
+        msg = (
+            f"{folder}/config.json says {shorten(unknown)} of the matrix that was fitted, which is not "
+            f"known here. {_other_version(description)}"
+        )
+        raise CheckpointError(msg)
     return description
 
 
@@ -241,7 +251,7 @@ def _damage_told(folder: Path) -> Iterator[None]:
 
     try:
         yield
-    except (AttributeError, KeyError, TypeError, ValueError, SafetensorError) as error:
+    except (*_SIGNS_OF_DAMAGE, SafetensorError) as error:
         if isinstance(error, CheckpointError | InputError):
             raise
         msg = f"{folder} is damaged: {error!r}. Fit the model again, or restore the folder."
@@ -253,13 +263,18 @@ def _config_of(description: Mapping[str, Any], folder: Path) -> DiffAugConfig:
     try:
         return DiffAugConfig.from_dict(_renamed(description["config"]), source=f"{folder}/config.json")
     except InputError as error:
-        if (written_by := description["diffaug_bio"]) == __version__:
+        if description["diffaug_bio"] == __version__:
             raise
-        msg = (
-            f"{error} It was written by diffaug-bio {written_by}; this is {__version__}. Take that "
-            "version, or upgrade: pip install -U diffaug-bio."
-        )
+        msg = f"{error} {_other_version(description)}"
         raise CheckpointError(msg) from error
+
+
+def _other_version(description: Mapping[str, Any]) -> str:
+    """Name the version that wrote a model and this one, and say which to take."""
+    return (
+        f"It was written by diffaug-bio {description['diffaug_bio']}; this is {__version__}. Take that "
+        "version, or upgrade: pip install -U diffaug-bio."
+    )
 
 
 def _size(shape: Sequence[int], dtype: str) -> tuple[int, int]:

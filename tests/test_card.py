@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +32,7 @@ HOSTILE = [
     "---\nlicense: mit\n---",
     '"quoted": yes # no',
     "{{ x }} {% y %} &lt; $z$ ~~s~~",
+    "http://x.example www.x.example",
 ]
 TABLES = MarkdownIt().enable("table")
 
@@ -148,6 +150,35 @@ def test_names_of_features_do_not_break_the_card(
     card = card_of(DiffAug(tiny_config, device="cpu").fit(counts.X, feature_names=names))
     assert front_matter(card) == front_matter(plain)
     assert skeleton(card) == skeleton(plain)
+
+
+ADDRESSES = [
+    "http://evil.example/x?a=1",
+    "https://evil.example.",
+    "see HTTPS://evil.example:80/a_b",
+    "www.evil.example/x",
+    "(WWW.evil.example)",
+    "x,ftp://evil.example",
+]
+
+
+@pytest.mark.parametrize("text", ADDRESSES)
+def test_addresses_are_shown_and_no_links(text: str) -> None:
+    # Some renderers look for addresses in the source, others in what stands between escapes.
+    assert not re.search(r"://|www\.", escaped(text), re.IGNORECASE)
+    inline = MarkdownIt().parse(escaped(text))[1]
+    parts = inline.children or []
+    assert {part.type for part in parts} == {"text"}
+    assert "".join(part.content for part in parts) == text
+
+
+def test_addresses_among_the_names_are_no_links(
+    card_of: Callable[..., str], counts: AnnData, tiny_config: DiffAugConfig
+) -> None:
+    names = ["http://evil.example", "www.evil.example", *(f"gene{number}" for number in range(2, 40))]
+    card = card_of(DiffAug(tiny_config, device="cpu").fit(counts.X, feature_names=names))
+    assert "http://evil" not in card
+    assert "www.evil" not in card
 
 
 @pytest.mark.parametrize("name", HOSTILE)

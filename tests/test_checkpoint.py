@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from diffaug_bio import DiffAug
-from diffaug_bio.checkpoint import MODEL_FILES, NEEDED_FILES
+from diffaug_bio import DiffAug, __version__
+from diffaug_bio.checkpoint import MODEL_FILES, NEEDED_FILES, describe_model
 from diffaug_bio.errors import CheckpointError, InputError
 from tests.conftest import shifted_textures
 
@@ -138,6 +139,14 @@ def test_preprocessing_with_unknown_parts_is_an_error(folder: Path) -> None:
     change_json(folder / "config.json", preprocessing={**description["preprocessing"], "more": 1})
     with pytest.raises(CheckpointError, match=r"is damaged: .*more"):
         DiffAug.load(folder)
+
+
+def test_a_matrix_that_this_version_does_not_know_names_both_versions(folder: Path) -> None:
+    change_json(folder / "config.json", source={"layer": "counts", "shelf": None}, diffaug_bio="9.9")
+    said = rf"says 'shelf' of .*written by diffaug-bio 9\.9; this is {re.escape(__version__)}\. Take that"
+    for read in (DiffAug.load, describe_model):
+        with pytest.raises(CheckpointError, match=said):
+            read(folder)
 
 
 def test_saving_over_a_model_needs_to_be_asked_for(folder: Path, fitted: DiffAug) -> None:

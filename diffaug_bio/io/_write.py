@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import logging
 import re
@@ -12,15 +13,16 @@ import pandas as pd
 from scipy import sparse
 
 from diffaug_bio._blocks import row_blocks
-from diffaug_bio._files import write_bytes
+from diffaug_bio._files import staged_file
 from diffaug_bio._keys import CSV_PREFIX, QUALITY_KEY, SEQUENCE_KEY
 from diffaug_bio._validation import check_unique, shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.io._table import is_annotation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from os import PathLike
+    from typing import BinaryIO
 
     import numpy as np
     from anndata import AnnData
@@ -66,7 +68,7 @@ def write_table(path: str | PathLike[str], adata: AnnData) -> None:
         The file: `.tsv` with tabs, else with commas, gzipped if its name ends so; replaced whole or not at
         all.
     adata
-        Its `.X` is written, a few rows at a time where it is sparse.
+        Its `.X` is written, a few rows at a time.
 
     Raises
     ------
@@ -86,15 +88,13 @@ def write_table(path: str | PathLike[str], adata: AnnData) -> None:
             shorten(numeric),
         )
     separator = "\t" if path.name.lower().removesuffix(".gz").endswith(".tsv") else ","
-    parts: list[bytes] = []
-    for rows, block in row_blocks(adata.X):
-        values = block.toarray() if sparse.issparse(block) else block
-        frame = pd.DataFrame(values, index=adata.obs_names[rows], columns=names)
-        frame = pd.concat([frame, adata.obs.iloc[rows]], axis=1)
-        parts.append(frame.to_csv(sep=separator, index_label=_ID, header=not parts).encode())
-    text = b"".join(parts)
-    # Without a time stamp, the same rows give the same bytes.
-    write_bytes(path, gzip.compress(text, mtime=0) if path.suffix.lower() == ".gz" else text)
+    with _staged_text(path) as stream:
+        for rows, block in row_blocks(adata.X):
+            values = block.toarray() if sparse.issparse(block) else block
+            frame = pd.DataFrame(values, index=adata.obs_names[rows], columns=names)
+            frame = pd.concat([frame, adata.obs.iloc[rows]], axis=1)
+            text = frame.to_csv(sep=separator, index_label=_ID, header=rows.start == 0)
+            stream.write(text.encode())
 
 
 def write_fasta(path: str | PathLike[str], adata: AnnData) -> None:
@@ -136,9 +136,20 @@ def write_fasta(path: str | PathLike[str], adata: AnnData) -> None:
         f">{name} {annotation}".rstrip() + f"\n{sequence}\n"
         for name, annotation, sequence in zip(names, annotations, letters, strict=True)
     )
-    text, path = "".join(records).encode(), Path(path)
-    # Without a time stamp, the same sequences give the same bytes.
-    write_bytes(path, gzip.compress(text, mtime=0) if path.suffix.lower() == ".gz" else text)
+    with _staged_text(Path(path)) as stream:
+        stream.writelines(record.encode() for record in records)
+
+
+@contextlib.contextmanager
+def _staged_text(path: Path) -> Iterator[BinaryIO | gzip.GzipFile]:
+    """Open a file for bytes of text, gzipped if its name ends so; it is replaced whole or not at all."""
+    with staged_file(path) as stage, stage.open("wb") as file:
+        if path.suffix.lower() != ".gz":
+            yield file
+            return
+        # Without name and time stamp, the same text gives the same bytes.
+        with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as stream:
+            yield stream
 
 
 def _keys(annotations: pd.DataFrame) -> list[str]:

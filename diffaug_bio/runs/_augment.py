@@ -30,6 +30,7 @@ def augment(
     output: Path,
     *,
     n_views: int | None = None,
+    groupby: str | None = None,
     target: int | None = None,
     strength: float | None = None,
     guidance: float | None = None,
@@ -43,15 +44,15 @@ def augment(
     Parameters
     ----------
     source
-        What to read; with its `label_key`, classes are balanced.
+        What to read.
     model_folder
         The model, or the run folder around it.
     output
         An .h5ad file; for features .csv or .tsv, for sequences .fa, .fasta or .fna, all also with .gz; for
         images .npz, or .png for a picture of ten of them, evenly spaced over the rows, beside what is
         generated from each.
-    n_views, target, strength, guidance, var_key, random_state, device
-        As for :func:`diffaug_bio.tl.augment`.
+    n_views, groupby, target, strength, guidance, var_key, random_state, device
+        As for :func:`diffaug_bio.tl.augment`. Of a table, `groupby` is no feature.
     force
         Whether a file that is there may be replaced.
 
@@ -73,17 +74,17 @@ def augment(
     _check_output(output, force=force)
     model = DiffAug.load(model_folder, device=device)
     _check_kind(model, output, ending)
-    adata = read_for_model(source, model)
+    if ending == ".png" and groupby is not None:
+        msg = f"{output.name} shows ten rows, and so balances no classes. Write .npz or .h5ad."
+        raise InputError(msg)
+    adata = read_for_model(source, model, annotations=() if groupby is None else (groupby,))
     if ending == ".png":
-        if source.label_key is not None:
-            msg = f"{output.name} shows ten rows, and so balances no classes. Write .npz or .h5ad."
-            raise InputError(msg)
         adata = adata[np.unique(np.linspace(0, adata.n_obs - 1, _GRID_ROWS).astype(np.intp))].copy()
     generated = tl.augment(
         adata,
         model,
         n_views=n_views,
-        groupby=source.label_key,
+        groupby=groupby,
         target=target,
         strength=strength,
         guidance=guidance,

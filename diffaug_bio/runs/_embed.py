@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from diffaug_bio._files import staged_folder, write_json
+from diffaug_bio.runs._apart import check_apart
 from diffaug_bio.runs._record import RUN_FILES, Clock, make_record, write_embedded, write_novelty
 from diffaug_bio.runs._source import DataSource, fingerprint, read_for_model
 from diffaug_bio.tl._matrix import MatrixChoice
@@ -46,7 +47,7 @@ def embed(
     device
         As for :func:`diffaug_bio.tl.embed`.
     force
-        Whether a folder that an earlier run wrote may be replaced.
+        Whether a folder that an earlier run wrote may be replaced; never that of the model.
 
     Returns
     -------
@@ -57,12 +58,13 @@ def embed(
     CheckpointError
         If the model cannot be used.
     InputError
-        If the data do not fit the model, or the output folder cannot be used.
+        If the data do not fit the model, or the output folder cannot be used or holds what is read.
     """
     from diffaug_bio.estimator import DiffAug
     from diffaug_bio.tl._project import project_choice
 
     clock = Clock()
+    check_apart(output, model_folder=model_folder, source=source)
     with staged_folder(output, overwrite=force, known=RUN_FILES) as stage:
         model = DiffAug.load(model_folder, device=device)
         adata = read_for_model(source, model)

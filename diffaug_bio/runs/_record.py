@@ -54,7 +54,7 @@ def write_novelty(path: Path, adata: AnnData, novelty: Novelty | None) -> dict[s
     """Write how unlike the training rows each row is, and return what `run.json` says of it."""
     import pandas as pd
 
-    from diffaug_bio.tl._project import NOVELTY_COLUMNS
+    from diffaug_bio.tl._results import NOVELTY_COLUMNS
 
     if novelty is None:
         return None

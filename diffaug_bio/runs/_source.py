@@ -12,6 +12,8 @@ from diffaug_bio.errors import InputError
 from diffaug_bio.tl._matrix import MatrixChoice
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from anndata import AnnData
 
     from diffaug_bio.estimator import DiffAug
@@ -48,8 +50,15 @@ class DataSource:
     """Whether image files that cannot be read are left out."""
 
 
-def read_source(source: DataSource) -> tuple[AnnData, str | None]:
+def read_source(source: DataSource, *, annotations: Sequence[str] = ()) -> tuple[AnnData, str | None]:
     """Read a data file or recipe, and find its labels.
+
+    Parameters
+    ----------
+    source
+        What to read.
+    annotations
+        Columns of a table that are no features, beside that of the labels.
 
     Returns
     -------
@@ -76,7 +85,9 @@ def read_source(source: DataSource) -> tuple[AnnData, str | None]:
         adata = datasets.load(recipe.name)
         label_key = label_key or recipe.label_key
     else:
-        columns = [label_key] if label_key and not source.data.endswith((".h5ad", ".h5")) else []
+        columns = list(dict.fromkeys([*([label_key] if label_key else []), *annotations]))
+        if source.data.endswith((".h5ad", ".h5")):
+            columns = []
         adata = io.read(
             source.data,
             obs_columns=columns,
@@ -98,8 +109,15 @@ def read_source(source: DataSource) -> tuple[AnnData, str | None]:
     return adata, label_key
 
 
-def read_for_model(source: DataSource, model: DiffAug) -> AnnData:
+def read_for_model(source: DataSource, model: DiffAug, *, annotations: Sequence[str] = ()) -> AnnData:
     """Read data that a fitted model is to embed: words of sequences are counted as it counts them.
+
+    Parameters
+    ----------
+    source, annotations
+        As for :func:`read_source`.
+    model
+        The model.
 
     Raises
     ------
@@ -111,7 +129,7 @@ def read_for_model(source: DataSource, model: DiffAug) -> AnnData:
     is_counted = source.data.lower().endswith((".h5ad", ".h5")) or source.data.startswith(RECIPE_PREFIX)
     if kmers is not None and not is_counted:
         source = replace(source, kmers=kmers)
-    return read_source(source)[0]
+    return read_source(source, annotations=annotations)[0]
 
 
 def fingerprint(source: DataSource) -> dict[str, object]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from diffaug_bio._files import staged_folder, write_json
 from diffaug_bio._keys import OBSM_KEY, UNASSIGNED
 from diffaug_bio.errors import InputError
+from diffaug_bio.runs._apart import check_apart
 from diffaug_bio.runs._record import RUN_FILES, Clock, make_record, write_embedded, write_novelty
 from diffaug_bio.runs._source import DataSource, fingerprint, read_for_model
 from diffaug_bio.tl._matrix import MatrixChoice
@@ -69,7 +70,7 @@ def transfer(
     device
         As for :func:`diffaug_bio.tl.embed`.
     force
-        Whether a folder that an earlier run wrote may be replaced.
+        Whether a folder that an earlier run wrote may be replaced; never that of the model.
 
     Returns
     -------
@@ -80,13 +81,15 @@ def transfer(
     CheckpointError
         If the model cannot be used.
     InputError
-        If the data do not fit the model, there are no labels, or the output folder cannot be used.
+        If the data do not fit the model, there are no labels, or the output folder cannot be used or
+        holds what is read.
     """
     from diffaug_bio.estimator import DiffAug
     from diffaug_bio.tl import transfer_labels
     from diffaug_bio.tl._project import project_choice
 
     clock = Clock()
+    check_apart(output, model_folder=run_folder, source=source, labels_from=labels_from)
     with staged_folder(output, overwrite=force, known=RUN_FILES) as stage:
         model = DiffAug.load(run_folder, device=device)
         path = _reference_path(run_folder) if labels_from is None else labels_from

@@ -6,17 +6,16 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from diffaug_bio._keys import OBSM_KEY
+from diffaug_bio._keys import OBSM_KEY, SPLIT_ENTRY
 from diffaug_bio.config import DiffAugConfig
 from diffaug_bio.errors import InputError
 from diffaug_bio.tl._matrix import (
-    SPLIT_ENTRY,
     MatrixChoice,
     choose_matrix,
     declare,
     resolve_choice,
-    write_embedding,
 )
+from diffaug_bio.tl._results import write_embedding
 from diffaug_bio.tl._split import choose_split, rows_to_fit
 
 if TYPE_CHECKING:
@@ -109,6 +108,8 @@ def embed(
         The embedding. Compare rows by Euclidean distance.
     `adata.uns[key_added without X_]` : dict
         `params` (JSON), `version` and `history`, the losses by epoch.
+
+    Scores of novelty that :func:`diffaug_bio.tl.project` wrote for an embedding of this name are removed.
 
     Raises
     ------

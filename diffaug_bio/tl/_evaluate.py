@@ -8,13 +8,13 @@ import numpy as np
 from scipy import sparse
 
 from diffaug_bio import metrics
-from diffaug_bio._keys import OBSM_KEY, TEST
+from diffaug_bio._keys import OBSM_KEY, SPLIT_ENTRY, TEST
 from diffaug_bio._validation import LazyMatrix, check_seed, shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.features import FittedImages
 from diffaug_bio.metrics._sample import sample_rows
 from diffaug_bio.tl._labels import choose_labels
-from diffaug_bio.tl._matrix import SPLIT_ENTRY, MatrixChoice, choose_matrix, later_choice
+from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix, later_choice
 from diffaug_bio.tl._split import choose_split, rows_to_fit
 
 if TYPE_CHECKING:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Self, get_args
 
-from diffaug_bio import __version__
-from diffaug_bio._keys import IMAGE_SHAPE_KEY, QUALITY_KEY, SEQUENCE_KEY, uns_key
+from diffaug_bio._keys import IMAGE_SHAPE_KEY, QUALITY_KEY, SEQUENCE_KEY, SPLIT_ENTRY
 from diffaug_bio._validation import as_matrix, shorten
 from diffaug_bio.config import FeatureView
 from diffaug_bio.errors import InputError
@@ -30,11 +28,8 @@ if TYPE_CHECKING:
     from diffaug_bio._blocks import Matrix
     from diffaug_bio.config import DeclaredState, DiffAugConfig
     from diffaug_bio.estimator import DiffAug
-    from diffaug_bio.mapping import Correction
 
 logger = logging.getLogger(__name__)
-
-SPLIT_ENTRY = "split_key"  # of a model's `source_`: column of `.obs` whose test rows were not fitted
 
 _KMERS_KEY = "kmers"
 _USUAL_LENGTH = 512  # up to which letters are taken without being asked for: cost grows with length
@@ -89,9 +84,14 @@ class MatrixChoice:
         return replace(self, var_key=None) == MatrixChoice()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values, as a model folder and `run.json` hold them."""
-        kmers = None if self.kmers is None else self.kmers.to_dict()
-        return {**asdict(self), "kmers": kmers}
+        """Return plain values, as a model folder and `run.json` hold them.
+
+        What a model does not need is left out where older versions, which read its format, do not know it.
+        """
+        table = {**asdict(self), "kmers": None if self.kmers is None else self.kmers.to_dict()}
+        if self.var_key is None:
+            del table["var_key"]
+        return table
 
     @classmethod
     def from_dict(cls, table: Mapping[str, Any]) -> Self:
@@ -338,56 +338,3 @@ def _counts_like(adata: AnnData, kmers: KmerEncoding) -> bool:
         return True
     held = adata.uns.get(_KMERS_KEY)
     return held is not None and KmerEncoding.from_dict(held, source="`.uns`") == kmers
-
-
-def write_embedding(
-    adata: AnnData,
-    embedding: NDArray[np.float32],
-    *,
-    key_added: str,
-    model: DiffAug,
-    choice: MatrixChoice,
-    correct: Correction = "none",
-) -> None:
-    """Put an embedding into `.obsm` and what made it into `.uns`, in types that h5ad can hold.
-
-    Parameters
-    ----------
-    adata
-        Changed in place.
-    embedding
-        Shape: `(n_obs, n_latent)`.
-    key_added
-        Name in `.obsm`; without a leading `X_` in `.uns`.
-    model
-        The fitted model.
-    choice
-        Which matrix was embedded.
-    correct
-        How it was corrected.
-    """
-    from diffaug_bio.checkpoint import columns_of
-
-    adata.obsm[key_added] = embedding
-    config = model.record().config.to_dict()
-    columns = columns_of(model.history_)
-    adata.uns[uns_key(key_added)] = {
-        "version": __version__,
-        "params": json.dumps(
-            {
-                "config": config,
-                "seed": model.random_state,
-                **choice.to_dict(),
-                SPLIT_ENTRY: model.source_.get(SPLIT_ENTRY),
-                "correct": correct,
-            }
-        ),
-        "history": {name: _column(values) for name, values in columns.items()},
-    }
-
-
-def _column(values: list[object]) -> NDArray[np.generic]:
-    """One column of the history as an array; a missing loss becomes nan."""
-    import numpy as np
-
-    return np.array([np.nan if value is None else value for value in values])

@@ -6,9 +6,10 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from diffaug_bio._keys import OBSM_KEY, uns_key
+from diffaug_bio._keys import OBSM_KEY
 from diffaug_bio.mapping import Correction, Novelty, check_correction, mutual_neighbor_shift
-from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix, later_choice, write_embedding
+from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix, later_choice
+from diffaug_bio.tl._results import write_embedding, write_novelty
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from diffaug_bio.estimator import DiffAug
 
 logger = logging.getLogger(__name__)
-
-NOVELTY_COLUMNS = ("distance", "denoising", "density")
 
 
 class Projection(NamedTuple):
@@ -142,7 +141,8 @@ def project_choice(
     if target is not None:
         embedding = mutual_neighbor_shift(embedding, target)
     write_embedding(adata, embedding, key_added=key_added, model=model, choice=choice, correct=correct)
-    _write_novelty(adata, found, key_added)
+    if found is not None:
+        write_novelty(adata, found, key_added=key_added)
     return Projection(choice, found)
 
 
@@ -154,13 +154,3 @@ def _log_novelty(found: Novelty) -> None:
         n_obs,
         100 * found.n_far / max(1, n_obs),
     )
-
-
-def _write_novelty(adata: AnnData, found: Novelty | None, key_added: str) -> None:
-    """Put scores into `.obs`, and remove those of an embedding that stood there before."""
-    for name in NOVELTY_COLUMNS:
-        column = f"{uns_key(key_added)}_{name}"
-        if (scores := getattr(found, name, None)) is not None:
-            adata.obs[column] = scores
-        elif column in adata.obs:
-            del adata.obs[column]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from diffaug_bio._validation import shorten
+from diffaug_bio._validation import check_count, shorten
 from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
@@ -54,7 +54,8 @@ def choose_sources(
         If a setting is out of range, the settings contradict each other, or no class is to grow.
     """
     for name, value in (("n_views", n_views), ("target", target)):
-        _check_number(name, value)
+        if value is not None:
+            check_count(name, value)
     if groupby is None:
         if target is not None:
             msg = "`target` is the size of classes: name their column as `groupby` (`--balance`), too."
@@ -96,25 +97,20 @@ def _spread(
 
 
 def _classes(obs: pd.DataFrame, groupby: str) -> tuple[list[str], NDArray[np.int64]]:
-    """Names of the classes that have observations, and the number of each row's, -1 without one."""
+    """Names of the classes that have observations, and the number of each row's, -1 without one.
+
+    Classes are told by their text, as files and people tell them: 1 and "1" are one.
+    """
     if groupby not in obs:
         msg = f"There is no column {groupby!r} in `.obs`; it holds {shorten(obs) or 'none'}."
         raise InputError(msg)
-    present = obs[groupby].astype(object).dropna()
-    names = sorted(set(present), key=str)
+    texts = obs[groupby].astype(object).map(str, na_action="ignore")
+    present = texts.dropna()
+    names = sorted(set(present))
     if not names:
         msg = f"No observation has a class in `.obs[{groupby!r}]`. Name another column."
         raise InputError(msg)
     if n_missing := len(obs) - len(present):
         logger.info("%d observations have no class and are no sources.", n_missing)
     number = {name: code for code, name in enumerate(names)}
-    codes = obs[groupby].astype(object).map(number).fillna(-1).to_numpy().astype(np.int64)
-    return [str(name) for name in names], codes
-
-
-def _check_number(name: str, value: int | None) -> None:
-    if value is None:
-        return
-    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
-        msg = f"`{name}` has to be a whole number of at least 1, got {value!r}."
-        raise InputError(msg)
+    return names, texts.map(number).fillna(-1).to_numpy().astype(np.int64)

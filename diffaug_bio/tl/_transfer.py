@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from diffaug_bio._keys import OBSM_KEY, UNASSIGNED, uns_key
-from diffaug_bio._validation import shorten
+from diffaug_bio._validation import check_count, shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.metrics import VoteMetric, neighbor_vote
 
@@ -157,7 +157,10 @@ def check_label_key(obs: pd.DataFrame, label_key: str) -> None:
 
 
 def _labels_of(reference: AnnData, label_key: str) -> tuple[list[str], NDArray[np.int64]]:
-    """Names of labels, and the number of each row's, -1 where it has none."""
+    """Names of labels, and the number of each row's, -1 where it has none.
+
+    Labels are told by their text: the categories 1 and "1" are one.
+    """
     import pandas as pd
 
     check_label_key(reference.obs, label_key)
@@ -168,7 +171,10 @@ def _labels_of(reference: AnnData, label_key: str) -> tuple[list[str], NDArray[n
     if not (codes >= 0).any():
         msg = f"No row of the reference has a label in `.obs[{label_key!r}]`. Name another column."
         raise InputError(msg)
-    return [str(name) for name in column.cat.categories], codes
+    texts = [str(name) for name in column.cat.categories]
+    names = list(dict.fromkeys(texts))
+    number = {name: code for code, name in enumerate(names)}
+    return names, np.array([*(number[text] for text in texts), -1])[codes]  # -1 is the last, too
 
 
 def _embedding_of(adata: AnnData, use_rep: str, *, whose: str) -> NDArray[np.float32]:
@@ -216,9 +222,7 @@ def _origin(adata: AnnData, use_rep: str) -> tuple[Any, ...] | None:
 
 
 def _check_settings(n_neighbors: int, metric: str, min_confidence: float) -> None:
-    if not isinstance(n_neighbors, int | np.integer) or isinstance(n_neighbors, bool) or n_neighbors < 1:
-        msg = f"`n_neighbors` has to be a whole number of at least 1, got {n_neighbors!r}."
-        raise InputError(msg)
+    check_count("n_neighbors", n_neighbors)
     if metric not in get_args(VoteMetric):
         msg = f"`metric` has to be 'cosine' or 'euclidean', got {metric!r}."
         raise InputError(msg)

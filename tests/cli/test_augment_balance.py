@@ -87,6 +87,23 @@ def test_tables_are_read_back_with_labels_and_sources(
     check(io.read(place / output))
 
 
+def test_labels_of_a_source_balance_nothing_unless_they_are_asked_for(place: Path) -> None:
+    source = DataSource(data=str(place / "cells.csv"), label_key="cluster")
+    generated = runs.augment(source, place / "run", place / "more.h5ad", device="cpu")
+    assert generated.n_obs == 68
+    for given in (source, DataSource(data=str(place / "cells.csv"))):
+        balanced = runs.augment(
+            given,
+            place / "run",
+            place / "more.h5ad",
+            groupby="cluster",
+            target=30,
+            device="cpu",
+            force=True,
+        )
+        check(balanced)
+
+
 def test_strength_and_guidance_are_those_asked_for(place: Path, call: Callable[..., Result]) -> None:
     assert call(*words(place, "a.h5ad", "--strength", 0.1, "--guidance", 2, "--views", 2)).code == 0
     cells = anndata.read_h5ad(place / "cells.h5ad")
@@ -105,7 +122,7 @@ def test_strength_and_guidance_are_those_asked_for(place: Path, call: Callable[.
             "`n_views` (`--views`) or `groupby` (`--balance`), not both",
         ),
         (["--target", 9], "name their column as `groupby` (`--balance`), too."),
-        (["--balance", "kind"], "There is no label column 'kind' in `.obs`; it holds 'cluster'."),
+        (["--balance", "kind"], "There is no column 'kind' in `.obs`; it holds 'cluster'."),
         (["--balance", "cluster", "--target", 5], "nothing is to be generated. Give a larger `target`"),
     ],
     ids=["both", "no-column", "unknown", "nothing-to-do"],

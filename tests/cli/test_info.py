@@ -120,8 +120,16 @@ def test_nothing_heavy_is_loaded() -> None:
     ("name", "content", "message"),
     [
         ("run.json", "{", r"run.json is damaged"),
-        ("metrics.json", "[]", r"metrics.json is damaged: it holds no label_key"),
+        ("metrics.json", "[]", "metrics.json is damaged: it lacks, or holds in another form, 'label_key'"),
+        ("metrics.json", '{"label_key": "t", "embedding": {}, "pca": {}}', "form, 'embedding.width', "),
+        ("metrics.json", '{"label_key": "t", "embedding": [1], "pca": "x"}', "form, 'embedding.width', "),
+        ("metrics.json", "[" * 100_000, "metrics.json is damaged"),
+        ("run.json", '{"data": "cells.h5ad"}', "holds in another form, 'data.data', 'data.n_obs'."),
+        ("run.json", '{"data": {"data": "cells.h5ad", "n_obs": "\\u001b[2J"}}', "form, 'data.n_obs'."),
+        ("run.json", '{"data": null}', "run.json is damaged"),
         ("model/config.json", "{", "model is damaged"),
+        ("model/config.json", "[" * 100_000, "model is damaged"),
+        ("model/history.json", '{"phase": 3}', "model is damaged"),
         ("model/weights.safetensors", "", "model is damaged"),
     ],
 )
@@ -133,6 +141,42 @@ def test_damage_is_one_sentence(
     assert (result.code, result.out) == (1, "")
     assert message in result.err
     assert "Traceback" not in result.err
+
+
+@pytest.mark.parametrize("row", ["embedding", "pca"])
+@pytest.mark.parametrize("score", ["width", "linear_probe", "knn_accuracy", "kmeans_nmi", "kmeans_ari"])
+@pytest.mark.parametrize("value", [None, "\x1b[2J", [], float("nan"), 10**400])
+def test_a_score_that_is_no_number_is_one_sentence(
+    call: Callable[..., Result], run: Path, row: str, score: str, value: object
+) -> None:
+    table = json.loads((run / "metrics.json").read_text())
+    table[row][score] = value
+    (run / "metrics.json").write_text(json.dumps(table))
+    result = call("info", run)
+    assert (result.code, result.out) == (1, "")
+    assert f"metrics.json is damaged: it lacks, or holds in another form, '{row}.{score}'." in result.err
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("source", {"kmers": "x"}),
+        ("source", ["layer"]),
+        ("source", None),
+        ("seed", float("inf")),
+        ("preprocessing", "counts"),
+        ("config", []),
+    ],
+)
+def test_a_model_with_parts_of_another_form_is_one_sentence(
+    call: Callable[..., Result], run: Path, key: str, value: object
+) -> None:
+    path = run / "model" / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
+    result = call("info", run)
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith("Error: ")
+    assert result.err.count("\n") == 1
 
 
 def test_what_is_no_model_is_one_sentence(call: Callable[..., Result], run: Path, tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import logging
+import time
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import anndata
@@ -61,10 +63,59 @@ def test_sparse_counts_are_written_whole_in_blocks(tmp_path: Path) -> None:
     assert list(found.obs_names) == list(adata.obs_names)
 
 
-def test_the_same_rows_give_the_same_bytes(tmp_path: Path, table: AnnData) -> None:
-    for name in ("a.csv.gz", "b.csv.gz"):
-        io.write_table(tmp_path / name, table)
-    assert (tmp_path / "a.csv.gz").read_bytes() == (tmp_path / "b.csv.gz").read_bytes()
+def test_the_same_rows_give_the_same_bytes(
+    tmp_path: Path, table: AnnData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table.obs["sequence"] = "ACGT"
+    for number, name in enumerate("ab"):
+        monkeypatch.setattr(time, "time", lambda number=number: 1e9 + 1000 * number)
+        io.write_table(tmp_path / f"{name}.csv.gz", table)
+        named = table.copy()
+        named.obs_names = [f"row{number}" for number in range(N_OBS)]
+        io.write_fasta(tmp_path / f"{name}.fa.gz", named)
+    for ending in ("csv.gz", "fa.gz"):
+        assert (tmp_path / f"a.{ending}").read_bytes() == (tmp_path / f"b.{ending}").read_bytes()
+
+
+def peak_of_writing(path: Path, n_obs: int) -> int:
+    """Write a table, and tell how many bytes that took at once."""
+    adata = anndata.AnnData(
+        X=np.random.default_rng(0).normal(size=(n_obs, 8)).astype(np.float32),
+        obs=pd.DataFrame(index=[f"c{number}" for number in range(n_obs)]),
+    )
+    tracemalloc.start()
+    try:
+        io.write_table(path, adata)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("ending", ["csv", "csv.gz"])
+def test_four_times_as_many_rows_take_no_more_memory(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"t.{ending}"
+    few, many = (peak_of_writing(path, n_blocks * 4096) for n_blocks in (3, 12))
+    assert many < 1.5 * few  # pandas is not exact to the byte
+    content = path.read_bytes()
+    text = gzip.decompress(content) if ending.endswith("gz") else content
+    assert text.count(b"\n") == 12 * 4096 + 1
+
+
+class Unwritable:
+    def __str__(self) -> str:
+        msg = "cannot be written"
+        raise RuntimeError(msg)
+
+
+def test_a_table_that_fails_in_its_midst_leaves_the_old_one(tmp_path: Path) -> None:
+    kinds = [*["a"] * 4999, Unwritable()]
+    obs = pd.DataFrame({"kind": kinds}, index=[f"c{number}" for number in range(5000)])
+    adata = anndata.AnnData(X=np.ones((5000, 2), np.float32), obs=obs)
+    (tmp_path / "t.csv").write_text("old")
+    with pytest.raises(RuntimeError, match="cannot be written"):
+        io.write_table(tmp_path / "t.csv", adata)
+    assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]
+    assert (tmp_path / "t.csv").read_text() == "old"
 
 
 def test_sources_that_are_named_by_numbers_are_no_features(tmp_path: Path, table: AnnData) -> None:

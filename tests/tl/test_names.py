@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from diffaug_bio import DiffAug, tl
+from diffaug_bio._keys import SOURCE_ENTRIES
 from diffaug_bio.errors import InputError
 from diffaug_bio.tl import MatrixChoice
 
@@ -253,3 +254,16 @@ def test_a_few_scaled_rows_may_be_of_a_model_of_scaled_values(
     assert not caplog.text
     tl.project(counts[:2].copy(), model)
     assert "look like counts, but the model was fitted on scaled values" in caplog.text
+
+
+def test_only_a_column_that_was_named_is_written_into_a_model(
+    counts: AnnData, tiny_config: DiffAugConfig
+) -> None:
+    """Older versions read the same format, and know no `var_key`."""
+    plain = tl.fit_model(counts, config=tiny_config, device="cpu")
+    assert set(plain.source_) == SOURCE_ENTRIES - {"var_key"}
+    counts.var["symbol"] = counts.var_names
+    named = tl.fit_model(counts, config=tiny_config, choice=MatrixChoice(var_key="symbol"), device="cpu")
+    assert set(named.source_) == SOURCE_ENTRIES
+    for model, var_key in ((plain, None), (named, "symbol")):
+        assert MatrixChoice.from_dict(model.source_) == MatrixChoice(var_key=var_key)

@@ -54,6 +54,15 @@ def test_without_novelty_none_is_written_and_what_was_there_is_removed(
     assert list(counts.obs) == ["cluster"]
 
 
+def test_an_embedding_of_another_model_is_not_left_with_scores_of_the_old_one(
+    counts: AnnData, fitted: DiffAug, tiny_config: DiffAugConfig
+) -> None:
+    tl.project(counts, fitted)
+    tl.project(counts, fitted, key_added="X_other")
+    tl.embed(counts, config=tiny_config, device="cpu")
+    assert list(counts.obs) == ["cluster", "other_distance", "other_denoising", "other_density"]
+
+
 def test_embedding_the_training_rows_writes_no_scores(counts: AnnData, tiny_config: DiffAugConfig) -> None:
     tl.embed(counts, config=tiny_config, device="cpu")
     assert list(counts.obs) == ["cluster"]

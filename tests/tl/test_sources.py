@@ -86,6 +86,14 @@ def test_classes_of_any_type_are_balanced_and_missing_ones_left_out(values: Any)
     np.testing.assert_array_equal(part.rows, [3, 3])
 
 
+@pytest.mark.parametrize("is_categorical", [False, True])
+def test_numbers_and_their_texts_are_one_class(*, is_categorical: bool) -> None:
+    values = pd.Series([1, "1", 1, "1", 2, None], dtype=object)
+    values = values.astype("category") if is_categorical else values
+    (part,) = choose(pd.DataFrame({"kind": values}), groupby="kind", target=4)
+    np.testing.assert_array_equal(part.rows, [4, 4, 4])
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -45,6 +45,18 @@ def points(values: list[float], labels: Any = None) -> AnnData:
     return anndata.AnnData(obs=obs, obsm={"X_diffaug": np.array(values, np.float32)[:, None]})
 
 
+@pytest.mark.parametrize("is_categorical", [False, True])
+def test_numbers_and_their_texts_are_one_label(*, is_categorical: bool) -> None:
+    labels = pd.Series([1, "1", "b", "b", None], index=[f"p{n}" for n in range(5)], dtype=object)
+    reference = points([0.0, 0.1, 5.0, 5.1, 9.0], labels.astype("category") if is_categorical else labels)
+    query = points([0.05, 5.05])
+    tl.transfer_labels(query, reference, "kind", n_neighbors=2, metric="euclidean")
+    found = query.obs["kind_transferred"]
+    assert list(found) == ["1", "b"]
+    assert list(found.cat.categories) == ["1", "b", "unassigned"]
+    np.testing.assert_array_equal(query.obs["kind_transferred_confidence"], [1, 1])
+
+
 def test_clusters_of_cells_are_found_again(query: AnnData, reference: AnnData) -> None:
     truth = query.obs["cluster"].copy()
     before = reference.copy()

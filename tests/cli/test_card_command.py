@@ -1,0 +1,121 @@
+"""The command on a card, as click reads it, beside the settings of the run."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from diffaug_bio.cli.fit import command
+from tests.cli.test_fit import TINY, make_cells
+from tests.conftest import clustered_dna
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.cli.conftest import Result
+
+IN_SETTINGS = {"preset", "config", "n_latent", "warmup_view", "encoder"}
+OF_NO_CONSEQUENCE = {"output", "device", "force", "quiet", "as_json", "model_license"}
+
+
+def read_command(card: str) -> dict[str, Any]:
+    """Let click read the command of a card."""
+    line = next(line for line in card.splitlines() if line.startswith("diffaug-bio fit "))
+    params: dict[str, Any] = command.make_context("fit", shlex.split(line)[2:]).params
+    return params
+
+
+def settings_of(run: dict[str, Any]) -> dict[str, Any]:
+    """Say what the options of `fit` have to be for a run, by what it recorded."""
+    data, kmers = run["data"], run["data"]["kmers"] or {"k": None, "n_bins": 1, "canonical": False}
+    names = ("layer", "use_rep", "use_raw", "transpose", "modality", "image_size", "skip_bad")
+    return {
+        **{name: data[name] for name in (*names, "label_key", "group_key")},
+        "data": Path(data["data"]).name,
+        "reference": None if data["reference"] is None else Path(data["reference"]).name,
+        "var_key": data.get("var_key"),
+        "split_key": data["split_key"] or "none",
+        "k": None if kmers["k"] is None else ",".join(map(str, kmers["k"])),
+        "bins": kmers["n_bins"],
+        "canonical": kmers["canonical"],
+        **{name: run[name] for name in ("seed", "threads", "precision")},
+    }
+
+
+def write_data() -> None:
+    """Write small data of every kind into the working folder."""
+    Path("tiny.toml").write_text(TINY)
+    cells = make_cells()
+    cells.layers["counts"] = cells.X.copy()
+    cells.obsm["X_rep"] = np.random.default_rng(0).normal(size=(cells.n_obs, 5)).astype(np.float32)
+    cells.var["gene id"] = [f"ENSG{number:011}" for number in range(cells.n_vars)]
+    cells.obs["split"] = ["test" if number % 5 == 0 else "train" for number in range(cells.n_obs)]
+    cells.obs["donor"] = [f"d{number % 6}" for number in range(cells.n_obs)]
+    cells.raw = cells
+    cells.write_h5ad("the cells.h5ad")
+    cells.to_df().sub(0.3).T.to_csv("table.csv")
+    dna = clustered_dna(60)
+    Path("dna.fa").write_text("".join(f">s{number}\n{letters}\n" for number, letters in enumerate(dna)))
+    genome = "".join(dna)
+    Path("genome.fa").write_text(f">chr1\n{genome}\n")
+    Path("peaks.bed").write_text("".join(f"chr1\t{30 * n}\t{30 * n + 40}\n" for n in range(60)))
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 14, 14), np.uint8)
+    for number, image in enumerate(pixels):
+        folder = Path("photographs") / f"c{number % 2}"
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(folder / f"{number}.png")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["the cells.h5ad", "--layer", "counts", "--var-key", "gene id", "--label-key", "kind"],
+        ["the cells.h5ad", "--use-raw", "--var-key", "gene id", "--split-key", "none"],
+        ["the cells.h5ad", "--use-rep", "X_rep", "--label-key", "kind", "--group-key", "donor"],
+        ["table.csv", "--transpose", "--modality", "table"],
+        ["dna.fa", "--k", "2,3", "--bins", "2", "--canonical"],
+        ["dna.fa", "--encoder", "cnn"],
+        ["peaks.bed", "--reference", "genome.fa"],
+        ["photographs", "--image-size", "12", "--skip-bad"],
+    ],
+    ids=["layer", "raw", "representation", "table", "words", "letters", "intervals", "images"],
+)
+def test_the_command_of_a_card_has_the_settings_of_its_run(
+    call: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_data()
+    common = ["--config", "tiny.toml", "--threads", "1", "--device", "cpu", "--quiet", "--seed", "3"]
+    result = call("fit", *options, "-o", "run", *common)
+    assert result.code == 0, result.err
+    found = read_command(Path("run/model/README.md").read_text(encoding="utf-8"))
+    expected = settings_of(json.loads(Path("run/run.json").read_text()))
+    # A new option of `fit` has to be written on the card, or named above.
+    assert set(found) == set(expected) | IN_SETTINGS | OF_NO_CONSEQUENCE
+    assert {name: found[name] for name in expected} == expected
+    given = command.make_context("fit", [*options, "-o", "run", *common]).params
+    asked = {name: value for name, value in given.items() if value is not None and name in expected}
+    assert {name: found[name] for name in asked} == {
+        **asked,
+        **{name: expected[name] for name in ("precision", "split_key")},  # which are resolved
+    }
+
+
+def test_the_names_of_features_are_said_where_the_matrix_is(
+    call: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_data()
+    options = ["--layer", "counts", "--var-key", "gene id", "--config", "tiny.toml", "--quiet"]
+    result = call("fit", "the cells.h5ad", "-o", "run", "--threads", "1", "--device", "cpu", *options)
+    assert result.code == 0, result.err
+    said = ".layers['counts'], features named by .var['gene id']"
+    assert said in call("info", "run").out
+    card = Path("run/model/README.md").read_text(encoding="utf-8")
+    assert f"| matrix | {said} |".replace("[", "\\[").replace("]", "\\]") in card
