@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from diffaug_bio.datasets._recipe import Source
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_URL = re.compile(r"(https?|ftp)://\S+")
+_URL = re.compile(r"https?://\S+")
 _WITHOUT_FILES = frozenset({"scanpy", "sklearn"})  # loaders of what comes inside a package
 # In annotations that are not needed here, for names that only type checkers import.
 _STAND_INS = {"AnnData": object, "Files": object, "Mapping": dict, "Path": object}
@@ -73,6 +73,9 @@ def parse_recipe(text: str, *, name: str, file: str, path: Path | None = None) -
     steps = _tables(table.get("steps", []), place.inside("steps"))
     calls = tuple(_call(entry, STEPS, "preparation step", where) for entry, where in steps)
     recipe = Recipe(name=name, path=path, loader=loader, steps=calls, **values)
+    for key in recipe.expect.fixed:
+        if getattr(recipe.expect, key) is None:
+            place.inside("expect").refuse(f"has no {key}, which `fixed` names.")
     _check_sources(recipe, place)
     return recipe
 
@@ -216,7 +219,7 @@ def _check_source(source: Source, place: _Place, *, is_own: bool) -> None:
     if not (source.url or source.by_hand or is_own):
         place.refuse("needs `url`, or `by_hand` with how people get the file.")
     if source.url and not _URL.fullmatch(source.url):
-        place.inside("url").refuse(f"has to start with https://, http:// or ftp://, got {source.url!r}.")
+        place.inside("url").refuse(f"has to start with https:// or http://, got {source.url!r}.")
     if source.sha256 and not _SHA256.fullmatch(source.sha256):
         place.inside("sha256").refuse(f"has to be 64 small hexadecimal digits, got {source.sha256!r}.")
     for key in ("size", "max_unpacked"):

@@ -30,8 +30,8 @@ class Source:
     """Its hash in hexadecimal digits, where known for sure."""
     unpack: bool = False
     """Whether it is an archive (`.zip`, `.tar`, `.tar.gz`, ...) or a compressed file (`.gz`) to unpack."""
-    max_unpacked: int = 2**34
-    """How many bytes may come out of it; more are refused."""
+    max_unpacked: int | None = None
+    """Bytes that may come out of it; if left out, a hundred times its own, and at least 1 GiB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from diffaug_bio._digest import digest
 from diffaug_bio._validation import check_unique, shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.tl._matrix import MatrixChoice
@@ -122,23 +122,8 @@ def fingerprint(source: DataSource) -> dict[str, object]:
     """
     if source.data.startswith(RECIPE_PREFIX):
         return {}
-    n_bytes, digest = _digest(Path(source.data))
-    found: dict[str, object] = {"bytes": n_bytes, "sha256": digest}
+    n_bytes, sha256 = digest(Path(source.data))
+    found: dict[str, object] = {"bytes": n_bytes, "sha256": sha256}
     if source.reference is not None:
-        found["reference_bytes"], found["reference_sha256"] = _digest(Path(source.reference))
+        found["reference_bytes"], found["reference_sha256"] = digest(Path(source.reference))
     return found
-
-
-def _digest(path: Path) -> tuple[int, str]:
-    """Size and SHA-256 of a file or folder."""
-    if not path.is_dir():
-        with path.open("rb") as stream:
-            return path.stat().st_size, hashlib.file_digest(stream, "sha256").hexdigest()
-    n_bytes, digest = 0, hashlib.sha256()
-    for file in sorted(entry for entry in path.rglob("*") if entry.is_file()):
-        name = file.relative_to(path)
-        if not any(part.startswith(".") for part in name.parts):
-            size, content = _digest(file)
-            digest.update(f"{name.as_posix()}\0{content}\n".encode())
-            n_bytes += size
-    return n_bytes, digest.hexdigest()
