@@ -20,7 +20,7 @@ _COMMANDS = {
     "augment": "Generate new observations with a fitted model.",
     "evaluate": "Score embeddings against labels.",
     "benchmark": "Compare methods on labelled data.",
-    "recipes": "List the data sets that are known by name.",
+    "recipes": "List, show, fetch and verify data sets that are known by name.",
 }
 
 

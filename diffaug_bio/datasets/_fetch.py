@@ -72,7 +72,7 @@ def fetch(
     given = {} if from_path is None else _given(recipe, Path(from_path))
     beside = _beside(recipe, given)
     must_bring = len(beside) < len(recipe.sources)
-    if must_bring and (given or force or not store.is_complete(recipe)):
+    if must_bring and (given or force or not is_here(recipe, cache=cache)):
         with store.locked():
             for source in recipe.sources:
                 if source.file not in beside:
@@ -81,6 +81,20 @@ def fetch(
                 if source.unpack:
                     _unpack(source, store)
     return Files(names=names, roots=tuple(_roots(recipe, store, beside)))
+
+
+def is_here(recipe: Recipe, *, cache: str | PathLike[str] | None = None) -> bool:
+    """Whether a recipe can be used without network: all its files are here, looked at and unpacked.
+
+    Parameters
+    ----------
+    recipe
+        The recipe.
+    cache
+        As for :func:`fetch`.
+    """
+    rest = [source for source in recipe.sources if source.file not in _beside(recipe, {})]
+    return Store.of(recipe, cache).has_all(rest)
 
 
 def _roots(recipe: Recipe, store: Store, beside: set[str]) -> Iterator[Path]:

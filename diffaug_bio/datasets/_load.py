@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from diffaug_bio._digest import digest
 from diffaug_bio._validation import shorten
 from diffaug_bio.datasets._catalogue import load_recipe
-from diffaug_bio.datasets._fetch import fetch
+from diffaug_bio.datasets._fetch import fetch, is_here
 from diffaug_bio.datasets._loaders import LOADERS
 from diffaug_bio.datasets._store import Store
 from diffaug_bio.errors import DiffAugError, RecipeError
@@ -79,7 +79,7 @@ class Finding:
 def verify(name: str, *, cache: str | PathLike[str] | None = None) -> list[Finding]:
     """Compare files in the cache and the data that they give with all that a recipe says.
 
-    Hashes are compared with those of the recipe, and where it has none with those noted when the files came.
+    Hashes are compared with those of the recipe; where it has none, with those noted when the files came.
     Nothing is downloaded.
 
     Parameters
@@ -96,8 +96,7 @@ def verify(name: str, *, cache: str | PathLike[str] | None = None) -> list[Findi
     """
     recipe = load_recipe(name)
     store = Store.of(recipe, cache)
-    own = [source for source in recipe.sources if recipe.path and not (source.url or source.by_hand)]
-    if len(own) < len(recipe.sources) and not store.is_complete(recipe):
+    if not is_here(recipe, cache=cache):
         msg = (
             f"The files of recipe {recipe.name!r} are not all in {store.files}. Run `diffaug-bio recipes "
             f"fetch {name}` first."
@@ -120,6 +119,28 @@ def verify(name: str, *, cache: str | PathLike[str] | None = None) -> list[Findi
             detail = f"{counts[key]}{known}"
         findings.append(Finding(what=key, is_good=key not in wrong, detail=detail))
     return findings
+
+
+def fingerprint(name: str, *, cache: str | PathLike[str] | None = None) -> dict[str, dict[str, object]]:
+    """Return size and SHA-256 of each file of a recipe that is here.
+
+    Parameters
+    ----------
+    name
+        One of :func:`recipe_names`, or the path of a TOML file of your own, which is listed too.
+    cache
+        As for :func:`fetch`.
+    """
+    recipe = load_recipe(name)
+    noted = Store.of(recipe, cache).noted()
+    found = {source.file: noted[source.file] for source in recipe.sources if source.file in noted}
+    known: dict[str, tuple[int, str]] = {file: (entry.size, entry.sha256) for file, entry in found.items()}
+    if recipe.path is not None:
+        folder = recipe.path.parent
+        names = [recipe.path.name, *(source.file for source in recipe.sources)]
+        beside = [file for file in names if file not in known and (folder / file).exists()]
+        known |= {file: digest(folder / file) for file in beside}
+    return {file: {"bytes": size, "sha256": sha256} for file, (size, sha256) in known.items()}
 
 
 def _verify_files(recipe: Recipe, store: Store) -> Iterator[Finding]:

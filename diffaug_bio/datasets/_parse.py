@@ -73,6 +73,8 @@ def parse_recipe(text: str, *, name: str, file: str, path: Path | None = None) -
     steps = _tables(table.get("steps", []), place.inside("steps"))
     calls = tuple(_call(entry, STEPS, "preparation step", where) for entry, where in steps)
     recipe = Recipe(name=name, path=path, loader=loader, steps=calls, **values)
+    if recipe.group_key and recipe.split_key not in {None, "none"}:
+        place.inside("split_key").refuse("and `group_key` are both given; leave one out.")
     for key in recipe.expect.fixed:
         if getattr(recipe.expect, key) is None:
             place.inside("expect").refuse(f"has no {key}, which `fixed` names.")

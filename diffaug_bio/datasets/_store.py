@@ -15,7 +15,7 @@ from diffaug_bio._files import write_text
 from diffaug_bio.errors import RecipeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from os import PathLike
 
     from diffaug_bio.datasets._recipe import Recipe, Source
@@ -89,14 +89,14 @@ class Store:
         """Where what an archive holds lies."""
         return self.folder / "unpacked" / source.file
 
-    def is_complete(self, recipe: Recipe) -> bool:
-        """Whether all sources are here, looked at and unpacked."""
+    def has_all(self, sources: Iterable[Source]) -> bool:
+        """Whether sources are here, looked at and unpacked."""
         known = self.noted()
         return all(
             source.file in known
             and self.path(source).exists()
             and (self.unpacked(source).exists() or not source.unpack)
-            for source in recipe.sources
+            for source in sources
         )
 
     def noted(self) -> dict[str, Noted]:

@@ -26,7 +26,7 @@ class DataSource:
     """A data file, folder or recipe, and how to read it."""
 
     data: str
-    """A path, or `recipe:NAME`."""
+    """A path, or `recipe:NAME`, where a name that ends in `.toml` is the path of a recipe."""
     label_key: str | None = None
     """Column of `.obs`, or of a table, with labels to score against; a recipe knows its own."""
     group_key: str | None = None
@@ -46,6 +46,18 @@ class DataSource:
     """Height and width that image files are resized to."""
     skip_bad: bool = False
     """Whether image files that cannot be read are left out."""
+
+
+def with_recipe_keys(source: DataSource) -> DataSource:
+    """Put in by what rows are grouped or split, as a recipe says, unless something else is asked for."""
+    from diffaug_bio import datasets
+    from diffaug_bio.tl._split import AUTO
+
+    is_open = source.group_key is None and source.split_key == AUTO
+    if not (source.data.startswith(RECIPE_PREFIX) and is_open):
+        return source
+    recipe = datasets.load_recipe(source.data.removeprefix(RECIPE_PREFIX))
+    return replace(source, group_key=recipe.group_key, split_key=recipe.split_key or AUTO)
 
 
 def read_source(source: DataSource) -> tuple[AnnData, str | None]:
@@ -72,9 +84,9 @@ def read_source(source: DataSource) -> tuple[AnnData, str | None]:
                 "`skip_bad` out."
             )
             raise InputError(msg)
-        recipe = datasets.load_recipe(source.data.removeprefix(RECIPE_PREFIX))
-        adata = datasets.load(recipe.name)
-        label_key = label_key or recipe.label_key
+        name = source.data.removeprefix(RECIPE_PREFIX)
+        adata = datasets.load(name)
+        label_key = label_key or datasets.load_recipe(name).label_key
     else:
         columns = [label_key] if label_key and not source.data.endswith((".h5ad", ".h5")) else []
         adata = io.read(
@@ -117,11 +129,14 @@ def read_for_model(source: DataSource, model: DiffAug) -> AnnData:
 def fingerprint(source: DataSource) -> dict[str, object]:
     """Size and SHA-256 of the data, and of the reference if there is one.
 
-    A folder is known by the names and contents of its files, hidden ones left out; a recipe by its name and
-    scanpy's version.
+    A folder is known by the names and contents of its files, hidden ones left out; a recipe by its files,
+    or if they come inside a package, by its name and the versions of packages.
     """
     if source.data.startswith(RECIPE_PREFIX):
-        return {}
+        from diffaug_bio import datasets
+
+        files = datasets.fingerprint(source.data.removeprefix(RECIPE_PREFIX))
+        return {"files": files} if files else {}
     n_bytes, sha256 = digest(Path(source.data))
     found: dict[str, object] = {"bytes": n_bytes, "sha256": sha256}
     if source.reference is not None:
