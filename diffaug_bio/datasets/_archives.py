@@ -50,7 +50,7 @@ def unpack(archive: Path, target: Path, *, max_bytes: int | None = None) -> None
         twice, or is a link or a device; or if more comes out than may.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    bound = max_bytes or max(_SMALLEST_BOUND, _LARGEST_RATIO * archive.stat().st_size)
+    bound = max_bytes or default_bound(archive.stat().st_size)
     stage = Path(tempfile.mkdtemp(prefix=_STAGE_PREFIX, dir=target.parent))
     try:
         _unpack_into(_Writer(archive=archive, folder=stage, bound=bound))
@@ -61,6 +61,11 @@ def unpack(archive: Path, target: Path, *, max_bytes: int | None = None) -> None
     except BaseException:
         shutil.rmtree(stage, ignore_errors=True)
         raise
+
+
+def default_bound(n_bytes: int) -> int:
+    """How much may come out of an archive of so many bytes."""
+    return max(_SMALLEST_BOUND, _LARGEST_RATIO * n_bytes)
 
 
 class _Readable(Protocol):
@@ -130,6 +135,9 @@ def _unpack_into(writer: _Writer) -> None:
     """Tell the kind of archive by its name, and unpack it."""
     archive = writer.archive
     with _reading(archive):
+        if archive.stat().st_size == 0:
+            msg = "it is empty"
+            raise EOFError(msg)
         if archive.name.lower().endswith(".zip"):
             _unpack_zip(writer)
         elif _TAR.search(archive.name):

@@ -62,7 +62,7 @@ class ResumingDownload:
     """Bytes that the file has to have, if known."""
     on_progress: Callable[[Progress], None] | None = None
     """Called as bytes come; without it a line is logged now and then."""
-    wait: float = 1.0
+    wait: float = 0.5
     """Seconds before the second try; each further one waits twice as long."""
 
     def __call__(self, url: str, output_file: str | os.PathLike[str], pooch: object) -> None:

@@ -90,14 +90,20 @@ class Store:
         return self.folder / "unpacked" / source.file
 
     def has_all(self, sources: Iterable[Source]) -> bool:
-        """Whether sources are here, looked at and unpacked."""
+        """Whether sources are here as they were noted, and unpacked."""
         known = self.noted()
         return all(
             source.file in known
-            and self.path(source).exists()
+            and self._is_as(source, known[source.file])
             and (self.unpacked(source).exists() or not source.unpack)
             for source in sources
         )
+
+    def _is_as(self, source: Source, noted: Noted) -> bool:
+        """Whether a source is here with its size, and its hash when it came is that of the recipe."""
+        path = self.path(source)
+        has_size = path.is_dir() or (path.exists() and path.stat().st_size == noted.size)
+        return has_size and source.sha256 in {"", noted.sha256}
 
     def noted(self) -> dict[str, Noted]:
         """Read what is noted about files.
