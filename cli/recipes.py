@@ -126,8 +126,12 @@ def fetch(name: str, *, from_path: str | None, force: bool, quiet: bool) -> None
     start_log(quiet=quiet)
     from diffaug_bio import datasets
 
-    with _progress(quiet=quiet) as on_progress:
-        files = datasets.fetch(name, from_path=from_path, force=force, on_progress=on_progress)
+    try:
+        with _progress(quiet=quiet) as on_progress:
+            files = datasets.fetch(name, from_path=from_path, force=force, on_progress=on_progress)
+    except KeyboardInterrupt:
+        click.echo("Interrupted. Run the same command to go on.", err=True)
+        raise click.exceptions.Exit(130) from None
     if not quiet:
         here = f"in {files.roots[0]}" if files.roots else "inside an installed package"
         click.echo(f"The files of {name} are {here}. Use them: diffaug-bio fit {_PREFIX}{name} -o run")
