@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from diffaug_bio.datasets._load_arrays import arrays, hdf5
+from diffaug_bio.datasets._load_columns import columns
 from diffaug_bio.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -100,5 +102,12 @@ def sklearn(files: Files, *, dataset: Literal["digits", "wine", "breast_cancer",
     )
 
 
-LOADERS: dict[str, Callable[..., AnnData]] = {"read": read, "scanpy": scanpy, "sklearn": sklearn}
+LOADERS: dict[str, Callable[..., AnnData]] = {
+    "arrays": arrays,
+    "columns": columns,
+    "hdf5": hdf5,
+    "read": read,
+    "scanpy": scanpy,
+    "sklearn": sklearn,
+}
 """What `[loader] name` may be."""
