@@ -15,7 +15,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from diffaug_bio.errors import RecipeError
 
@@ -28,11 +28,16 @@ _TAR = re.compile(r"\.(tar|tgz|tbz2?|txz|tar\.(gz|bz2|xz))$", flags=re.IGNORECAS
 _SMALLEST_BOUND = 2**30
 _LARGEST_RATIO = 100  # tables compress to a twentieth, text to a fifth, bombs to a thousandth
 _MAX_MEMBERS = 2_000_000
-_DAMAGED = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError)
+_DAMAGED = (
+    *(zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError),
+    NotImplementedError,  # a zip of a method that Python does not know
+)
 
 
 def unpack(archive: Path, target: Path, *, max_bytes: int | None = None) -> None:
     """Unpack an archive into a folder that appears whole or not at all.
+
+    No other process may unpack to the same target meanwhile.
 
     Parameters
     ----------
@@ -50,8 +55,10 @@ def unpack(archive: Path, target: Path, *, max_bytes: int | None = None) -> None
         twice, or is a link or a device; or if more comes out than may.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
+    for stale in target.parent.glob(f"{_STAGE_PREFIX}{target.name}.*"):  # of a process that was killed
+        shutil.rmtree(stale, ignore_errors=True)
     bound = max_bytes or default_bound(archive.stat().st_size)
-    stage = Path(tempfile.mkdtemp(prefix=_STAGE_PREFIX, dir=target.parent))
+    stage = Path(tempfile.mkdtemp(prefix=f"{_STAGE_PREFIX}{target.name}.", dir=target.parent))
     try:
         _unpack_into(_Writer(archive=archive, folder=stage, bound=bound))
         stage.chmod(0o755)
@@ -89,23 +96,25 @@ class _Writer:
     def write(self, name: str, stream: _Readable) -> None:
         """Write a member."""
         path = self._path(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("xb") as written:
                 while chunk := stream.read(_CHUNK):
                     self.n_bytes += len(chunk)
                     if self.n_bytes > self.bound:
                         self._refuse_size()
                     written.write(chunk)
-        except FileExistsError as error:
-            msg = f"{self.archive} is refused: its member {name!r} is there twice."
-            raise RecipeError(msg) from error
+        except (FileExistsError, NotADirectoryError, IsADirectoryError):
+            self.refuse(name, "is there twice, or a file where a folder should be")
 
     def make_folder(self, name: str) -> None:
         """Make a folder that is a member."""
-        self._path(name).mkdir(parents=True, exist_ok=True)
+        try:
+            self._path(name).mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            self.refuse(name, "is there twice, or a file where a folder should be")
 
-    def refuse(self, name: str, what: str) -> None:
+    def refuse(self, name: str, what: str) -> NoReturn:
         """Refuse the archive for one of its members."""
         msg = f"{self.archive} is refused: its member {name!r} {what}. Nothing was unpacked."
         raise RecipeError(msg)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from diffaug_bio._digest import digest
+from diffaug_bio._keys import SEQUENCE_KEY
 from diffaug_bio._validation import check_unique, shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.tl._matrix import MatrixChoice
@@ -78,15 +79,21 @@ def read_source(source: DataSource) -> tuple[AnnData, str | None]:
 
     label_key = source.label_key
     if source.data.startswith(RECIPE_PREFIX):
-        if source.reference or source.kmers or source.image_size or source.skip_bad:
+        name = source.data.removeprefix(RECIPE_PREFIX)
+        recipe = datasets.load_recipe(name)
+        kmers = source.kmers
+        has_words = kmers is not None and recipe.modality != "dna"
+        if source.reference or has_words or source.image_size or source.skip_bad:
             msg = (
                 f"{source.data} knows how it is read. Leave `reference`, `kmers`, `image_size` and "
                 "`skip_bad` out."
             )
             raise InputError(msg)
-        name = source.data.removeprefix(RECIPE_PREFIX)
         adata = datasets.load(name)
-        label_key = label_key or datasets.load_recipe(name).label_key
+        if kmers is not None and SEQUENCE_KEY in adata.obs:
+            letters = adata.obs[SEQUENCE_KEY]
+            adata = io.from_sequences(letters, obs=adata.obs.drop(columns=SEQUENCE_KEY), kmers=kmers)
+        label_key = label_key or recipe.label_key
     else:
         columns = [label_key] if label_key and not source.data.endswith((".h5ad", ".h5")) else []
         adata = io.read(

@@ -113,6 +113,21 @@ def test_a_member_that_is_there_twice_is_refused(tmp_path: Path) -> None:
     refuses(tmp_path / "bad.tar", "its member 'a' is there twice")
 
 
+@pytest.mark.parametrize("write", [write_tar, write_zip], ids=["tar", "zip"])
+@pytest.mark.parametrize("names", [("a", "a/b"), ("a/b", "a"), ("a", "a/")])
+def test_a_file_where_a_folder_should_be_is_refused(
+    tmp_path: Path, write: Callable[[Path, dict[str, bytes]], Path], names: tuple[str, str]
+) -> None:
+    archive = write(tmp_path / f"bad.{write.__name__[-3:]}", dict.fromkeys(names, b""))
+    refuses(archive, "is there twice, or a file where a folder should be")
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    (tmp_path / ".unpacking.target.x1").mkdir()
+    unpack(write_tar(tmp_path / "set.tar", MEMBERS), tmp_path / "target")
+    assert {path.name for path in tmp_path.iterdir()} == {"set.tar", "target"}
+
+
 @pytest.mark.parametrize("ending", [".zip", ".tar.gz", ".gz"])
 def test_more_than_may_come_out_is_refused(tmp_path: Path, ending: str) -> None:
     archive = tmp_path / f"bomb{ending}"

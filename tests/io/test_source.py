@@ -119,3 +119,19 @@ def test_recipes_know_groups_and_split_unless_others_are_asked_for(tmp_path: Pat
         DataSource(data="a.csv"),
     ):
         assert with_recipe_keys(asked) == asked
+
+
+def test_words_of_a_recipe_of_dna_are_counted_as_asked_for(tmp_path: Path) -> None:
+    write_classes(tmp_path / "set")
+    text = 'title = "T"\nmodality = "dna"\nlabel_key = "label"\n[[sources]]\nfile = "set"\n'
+    (tmp_path / "own.toml").write_text(text, encoding="utf-8")
+    recipe, folder = (
+        DataSource(data=f"recipe:{tmp_path / 'own.toml'}"),
+        DataSource(data=str(tmp_path / "set")),
+    )
+    assert read_source(recipe)[0].n_vars == 256
+    found = read_source(dataclasses.replace(recipe, kmers=ENCODING))[0]
+    expected = read_source(dataclasses.replace(folder, kmers=ENCODING))[0]
+    assert (found.X != expected.X).nnz == 0
+    assert found.obs.equals(expected.obs)
+    assert found.uns["kmers"] == expected.uns["kmers"]
