@@ -116,9 +116,14 @@ def show(name: str, *, as_json: bool) -> None:
     type=click.Path(),
     help="A folder with files that you have, or the file; they are checked and copied.",
 )
+@click.option(
+    "--unchecked",
+    is_flag=True,
+    help="Take files from --from that are of another size or hash than the recipe says.",
+)
 @click.option("--force", is_flag=True, help="Download again what is there.")
 @click.option("--quiet", is_flag=True, help="No log and no progress, only errors.")
-def fetch(name: str, *, from_path: str | None, force: bool, quiet: bool) -> None:
+def fetch(name: str, *, from_path: str | None, unchecked: bool, force: bool, quiet: bool) -> None:
     """Bring the files of a recipe into the cache, checked and unpacked.
 
     A download that was cut goes on where it was. Afterwards recipe:NAME needs no network.
@@ -128,7 +133,9 @@ def fetch(name: str, *, from_path: str | None, force: bool, quiet: bool) -> None
 
     try:
         with _progress(quiet=quiet) as on_progress:
-            files = datasets.fetch(name, from_path=from_path, force=force, on_progress=on_progress)
+            files = datasets.fetch(
+                name, from_path=from_path, force=force, on_progress=on_progress, checked=not unchecked
+            )
     except KeyboardInterrupt:
         click.echo("Interrupted. Run the same command to go on.", err=True)
         raise click.exceptions.Exit(130) from None

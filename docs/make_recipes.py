@@ -7,10 +7,13 @@
 
 from __future__ import annotations
 
+import inspect
+import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from diffaug_bio import datasets
+from diffaug_bio import datasets, pp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +69,7 @@ _TITLES = {"table": "Cells and tables", "dna": "DNA", "image": "Images"}
 
 def render() -> str:
     """Word the whole page."""
-    return _START + "\n".join(_lines()) + "\n"
+    return _START + "\n".join([*_lines(), *_functions()]) + "\n"
 
 
 def _lines() -> Iterator[str]:
@@ -85,6 +88,31 @@ def _lines() -> Iterator[str]:
         yield ""
         for recipe in recipes:
             yield from _section(recipe)
+
+
+def _functions() -> Iterator[str]:
+    """List loaders and steps with their keywords."""
+    for title, functions in (("Loaders", datasets.LOADERS), ("Steps", pp.STEPS)):
+        yield f"## {title}\n"
+        yield "| name | keywords, and what they are if left out | what |"
+        yield "|---|---|---|"
+        for name, function in sorted(functions.items()):
+            _, *keywords = inspect.signature(function).parameters.values()
+            listed = ", ".join(_keyword(keyword) for keyword in keywords)
+            first_line = (inspect.getdoc(function) or "").splitlines()[0]
+            what = re.sub(r":\w+:`([^`]+)`", r"`\1`", first_line)
+            yield f"| `{name}` | {listed or 'none'} | {_cell(what)} |"
+        if title == "Loaders":
+            yield ""
+
+
+def _keyword(keyword: inspect.Parameter) -> str:
+    """Word a keyword, and what it is if left out, as TOML has it."""
+    if keyword.default in {keyword.empty, None, "", ()}:
+        return f"`{keyword.name}`"
+    default = keyword.default
+    shown = str(default).lower() if isinstance(default, bool) else json.dumps(default)
+    return f"`{keyword.name} = {shown}`"
 
 
 def _section(recipe: Recipe) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,7 @@ def fetch(
     cache: str | PathLike[str] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     force: bool = False,
+    checked: bool = True,
 ) -> Files:
     """Bring the files of a recipe into the cache, checked and unpacked; what is there already stays.
 
@@ -50,6 +52,9 @@ def fetch(
         Called as bytes of a download come.
     force
         Whether to fetch files again that are there.
+    checked
+        Whether files in `from_path` have to be of the size and hash that the recipe says; :func:`verify`
+        insists on them all the same.
 
     Returns
     -------
@@ -76,7 +81,15 @@ def fetch(
         with store.locked():
             for source in recipe.sources:
                 if source.file not in beside:
-                    _bring(recipe, source, store, given.get(source.file), on_progress, force=force)
+                    _bring(
+                        recipe,
+                        source,
+                        store,
+                        given.get(source.file),
+                        on_progress,
+                        force=force,
+                        checked=checked,
+                    )
             for source in recipe.sources:
                 if source.unpack:
                     _unpack(source, store)
@@ -161,14 +174,15 @@ def _bring(
     on_progress: Callable[[Progress], None] | None,
     *,
     force: bool,
+    checked: bool,
 ) -> None:
     """Make sure that a source lies in the cache, and that what it has to be is noted."""
     path = store.path(source)
     if given is not None:
         if given.resolve() != path:
-            _copy(source, given, store)
+            _copy(source, given, store, checked=checked)
         else:
-            _accept(source, path, store, origin="by hand")
+            _accept(source, path, store, origin="by hand", checked=checked)
         return
     if force and source.url:
         _forget(source, store)
@@ -182,7 +196,7 @@ def _bring(
                 f"`diffaug-bio recipes fetch {_call_name(recipe)} --force`."
             )
             raise RecipeError(msg)
-        elif source.sha256 and noted.sha256 != source.sha256:
+        elif noted.is_checked and source.sha256 not in {"", noted.sha256}:
             raise RecipeError(_wrong_hash(source, path, noted.sha256))
         return
     if not source.url:
@@ -193,13 +207,15 @@ def _bring(
         raise DownloadError(_how_to_get(recipe, store, str(error))) from error
 
 
-def _copy(source: Source, given: Path, store: Store) -> None:
+def _copy(source: Source, given: Path, store: Store, *, checked: bool) -> None:
     """Copy a source from where the user has it, and check it before it gets its name."""
     path = store.path(source)
     size, sha256 = digest(given)
-    _check(source, given, size, sha256)
+    if checked:
+        _check(source, given, size, sha256)
     noted = store.noted().get(source.file)
     if noted is not None and noted.sha256 == sha256 and path.exists():
+        store.note(source, replace(noted, is_checked=checked))
         return
     _forget(source, store)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -215,7 +231,7 @@ def _copy(source: Source, given: Path, store: Store) -> None:
     else:
         with staged_file(path) as stage:
             shutil.copyfile(given, stage)
-    _accept(source, path, store, origin="by hand")
+    _accept(source, path, store, origin="by hand", checked=checked)
 
 
 def _download(source: Source, store: Store, on_progress: Callable[[Progress], None] | None) -> None:
@@ -261,18 +277,20 @@ def _download(source: Source, store: Store, on_progress: Callable[[Progress], No
     _accept(source, path, store, origin=source.url)
 
 
-def _accept(source: Source, path: Path, store: Store, *, origin: str) -> None:
+def _accept(source: Source, path: Path, store: Store, *, origin: str, checked: bool = True) -> None:
     """Check a file that lies in the cache, and note what it is."""
     size, sha256 = digest(path)
-    _check(source, path, size, sha256)
-    store.note(source, Noted(size=size, sha256=sha256, origin=origin))
+    if checked:
+        _check(source, path, size, sha256)
+    store.note(source, Noted(size=size, sha256=sha256, origin=origin, is_checked=checked))
 
 
 def _check(source: Source, path: Path, size: int, sha256: str) -> None:
     """Refuse a file that is not the one that the recipe means."""
     if source.size is not None and size != source.size:
         msg = (
-            f"{path} has {size} bytes where the recipe says {source.size}. Is it whole, and the right one?"
+            f"{path} has {size} bytes where the recipe says {source.size}. Is it whole, and the right "
+            "one? `--unchecked` takes it on purpose."
         )
         raise RecipeError(msg)
     if source.sha256 and sha256 != source.sha256:
@@ -282,7 +300,7 @@ def _check(source: Source, path: Path, size: int, sha256: str) -> None:
 def _wrong_hash(source: Source, path: Path, found: str) -> str:
     return (
         f"{path} is not the file that the recipe means: its SHA-256 is {found}, the recipe says "
-        f"{source.sha256}. Remove it, or get the right one."
+        f"{source.sha256}. Get the right one, or take this one on purpose with `--unchecked`."
     )
 
 

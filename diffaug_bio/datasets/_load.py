@@ -30,7 +30,11 @@ _COUNTS = ("n_obs", "n_vars", "n_labels")
 
 
 def load(
-    name: str, *, from_path: str | PathLike[str] | None = None, cache: str | PathLike[str] | None = None
+    name: str,
+    *,
+    from_path: str | PathLike[str] | None = None,
+    cache: str | PathLike[str] | None = None,
+    checked: bool = True,
 ) -> AnnData:
     """Load the data set of a recipe: files, loader, preparation steps.
 
@@ -38,7 +42,7 @@ def load(
     ----------
     name
         One of :func:`recipe_names`, or the path of a TOML file of your own.
-    from_path, cache
+    from_path, cache, checked
         As for :func:`fetch`.
 
     Raises
@@ -52,7 +56,7 @@ def load(
     (700, 765)
     """
     recipe = load_recipe(name)
-    adata = _prepare(recipe, fetch(name, from_path=from_path, cache=cache))
+    adata = _prepare(recipe, fetch(name, from_path=from_path, cache=cache, checked=checked))
     for key, expected, found in _differences(recipe, adata):
         if key in recipe.expect.fixed:
             msg = (

@@ -54,6 +54,8 @@ class Noted:
     """Hash; of a folder that of its files' names and hashes."""
     origin: str
     """Where it came from."""
+    is_checked: bool = True
+    """Whether it had to be what the recipe says; people may give a file of other content on purpose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ class Store:
         """Whether a source is here with its size, and its hash when it came is that of the recipe."""
         path = self.path(source)
         has_size = path.is_dir() or (path.exists() and path.stat().st_size == noted.size)
-        return has_size and source.sha256 in {"", noted.sha256}
+        return has_size and (source.sha256 in {"", noted.sha256} or not noted.is_checked)
 
     def noted(self) -> dict[str, Noted]:
         """Read what is noted about files.

@@ -64,9 +64,9 @@ def test_every_key_is_explained(key: str) -> None:
     assert re.search(rf"^\|.*[` ]{key}`", SCHEMA, flags=re.MULTILINE)
 
 
-@pytest.mark.parametrize("name", sorted(datasets.LOADERS))
-def test_every_loader_is_explained(name: str) -> None:
-    assert f"| `{name}` |" in SCHEMA
+@pytest.mark.parametrize("name", sorted({*datasets.LOADERS, *pp.STEPS}))
+def test_every_loader_and_step_is_listed(name: str) -> None:
+    assert f"\n| `{name}` | " in PAGE.read_text(encoding="utf-8")
 
 
 def test_the_schema_names_only_steps_that_there_are() -> None:

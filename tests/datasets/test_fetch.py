@@ -280,6 +280,22 @@ def test_a_wrong_file_is_not_copied(tmp_path: Path, cache: Path) -> None:
     assert files_in(cache) == set()
 
 
+def test_a_file_of_other_content_is_taken_on_purpose(tmp_path: Path) -> None:
+    name = write_recipe(tmp_path / "r", f'{BY_HAND}\nsha256 = "{SHA256}"\nsize = {len(TABLE)}')
+    part = TABLE[: TABLE.index(b"row100,")]
+    (tmp_path / "t.csv").write_bytes(part)
+    with pytest.raises(
+        RecipeError, match=r"bytes where the recipe says .* `--unchecked` takes it on purpose"
+    ):
+        datasets.load(name, from_path=tmp_path / "t.csv")
+    assert datasets.load(name, from_path=tmp_path / "t.csv", checked=False).n_obs == 100
+    assert datasets.load(name).n_obs == 100
+    [finding] = datasets.verify(name)
+    assert not finding.is_good
+    with pytest.raises(RecipeError, match=r"bytes where the recipe says"):
+        datasets.load(name, from_path=tmp_path / "t.csv")
+
+
 def test_a_folder_is_taken_whole(tmp_path: Path) -> None:
     source = 'file = "classes"\nby_hand = "Ask."'
     name = write_recipe(tmp_path / "r", source)
