@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -244,37 +245,50 @@ def _download(source: Source, store: Store, on_progress: Callable[[Progress], No
         "" if source.size is None else f" ({source.size / 1e6:.1f} MB)",
         source.url,
     )
-    partial, path = store.partial(source), store.path(source)
+    path = store.path(source)
+    path.parent.mkdir(parents=True, exist_ok=True)
     download = ResumingDownload(
-        part=partial,
+        part=store.partial(source),
         is_checked=bool(source.sha256),
         size=source.size,
         on_progress=on_progress,
     )
-    pooch_logger = pooch.get_logger()
-    level = pooch_logger.level
-    pooch_logger.setLevel(logging.ERROR)  # it speaks to programmers, in full paths
-    try:
-        came = pooch.retrieve(
-            source.url,
-            known_hash=source.sha256 or None,
-            fname=path.name,
-            path=partial.parent,  # what a killed process leaves there is never taken for a source
-            downloader=download,
-        )
-    except DownloadError:
-        raise
-    except ValueError as error:
-        msg = (
-            f"{source.url} gave a file whose SHA-256 is not {source.sha256}, which the recipe says; it was "
-            "removed. Has it changed on the server?"
-        )
-        raise DownloadError(msg) from error
-    finally:
-        pooch_logger.setLevel(level)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Path(came).replace(path)
+    shutil.rmtree(store.arriving, ignore_errors=True)  # what a killed process left
+    with _quiet_pooch():
+        try:
+            came = pooch.retrieve(
+                source.url,
+                known_hash=source.sha256 or None,
+                fname=path.name,
+                path=store.arriving,
+                downloader=download,
+            )
+            Path(came).replace(path)
+        except DownloadError:
+            raise
+        except ValueError as error:
+            msg = (
+                f"{source.url} gave a file whose SHA-256 is not {source.sha256}, which the recipe says; it "
+                "was removed. Has it changed on the server?"
+            )
+            raise DownloadError(msg) from error
+        finally:
+            shutil.rmtree(store.arriving, ignore_errors=True)
     _accept(source, path, store, origin=source.url)
+
+
+@contextmanager
+def _quiet_pooch() -> Iterator[None]:
+    """Keep pooch from talking, which it does to programmers and in full paths."""
+    import pooch
+
+    logger = pooch.get_logger()
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _accept(source: Source, path: Path, store: Store, *, origin: str, checked: bool = True) -> None:

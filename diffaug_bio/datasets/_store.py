@@ -87,6 +87,11 @@ class Store:
         """Where a source lies while it is downloaded."""
         return self.folder / "partial" / f"{source.file}.part"
 
+    @property
+    def arriving(self) -> Path:
+        """Folder in which a download gets its name once it is checked."""
+        return self.folder / "arriving"
+
     def unpacked(self, source: Source) -> Path:
         """Where what an archive holds lies."""
         return self.folder / "unpacked" / source.file

@@ -7,6 +7,9 @@ import hashlib
 import io
 import json
 import os
+import signal
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -93,6 +96,28 @@ def test_a_later_call_goes_on_too(remote: str, server: Server, cache: Path) -> N
 
 def _interrupt(progress: Progress) -> None:
     raise KeyboardInterrupt
+
+
+def test_a_killed_process_leaves_nothing_that_is_taken_for_a_file(
+    remote: str, server: Server, cache: Path
+) -> None:
+    code = (
+        "import os, signal, sys\n"
+        "from diffaug_bio import datasets\n"
+        "datasets.fetch(sys.argv[1], on_progress=lambda _: os.kill(os.getpid(), signal.SIGKILL))"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, remote], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert not datasets.is_here(datasets.load_recipe(remote))
+    assert datasets.fetch(remote).find().read_bytes() == TABLE
+    assert files_in(cache) == {"t.csv", "record.json"}
+
+
+def test_two_processes_fetch_a_file_once(remote: str, server: Server) -> None:
+    code = "import sys\nfrom diffaug_bio import datasets\ndatasets.fetch(sys.argv[1])"
+    running = [subprocess.Popen([sys.executable, "-c", code, remote]) for _ in range(2)]
+    assert [process.wait() for process in running] == [0, 0]
+    assert len(server.asked) == 1
 
 
 def test_what_changed_on_the_server_comes_anew(unchecked: str, server: Server, cache: Path) -> None:
