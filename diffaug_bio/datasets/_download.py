@@ -108,7 +108,7 @@ class ResumingDownload:
                     msg = f"{url} cannot be downloaded: {_reason(error)}."
                     raise DownloadError(msg) from error
                 self._drop_useless()
-                logger.info("The download of %s was cut (%s); trying again.", url, _reason(error))
+                logger.info("%s did not come whole (%s); trying again.", url, _reason(error))
                 time.sleep(self.wait * 2 ** (tries - 1))
             else:
                 return

@@ -162,7 +162,9 @@ def _given(recipe: Recipe, path: Path) -> dict[str, Path]:
             if any(place.exists() for place in tried)
         }
     if not found:
-        msg = f"{path} holds no file of recipe {recipe.name!r}; it needs {shorten(names)}."
+        is_packed = any(source.unpack for source in recipe.sources)
+        hint = " Give archives as they are, not unpacked." if is_packed else ""
+        msg = f"{path} holds no file of recipe {recipe.name!r}; it needs {shorten(names)}.{hint}"
         raise RecipeError(msg)
     return found
 
