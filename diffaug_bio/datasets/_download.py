@@ -93,17 +93,17 @@ class ResumingDownload:
         return self.part.with_name(f"{self.part.name}.json")
 
     def _fetch(self, url: str) -> None:
-        """Try until the partial file is whole; a try that brought something is not counted."""
+        """Try until the partial file is whole; a try that came further than all before is not counted."""
         import requests
         from urllib3.exceptions import HTTPError
 
-        tries = 0
+        tries, furthest = 0, self._size()
         while True:
-            before = self._size()
             try:
                 self._try_once(url)
             except (requests.RequestException, HTTPError, _CutError) as error:
-                tries = 1 if self._size() > before else tries + 1
+                tries = 1 if self._size() > furthest else tries + 1
+                furthest = max(furthest, self._size())
                 if tries >= _N_TRIES:
                     msg = f"{url} cannot be downloaded: {_reason(error)}."
                     raise DownloadError(msg) from error

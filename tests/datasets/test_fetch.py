@@ -142,6 +142,17 @@ def test_a_server_without_parts_gives_the_whole_again(remote: str, server: Serve
     assert datasets.fetch(remote).find().read_bytes() == TABLE
 
 
+@pytest.mark.parametrize("etag", [None, '"first"'])
+def test_a_server_that_breaks_off_again_and_again_is_given_up(
+    unchecked: str, server: Server, cache: Path, etag: str | None
+) -> None:
+    server.etag, server.answers_ranges, server.cuts = etag, False, [30_000] * 9
+    with pytest.raises(DownloadError, match=r"cannot be downloaded: .*\nRecipe 'mine' lacks 't\.csv'"):
+        datasets.fetch(unchecked)
+    assert len(server.asked) == 3
+    assert files_in(cache) == (set() if etag is None else {"t.csv.part", "t.csv.part.json"})
+
+
 def test_a_partial_file_that_is_whole_is_taken(remote: str, server: Server, cache: Path) -> None:
     part = folder_of(remote) / "partial" / "t.csv.part"
     part.parent.mkdir(parents=True)
