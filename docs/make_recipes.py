@@ -156,7 +156,8 @@ def _source(source: Source) -> str:
 def _way(recipe: Recipe) -> str:
     """Say in a few words how files come."""
     if not recipe.sources:
-        return f"inside {recipe.loader.name}"
+        package = {"sklearn": "scikit-learn"}.get(recipe.loader.name, recipe.loader.name)
+        return f"with {package}"
     if any(source.by_hand for source in recipe.sources):
         return "by hand"
     sizes = [source.size for source in recipe.sources]
