@@ -148,7 +148,7 @@ def test_recipes_are_compared(mine: Path, tmp_path: Path, call: Callable[..., Re
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["show", "pbmc86k"], "There is no recipe 'pbmc86k'. Did you mean 'pbmc68k'?"),
+        (["show", "pbmc86k"], "There is no recipe 'pbmc86k'. Did you mean 'pbmc68k'"),
         (["fetch", "nothing.toml"], "The recipe nothing.toml cannot be read: No such file"),
         (["verify", "nothing"], "There is no recipe 'nothing'."),
     ],

@@ -22,7 +22,11 @@ class Server:
     url: str = ""
     files: dict[str, bytes] = field(default_factory=dict)
     etag: str | None = '"first"'
+    last_modified: str | None = None
     answers_ranges: bool = True
+    sends_length: bool = True
+    shift: int = 0
+    """By how much later the parts begin than was asked for."""
     cuts: list[int] = field(default_factory=list)
     """Bytes after which the next answers break off."""
     statuses: list[int] = field(default_factory=list)
@@ -47,6 +51,7 @@ def server() -> Iterator[Server]:
                 self.send_error(state.statuses.pop(0) if state.statuses else 404)
                 return
             start = self._start(asked)
+            start += state.shift if start else 0
             if start >= len(content):
                 self.send_response(416)
                 self.send_header("Content-Range", f"bytes */{len(content)}")
@@ -56,9 +61,13 @@ def server() -> Iterator[Server]:
             self.send_response(206 if start else 200)
             if start:
                 self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
-            self.send_header("Content-Length", str(len(content) - start))
-            if state.etag:
-                self.send_header("ETag", state.etag)
+            if state.sends_length:
+                self.send_header("Content-Length", str(len(content) - start))
+            else:
+                self.send_header("Connection", "close")
+            for name, value in (("ETag", state.etag), ("Last-Modified", state.last_modified)):
+                if value:
+                    self.send_header(name, value)
             self.end_headers()
             rest = content[start:]
             if state.cuts:
@@ -72,7 +81,11 @@ def server() -> Iterator[Server]:
         def _start(self, asked: str | None) -> int:
             """Where to begin: a part is given only of the content that the client has begun with."""
             known = self.headers["If-Range"]
-            if asked is None or not state.answers_ranges or (known is not None and known != state.etag):
+            if (
+                asked is None
+                or not state.answers_ranges
+                or known not in {None, state.etag, state.last_modified}
+            ):
                 return 0
             return int(asked.removeprefix("bytes=").removesuffix("-"))
 

@@ -188,6 +188,54 @@ def test_a_wrong_size_is_refused(tmp_path: Path, server: Server, cache: Path, si
     assert files_in(cache) == set()
 
 
+@pytest.mark.parametrize("size", [10, 10**6])
+def test_a_wrong_size_that_is_not_announced_is_refused(
+    tmp_path: Path, server: Server, cache: Path, size: int
+) -> None:
+    server.files["/t.csv"], server.sends_length = TABLE, False
+    name = write_recipe(tmp_path, f'file = "t.csv"\nurl = "{server.url}/t.csv"\nsize = {size}')
+    with pytest.raises(
+        DownloadError, match=rf"gives? .*{size}|gave {len(TABLE)} bytes where .* says {size}"
+    ):
+        datasets.fetch(name)
+    assert not any(path.name == "t.csv" for path in cache.rglob("*"))
+
+
+def test_a_file_of_unknown_length_comes_whole(remote: str, server: Server) -> None:
+    server.sends_length = False
+    told: list[Progress] = []
+    assert datasets.fetch(remote, on_progress=told.append).find().read_bytes() == TABLE
+    assert told[-1].total is None
+
+
+def test_the_time_of_the_last_change_names_content_too(unchecked: str, server: Server) -> None:
+    server.etag, server.last_modified = 'W/"weak"', "Wed, 21 Oct 2015 07:28:00 GMT"
+    server.cuts = [30_000]
+    assert datasets.fetch(unchecked).find().read_bytes() == TABLE
+    assert [asked for _, asked in server.asked] == [None, "bytes=30000-"]
+
+
+def test_another_part_than_was_asked_for_is_not_appended(unchecked: str, server: Server) -> None:
+    server.cuts, server.shift = [30_000], 7
+    assert datasets.fetch(unchecked).find().read_bytes() == TABLE
+    assert [asked for _, asked in server.asked] == [None, "bytes=30000-", None]
+
+
+def test_several_files_need_a_path(tmp_path: Path) -> None:
+    source = 'file = "a.csv"\n[[sources]]\nfile = "b.csv"'
+    name = write_recipe(tmp_path, source)
+    for letter in "ab":
+        (tmp_path / f"{letter}.csv").write_bytes(TABLE)
+    with pytest.raises(RecipeError, match=r'There are 2 sources; say .*\[loader\] path = "a\.csv"'):
+        datasets.load(name)
+    with pytest.raises(RecipeError, match=r"There is no 'c\.csv' among the files .* 'a\.csv', 'b\.csv'"):
+        datasets.load(write_recipe(tmp_path, source, '[loader]\nname = "read"\npath = "c.csv"'))
+    assert (
+        datasets.load(write_recipe(tmp_path, source, '[loader]\nname = "read"\npath = "b.csv"')).n_obs
+        == 5000
+    )
+
+
 def test_a_missing_file_says_what_to_put_where(remote: str, server: Server, cache: Path) -> None:
     del server.files["/t.csv"]
     with pytest.raises(DownloadError, match=r"the server answered 404 Not Found") as caught:
