@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tokenize
 from typing import TYPE_CHECKING
 
 import anndata
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 GROUP = "group"
+_BROKEN = (
+    *(ValueError, TypeError, KeyError, EOFError, OSError, SyntaxError, tokenize.TokenError),
+    *(OverflowError, MemoryError, RecursionError),
+)  # what numpy raises on bytes that are no array: it reads the header as Python
 
 
 def read_arrays(
@@ -112,7 +117,7 @@ def _read_npy(path: Path) -> NDArray[np.generic]:
     with reading(path):
         try:
             array: NDArray[np.generic] = np.load(path, mmap_mode="c", allow_pickle=False)
-        except (ValueError, EOFError, SyntaxError) as error:
+        except _BROKEN as error:
             msg = f"{path} is no array of numpy, is cut off, or holds Python objects, which are not read."
             raise InputError(msg) from error
     return array

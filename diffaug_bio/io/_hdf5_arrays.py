@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
+_BROKEN = (OSError, KeyError, RuntimeError, TypeError, ValueError, OverflowError, MemoryError)
+
 
 def read_hdf5_arrays(
     path: Path,
@@ -66,13 +68,16 @@ def read_hdf5_arrays(
                 None if name is None else _texts(_array(file, path, name))
                 for name in (obs_names, var_names, labels, kept_vars)
             )
-    except OSError as error:
+    except InputError:
+        raise
+    except _BROKEN as error:
         msg = f"{path} is not a complete HDF5 file. Copy or download it again."
         raise InputError(msg) from error
     if stored.ndim != 2 or not np.issubdtype(stored.dtype, np.number):
         msg = f"{path} holds {stored.dtype} of shape {stored.shape} as {values!r}; expected a matrix."
         raise InputError(msg)
-    matrix = (stored.T if transpose else stored).astype(np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):  # infinite then, which fitting refuses
+        matrix = (stored.T if transpose else stored).astype(np.float32)
     for name, found, expected in (
         *((obs_names, rows, matrix.shape[0]), (labels, classes, matrix.shape[0])),
         (var_names, features, matrix.shape[1]),

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
-from typing import TYPE_CHECKING, Any
+import tempfile
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from diffaug_bio.errors import InputError
 from diffaug_bio.io._arrays import read_arrays
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 VALUES = np.array([[0.5, 1], [2, -3], [4, 1e-3]], np.float32)
 TEXT = "  5.0000000e-001  1.0\n 2 -3\n4 1e-3\n"
@@ -122,3 +124,15 @@ def test_parts_of_other_widths_and_cut_files_are_refused(tmp_path: Path) -> None
     paths["a"].write_bytes(paths["a"].read_bytes()[:-4])
     with pytest.raises(InputError, match=r"a.npy is no array of numpy, is cut off"):
         read_arrays([paths["a"]])
+
+
+@given(st.data())
+def test_damage_anywhere_is_refused_or_harmless(data: st.DataObject) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = write(Path(folder), x=VALUES)["x"]
+        content = bytearray(path.read_bytes())
+        for place in data.draw(st.lists(st.integers(0, len(content) - 1), max_size=3)):
+            content[place] = data.draw(st.integers(0, 255))
+        path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
+        with contextlib.suppress(InputError):
+            read_arrays([path])

@@ -82,3 +82,18 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.h5").write_bytes(b"<html>")
     with pytest.raises(InputError, match=r"x.h5 is not a complete HDF5 file"):
         read_hdf5_arrays(tmp_path / "x.h5", values="x")
+
+
+def test_damage_anywhere_is_refused_or_harmless(path: Path) -> None:
+    content, rng = path.read_bytes(), np.random.default_rng(0)
+    refused = 0
+    for _ in range(200):
+        damaged = bytearray(content)
+        for place in rng.integers(0, len(content), 4):
+            damaged[place] = rng.integers(256)
+        path.write_bytes(damaged)
+        try:
+            read_hdf5_arrays(path, values="x", obs_names="cells", labels="cluster", transpose=True)
+        except InputError:
+            refused += 1
+    assert 20 < refused < 200
