@@ -22,7 +22,7 @@ _COMMANDS = {
     "info": "Say what a fitted model is.",
     "evaluate": "Score embeddings against labels.",
     "benchmark": "Compare methods on labelled data.",
-    "recipes": "List the data sets that are known by name.",
+    "recipes": "List, show, fetch and verify data sets that are known by name.",
 }
 
 

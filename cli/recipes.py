@@ -3,19 +3,213 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from ._options import start_log
 
-@click.command("recipes", epilog="Use one with: diffaug-bio fit recipe:NAME -o run")
-@click.option("--json", "as_json", is_flag=True, help="Print the names and titles as JSON.")
-def command(*, as_json: bool) -> None:
-    """List the data sets that are known by name."""
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from diffaug_bio.datasets import Progress, Recipe
+
+_PREFIX = "recipe:"
+_EPILOG = """\b
+Examples:
+  diffaug-bio recipes list --modality dna
+  diffaug-bio recipes show pbmc68k
+  diffaug-bio recipes fetch cifar10 --from ~/Downloads
+  diffaug-bio fit recipe:cifar10 -o run
+\b
+Files are kept in a folder for caches; the variable DIFFAUG_BIO_CACHE names another one.
+"""
+
+_name_argument = click.argument(
+    "name", callback=lambda _context, _argument, value: value.removeprefix(_PREFIX)
+)
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group("recipes", invoke_without_command=True, epilog=_EPILOG)
+@click.pass_context
+def command(context: click.Context) -> None:
+    """List, show, fetch and verify data sets that are known by name.
+
+    NAME is one of the list, or the path of a TOML file of your own. Without a command, lists them.
+    """
+    if context.invoked_subcommand is None:
+        context.invoke(list_recipes, modality=None, as_json=False)
+
+
+@command.command("list")
+@click.option("--modality", type=click.Choice(["table", "dna", "image"]), help="Only those of one kind.")
+@_json_option
+def list_recipes(*, modality: Any, as_json: bool) -> None:
+    """List names, sizes and titles, and whether the files are here."""
     from diffaug_bio import datasets
 
-    titles = {name: datasets.load_recipe(name).title for name in datasets.recipe_names()}
+    recipes = [datasets.load_recipe(name) for name in datasets.recipe_names(modality)]
     if as_json:
-        click.echo(json.dumps(titles, indent=2))
+        table = {
+            recipe.name: {
+                "title": recipe.title,
+                "modality": recipe.modality,
+                **{key: getattr(recipe.expect, key) for key in ("n_obs", "n_vars", "n_labels")},
+                "is_here": datasets.is_here(recipe),
+            }
+            for recipe in recipes
+        }
+        click.echo(json.dumps(table, indent=2))
+        return
+    width = max((len(recipe.name) for recipe in recipes), default=0)
+    for recipe in recipes:
+        size = f"{_known(recipe.expect.n_obs)} x {_known(recipe.expect.n_vars)}"
+        state = "here" if datasets.is_here(recipe) else _to_get(recipe)
+        click.echo(f"{recipe.name:<{width}}  {recipe.modality:<5}  {size:>14}  {state:<8}  {recipe.title}")
+
+
+@command.command("show")
+@_name_argument
+@_json_option
+def show(name: str, *, as_json: bool) -> None:
+    """Show all that a recipe says, and where its files lie."""
+    from diffaug_bio import datasets
+
+    recipe = datasets.load_recipe(name)
+    folder = datasets.Store.of(recipe, None).files
+    if as_json:
+        table = {**asdict(recipe), "path": None if recipe.path is None else str(recipe.path)}
+        click.echo(
+            json.dumps({**table, "folder": str(folder), "is_here": datasets.is_here(recipe)}, indent=2)
+        )
+        return
+    click.echo(f"{recipe.name}: {recipe.title}")
+    for key in ("modality", "paper", "licence", "citation", "notes"):
+        _show_line(key, getattr(recipe, key))
+    for key in ("label_key", "batch_key", "group_key", "split_key", "preset"):
+        _show_line(key.replace("_", " "), getattr(recipe, key))
+    for source in recipe.sources:
+        size = "" if source.size is None else f", {source.size / 1e6:.1f} MB"
+        _show_line("file", f"{source.file}{size}: {source.url or source.by_hand or 'beside the recipe'}")
+    for what, call in [("loader", recipe.loader), *(("step", step) for step in recipe.steps)]:
+        given = ", ".join(f"{key} = {value!r}" for key, value in call.parameters.items())
+        _show_line(what, f"{call.name}({given})")
+    expect = recipe.expect
+    _show_line(
+        "expected",
+        f"{_known(expect.n_obs)} rows, {_known(expect.n_vars)} features, {_known(expect.n_labels)} labels",
+    )
+    for entry in recipe.published:
+        _show_line("published", f"{entry.method}, {entry.score}: {entry.value:g} ({entry.where})")
+    if recipe.sources:
+        _show_line("folder", f"{folder} ({'here' if datasets.is_here(recipe) else 'not complete'})")
+
+
+@command.command("fetch")
+@_name_argument
+@click.option(
+    "--from",
+    "from_path",
+    type=click.Path(),
+    help="A folder with files that you have, or the file; they are checked and copied.",
+)
+@click.option(
+    "--unchecked",
+    is_flag=True,
+    help="Take files from --from that are of another size or hash than the recipe says.",
+)
+@click.option("--force", is_flag=True, help="Download again what is there.")
+@click.option("--quiet", is_flag=True, help="No log and no progress, only errors.")
+def fetch(name: str, *, from_path: str | None, unchecked: bool, force: bool, quiet: bool) -> None:
+    """Bring the files of a recipe into the cache, checked and unpacked.
+
+    A download that was cut goes on where it was. Afterwards recipe:NAME needs no network.
+    """
+    start_log(quiet=quiet)
+    from diffaug_bio import datasets
+
+    try:
+        with _progress(quiet=quiet) as on_progress:
+            files = datasets.fetch(
+                name, from_path=from_path, force=force, on_progress=on_progress, checked=not unchecked
+            )
+    except KeyboardInterrupt:
+        click.echo("Interrupted. Run the same command to go on.", err=True)
+        raise click.exceptions.Exit(130) from None
+    if not quiet:
+        here = f"in {files.roots[0]}" if files.roots else "inside an installed package"
+        click.echo(f"The files of {name} are {here}. Use them: diffaug-bio fit {_PREFIX}{name} -o run")
+
+
+@command.command("verify")
+@_name_argument
+@_json_option
+def verify(name: str, *, as_json: bool) -> None:
+    """Compare fetched files, and the data that they give, with all that a recipe says.
+
+    The exit code is 1 if something differs.
+    """
+    from diffaug_bio import datasets
+
+    findings = datasets.verify(name)
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
-        for name, title in titles.items():
-            click.echo(f"{name}  {title}")
+        for finding in findings:
+            click.echo(f"{'ok   ' if finding.is_good else 'WRONG'}  {finding.what}: {finding.detail}")
+    if wrong := [finding.what for finding in findings if not finding.is_good]:
+        msg = f"Recipe {name!r} differs from what is here: {', '.join(wrong)}."
+        raise click.ClickException(msg)
+
+
+def _show_line(key: str, value: str | None) -> None:
+    """Print a key and what it holds, if anything."""
+    if value:
+        click.echo(f"  {key + ':':<12} {value}")
+
+
+def _known(number: int | None) -> str:
+    return "?" if number is None else f"{number}"
+
+
+def _to_get(recipe: Recipe) -> str:
+    return "by hand" if any(source.by_hand for source in recipe.sources) else "download"
+
+
+@contextmanager
+def _progress(*, quiet: bool) -> Iterator[Callable[[Progress], None] | None]:
+    """Draw a bar on a terminal; elsewhere lines are logged."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield None
+        return
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+    from rich.progress import Progress as Bar
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Bar(*columns, console=console, transient=True) as bar:
+        tasks: dict[str, Any] = {}
+
+        def draw(progress: Progress) -> None:
+            if progress.file not in tasks:
+                tasks[progress.file] = bar.add_task(progress.file)
+            bar.update(tasks[progress.file], completed=progress.done, total=progress.total)
+
+        yield draw

@@ -19,5 +19,9 @@ class RecipeError(DiffAugError, ValueError):
     """A data recipe is unknown, or what it names is not what was found."""
 
 
+class DownloadError(RecipeError):
+    """A file of a recipe cannot be downloaded."""
+
+
 class TrainingError(DiffAugError, RuntimeError):
     """Training diverged."""

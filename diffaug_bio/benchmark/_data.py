@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from diffaug_bio._blocks import Matrix
     from diffaug_bio.config import DataKind, DiffAugConfig
+    from diffaug_bio.datasets import Recipe
     from diffaug_bio.pp._state import InputState
 
 logger = logging.getLogger(__name__)
@@ -226,7 +227,7 @@ def read_data(
     Parameters
     ----------
     names
-        Paths, or `recipe:NAME`.
+        Paths, or `recipe:NAME`, which knows its keys.
     keys
         For `label_key`, `group_key`, `split_key` and `batch_key` what was given: `KEY`, of which each data
         set takes the first that it has, or `NAME=KEY` for one data set alone. A split key may be `"none"`,
@@ -249,12 +250,12 @@ def read_data(
                 raise InputError(msg)
     data, present = [], set[str]()
     for name, stem in zip(names, stems, strict=True):
-        adata, label_key = _read_one(name, stem, keys)
+        adata, recipe = _read_one(name, stem, keys)
         present |= set(adata.obs.columns)
         if adata.n_obs < min_obs:
             logger.info("%s is left out: it has %d rows, fewer than %d.", stem, adata.n_obs, min_obs)
             continue
-        data.append(_prepared(adata, name, stem, keys, label_key))
+        data.append(_prepared(adata, name, stem, keys, recipe))
     for option, key in ((option, key) for option, given in keys.items() for key in given):
         # A misspelt group key would otherwise let subjects stand on both sides without a word.
         if "=" not in key and not _fits(key, option, present):
@@ -263,17 +264,17 @@ def read_data(
     return data
 
 
-def _read_one(name: str, stem: str, keys: Mapping[str, Sequence[str]]) -> tuple[AnnData, str | None]:
-    """Read one file or recipe; the latter knows its label."""
-    from diffaug_bio import io, runs
+def _read_one(name: str, stem: str, keys: Mapping[str, Sequence[str]]) -> tuple[AnnData, Recipe | None]:
+    """Read one file, or a recipe."""
+    from diffaug_bio import datasets, io, runs
 
-    adata, label_key = runs.read_source(runs.DataSource(data=name))
+    adata, _ = runs.read_source(runs.DataSource(data=name))
     if name.startswith(runs.RECIPE_PREFIX):
-        return adata, label_key
+        return adata, datasets.load_recipe(name.removeprefix(runs.RECIPE_PREFIX))
     if columns := [key for key in _plain(keys, stem) if key in adata.var_names and key not in adata.obs]:
         # Of a table: a number that is a key of ours is no feature.
         adata = io.read(name, obs_columns=columns)
-    return adata, label_key
+    return adata, None
 
 
 def _prepared(
@@ -281,7 +282,7 @@ def _prepared(
     name: str,
     stem: str,
     keys: Mapping[str, Sequence[str]],
-    recipe_label: str | None,
+    recipe: Recipe | None,
 ) -> BenchmarkData:
     """Find the keys that fit a data set, and take what a benchmark needs."""
     found: dict[str, str | None] = {}
@@ -292,7 +293,12 @@ def _prepared(
             given.append(AUTO)
         fitting = [key for key in given if _fits(key, option, adata.obs.columns)]
         found[option] = next(iter([*own, *fitting]), None)
-    label_key = found["label_key"] or recipe_label
+    if recipe is not None:
+        if found["group_key"] is None and found["split_key"] == AUTO:
+            found |= {"group_key": recipe.group_key, "split_key": recipe.split_key or AUTO}
+        found["label_key"] = found["label_key"] or recipe.label_key
+        found["batch_key"] = found["batch_key"] or recipe.batch_key
+    label_key = found["label_key"]
     if label_key is None:
         asked = ", ".join(map(repr, keys.get("label_key", []))) or "none was given"
         msg = (
@@ -330,7 +336,7 @@ def _stem(name: str) -> str:
     from diffaug_bio.runs import RECIPE_PREFIX
 
     if name.startswith(RECIPE_PREFIX):
-        return name.removeprefix(RECIPE_PREFIX)
+        return Path(name.removeprefix(RECIPE_PREFIX)).stem
     return Path(name).name.split(".")[0]
 
 

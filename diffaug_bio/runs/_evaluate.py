@@ -12,7 +12,7 @@ from diffaug_bio import __version__
 from diffaug_bio._keys import OBSM_KEY
 from diffaug_bio._validation import shorten
 from diffaug_bio.errors import InputError
-from diffaug_bio.runs._source import DataSource, fingerprint, read_source
+from diffaug_bio.runs._source import DataSource, fingerprint, read_source, with_recipe_keys
 from diffaug_bio.tl._split import AUTO, NO_SPLIT, resolve_split_key
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ def evaluate(
     run_folder = Path(source.data) if is_run else None
     if run_folder is not None:
         source = _source_of_run(run_folder, source)
+    source = with_recipe_keys(source)
     adata, label_key = read_source(source)
     if label_key is None:
         msg = (

@@ -13,7 +13,7 @@ from diffaug_bio._files import staged_folder, write_json
 from diffaug_bio._keys import OBSM_KEY, TEST
 from diffaug_bio.features import plain_components
 from diffaug_bio.runs._record import RUN_FILES, Clock, make_record, write_embedded, write_h5ad
-from diffaug_bio.runs._source import DataSource, fingerprint, read_source
+from diffaug_bio.runs._source import DataSource, fingerprint, read_source, with_recipe_keys
 from diffaug_bio.tl._labels import choose_labels
 from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix
 from diffaug_bio.tl._split import resolve_split_key
@@ -85,6 +85,7 @@ def fit(
     choice = choice or MatrixChoice()
     clock = Clock()
     with staged_folder(output, overwrite=force, known=RUN_FILES) as stage:
+        source = with_recipe_keys(source)
         adata, label_key = read_source(source)
         digest = fingerprint(source)
         # Unusable labels, groups and splits are found before any training.

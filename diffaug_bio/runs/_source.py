@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from diffaug_bio._digest import digest
+from diffaug_bio._keys import SEQUENCE_KEY
 from diffaug_bio._validation import check_unique, shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.tl._matrix import MatrixChoice
@@ -28,7 +29,7 @@ class DataSource:
     """A data file, folder or recipe, and how to read it."""
 
     data: str
-    """A path, or `recipe:NAME`."""
+    """A path, or `recipe:NAME`, where a name that ends in `.toml` is the path of a recipe."""
     label_key: str | None = None
     """Column of `.obs`, or of a table, with labels to score against; a recipe knows its own."""
     group_key: str | None = None
@@ -48,6 +49,18 @@ class DataSource:
     """Height and width that image files are resized to."""
     skip_bad: bool = False
     """Whether image files that cannot be read are left out."""
+
+
+def with_recipe_keys(source: DataSource) -> DataSource:
+    """Put in by what rows are grouped or split, as a recipe says, unless something else is asked for."""
+    from diffaug_bio import datasets
+    from diffaug_bio.tl._split import AUTO
+
+    is_open = source.group_key is None and source.split_key == AUTO
+    if not (source.data.startswith(RECIPE_PREFIX) and is_open):
+        return source
+    recipe = datasets.load_recipe(source.data.removeprefix(RECIPE_PREFIX))
+    return replace(source, group_key=recipe.group_key, split_key=recipe.split_key or AUTO)
 
 
 def read_source(source: DataSource, *, annotations: Sequence[str] = ()) -> tuple[AnnData, str | None]:
@@ -75,14 +88,20 @@ def read_source(source: DataSource, *, annotations: Sequence[str] = ()) -> tuple
 
     label_key = source.label_key
     if source.data.startswith(RECIPE_PREFIX):
-        if source.reference or source.kmers or source.image_size or source.skip_bad:
+        name = source.data.removeprefix(RECIPE_PREFIX)
+        recipe = datasets.load_recipe(name)
+        kmers = source.kmers
+        has_words = kmers is not None and recipe.modality != "dna"
+        if source.reference or has_words or source.image_size or source.skip_bad:
             msg = (
                 f"{source.data} knows how it is read. Leave `reference`, `kmers`, `image_size` and "
                 "`skip_bad` out."
             )
             raise InputError(msg)
-        recipe = datasets.load_recipe(source.data.removeprefix(RECIPE_PREFIX))
-        adata = datasets.load(recipe.name)
+        adata = datasets.load(name)
+        if kmers is not None and SEQUENCE_KEY in adata.obs:
+            letters = adata.obs[SEQUENCE_KEY]
+            adata = io.from_sequences(letters, obs=adata.obs.drop(columns=SEQUENCE_KEY), kmers=kmers)
         label_key = label_key or recipe.label_key
     else:
         columns = list(dict.fromkeys([*([label_key] if label_key else []), *annotations]))
@@ -135,28 +154,16 @@ def read_for_model(source: DataSource, model: DiffAug, *, annotations: Sequence[
 def fingerprint(source: DataSource) -> dict[str, object]:
     """Size and SHA-256 of the data, and of the reference if there is one.
 
-    A folder is known by the names and contents of its files, hidden ones left out; a recipe by its name and
-    scanpy's version.
+    A folder is known by the names and contents of its files, hidden ones left out; a recipe by its files,
+    or if they come inside a package, by its name and the versions of packages.
     """
     if source.data.startswith(RECIPE_PREFIX):
-        return {}
-    n_bytes, digest = _digest(Path(source.data))
-    found: dict[str, object] = {"bytes": n_bytes, "sha256": digest}
+        from diffaug_bio import datasets
+
+        files = datasets.fingerprint(source.data.removeprefix(RECIPE_PREFIX))
+        return {"files": files} if files else {}
+    n_bytes, sha256 = digest(Path(source.data))
+    found: dict[str, object] = {"bytes": n_bytes, "sha256": sha256}
     if source.reference is not None:
-        found["reference_bytes"], found["reference_sha256"] = _digest(Path(source.reference))
+        found["reference_bytes"], found["reference_sha256"] = digest(Path(source.reference))
     return found
-
-
-def _digest(path: Path) -> tuple[int, str]:
-    """Size and SHA-256 of a file or folder."""
-    if not path.is_dir():
-        with path.open("rb") as stream:
-            return path.stat().st_size, hashlib.file_digest(stream, "sha256").hexdigest()
-    n_bytes, digest = 0, hashlib.sha256()
-    for file in sorted(entry for entry in path.rglob("*") if entry.is_file()):
-        name = file.relative_to(path)
-        if not any(part.startswith(".") for part in name.parts):
-            size, content = _digest(file)
-            digest.update(f"{name.as_posix()}\0{content}\n".encode())
-            n_bytes += size
-    return n_bytes, digest.hexdigest()

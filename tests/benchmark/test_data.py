@@ -303,6 +303,47 @@ def test_a_recipe_knows_its_labels() -> None:
     assert set(data.labels) == {"G1", "G2M", "S"}
 
 
+def write_recipe(folder: Path, keys: str) -> str:
+    """Write a recipe and its table, with subjects, batches and a split."""
+    rows = [
+        f"r{i},{i % 5},{i % 2},{'ab'[i % 2]},s{i // 4},t{i % 3},{'train' if i % 5 else 'test'}"
+        for i in range(40)
+    ]
+    table = "\n".join(["id,f,g,label,subject,batch,part", *rows])
+    (folder / "own.csv").write_text(f"{table}\n", encoding="utf-8")
+    text = f'title = "T"\nmodality = "table"\nlabel_key = "label"\n{keys}\n[[sources]]\nfile = "own.csv"\n'
+    (folder / "own.toml").write_text(text, encoding="utf-8")
+    return f"recipe:{folder / 'own.toml'}"
+
+
+def test_a_recipe_knows_its_groups_and_batches_unless_others_are_asked_for(tmp_path: Path) -> None:
+    name = write_recipe(tmp_path, 'group_key = "subject"\nbatch_key = "batch"')
+    [data] = read_data([name], {})
+    assert data.name == "own"
+    assert data.groups is not None
+    assert data.batches is not None
+    assert (len(set(data.groups)), len(set(data.batches))) == (10, 3)
+    [data] = read_data([name], {"group_key": ["batch"], "batch_key": ["subject"]})
+    assert data.groups is not None
+    assert data.batches is not None
+    assert (len(set(data.groups)), len(set(data.batches))) == (3, 10)
+    [data] = read_data([name], {"split_key": ["part"]})
+    assert data.groups is None
+    assert data.split is not None
+
+
+def test_a_recipe_knows_its_split_unless_none_is_asked_for(tmp_path: Path) -> None:
+    name = write_recipe(tmp_path, 'split_key = "part"')
+    [data] = read_data([name], {})
+    assert data.split is not None
+    assert list(data.split[:2]) == ["test", "train"]
+    [data] = read_data([name], {"split_key": ["none"]})
+    assert data.split is None
+    [data] = read_data([name], {"group_key": ["subject"]})
+    assert data.split is None
+    assert data.groups is not None
+
+
 def test_labels_of_one_class_are_an_error_that_names_the_file(tmp_path: Path) -> None:
     adata = anndata.AnnData(
         X=np.ones((10, 3), np.float32),

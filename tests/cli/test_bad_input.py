@@ -171,7 +171,7 @@ CASES: dict[str, tuple[Case, str]] = {
         with_options("--label-key", "type"),
         "label column 'type' in `.obs`; it holds 'kind'",
     ),
-    "unknown recipe": (unknown_recipe, "no recipe 'everything'; known are pbmc68k"),
+    "unknown recipe": (unknown_recipe, "There is no recipe 'everything'. `diffaug-bio recipes list`"),
     "unknown device": (with_options("--device", "abacus"), "abacus"),
     "missing configuration": (with_options("--config", "nowhere.toml"), "no configuration file"),
     "configuration that is no TOML": (with_config("[encoder\n"), "is not a TOML file"),

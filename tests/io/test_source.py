@@ -12,7 +12,7 @@ import pytest
 from diffaug_bio.errors import InputError
 from diffaug_bio.pp import KmerEncoding
 from diffaug_bio.runs import DataSource, read_source
-from diffaug_bio.runs._source import fingerprint
+from diffaug_bio.runs._source import fingerprint, with_recipe_keys
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,3 +101,37 @@ def test_recipes_know_how_they_are_read(setting: str) -> None:
     source = dataclasses.replace(DataSource(data="recipe:pbmc68k"), **{setting: values[setting]})  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"recipe:pbmc68k knows how it is read\. Leave `reference`, "):
         read_source(source)
+
+
+def test_recipes_know_groups_and_split_unless_others_are_asked_for(tmp_path: Path) -> None:
+    start = 'title = "T"\nmodality = "table"\n'
+    for name, key in (("grouped", "group_key"), ("split", "split_key")):
+        text = f'{start}{key} = "own"\n[[sources]]\nfile = "a.csv"\n'
+        (tmp_path / f"{name}.toml").write_text(text, encoding="utf-8")
+    grouped = DataSource(data=f"recipe:{tmp_path / 'grouped.toml'}")
+    split = DataSource(data=f"recipe:{tmp_path / 'split.toml'}")
+    assert with_recipe_keys(grouped) == dataclasses.replace(grouped, group_key="own")
+    assert with_recipe_keys(split) == dataclasses.replace(split, split_key="own")
+    for asked in (
+        dataclasses.replace(split, group_key="other"),
+        dataclasses.replace(grouped, split_key="other"),
+        dataclasses.replace(split, split_key="none"),
+        DataSource(data="a.csv"),
+    ):
+        assert with_recipe_keys(asked) == asked
+
+
+def test_words_of_a_recipe_of_dna_are_counted_as_asked_for(tmp_path: Path) -> None:
+    write_classes(tmp_path / "set")
+    text = 'title = "T"\nmodality = "dna"\nlabel_key = "label"\n[[sources]]\nfile = "set"\n'
+    (tmp_path / "own.toml").write_text(text, encoding="utf-8")
+    recipe, folder = (
+        DataSource(data=f"recipe:{tmp_path / 'own.toml'}"),
+        DataSource(data=str(tmp_path / "set")),
+    )
+    assert read_source(recipe)[0].n_vars == 256
+    found = read_source(dataclasses.replace(recipe, kmers=ENCODING))[0]
+    expected = read_source(dataclasses.replace(folder, kmers=ENCODING))[0]
+    assert (found.X != expected.X).nnz == 0
+    assert found.obs.equals(expected.obs)
+    assert found.uns["kmers"] == expected.uns["kmers"]

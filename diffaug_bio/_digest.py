@@ -1,0 +1,27 @@
+"""Size and hash of files and folders."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def digest(path: Path) -> tuple[int, str]:
+    """Size and SHA-256 of a file or folder.
+
+    A folder is known by the names and contents of its files, hidden ones left out.
+    """
+    if not path.is_dir():
+        with path.open("rb") as stream:
+            return path.stat().st_size, hashlib.file_digest(stream, "sha256").hexdigest()
+    n_bytes, found = 0, hashlib.sha256()
+    for file in sorted(entry for entry in path.rglob("*") if entry.is_file()):
+        name = file.relative_to(path)
+        if not any(part.startswith(".") for part in name.parts):
+            size, content = digest(file)
+            found.update(f"{name.as_posix()}\0{content}\n".encode())
+            n_bytes += size
+    return n_bytes, found.hexdigest()

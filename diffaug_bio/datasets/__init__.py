@@ -1,0 +1,33 @@
+"""Data sets by name: reads recipes, fetches what they name, prepares it and checks it."""
+
+from __future__ import annotations
+
+from diffaug_bio.datasets._catalogue import load_recipe, recipe_names
+from diffaug_bio.datasets._download import Progress
+from diffaug_bio.datasets._fetch import fetch, is_here
+from diffaug_bio.datasets._files import Files
+from diffaug_bio.datasets._load import Finding, fingerprint, load, verify
+from diffaug_bio.datasets._loaders import LOADERS
+from diffaug_bio.datasets._recipe import Call, Expected, Published, Recipe, Source
+from diffaug_bio.datasets._store import Store, cache_folder
+
+__all__ = [
+    "LOADERS",
+    "Call",
+    "Expected",
+    "Files",
+    "Finding",
+    "Progress",
+    "Published",
+    "Recipe",
+    "Source",
+    "Store",
+    "cache_folder",
+    "fetch",
+    "fingerprint",
+    "is_here",
+    "load",
+    "load_recipe",
+    "recipe_names",
+    "verify",
+]

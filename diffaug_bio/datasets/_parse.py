@@ -1,0 +1,238 @@
+"""From TOML to a recipe: every key, name and value is checked, and errors name file and key."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import math
+import re
+import tomllib
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from pathlib import PurePosixPath
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
+
+from diffaug_bio.datasets._loaders import LOADERS
+from diffaug_bio.datasets._recipe import Call, Recipe
+from diffaug_bio.errors import RecipeError
+from diffaug_bio.pp import STEPS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from diffaug_bio.datasets._recipe import Source
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_URL = re.compile(r"https?://\S+")
+_WITHOUT_FILES = frozenset({"scanpy", "sklearn"})  # loaders of what comes inside a package
+# In annotations that are not needed here, for names that only type checkers import.
+_STAND_INS = {"AnnData": object, "Files": object, "Mapping": dict, "Path": object}
+_WORDS: dict[Any, str] = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+}
+
+
+def parse_recipe(text: str, *, name: str, file: str, path: Path | None = None) -> Recipe:
+    """Make a recipe of the text of its file.
+
+    Parameters
+    ----------
+    text
+        The TOML.
+    name
+        Name of the recipe.
+    file
+        Name of the file, for errors.
+    path
+        Where the file lies, if it is a user's own.
+
+    Raises
+    ------
+    RecipeError
+        If it is no TOML, or a key is unknown, is missing, or has a value that it cannot have.
+    """
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        msg = f"{file} is not a TOML file: {error}."
+        raise RecipeError(msg) from error
+    place = _Place(file)
+    hints = get_type_hints(Recipe, localns=_STAND_INS)
+    known = [entry.name for entry in fields(Recipe) if entry.name not in {"name", "path"}]
+    place.check_keys(table, known, required=["title", "modality"])
+    values: dict[str, Any] = {
+        key: _parsed(value, hints[key], place.inside(key))
+        for key, value in table.items()
+        if key not in {"loader", "steps"}
+    }
+    loader = _call(table.get("loader", {"name": "read"}), LOADERS, "loader", place.inside("loader"))
+    steps = _tables(table.get("steps", []), place.inside("steps"))
+    calls = tuple(_call(entry, STEPS, "preparation step", where) for entry, where in steps)
+    recipe = Recipe(name=name, path=path, loader=loader, steps=calls, **values)
+    if recipe.group_key and recipe.split_key not in {None, "none"}:
+        place.inside("split_key").refuse("and `group_key` are both given; leave one out.")
+    for key in recipe.expect.fixed:
+        if getattr(recipe.expect, key) is None:
+            place.inside("expect").refuse(f"has no {key}, which `fixed` names.")
+    _check_sources(recipe, place)
+    return recipe
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Word a guess at what was meant, with a space in front; nothing where no name is near."""
+    guesses = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
+    return f" Did you mean {' or '.join(map(repr, guesses))}?" if guesses else ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where in which file a value stands."""
+
+    file: str
+    key: str = ""
+
+    def inside(self, key: str) -> _Place:
+        """Return the place of a key of the table here."""
+        return _Place(self.file, f"{self.key}.{key}" if self.key else key)
+
+    def entry(self, number: int) -> _Place:
+        """Return the place of an entry of the list here, counted from 1."""
+        return _Place(self.file, f"{self.key}[{number}]")
+
+    def refuse(self, problem: str) -> NoReturn:
+        """Raise an error about the value here."""
+        msg = f"{self.file}: `{self.key}` {problem}"
+        raise RecipeError(msg)
+
+    def check_keys(
+        self, table: Mapping[str, Any], known: Iterable[str], *, required: Iterable[str]
+    ) -> None:
+        """Refuse keys that are unknown, and tables that lack one."""
+        known = list(known)
+        for key in table:
+            if key not in known:
+                msg = (
+                    f"{self.file}: unknown key `{self.inside(key).key}`.{nearest(key, known)} "
+                    f"Known are {', '.join(known) or 'none'}."
+                )
+                raise RecipeError(msg)
+        for key in required:
+            if key not in table:
+                msg = f"{self.file}: the key `{self.inside(key).key}` is missing."
+                raise RecipeError(msg)
+
+
+def _call(table: object, known: Mapping[str, Callable[..., Any]], what: str, place: _Place) -> Call:
+    """Check a call against the signature of the function that it names."""
+    if not isinstance(table, dict) or not isinstance(table.get("name"), str):
+        place.refuse(f'has to be a table with the name of a {what}, name = "...", got {table!r}.')
+    name = table["name"]
+    if name not in known:
+        names = ", ".join(sorted(known))
+        place.inside("name").refuse(f"{name!r} is no {what}.{nearest(name, known)} Known are {names}.")
+    hints = get_type_hints(known[name], localns=_STAND_INS)
+    # The first is the files or the AnnData, which the caller gives.
+    parameters = list(inspect.signature(known[name]).parameters.values())[1:]
+    given = {key: value for key, value in table.items() if key != "name"}
+    place.check_keys(
+        given,
+        [parameter.name for parameter in parameters],
+        required=[entry.name for entry in parameters if entry.default is entry.empty],
+    )
+    checked = {key: _parsed(value, hints[key], place.inside(key)) for key, value in given.items()}
+    return Call(name=name, parameters=checked)
+
+
+def _node(cls: type[Any], table: object, place: _Place) -> Any:
+    """Make a dataclass of a table."""
+    if not isinstance(table, dict):
+        place.refuse(f"has to be a table [{place.key}], got {table!r}.")
+    hints = get_type_hints(cls)
+    required = [entry.name for entry in fields(cls) if entry.default is MISSING]
+    place.check_keys(table, hints, required=required)
+    return cls(**{key: _parsed(value, hints[key], place.inside(key)) for key, value in table.items()})
+
+
+def _tables(value: object, place: _Place) -> list[tuple[dict[str, Any], _Place]]:
+    """Tables of a list, and where each stands."""
+    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+        place.refuse(f"has to be a list of tables [[{place.key}]], got {value!r}.")
+    return [(entry, place.entry(number)) for number, entry in enumerate(value, start=1)]
+
+
+def _parsed(value: object, hint: Any, place: _Place) -> object:
+    """Return a TOML value as the annotated type."""
+    if is_dataclass(hint) and isinstance(hint, type):
+        return _node(hint, value, place)
+    if get_origin(hint) is tuple:
+        entry_hint = get_args(hint)[0]
+        if is_dataclass(entry_hint):
+            return tuple(_parsed(entry, entry_hint, where) for entry, where in _tables(value, place))
+        if not isinstance(value, list):
+            place.refuse(f"has to be a list, got {value!r}.")
+        entries = enumerate(value, start=1)
+        return tuple(_parsed(entry, entry_hint, place.entry(number)) for number, entry in entries)
+    return _scalar(value, hint, place)
+
+
+def _scalar(value: object, hint: Any, place: _Place) -> object:
+    """Return text, a number, or one of several words."""
+    is_union = get_origin(hint) in {Union, UnionType}
+    options = [option for option in (get_args(hint) if is_union else (hint,)) if option is not type(None)]
+    for option in options:
+        if get_origin(option) is Literal and value in get_args(option):
+            return value
+        if option is float and isinstance(value, int | float) and type(value) is not bool:
+            if math.isfinite(value):
+                return float(value)
+        elif type(value) is option and (option is not str or str(value).strip()):
+            return value
+    wanted = [
+        _WORDS.get(option) or f"one of {', '.join(map(repr, get_args(option)))}" for option in options
+    ]
+    return place.refuse(f"has to be {' or '.join(wanted)}, got {value!r}.")
+
+
+def _check_sources(recipe: Recipe, place: _Place) -> None:
+    """Refuse sources that cannot be fetched, or would not stay in their folder."""
+    if bool(recipe.sources) == (recipe.loader.name in _WITHOUT_FILES):
+        expected = "no [[sources]]" if recipe.sources else "[[sources]], the files that it reads"
+        msg = f"{place.file}: the loader {recipe.loader.name!r} takes {expected}."
+        raise RecipeError(msg)
+    seen = set[str]()
+    for number, source in enumerate(recipe.sources, start=1):
+        _check_source(source, place.inside("sources").entry(number), is_own=recipe.path is not None)
+        if source.file.lower() in seen:
+            place.inside("sources").entry(number).inside("file").refuse("is there twice.")
+        seen.add(source.file.lower())
+
+
+def _check_source(source: Source, place: _Place, *, is_own: bool) -> None:
+    """Refuse one source."""
+    if not is_relative(source.file):
+        problem = f"has to be a name inside the folder of the data, got {source.file!r}."
+        place.inside("file").refuse(problem)
+    if source.url and source.by_hand:
+        place.refuse("has both `url` and `by_hand`; leave one out.")
+    if not (source.url or source.by_hand or is_own):
+        place.refuse("needs `url`, or `by_hand` with how people get the file.")
+    if source.url and not _URL.fullmatch(source.url):
+        place.inside("url").refuse(f"has to start with https:// or http://, got {source.url!r}.")
+    if source.sha256 and not _SHA256.fullmatch(source.sha256):
+        place.inside("sha256").refuse(f"has to be 64 small hexadecimal digits, got {source.sha256!r}.")
+    for key in ("size", "max_unpacked"):
+        value = getattr(source, key)
+        if value is not None and value < 1:
+            place.inside(key).refuse(f"has to be at least 1, got {value}.")
+
+
+def is_relative(name: str) -> bool:
+    """Whether a name with `/` stays inside the folder that it is put in, on any system."""
+    parts = PurePosixPath(name).parts
+    return bool(parts) and not (
+        name.startswith(("/", "~")) or ".." in parts or any(letter in name for letter in '\\:*?"<>|\0')
+    )

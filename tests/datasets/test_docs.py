@@ -1,0 +1,76 @@
+"""What the docs say of recipes is so."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import runpy
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from diffaug_bio import datasets, pp
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "recipes.md"
+SCHEMA = (ROOT / "data_recipes" / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_page_is_what_the_recipes_say() -> None:
+    expected = runpy.run_path(str(ROOT / "docs" / "make_recipes.py"))["render"]()
+    assert PAGE.read_text(encoding="utf-8") == expected, "run `python docs/make_recipes.py`"
+
+
+def blocks(kind: str) -> list[str]:
+    """Code blocks of the page."""
+    return re.findall(
+        rf"^```{kind}\n(.*?)^```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE
+    )
+
+
+def test_a_recipe_of_ones_own_works_word_for_word(tmp_path: Path) -> None:
+    [recipe], [commands] = blocks("toml"), blocks("bash")
+    assert len(recipe.splitlines()) < 10
+    (tmp_path / "proteins.toml").write_text(recipe, encoding="utf-8")
+    rows = [f"mouse{i},{i % 7},{i % 3 + 5 * (i % 2)},{i % 5},{'wt' if i % 2 else 'ko'}" for i in range(40)]
+    table = "\n".join(["id,p53,actin,tubulin,genotype", *rows])
+    (tmp_path / "proteins.csv").write_text(f"{table}\n", encoding="utf-8")
+    for line in commands.splitlines():
+        program, *arguments = shlex.split(line)
+        assert program == "diffaug-bio"
+        done = subprocess.run(
+            [sys.executable, "-m", "diffaug_bio.cli", *arguments],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "run" / "metrics.json").is_file()
+
+
+KEYS = {
+    entry.name
+    for cls in (datasets.Recipe, datasets.Source, datasets.Expected, datasets.Published)
+    for entry in dataclasses.fields(cls)
+} - {"path", "sources", "expect", "steps", "loader", "published", "name"}
+
+
+@pytest.mark.parametrize("key", sorted(KEYS))
+def test_every_key_is_explained(key: str) -> None:
+    assert re.search(rf"^\|.*[` ]{key}`", SCHEMA, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", sorted({*datasets.LOADERS, *pp.STEPS}))
+def test_every_loader_and_step_is_listed(name: str) -> None:
+    assert f"\n| `{name}` | " in PAGE.read_text(encoding="utf-8")
+
+
+def test_the_schema_names_only_steps_that_there_are() -> None:
+    [example] = re.findall(r"^```toml\n(.*?)^```", SCHEMA, flags=re.DOTALL | re.MULTILINE)
+    names = re.findall(r'\[\[steps\]\]\nname = "(\w+)"', example)
+    assert names
+    assert set(names) <= set(pp.STEPS)
