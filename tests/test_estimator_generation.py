@@ -129,7 +129,8 @@ def test_a_guidance_that_is_none_is_refused_by_its_name(
 
 def test_numbers_of_numpy_are_strengths_and_guidances(fitted: DiffAug, counts: AnnData) -> None:
     expected = fitted.generate_rows(counts.X, strength=0.5, guidance=2.0)[1]
-    found = fitted.generate_rows(counts.X, strength=np.float32(0.5), guidance=np.int64(2))[1]
+    values: dict[str, Any] = {"strength": np.float32(0.5), "guidance": np.int64(2)}
+    found = fitted.generate_rows(counts.X, **values)[1]
     np.testing.assert_array_equal(found, expected)
 
 
