@@ -233,7 +233,8 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         random_state
             Seed of the noise.
         strength, guidance
-            As for :func:`diffaug_bio.tl.augment`; what the model was trained with if left out.
+            As for :func:`diffaug_bio.tl.augment`, but both are the training's if left out, without a limit
+            of 0.5: so `tl.evaluate_generated` scores rows like the positives of the training.
 
         Returns
         -------

@@ -107,3 +107,35 @@ def test_seeds_that_are_none_are_an_error(counts: AnnData, fitted: DiffAug, seed
 def test_another_number_of_features_is_an_error(counts: AnnData, fitted: DiffAug) -> None:
     with pytest.raises(InputError, match=r"X has 39 features, but DiffAug is expecting 40 features"):
         fitted.generate_rows(counts.X[:, :39])
+
+
+@pytest.mark.parametrize("strength", [True, np.True_, 0, 1.5, float("nan"), "0.3"], ids=repr)
+def test_a_strength_that_is_none_is_refused_by_its_name(
+    fitted: DiffAug, counts: AnnData, strength: Any
+) -> None:
+    with pytest.raises(
+        InputError, match=r"`strength` is a share of the noise schedule, above 0 and at most"
+    ):
+        fitted.generate_rows(counts.X, strength=strength)
+
+
+@pytest.mark.parametrize("guidance", [True, float("inf"), "2"], ids=repr)
+def test_a_guidance_that_is_none_is_refused_by_its_name(
+    fitted: DiffAug, counts: AnnData, guidance: Any
+) -> None:
+    with pytest.raises(InputError, match=r"`guidance` has to be a number"):
+        fitted.generate_rows(counts.X, guidance=guidance)
+
+
+def test_numbers_of_numpy_are_strengths_and_guidances(fitted: DiffAug, counts: AnnData) -> None:
+    expected = fitted.generate_rows(counts.X, strength=0.5, guidance=2.0)[1]
+    values: dict[str, Any] = {"strength": np.float32(0.5), "guidance": np.int64(2)}
+    found = fitted.generate_rows(counts.X, **values)[1]
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_strength_that_is_left_out_is_that_of_the_training(fitted: DiffAug, counts: AnnData) -> None:
+    trained = fitted.config_.generator.noising
+    assert trained > 0.5  # where `tl.augment` stops
+    expected = fitted.generate_rows(counts.X, strength=trained)[1]
+    np.testing.assert_array_equal(fitted.generate_rows(counts.X)[1], expected)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from diffaug_bio.core.generation import code_rows, conditions_from, conditions_of, decode, generate
+from diffaug_bio.core.generation import code_rows, conditions_of, decode, generate
 from diffaug_bio.core.runtime import eval_mode, seeded_generator
-from diffaug_bio.core.state import blocks
+from diffaug_bio.core.state import blocks, encode
+from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,6 +25,32 @@ _NOISINGS = (0.3, 0.5)  # shares of the schedule
 _N_DRAWS = 2  # of noise at each of them
 
 
+def sampling_settings(*, strength: float | None, guidance: float | None) -> dict[str, float]:
+    """Check what a user asks of sampling, and name it as the configuration does.
+
+    Returns
+    -------
+    `noising` and `guidance` of :class:`~diffaug_bio.config.GeneratorConfig`, without what is None.
+
+    Raises
+    ------
+    InputError
+        If the strength is no share of the schedule, or the guidance no finite number.
+    """
+    asked: dict[str, float] = {}
+    if strength is not None:
+        if not _is_number(strength) or not 0 < strength <= 1:
+            msg = f"`strength` is a share of the noise schedule, above 0 and at most 1; got {strength!r}."
+            raise InputError(msg)
+        asked["noising"] = float(strength)
+    if guidance is not None:
+        if not _is_number(guidance) or not np.isfinite(guidance):
+            msg = f"`guidance` has to be a number: 1 is none, above 1 exaggerates; got {guidance!r}."
+            raise InputError(msg)
+        asked["guidance"] = float(guidance)
+    return asked
+
+
 def sampling_config(
     config: DiffAugConfig, *, strength: float | None, guidance: float | None
 ) -> DiffAugConfig:
@@ -31,11 +59,10 @@ def sampling_config(
     Raises
     ------
     InputError
-        If the strength is no share of the schedule.
+        As for :func:`sampling_settings`.
     """
-    asked = {"noising": strength, "guidance": guidance}
-    given = {key: value for key, value in asked.items() if value is not None}
-    return config.updated({"generator": given}, source="arguments")
+    asked = sampling_settings(strength=strength, guidance=guidance)
+    return config.updated({"generator": asked}, source="`strength` and `guidance`")
 
 
 def generated_codes(
@@ -63,7 +90,7 @@ def generated_codes(
     generated = generate(
         state,
         codes,
-        conditions_of(state, rows, config),
+        conditions_of(state, encode(state.encoder, rows), config),
         config,
         generator=seeded_generator(seed, rows.device, "generate_rows"),
         condition_stream=seeded_generator(seed, rows.device, "conditions"),
@@ -110,21 +137,26 @@ def encode_with_errors(state: TrainState, rows: Rows, config: DiffAugConfig) -> 
     Embeddings, and what :func:`denoising_errors` gives. Shapes: `(n_rows, n_latent)` and `(n_rows,)`.
     """
     state = state.to(rows.device)
+    cpu = torch.device("cpu")  # where noise is drawn, so that a model gives the same on every device
+    shape = (len(_NOISINGS), _N_DRAWS, len(state.limits))
+    noises = torch.randn(shape, generator=seeded_generator(0, cpu, "novelty")).to(rows.device)
     embeddings, errors = [], []
     with eval_mode(state.encoder):
         for block in blocks(rows):
             x = rows.take(block)
             embeddings.append(state.encoder(x))
-            errors.append(denoising_errors(state, x, embeddings[-1], config))
+            errors.append(denoising_errors(state, x, embeddings[-1], config, noises=noises))
     return torch.cat(embeddings), torch.cat(errors)
 
 
-def denoising_errors(state: TrainState, x: Tensor, y: Tensor, config: DiffAugConfig) -> Tensor:
+def denoising_errors(
+    state: TrainState, x: Tensor, y: Tensor, config: DiffAugConfig, *, noises: Tensor
+) -> Tensor:
     """Measure how well the denoiser restores the code of each row, given the row's own condition.
 
     Codes are noised to two shares of the schedule (:meth:`GaussianDiffusion.add_noise`), twice each, and
-    restored in one step (:meth:`GaussianDiffusion.denoise`). The noise is the same vector for every row
-    and every call, so that what a row gets depends on no other row.
+    restored in one step (:meth:`GaussianDiffusion.denoise`). The noise is the same vector for every row,
+    so that what a row gets depends on no other row.
 
     Parameters
     ----------
@@ -136,18 +168,17 @@ def denoising_errors(state: TrainState, x: Tensor, y: Tensor, config: DiffAugCon
         Their embedding. Shape: `(batch, n_latent)`.
     config
         Its `generator` says what the condition is.
+    noises
+        For each share its draws. Shape: `(2, 2, n_codes)`.
 
     Returns
     -------
     Mean squared errors over the parts of a code and all draws. Shape: `(batch,)`.
     """
     diffusion, denoiser = state.diffusion, state.averaged_denoiser
-    cpu = torch.device("cpu")  # where noise is drawn, so that a model gives the same on every device
-    shape = (len(_NOISINGS), _N_DRAWS, len(state.limits))
-    noises = torch.randn(shape, generator=seeded_generator(0, cpu, "novelty")).to(x.device)
     errors = torch.zeros(len(x), device=x.device)
     with eval_mode(denoiser, state.codec):
-        x0, condition = state.codec.encode(x), conditions_from(state, y, config)
+        x0, condition = state.codec.encode(x), conditions_of(state, y, config)
         for noising, draws in zip(_NOISINGS, noises, strict=True):
             step = diffusion.sampling_steps(1, noising=noising)[0]
             t = torch.full((len(x),), step, device=x.device)
@@ -156,3 +187,8 @@ def denoising_errors(state: TrainState, x: Tensor, y: Tensor, config: DiffAugCon
                 restored, _ = diffusion.denoise(x_t, t, denoiser(x_t, t, condition))
                 errors += (restored - x0).square().mean(1)
     return errors / (len(_NOISINGS) * _N_DRAWS)
+
+
+def _is_number(value: object) -> bool:
+    """Whether it is a real number, numpy's too; truth values are none."""
+    return isinstance(value, Real) and not isinstance(value, bool)

@@ -114,7 +114,7 @@ def standardise_conditions(fit: Fit, state: TrainState) -> Tensor:
     -------
     Conditions. Shape: `(n_rows, n_condition)`.
     """
-    y = _unscaled_conditions(state, fit.rows, fit.config)
+    y = _unscaled(state, encode(state.encoder, fit.rows), fit.config)
     state.condition_mean = y.mean(0)
     # A dead column carries nothing: it becomes 0 rather than rounding noise blown up.
     state.condition_std = y.std(0).clamp_min(1e-6)
@@ -224,18 +224,8 @@ def decode(state: TrainState, codes: Tensor, rows: Rows, *, generator: torch.Gen
     return codes if kept is None else kept
 
 
-def conditions_of(state: TrainState, rows: Rows, config: DiffAugConfig) -> Tensor:
-    """Compute conditions of any rows, standardised as those of the training.
-
-    Returns
-    -------
-    Shape: `(n_rows, n_condition)`.
-    """
-    return (_unscaled_conditions(state, rows, config) - state.condition_mean) / state.condition_std
-
-
-def conditions_from(state: TrainState, y: Tensor, config: DiffAugConfig) -> Tensor:
-    """Do what :func:`conditions_of` does, of rows that are embedded already.
+def conditions_of(state: TrainState, y: Tensor, config: DiffAugConfig) -> Tensor:
+    """Compute conditions of embedded rows, standardised as those of the training.
 
     Parameters
     ----------
@@ -248,7 +238,7 @@ def conditions_from(state: TrainState, y: Tensor, config: DiffAugConfig) -> Tens
     -------
     Shape: `(n_rows, n_condition)`.
     """
-    return (_unscaled_from(state, y, config) - state.condition_mean) / state.condition_std
+    return (_unscaled(state, y, config) - state.condition_mean) / state.condition_std
 
 
 def feature_limits(rows: Rows) -> Tensor:
@@ -259,13 +249,8 @@ def feature_limits(rows: Rows) -> Tensor:
     return limits
 
 
-def _unscaled_conditions(state: TrainState, rows: Rows, config: DiffAugConfig) -> Tensor:
-    """Compute what the generator is conditioned on, before it is standardised."""
-    return _unscaled_from(state, encode(state.encoder, rows), config)
-
-
-def _unscaled_from(state: TrainState, y: Tensor, config: DiffAugConfig) -> Tensor:
-    """Compute it from embeddings."""
+def _unscaled(state: TrainState, y: Tensor, config: DiffAugConfig) -> Tensor:
+    """Compute what the generator is conditioned on, before it is standardised, from embeddings."""
     if config.generator.condition == "none":
         return torch.zeros_like(y)
     if config.generator.condition == "y":

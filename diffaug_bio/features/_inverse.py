@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from scipy import sparse
 
-from diffaug_bio.features._counts import CountNoise
+from diffaug_bio.features._counts import _FEW, CountNoise
 from diffaug_bio.pp._state import EXPRESSION_STATES
 
 if TYPE_CHECKING:
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating]
 
-_BLOCK_VALUES = 2**21  # of kept features that are worked on at once
+logger = logging.getLogger(__name__)
+
+_BLOCK_VALUES = 2**21  # of kept features, or of all where they are dense, that are worked on at once
 _MAX_LOGGED = 50.0  # nothing logged lies above it
 _NEARLY_WHOLE = 0.05
 _TELLING = 100.0  # counts up to which it shows whether they are whole: larger ones carry rounding errors
@@ -87,8 +90,20 @@ class FeatureInverse:
             logged = kept if self.features.state == "lognormalized" else np.log1p(kept)
             known = replace(self, ceiling=float(logged.max(initial=0.0)))
         is_counted = np.isfinite(units[:, 0])
-        if is_counted.mean() <= 0.5:  # a few rows may look so by chance
+        n_obs, n_counted = len(is_counted), int(is_counted.sum())
+        is_noisy = n_counted > n_obs / 2  # a few rows may look so by chance
+        if n_counted < n_obs:
+            others = "the others change" if is_noisy else "all change"
+            logger.info("%d of %d rows are made of counts; %s in proportion.", n_counted, n_obs, others)
+        if not is_noisy:
             return known
+        if n_counted < _FEW:
+            logger.warning(
+                "How counts vary is learned from the data, and needs %d rows; there are %d. Poisson noise "
+                "is taken instead, which is less than that of most data: pass more rows.",
+                _FEW,
+                n_counted,
+            )
         before, after = (known.expected(part[is_counted]) for part in (codes, generated))
         return replace(known, noise=CountNoise.fit(counts[is_counted], before, after))
 
@@ -120,7 +135,8 @@ class FeatureInverse:
         """
         if not self.is_expression:
             return self._measured(matrix, np.asarray(generated, np.float32) - codes)
-        step = max(1, _BLOCK_VALUES // max(1, len(self.columns)))
+        width = len(self.columns) if sparse.issparse(matrix) else matrix.shape[1]
+        step = max(1, _BLOCK_VALUES // max(1, width))
         parts = []
         for start in range(0, matrix.shape[0], step):
             rows = slice(start, start + step)
@@ -189,7 +205,9 @@ class FeatureInverse:
 
     def _in_proportion(self, linear: Floats, before: Floats, after: Floats) -> Floats:
         """Change values that are no counts as their expectation changes; each row keeps its total."""
-        floor = np.maximum(self.features.std[self.held], 1e-6)
+        # A deviation of the logarithm, in expression: the slope of `exp(m) - 1` at the mean is `exp(m)`.
+        slope = np.exp(np.minimum(self.features.mean[self.held], self.ceiling))
+        floor = np.maximum(self.features.std[self.held] * slope, 1e-6)
         changed = linear * np.clip((after + floor) / (before + floor), 0.1, 10.0)
         total = changed.sum(1, keepdims=True)
         share = np.divide(linear.sum(1, keepdims=True), total, out=np.ones_like(total), where=total > 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from diffaug_bio.features import FeatureInverse, FittedFeatures, FittedImages
 from diffaug_bio.features._align import match_names
 from diffaug_bio.pp import KmerEncoding, decode_tokens
 from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix, later_choice
+from diffaug_bio.tl._sampling import Sampling, picked
 from diffaug_bio.tl._sources import Sources, choose_sources
 
 if TYPE_CHECKING:
@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from diffaug_bio.estimator import DiffAug
 
 _ADDED = ("source", "generated")
-_MAX_VALUES = 2**28  # of generated features where they are dense: 1 GB
-_MAX_STRENGTH = 0.5  # without one that is asked for: what comes from noise alone strays from rare classes
+_MAX_VALUES = 2**28  # of codes of one view, and of all generated features where they are dense: 1 GB
 _N_CALIBRATION = 2000  # rows from which it is learned how counts follow from components
 _CALIBRATION_VALUES = 2**23  # of those rows at most: 64 MB in float64
 
@@ -78,7 +77,8 @@ def augment(
     strength
         How far to go, above 0 to 1: the share of the noise schedule to which codes are noised, and the
         share of counts that are drawn anew. At 1 all comes from noise and the condition. If left out, what
-        the model was trained with (`generator.noising`), at most 0.5.
+        the model was trained with (`generator.noising`), at most 0.5; `DiffAug.generate_rows` and
+        :func:`diffaug_bio.tl.evaluate_generated`, which judge the training, know no such limit.
     guidance
         Classifier-free guidance: above 1 exaggerates what the embedding says. If left out, that of the
         model's configuration.
@@ -109,11 +109,11 @@ def augment(
     >>> more = db.tl.augment(cells, "run", groupby="cell_type", target=200)  # doctest: +SKIP
     >>> balanced = anndata.concat([cells, more])  # doctest: +SKIP
     """
+    from diffaug_bio.core.generated import sampling_settings
     from diffaug_bio.estimator import DiffAug
 
     check_seed(random_state)
-    _check_strength(strength)
-    _check_guidance(guidance)
+    sampling_settings(strength=strength, guidance=guidance)  # before a model is read
     present = [name for name in _ADDED if name in adata.obs]
     if len(present) == 1:  # with both, the data were generated themselves
         msg = f"`.obs` has a column {present[0]!r}, where `augment` writes its own. Rename or drop it."
@@ -123,18 +123,27 @@ def augment(
         model = DiffAug.load(Path(model), device=device)
     choice = later_choice(adata, MatrixChoice(var_key=var_key), model)
     matrix, names = choose_matrix(adata, choice, model=model)
-    sampling = _Sampling.of(model, names, strength=strength, guidance=guidance)
-    inverse = _inverse(matrix, sampling)
+    inverse = _inverse(model, names)
+    sample = np.zeros(0, np.int64)
+    if inverse is not None:
+        _check_size(matrix, inverse, parts)
+        sample = _calibration_rows(matrix, inverse)
+    numbers = np.unique(np.concatenate([sample, *(part.rows for part in parts)]))
+    sampling = Sampling.of(model, matrix, names, numbers=numbers, strength=strength, guidance=guidance)
+    if inverse is not None and len(sample):
+        # Whatever the seed of the views: what they are drawn from is one and the same.
+        inverse = inverse.calibrated(matrix[sample], *sampling.generate(sample, seed=0))
     views = []
     for number, part in enumerate(parts):
-        # All rows in order need no copy, and images that stay on the disk stay there.
-        sources = matrix if np.array_equal(part.rows, np.arange(adata.n_obs)) else matrix[part.rows]
+        sources = picked(matrix, part.rows)
         seed = (random_state + number) % 2**32
         obs = _annotations(adata, part, seed)
         if inverse is None:
-            views.append(_decoded(sources, sampling, adata, obs, seed=seed))
+            views.append(_decoded(sources, part, sampling, adata, obs, seed=seed))
         else:
-            values = _changed(sources, sampling, inverse, seed=seed)
+            codes, generated = sampling.generate(part.rows, seed=seed)
+            noise = np.random.default_rng([seed, 1])
+            values = inverse.apply(sources, codes, generated, redraw=sampling.strength, generator=noise)
             views.append(_features(values, names, adata, obs, choice=choice))
     if len(views) == 1:
         return views[0]
@@ -145,73 +154,25 @@ def augment(
     return together
 
 
-@dataclass(frozen=True, slots=True)
-class _Sampling:
-    """What generates rows, and how far these go from their sources."""
-
-    model: DiffAug
-    names: list[str] | None
-    strength: float
-    guidance: float
-
-    @classmethod
-    def of(
-        cls, model: DiffAug, names: list[str] | None, *, strength: float | None, guidance: float | None
-    ) -> _Sampling:
-        """Take what the model was trained with where nothing is asked for."""
-        trained = model.config_.generator
-        return cls(
-            model=model,
-            names=names,
-            strength=min(trained.noising, _MAX_STRENGTH) if strength is None else strength,
-            guidance=trained.guidance if guidance is None else guidance,
-        )
-
-    def generate(self, matrix: Matrix, *, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Codes of rows, and what is generated from them."""
-        return self.model.generate_rows(
-            matrix,
-            random_state=seed,
-            feature_names=self.names,
-            strength=self.strength,
-            guidance=self.guidance,
-        )
-
-
-def _check_strength(strength: float | None) -> None:
-    if strength is None:
-        return
-    if not isinstance(strength, int | float | np.number) or not 0 < strength <= 1:
-        msg = f"`strength` is a share of the noise schedule, above 0 and at most 1; got {strength!r}."
-        raise InputError(msg)
-
-
-def _check_guidance(guidance: float | None) -> None:
-    if guidance is None:
-        return
-    if not isinstance(guidance, int | float | np.number) or not np.isfinite(guidance):
-        msg = f"`guidance` has to be a number: 1 is none, above 1 exaggerates; got {guidance!r}."
-        raise InputError(msg)
-
-
-def _inverse(matrix: Matrix, sampling: _Sampling) -> FeatureInverse | None:
-    """Learn the way back to features, from rows of all kinds; letters and pixels have their own."""
-    features, names = sampling.model.features_, sampling.names
-    if not isinstance(features, FittedFeatures):
+def _inverse(model: DiffAug, names: list[str] | None) -> FeatureInverse | None:
+    """Find the way back to features; letters and pixels have their own."""
+    if not isinstance(model.features_, FittedFeatures):
         return None
-    known = getattr(sampling.model, "feature_names_in_", None)
+    known = getattr(model, "feature_names_in_", None)
     columns = None
     if names is not None and known is not None:
         # The data may hold the features in another order than the model, or lack some.
         columns = match_names(names, [str(name) for name in known]).columns
-    inverse = FeatureInverse.of(features, columns)
+    return FeatureInverse.of(model.features_, columns)
+
+
+def _calibration_rows(matrix: Matrix, inverse: FeatureInverse) -> NDArray[np.int64]:
+    """Choose rows of all kinds to learn from how counts vary; none where nothing is to be learned."""
+    n_obs, n_kept = matrix.shape[0], len(inverse.features.selected)
     if not inverse.is_expression:
-        return inverse
-    # Whatever the seed of the views: what they are drawn from is one and the same.
-    n_obs, n_kept = matrix.shape[0], len(features.selected)
+        return np.zeros(0, np.int64)
     n_sample = min(n_obs, _N_CALIBRATION, max(1, _CALIBRATION_VALUES // n_kept))
-    sample = matrix[np.sort(np.random.default_rng(0).choice(n_obs, n_sample, replace=False))]
-    return inverse.calibrated(sample, *sampling.generate(sample, seed=0))
+    return np.sort(np.random.default_rng(0).choice(n_obs, n_sample, replace=False))
 
 
 def _annotations(adata: AnnData, part: Sources, seed: int) -> pd.DataFrame:
@@ -226,14 +187,6 @@ def _annotations(adata: AnnData, part: Sources, seed: int) -> pd.DataFrame:
     numbers = (seed + part.views - part.views[0]) % 2**32
     obs.index = [f"{name}-generated-{number}" for name, number in zip(names, numbers, strict=True)]
     return obs
-
-
-def _changed(sources: Matrix, sampling: _Sampling, inverse: FeatureInverse, *, seed: int) -> Matrix:
-    """Features of rows, changed as their components were."""
-    _check_size(sources, inverse)
-    codes, generated = sampling.generate(sources, seed=seed)
-    noise = np.random.default_rng([seed, 1])
-    return inverse.apply(sources, codes, generated, redraw=sampling.strength, generator=noise)
 
 
 def _features(
@@ -256,12 +209,12 @@ def _features(
 
 
 def _decoded(
-    sources: Matrix, sampling: _Sampling, adata: AnnData, obs: pd.DataFrame, *, seed: int
+    sources: Matrix, part: Sources, sampling: Sampling, adata: AnnData, obs: pd.DataFrame, *, seed: int
 ) -> AnnData:
     """Letters or pixels, which the model itself makes of codes, beside the annotations of the sources."""
     import anndata
 
-    _, generated = sampling.generate(sources, seed=seed)
+    _, generated = sampling.generate(part.rows, seed=seed)
     decoded = sampling.model.decode_rows(generated, sources, random_state=seed)
     features = sampling.model.features_
     if not isinstance(features, FittedImages):
@@ -271,17 +224,19 @@ def _decoded(
     return anndata.AnnData(X=decoded, obs=obs, var=var, uns=uns)
 
 
-def _check_size(matrix: Matrix, inverse: FeatureInverse) -> None:
-    """Refuse more dense values than a machine is sure to hold: components always, features some."""
-    n_obs, n_vars = matrix.shape
-    width = inverse.features.n_features
-    width = width if inverse.keeps_sparse(matrix) else max(width, n_vars)
-    if n_obs * width > _MAX_VALUES:
-        msg = (
-            f"{n_obs} rows of {width} generated features do not fit into memory. "
-            f"Generate from at most {_MAX_VALUES // width} rows at a time."
-        )
-        raise InputError(msg)
+def _check_size(matrix: Matrix, inverse: FeatureInverse, parts: list[Sources]) -> None:
+    """Refuse more dense values than a machine is sure to hold: codes of a view, features of all views."""
+    numbers = [len(part.rows) for part in parts]
+    sizes = [(max(numbers), inverse.features.n_features)]
+    if not inverse.keeps_sparse(matrix):
+        sizes.append((sum(numbers), matrix.shape[1]))
+    for n_rows, width in sizes:
+        if n_rows * width > _MAX_VALUES:
+            msg = (
+                f"{n_rows} rows of {width} generated values do not fit into memory. Generate at most "
+                f"{_MAX_VALUES // width} in a call: from fewer observations, or fewer views of them."
+            )
+            raise InputError(msg)
 
 
 def _word_encoding(adata: AnnData, choice: MatrixChoice) -> KmerEncoding | None:

@@ -9,7 +9,7 @@ import torch
 
 from diffaug_bio.core.batches import DenseRows, HostRows
 from diffaug_bio.core.generated import encode_with_errors
-from diffaug_bio.core.generation import conditions_from, conditions_of
+from diffaug_bio.core.generation import conditions_of
 from diffaug_bio.core.runtime import seeded_generator
 from diffaug_bio.core.state import encode
 from tests.core.conftest import CPU, N_FEATURES, changed, clustered_rows, trained
@@ -37,7 +37,7 @@ def test_errors_are_those_of_a_slow_loop(
     state = trained(config)
     found = errors_of(state, ROWS.values, config)
     noises = torch.randn((2, 2, N_FEATURES), generator=seeded_generator(0, CPU, "novelty"))
-    conditions = conditions_of(state, ROWS, config)
+    conditions = conditions_of(state, encode(state.encoder, ROWS), config)
     n_steps = config.generator.n_steps
     state.averaged_denoiser.eval()
     for row in (0, 7, 50):
@@ -71,12 +71,6 @@ def test_rows_unlike_the_training_rows_are_restored_worse(tiny_config: DiffAugCo
         errors_of(state, 5 + ROWS.values, tiny_config).median()
         > 2 * errors_of(state, ROWS.values, tiny_config).median()
     )
-
-
-def test_conditions_from_embeddings_are_those_of_the_rows(tiny_config: DiffAugConfig) -> None:
-    state = trained(tiny_config)
-    expected = conditions_of(state, ROWS, tiny_config)
-    assert torch.equal(conditions_from(state, encode(state.encoder, ROWS), tiny_config), expected)
 
 
 def test_modes_of_the_networks_are_left_as_they_were(tiny_config: DiffAugConfig) -> None:

@@ -110,9 +110,10 @@ def test_conditions_of_the_training_rows_are_those_of_the_training(
 ) -> None:
     fit, state = fit_and_state(changed(tiny_config, generator={"condition": condition}))
     expected = standardise_conditions(fit, state)
-    torch.testing.assert_close(conditions_of(state, fit.rows, fit.config), expected)
+    torch.testing.assert_close(conditions_of(state, encode(state.encoder, fit.rows), fit.config), expected)
     # A later row is treated alike, whatever rows stand beside it.
-    few = conditions_of(state, DenseRows(clustered_rows()[:3]), fit.config)
+    some_rows = DenseRows(clustered_rows()[:3])
+    few = conditions_of(state, encode(state.encoder, some_rows), fit.config)
     torch.testing.assert_close(few, expected[:3], rtol=1e-4, atol=1e-5)
 
 
@@ -167,9 +168,8 @@ def test_a_larger_bank_begins_with_the_smaller_one(
     for size in (1, 2):
         config = changed(tiny_config, generator=settings, train={"bank_size": size})
         fit, state = trained_generator(config)
-        banks.append(
-            values_of(generate_bank(fit, state, fit.rows, conditions_of(state, fit.rows, config), round_=1))
-        )
+        conditions = conditions_of(state, encode(state.encoder, fit.rows), config)
+        banks.append(values_of(generate_bank(fit, state, fit.rows, conditions, round_=1)))
     assert banks[0].shape == (N_ROWS, N_FEATURES)
     assert banks[1].shape == (2 * N_ROWS, N_FEATURES)
     assert torch.equal(banks[1][:N_ROWS], banks[0])
@@ -235,5 +235,5 @@ def generated_from(state: TrainState, values: Tensor, config: DiffAugConfig) -> 
     """Generate from rows, from the same noise every time."""
     rows = DenseRows(values)
     generator, condition_stream = (seeded_generator(0, CPU, use) for use in ("noise", "conditions"))
-    conditions = conditions_of(state, rows, config)
+    conditions = conditions_of(state, encode(state.encoder, rows), config)
     return generate(state, rows, conditions, config, generator=generator, condition_stream=condition_stream)

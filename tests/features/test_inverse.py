@@ -223,6 +223,25 @@ def test_expression_that_is_not_made_of_counts_keeps_zeros_and_totals() -> None:
     assert np.isfinite(changes).all()
 
 
+def test_values_in_proportion_change_as_expectations_with_a_deviation_added() -> None:
+    matrix = make_tpm()
+    features = fit(matrix)
+    found, codes, generated = invert(features, matrix)
+    inverse = FeatureInverse.of(features, None).calibrated(matrix, codes, generated)
+    before, after = inverse.expected(codes), inverse.expected(generated)
+    kept = matrix[:, features.selected]
+    logs = np.log1p(kept.astype(np.float64))
+    for row in (0, 5, 100):
+        changed = []
+        for gene in range(kept.shape[1]):
+            # The deviation of its logarithms, times one more than its mean expression, by logarithms too.
+            added = logs[:, gene].std() * (1 + np.expm1(logs[:, gene].mean()))
+            factor = (after[row, gene] + added) / (before[row, gene] + added)
+            changed.append(kept[row, gene] * min(max(factor, 0.1), 10.0))
+        expected = np.array(changed) * kept[row].sum() / sum(changed)
+        np.testing.assert_allclose(found[row, features.selected], expected, rtol=1e-2)
+
+
 def test_rows_that_are_made_of_counts_are_told_from_others() -> None:
     counts = make_counts()
     matrix = counts / counts.sum(1, keepdims=True) * 1e4
@@ -285,3 +304,25 @@ def test_a_seed_fixes_the_features() -> None:
     first, again, other = (dense(invert(features, matrix, seed=seed)[0]) for seed in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
+
+
+@pytest.mark.parametrize(("container", "largest"), [("dense", 10), ("sparse", 100)])
+def test_blocks_of_dense_rows_are_small_where_these_are_wide(
+    monkeypatch: pytest.MonkeyPatch, container: str, largest: int
+) -> None:
+    counts = make_counts()
+    features = fit(counts)
+    n_kept = len(features.selected)
+    wide = np.hstack([counts, np.zeros((N_OBS, 10 * n_kept - N_GENES), np.float32)])
+    matrix = sparse.csr_matrix(wide) if container == "sparse" else wide
+    monkeypatch.setattr("diffaug_bio.features._inverse._BLOCK_VALUES", 100 * n_kept)
+    change, sizes = FeatureInverse._expression, []
+
+    def recorded(self: FeatureInverse, block: Matrix, *rest: Any, **options: Any) -> Any:
+        sizes.append(block.shape[0])
+        return change(self, block, *rest, **options)
+
+    monkeypatch.setattr(FeatureInverse, "_expression", recorded)
+    found = invert(features, matrix, np.arange(N_GENES))[0]
+    assert found.shape == wide.shape
+    assert max(sizes) == largest

@@ -12,7 +12,7 @@ from scipy import sparse
 
 from diffaug_bio import tl
 from diffaug_bio.errors import InputError
-from diffaug_bio.features import FittedFeatures
+from diffaug_bio.features import FeatureInverse, FittedFeatures
 from diffaug_bio.tl import MatrixChoice
 
 if TYPE_CHECKING:
@@ -238,7 +238,7 @@ def test_guidance_changes_what_is_generated(cells: AnnData, tiny_config: DiffAug
     check_counts(guided, cells)
 
 
-@pytest.mark.parametrize("strength", [0, 2, -0.1, float("nan"), "much"])
+@pytest.mark.parametrize("strength", [0, 2, -0.1, float("nan"), "much", True])
 def test_a_strength_that_is_none_is_refused(cells: AnnData, strength: Any) -> None:
     with pytest.raises(
         InputError, match=r"`strength` is a share of the noise schedule, above 0 and at most 1"
@@ -246,10 +246,90 @@ def test_a_strength_that_is_none_is_refused(cells: AnnData, strength: Any) -> No
         tl.augment(cells, "nowhere", strength=strength)
 
 
-@pytest.mark.parametrize("guidance", [float("inf"), "much"])
+@pytest.mark.parametrize("guidance", [float("inf"), "much", True])
 def test_a_guidance_that_is_none_is_refused(cells: AnnData, guidance: Any) -> None:
     with pytest.raises(InputError, match=r"`guidance` has to be a number"):
         tl.augment(cells, "nowhere", guidance=guidance)
+
+
+def test_a_strength_of_numpy_is_one(cells: AnnData, tiny_config: DiffAugConfig) -> None:
+    model = fit(cells, tiny_config)
+    found = tl.augment(cells, model, strength=np.float32(0.25))  # type: ignore[arg-type]
+    np.testing.assert_array_equal(dense(found), dense(tl.augment(cells, model, strength=0.25)))
+
+
+def test_missing_genes_are_told_once(
+    cells: AnnData, tiny_config: DiffAugConfig, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = fit(cells, tiny_config)
+    caplog.clear()
+    with caplog.at_level("INFO", logger="diffaug_bio"):
+        tl.augment(cells[:, :30].copy(), model, n_views=3)
+    assert sum("Missing ones" in record.message for record in caplog.records) == 1
+    assert len({record.message for record in caplog.records}) == len(caplog.records)
+
+
+def test_few_rows_to_learn_noise_from_are_warned_of(
+    cells: AnnData, tiny_config: DiffAugConfig, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = fit(cells, tiny_config)
+    caplog.clear()
+    tl.augment(cells[:50].copy(), model)
+    assert not caplog.records
+    tl.augment(cells[:12].copy(), model)
+    assert "needs 50 rows; there are 12. Poisson noise is taken instead" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("n_other", "said"),
+    [
+        (0, None),
+        (18, "100 of 118 rows are made of counts; the others change in proportion"),
+        (118, "0 of 118 rows are made of counts; all change in proportion"),
+    ],
+)
+def test_expression_that_is_not_made_of_counts_is_told(
+    cells: AnnData,
+    tiny_config: DiffAugConfig,
+    caplog: pytest.LogCaptureFixture,
+    n_other: int,
+    said: str | None,
+) -> None:
+    logged = logged_copy(cells)
+    values = dense(logged).copy()
+    factors = np.random.default_rng(0).uniform(0.5, 1.5, (n_other, N_GENES))
+    values[:n_other] = np.log1p(np.expm1(values[:n_other]) * factors)
+    logged.X = sparse.csr_matrix(values)
+    model = fit(logged, tiny_config)
+    with caplog.at_level("INFO", logger="diffaug_bio"):
+        tl.augment(logged, model, n_views=2)
+    found = [record.message for record in caplog.records if "made of counts" in record.message]
+    assert found == ([] if said is None else [f"{said}."])
+
+
+@pytest.mark.parametrize(
+    ("container", "n_views", "fits"),
+    [("dense", 1, True), ("dense", 3, False), ("sparse", 3, True), ("sparse", 1, True)],
+)
+def test_more_dense_values_than_fit_into_memory_are_refused_at_once(
+    cells: AnnData,
+    tiny_config: DiffAugConfig,
+    monkeypatch: pytest.MonkeyPatch,
+    container: str,
+    n_views: int,
+    *,
+    fits: bool,
+) -> None:
+    model = fit(cells, tiny_config)
+    if container == "dense":
+        cells.X = dense(cells)
+    monkeypatch.setattr("diffaug_bio.tl._augment._MAX_VALUES", 2 * cells.n_obs * N_GENES)
+    if fits:
+        assert tl.augment(cells, model, n_views=n_views).n_obs == n_views * cells.n_obs
+        return
+    monkeypatch.delattr(FeatureInverse, "calibrated")  # it is refused before anything is learned
+    with pytest.raises(InputError, match=r"354 rows of 50 generated values .* at most 236 in a call: from"):
+        tl.augment(cells, model, n_views=n_views)
 
 
 def test_sources_are_checked_before_a_model_is_read(cells: AnnData) -> None:
