@@ -169,7 +169,8 @@ def test_new_images_are_embedded(
     assert np.isfinite(read_embedding(place / "new").to_numpy()).all()
     assert read_json(place, "new", "run.json")["data"]["images"] is True
     # `embedded.h5ad` holds images too.
-    result = call("embed", place / "new" / "embedded.h5ad", *options, "--force")
+    options = ["--model", place / "run", "-o", place / "again", *OPTIONS]
+    result = call("embed", place / "new" / "embedded.h5ad", *options)
     assert result.code == 0, result.err
 
 
