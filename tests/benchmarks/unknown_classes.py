@@ -80,7 +80,8 @@ def run(adata: AnnData, name: str, seed: int) -> pd.DataFrame:
         is_unseen = np.asarray(new.obs[label_key].astype(str)) == unseen
         if not is_unseen.any():
             continue
-        model = db.tl.fit_model(known, random_state=seed, device="cpu")
+        config = db.DiffAugConfig().updated({"encoder": {"kind": "mlp"}}, source="script")  # words of DNA
+        model = db.tl.fit_model(known, config=config, random_state=seed, device="cpu")
         db.tl.project(new, model)
         seen, later = (model.features_.project(part.X)[:, :N_COMPONENTS] for part in (known, new))
         found = {
