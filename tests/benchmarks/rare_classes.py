@@ -81,6 +81,8 @@ def main() -> None:
 def run(path: Path, seed: int, config: Path | None) -> pd.DataFrame:
     adata = db.io.read(path)
     label_key = next(name for name in LABELS if name in adata.obs)
+    # Never the text of a number, which scikit-learn's class weights take for one.
+    adata.obs[label_key] = [f"class {label}" for label in adata.obs[label_key]]
     train, test, rare = split(adata, label_key, seed)
     settings = None if config is None else db.DiffAugConfig.from_toml(config)
     model = db.tl.fit_model(train, config=settings, random_state=seed, device="cpu")
