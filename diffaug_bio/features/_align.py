@@ -53,10 +53,7 @@ class NameMatch:
 
     def __str__(self) -> str:
         """Say how many are there of those that the model uses."""
-        text = f"{self.n_found} of the {len(self.used)} features that the model uses are in the data"
-        if len(self.used) == len(self.columns):
-            return text
-        return f"{text}, of all {len(self.columns)} that it was fitted on {int((self.columns >= 0).sum())}"
+        return f"{self.n_found} of the {len(self.used)} features that the model uses are in the data"
 
 
 def match_columns(

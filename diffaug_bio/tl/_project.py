@@ -135,8 +135,8 @@ def project_choice(
         embedding = model.transform(matrix, feature_names=names)
     if novelty and found is None:
         logger.warning(
-            "An earlier version fitted the model, which knows no training rows to compare with: there is "
-            "no novelty. Fit it again to have it."
+            "The model knows no training rows to compare with, so there is no novelty: an earlier version "
+            "fitted it, or they were left out on purpose."
         )
     if target is not None:
         embedding = mutual_neighbor_shift(embedding, target)
