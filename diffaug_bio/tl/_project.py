@@ -136,7 +136,7 @@ def project_choice(
     if novelty and found is None:
         logger.warning(
             "The model knows no training rows to compare with, so there is no novelty: an earlier version "
-            "fitted it, or they were left out on purpose."
+            "fitted it, or they were left out on purpose. Fit it again to have it."
         )
     if target is not None:
         embedding = mutual_neighbor_shift(embedding, target)

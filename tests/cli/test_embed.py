@@ -193,7 +193,7 @@ def test_a_model_of_an_earlier_version_embeds_and_is_not_corrected(
     arguments = ["embed", folder / "few_genes.h5ad", "--model", old, "-o", folder / "new"]
     result = call(*arguments, *OPTIONS)
     assert result.code == 0
-    assert "there is no novelty. Fit it again to have it." in result.err
+    assert "left out on purpose. Fit it again to have it." in result.err
     assert json.loads((folder / "new" / "run.json").read_text())["novelty"] is None
     refused = call(*arguments, "--correct", "mnn", "--force", *OPTIONS)
     assert refused.code == 1
