@@ -199,10 +199,13 @@ def _dispersion(excess: Floats, squares: Floats) -> Floats:
 
 def _balanced(counts: Floats, expression: Floats) -> tuple[Floats, Floats]:
     """Gains that give features and rows the totals of the counts, and the rates that follow."""
-    gain = np.ones(counts.shape[1])
+    totals, wanted = counts.sum(1), counts.sum(0) + 1
+    held, gain = expression.astype(np.float64), np.ones(counts.shape[1])
     for _ in range(_N_BALANCINGS):
+        # Sums of rates by products with vectors: the rates themselves are made once, at the end.
+        rows = totals / np.maximum(held @ gain, 1e-9)
         # A count more on either side: features that are never seen keep a gain.
-        gain *= (counts.sum(0) + 1) / (_scaled(counts, expression * gain).sum(0) + 1)
+        gain *= wanted / (gain * (rows @ held) + 1)
     return gain, _scaled(counts, expression * gain)
 
 
