@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from diffaug_bio._neighbors import centered, nearest, nearest_others
+from diffaug_bio.mapping._neighbors import centered, nearest, nearest_others
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

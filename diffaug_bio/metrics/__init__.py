@@ -18,14 +18,12 @@ from diffaug_bio.metrics._labels import N_FOLDS, check_groups, check_labels
 from diffaug_bio.metrics._probes import N_NEIGHBORS, FoldScores, knn_probe, linear_probe
 from diffaug_bio.metrics._splits import given_split, make_splits
 from diffaug_bio.metrics._structure import trustworthiness
-from diffaug_bio.metrics._vote import VoteMetric, neighbor_vote
 
 __all__ = [
     "N_FOLDS",
     "N_NEIGHBORS",
     "RESOLUTIONS",
     "FoldScores",
-    "VoteMetric",
     "check_groups",
     "check_labels",
     "evaluate",
@@ -37,6 +35,5 @@ __all__ = [
     "leiden_agreement",
     "linear_probe",
     "make_splits",
-    "neighbor_vote",
     "trustworthiness",
 ]

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from diffaug_bio.estimator import DiffAug
-    from diffaug_bio.mapping import Correction
-    from diffaug_bio.metrics import VoteMetric
+    from diffaug_bio.mapping import Correction, VoteMetric
 
 logger = logging.getLogger(__name__)
 

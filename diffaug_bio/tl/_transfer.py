@@ -11,7 +11,7 @@ import numpy as np
 from diffaug_bio._keys import OBSM_KEY, UNASSIGNED, uns_key
 from diffaug_bio._validation import check_count, shorten
 from diffaug_bio.errors import InputError
-from diffaug_bio.metrics import VoteMetric, neighbor_vote
+from diffaug_bio.mapping import VoteMetric, neighbor_vote
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +37,7 @@ def transfer_labels(
 ) -> AnnData | None:
     """Label observations by their nearest labelled neighbors in an embedding.
 
-    Neighbors vote by how near they are; see :func:`diffaug_bio.metrics.neighbor_vote`. The confidence is
+    Neighbors vote by how near they are; see :func:`diffaug_bio.mapping.neighbor_vote`. The confidence is
     the share of the winning label: it says how much the neighbors agree, not how near they are.
     Observations of a kind that the reference lacks get the label of what they are nearest to, often with
     confidence.

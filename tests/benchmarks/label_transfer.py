@@ -10,7 +10,7 @@ sees the reference (without labels), then the query, and every cell of the query
 
 - `pca`: 50 components of the reference (2,000 most variable genes, logged, standardised), kNN
 - `pca, estimated`: the same, with missing genes estimated as DiffAug's front end does (with `--missing`)
-- `pca, vote`: the same components, `diffaug_bio.metrics.neighbor_vote`
+- `pca, vote`: the same components, `diffaug_bio.mapping.neighbor_vote`
 - `pca, mnn, vote`: with the query moved by `diffaug_bio.mapping.mutual_neighbor_shift`
 - `diffaug`: `tl.project`, kNN
 - `diffaug, vote`: `tl.project`, `tl.transfer_labels`
@@ -40,8 +40,7 @@ from threadpoolctl import threadpool_limits
 
 import diffaug_bio as db
 from diffaug_bio.features import FittedFeatures
-from diffaug_bio.mapping import mutual_neighbor_shift
-from diffaug_bio.metrics import neighbor_vote
+from diffaug_bio.mapping import mutual_neighbor_shift, neighbor_vote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

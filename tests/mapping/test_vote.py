@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diffaug_bio.metrics import VoteMetric, neighbor_vote
+from diffaug_bio.mapping import VoteMetric, neighbor_vote
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
