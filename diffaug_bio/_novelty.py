@@ -67,7 +67,8 @@ def known_reference(reference: Reference | None) -> Reference:
     if reference is None:
         msg = (
             "This model knows no training rows to compare with or to correct towards: an earlier version "
-            "fitted it. It embeds as before; fit it again for novelty and correction."
+            "fitted it, or they were left out on purpose. It embeds as before; fit it again for novelty "
+            "and correction."
         )
         raise InputError(msg)
     return reference

@@ -112,9 +112,6 @@ def augment(
     from diffaug_bio.core.generated import sampling_settings
     from diffaug_bio.estimator import DiffAug
 
-    if adata.n_obs == 0:
-        msg = "There are no observations to generate from: the data have no rows."
-        raise InputError(msg)
     check_seed(random_state)
     sampling_settings(strength=strength, guidance=guidance)  # before a model is read
     present = [name for name in _ADDED if name in adata.obs]

@@ -104,3 +104,9 @@ def test_other_genes_are_an_error_and_change_nothing(counts: AnnData, fitted: Di
 def test_a_folder_without_a_model_is_an_error(counts: AnnData, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"is not a model folder"):
         tl.project(counts, tmp_path)
+
+
+def test_data_without_rows_are_refused(counts: AnnData, fitted: DiffAug) -> None:
+    for use in (tl.project, tl.augment):
+        with pytest.raises(InputError, match="The data have no rows"):
+            use(counts[:0].copy(), fitted)
