@@ -19,7 +19,7 @@ _N_BISECTIONS, _MIN_POWER = 7, 0.3  # for the powers of rates that vary too much
 _MIN_DISPERSION = 1e-3  # which is as good as none
 _MOST_ADDED = 2.0
 _EXPLAINED = 0.98  # share of Poisson noise below which a feature's own quantiles are used
-_FEW = 50  # rows: from fewer, what is learned would be of these very rows, and copies of them come out
+FEW_ROWS = 50  # rows: from fewer, what is learned would be of these very rows, and copies of them come out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +66,7 @@ class CountNoise:
             Expected expression by the rows' components, and by generated ones. Shape: `(n_obs, n)`.
         """
         gain_before, rates = _balanced(counts, before)
-        if len(counts) < _FEW:
+        if len(counts) < FEW_ROWS:
             return cls._poisson(gain_before)
         noise = np.clip(np.square(counts - rates).sum(0) / np.maximum(rates.sum(0), 1e-9), 0.0, 1.0)
         # Beside the Poisson noise of what is drawn.

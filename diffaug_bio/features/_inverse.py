@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from scipy import sparse
 
-from diffaug_bio.features._counts import _FEW, CountNoise
+from diffaug_bio.features._counts import FEW_ROWS, CountNoise
 from diffaug_bio.pp._state import EXPRESSION_STATES
 
 if TYPE_CHECKING:
@@ -97,11 +97,11 @@ class FeatureInverse:
             logger.info("%d of %d rows are made of counts; %s in proportion.", n_counted, n_obs, others)
         if not is_noisy:
             return known
-        if n_counted < _FEW:
+        if n_counted < FEW_ROWS:
             logger.warning(
                 "How counts vary is learned from the data, and needs %d rows; there are %d. Poisson noise "
                 "is taken instead, which is less than that of most data: pass more rows.",
-                _FEW,
+                FEW_ROWS,
                 n_counted,
             )
         before, after = (known.expected(part[is_counted]) for part in (codes, generated))
