@@ -1,8 +1,9 @@
-"""A real server on this machine, and a folder for files."""
+"""A real server on this machine, a folder for files, and recipes of a table."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,9 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from diffaug_bio import datasets
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+TABLE = ("id,a,b,label\n" + "".join(f"row{i},{i},{i * i},{'xy'[i % 2]}\n" for i in range(5000))).encode()
+SHA256 = hashlib.sha256(TABLE).hexdigest()
 
 
 @dataclass
@@ -112,3 +119,34 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Keep files of tests out of the user's cache."""
     monkeypatch.setenv("DIFFAUG_BIO_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
+
+
+def write_recipe(folder: Path, source: str, more: str = "") -> str:
+    """Write a recipe with one source, and return what it is called."""
+    folder.mkdir(parents=True, exist_ok=True)
+    start = 'title = "Mine"\nmodality = "table"\nlabel_key = "label"\n'
+    (folder / "mine.toml").write_text(f"{start}[[sources]]\n{source}\n{more}", encoding="utf-8")
+    return str(folder / "mine.toml")
+
+
+@pytest.fixture
+def remote(tmp_path: Path, server: Server) -> str:
+    """Recipe of a table on the server, its hash known."""
+    server.files["/t.csv"] = TABLE
+    return write_recipe(tmp_path / "r", f'file = "t.csv"\nurl = "{server.url}/t.csv"\nsha256 = "{SHA256}"')
+
+
+@pytest.fixture
+def unchecked(tmp_path: Path, server: Server) -> str:
+    """Recipe of a table on the server whose hash nobody knows."""
+    server.files["/t.csv"] = TABLE
+    return write_recipe(tmp_path / "r", f'file = "t.csv"\nurl = "{server.url}/t.csv"')
+
+
+def files_in(cache: Path) -> set[str]:
+    """Names of all files but the lock."""
+    return {path.name for path in cache.rglob("*") if path.is_file() and path.name != ".lock"}
+
+
+def folder_of(name: str) -> Path:
+    return datasets.Store.of(datasets.load_recipe(name), None).folder
