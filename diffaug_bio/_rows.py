@@ -178,9 +178,6 @@ def prepared_rows(
     rows, declared = flatten_images(X, config)
     check_image_shape(declared.features.image_shape, config.features.image_shape)
     matrix = as_matrix(rows)
-    if matrix.shape[0] == 0:
-        msg = "The data have no rows. Look whether a filter before left none."
-        raise InputError(msg)
     check_names(feature_names, matrix)
     columns = match_columns(
         matrix.shape[1],

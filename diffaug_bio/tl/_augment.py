@@ -112,6 +112,9 @@ def augment(
     from diffaug_bio.core.generated import sampling_settings
     from diffaug_bio.estimator import DiffAug
 
+    if adata.n_obs == 0:  # which can be embedded, as no rows, but are no sources
+        msg = "The data have no rows to generate from. Look whether a filter before left none."
+        raise InputError(msg)
     check_seed(random_state)
     sampling_settings(strength=strength, guidance=guidance)  # before a model is read
     present = [name for name in _ADDED if name in adata.obs]

@@ -106,7 +106,11 @@ def test_a_folder_without_a_model_is_an_error(counts: AnnData, tmp_path: Path) -
         tl.project(counts, tmp_path)
 
 
-def test_data_without_rows_are_refused(counts: AnnData, fitted: DiffAug) -> None:
-    for use in (tl.project, tl.augment):
-        with pytest.raises(InputError, match="The data have no rows"):
-            use(counts[:0].copy(), fitted)
+def test_data_without_rows_are_embedded_as_such_and_are_no_sources(
+    counts: AnnData, fitted: DiffAug
+) -> None:
+    nothing = counts[:0].copy()
+    tl.project(nothing, fitted)
+    assert nothing.obsm["X_diffaug"].shape == (0, 6)
+    with pytest.raises(InputError, match="The data have no rows to generate from"):
+        tl.augment(counts[:0].copy(), fitted)
