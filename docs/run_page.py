@@ -1,0 +1,115 @@
+"""Run the code blocks of a page, in order, in a fresh folder: `python docs/run_page.py docs/tutorials/cells.md`.
+
+Python blocks of one page share an interpreter, bash blocks run in bash with that interpreter's programs first on the
+path, and all of them in one folder and on one core. With `--figures`, pictures that the blocks save and the page shows
+are copied to where the page looks for them. `tests/docs/test_blocks.py` runs the pages by this file.
+
+A comment before a block changes what happens to it:
+
+    <!-- not run: REASON -->       it cannot run everywhere: an installation, a cluster
+    <!-- run with: OPTIONS -->     each `diffaug-bio fit` and `benchmark` of it gets these options, to be quick
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from markdown_it import MarkdownIt
+
+LANGUAGES = ("bash", "python")
+_COMMENT = re.compile(r"<!-- (not run|run with): (.+?) -->")
+_FIGURE = re.compile(r"!\[[^\]]*\]\((figures/[^)]+\.png)\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block of code that readers may run."""
+
+    language: str
+    """`"bash"` or `"python"`."""
+    code: str
+    """What stands in it."""
+    line: int
+    """Of the page, where its code starts."""
+    not_run: str = ""
+    """Why it does not run here."""
+    options: str = ""
+    """What its fits get to be quick."""
+
+    def command(self) -> str:
+        """Code as it runs."""
+        fits = re.compile(r"^(diffaug-bio (?:fit|benchmark) [^#\n]*?)(\s*(?:#.*)?)$", flags=re.MULTILINE)
+        return fits.sub(rf"\1 {self.options}\2", self.code) if self.options else self.code
+
+
+def read_blocks(page: Path) -> list[Block]:
+    """Find the blocks of a page, and what the comments before them say."""
+    blocks, said = [], {}
+    for token in MarkdownIt().parse(page.read_text(encoding="utf-8")):
+        if token.type == "html_block":
+            said |= dict(_COMMENT.findall(token.content))
+            continue
+        if token.type == "fence" and token.info in LANGUAGES:
+            line = token.map[0] + 2 if token.map else 0
+            reason, options = said.get("not run", ""), said.get("run with", "")
+            blocks.append(Block(token.info, token.content, line, reason, options))
+        said = {}
+    return blocks
+
+
+def run_blocks(page: Path, blocks: list[Block]) -> None:
+    """Run blocks in this process and folder; the first that fails raises."""
+    names: dict[str, object] = {"__name__": "__main__"}
+    for block in blocks:
+        if block.not_run:
+            continue
+        where = f"{page.name}, line {block.line}"
+        print(f"--- {where}", flush=True)  # noqa: T201
+        if block.language == "python":
+            exec(compile(block.code, where, "exec"), names)  # noqa: S102
+        else:
+            subprocess.run(["bash", "-euo", "pipefail", "-c", block.command()], check=True)  # noqa: S607
+
+
+def take_figures(page: Path, folder: Path) -> None:
+    """Copy the pictures that the page shows to where it looks for them."""
+    for name in _FIGURE.findall(page.read_text(encoding="utf-8")):
+        made = folder / Path(name).name
+        if made.is_file():
+            (page.parent / name).parent.mkdir(exist_ok=True)
+            shutil.copyfile(made, page.parent / name)
+
+
+def main() -> None:
+    """Run a page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("page", type=Path)
+    parser.add_argument("--folder", type=Path, help="run there and keep it, not in a temporary folder")
+    parser.add_argument("--figures", action="store_true", help="copy pictures into the page's folder")
+    chosen = parser.parse_args()
+    page = chosen.page.resolve()
+    blocks = read_blocks(page)
+    os.environ["MPLBACKEND"] = "Agg"
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    if hasattr(os, "sched_setaffinity"):  # the same bits everywhere, and no threads that wait for each other
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = (chosen.folder or Path(temporary)).resolve()
+        os.chdir(folder)
+        sys.path.insert(0, "")
+        run_blocks(page, blocks)
+        if chosen.figures:
+            take_figures(page, folder)
+        os.chdir(page.parent)
+
+
+if __name__ == "__main__":
+    main()
