@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 project = "diffaug-bio"
 author = "The diffaug-bio authors"
-copyright = "2026, the diffaug-bio authors, MIT licence"
+project_copyright = "2026, the diffaug-bio authors, MIT licence"
 version = release = diffaug_bio.__version__
 
 extensions = [
@@ -64,7 +64,7 @@ SCHEMA = "](../data_recipes/README.md"  # as a link of a page; the site has it a
 
 
 class PublicNames(Autosummary):
-    """A table of a module's public functions and classes (`.. public-names:: diffaug_bio.tl`): none is forgotten."""
+    """A table of all public functions and classes of a module: `.. public-names:: diffaug_bio.tl`."""
 
     required_arguments = 1
 

@@ -1,13 +1,12 @@
-"""Run the code blocks of a page, in order, in a fresh folder: `python docs/run_page.py docs/tutorials/cells.md`.
+"""Run the code blocks of a page, in order: `python docs/run_page.py docs/tutorials/cells.md`.
 
-Python blocks of one page share an interpreter, bash blocks run in bash with that interpreter's programs first on the
-path, and all of them in one folder and on one core. With `--figures`, pictures that the blocks save and the page shows
-are copied to where the page looks for them. `tests/docs/test_blocks.py` runs the pages by this file.
+Python blocks of one page share an interpreter, bash blocks run in bash with that interpreter's programs
+first on the path, and all of them run in one fresh folder and on one core. With `--figures`, pictures
+that the blocks save and the page shows are copied to where the page looks for them.
+`tests/docs/test_blocks.py` runs the pages by this file.
 
-A comment before a block changes what happens to it:
-
-    <!-- not run: REASON -->       it cannot run everywhere: an installation, a cluster
-    <!-- run with: OPTIONS -->     each `diffaug-bio fit` and `benchmark` of it gets these options, to be quick
+A comment `<!-- not run: REASON -->` before a block says that it cannot run everywhere: an installation, a
+cluster.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 
 LANGUAGES = ("bash", "python")
-_COMMENT = re.compile(r"<!-- (not run|run with): (.+?) -->")
+_NOT_RUN = re.compile(r"<!-- not run: (.+?) -->")
 _FIGURE = re.compile(r"!\[[^\]]*\]\((figures/[^)]+\.png)\)")
 
 
@@ -41,27 +40,21 @@ class Block:
     """Of the page, where its code starts."""
     not_run: str = ""
     """Why it does not run here."""
-    options: str = ""
-    """What its fits get to be quick."""
-
-    def command(self) -> str:
-        """Code as it runs."""
-        fits = re.compile(r"^(diffaug-bio (?:fit|benchmark) [^#\n]*?)(\s*(?:#.*)?)$", flags=re.MULTILINE)
-        return fits.sub(rf"\1 {self.options}\2", self.code) if self.options else self.code
 
 
 def read_blocks(page: Path) -> list[Block]:
-    """Find the blocks of a page, and what the comments before them say."""
-    blocks, said = [], {}
+    """Find the blocks of a page, and why some of them are not run."""
+    blocks: list[Block] = []
+    reason = ""
     for token in MarkdownIt().parse(page.read_text(encoding="utf-8")):
         if token.type == "html_block":
-            said |= dict(_COMMENT.findall(token.content))
+            found = _NOT_RUN.search(token.content)
+            reason = found[1] if found else reason
             continue
         if token.type == "fence" and token.info in LANGUAGES:
             line = token.map[0] + 2 if token.map else 0
-            reason, options = said.get("not run", ""), said.get("run with", "")
-            blocks.append(Block(token.info, token.content, line, reason, options))
-        said = {}
+            blocks.append(Block(token.info, token.content, line, reason))
+        reason = ""
     return blocks
 
 
@@ -74,9 +67,9 @@ def run_blocks(page: Path, blocks: list[Block]) -> None:
         where = f"{page.name}, line {block.line}"
         print(f"--- {where}", flush=True)  # noqa: T201
         if block.language == "python":
-            exec(compile(block.code, where, "exec"), names)  # noqa: S102
+            exec(compile(block.code, where, "exec"), names)
         else:
-            subprocess.run(["bash", "-euo", "pipefail", "-c", block.command()], check=True)  # noqa: S607
+            subprocess.run(["bash", "-euo", "pipefail", "-c", block.code], check=True)
 
 
 def take_figures(page: Path, folder: Path) -> None:
@@ -99,7 +92,9 @@ def main() -> None:
     blocks = read_blocks(page)
     os.environ["MPLBACKEND"] = "Agg"
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    if hasattr(os, "sched_setaffinity"):  # the same bits everywhere, and no threads that wait for each other
+    if hasattr(
+        os, "sched_setaffinity"
+    ):  # the same bits everywhere, and no threads that wait for each other
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     with tempfile.TemporaryDirectory() as temporary:
         folder = (chosen.folder or Path(temporary)).resolve()
