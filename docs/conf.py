@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from docutils import nodes
 from docutils.statemachine import StringList
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.ext.autosummary import Autosummary
+from sphinx.util.docutils import SphinxDirective
 
 import diffaug_bio
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from sphinx.application import Sphinx
     from sphinx.writers.html5 import HTML5Translator
 
@@ -63,6 +66,11 @@ copybutton_exclude = ".linenos, .gp, .go"
 SCHEMA = "](../data_recipes/README.md"  # as a link of a page; the site has it as a page of its own
 
 
+def is_code(module: ModuleType, name: str) -> bool:
+    """Tell functions and classes from constants and types."""
+    return getattr(getattr(module, name), "__module__", "").startswith("diffaug_bio.")
+
+
 class PublicNames(Autosummary):
     """A table of all public functions and classes of a module: `.. public-names:: diffaug_bio.tl`."""
 
@@ -70,15 +78,34 @@ class PublicNames(Autosummary):
 
     def run(self) -> list[nodes.Node]:
         module = import_module(self.arguments[0])
-        names = [
-            name
-            for name in module.__all__
-            if getattr(getattr(module, name), "__module__", "").startswith("diffaug_bio.")
-        ]
-        lines = [f"~{module.__name__}.{name}" for name in names]
+        lines = [f"~{module.__name__}.{name}" for name in module.__all__ if is_code(module, name)]
         self.content = StringList(lines, source=module.__name__)
         self.options["nosignatures"] = None
         return super().run()
+
+
+class PublicConstants(SphinxDirective):
+    """All else that a module makes public, and what it holds: `.. public-constants:: diffaug_bio.pp`."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        module = import_module(self.arguments[0])
+        lines = [f".. py:currentmodule:: {module.__name__}", ""]
+        for name in module.__all__:
+            if not is_code(module, name):
+                lines += [f".. py:data:: {name}", "", f"   {describe(module, name)}", ""]
+        return self.parse_text_to_nodes("\n".join(lines))
+
+
+def describe(module: ModuleType, name: str) -> str:
+    """What a constant or a type holds, in words."""
+    value = getattr(module, name)
+    choices = get_args(value) or (tuple(value) if isinstance(value, dict | tuple | list) else ())
+    if not choices:
+        return f"`{value!r}`"
+    shown = ", ".join(f"`{choice!r}`" for choice in choices)
+    return f"By name: {shown}." if isinstance(value, dict) else f"{shown}."
 
 
 class Attributes:
@@ -119,6 +146,7 @@ def math_block(self: HTML5Translator, node: nodes.math_block) -> None:
 
 def setup(app: Sphinx) -> None:
     app.add_directive("public-names", PublicNames)
+    app.add_directive("public-constants", PublicConstants)
     app.add_html_math_renderer("mathml", (inline_math, None), (math_block, None))
     attributes = Attributes()
     app.connect("autodoc-process-docstring", attributes.keep, priority=400)

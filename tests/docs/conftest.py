@@ -21,7 +21,7 @@ def run_page() -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def readers_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with `cells.h5ad`, `proteins.csv.gz`, `promoters.fa.gz`, `photographs/` and so on, all small."""
+    """A folder with `cells.h5ad`, `proteins.csv.gz`, `photographs/` and so on, all small."""
     folder = tmp_path_factory.mktemp("files")
     subprocess.run([sys.executable, Path(__file__).parent / "make_files.py", folder], check=True)
     return folder
