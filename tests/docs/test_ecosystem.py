@@ -1,7 +1,7 @@
 """`docs/meta.yaml` is an entry that the list of scverse's ecosystem takes.
 
-Fields and patterns are those of scripts/src/ecosystem_scripts/schema.json in scverse/ecosystem-packages, and
-the two that its later entries have beside them.
+Fields and patterns are those of scripts/src/ecosystem_scripts/schema.json in scverse/ecosystem-packages,
+and the two that its later entries have beside them.
 """
 
 from __future__ import annotations
