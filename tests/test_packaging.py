@@ -90,7 +90,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     shutil.copytree(
         ROOT,
         folder / "source",
-        ignore=shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "dist", "shared"),
+        ignore=shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "dist", "site", "shared"),
     )
     # Without isolation: setuptools is of the extra `test`, and nothing is downloaded.
     run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, folder / "source", cwd=folder)
