@@ -92,10 +92,9 @@ def main() -> None:
     blocks = read_blocks(page)
     os.environ["MPLBACKEND"] = "Agg"
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    if hasattr(
-        os, "sched_setaffinity"
-    ):  # the same bits everywhere, and no threads that wait for each other
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    if hasattr(os, "sched_setaffinity"):  # the same bits on any machine, and no threads that wait
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[os.getpid() % len(cores)]})
     with tempfile.TemporaryDirectory() as temporary:
         folder = (chosen.folder or Path(temporary)).resolve()
         os.chdir(folder)
