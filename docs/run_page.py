@@ -87,14 +87,15 @@ def main() -> None:
     parser.add_argument("page", type=Path)
     parser.add_argument("--folder", type=Path, help="run there and keep it, not in a temporary folder")
     parser.add_argument("--figures", action="store_true", help="copy pictures into the page's folder")
+    parser.add_argument("--core", type=int, help="run on this core, where the system has a say in that")
     chosen = parser.parse_args()
     page = chosen.page.resolve()
     blocks = read_blocks(page)
     os.environ["MPLBACKEND"] = "Agg"
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     if hasattr(os, "sched_setaffinity"):  # the same bits on any machine, and no threads that wait
-        cores = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, {cores[os.getpid() % len(cores)]})
+        core = min(os.sched_getaffinity(0)) if chosen.core is None else chosen.core
+        os.sched_setaffinity(0, {core})
     with tempfile.TemporaryDirectory() as temporary:
         folder = (chosen.folder or Path(temporary)).resolve()
         os.chdir(folder)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 import runpy
 import shlex
 import shutil
 import subprocess
 import sys
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 import click
 import pytest
@@ -41,7 +44,8 @@ RUN = {
     "docs/tutorials/sharing.md": (6, 0),
     "docs/tutorials/tables.md": (6, 0),
 }
-MAKE_THEIR_FIGURES = [name for name in RUN if "tutorials" in name or "quickstart" in name]
+# Pages that make their own files, and the figures that they show.
+SELF_CONTAINED = [name for name in RUN if "tutorials" in name or "quickstart" in name]
 # Pages whose blocks are read and not run, and why; tests of the features themselves cover what they show.
 READ = {
     "docs/augment.md": "files of the reader's own, and the default preset three times",
@@ -68,24 +72,65 @@ def test_blocks_are_counted_and_few_are_not_run(name: str, run_page: dict[str, A
     assert [reason for reason in reasons if not re.fullmatch(REASONS, reason)] == []
 
 
+class Outcome(NamedTuple):
+    """How a page ran, and where."""
+
+    process: subprocess.CompletedProcess[str]
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def outcomes(
+    request: pytest.FixtureRequest, readers_files: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Future[Outcome]]]:
+    """Run the pages that tests ask for, one on each core at a time."""
+    pinned = hasattr(os, "sched_getaffinity")
+    free: SimpleQueue[int] = SimpleQueue()
+    for core in sorted(os.sched_getaffinity(0))[:4] if pinned else [0, 1]:
+        free.put(core)
+    folders = {name: tmp_path_factory.mktemp("page") for name in RUN}
+
+    def run(name: str) -> Outcome:
+        if name not in SELF_CONTAINED:
+            shutil.copytree(readers_files, folders[name], dirs_exist_ok=True)
+        core = free.get()
+        done = subprocess.run(
+            [
+                sys.executable,
+                DOCS / "run_page.py",
+                PAGES[name],
+                "--folder",
+                folders[name],
+                f"--core={core}",
+            ],
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            check=False,
+        )
+        free.put(core)
+        return Outcome(done, folders[name])
+
+    asked = [str(item.callspec.params["name"]) for item in request.session.items if is_run_of_a_page(item)]
+    with ThreadPoolExecutor(free.qsize()) as pool:
+        yield {name: pool.submit(run, name) for name in asked}
+        pool.shutdown(cancel_futures=True)
+
+
+def is_run_of_a_page(item: pytest.Item) -> TypeGuard[pytest.Function]:
+    return isinstance(item, pytest.Function) and item.function is test_blocks_run_in_order_in_a_fresh_folder
+
+
 @pytest.mark.parametrize("name", [name for name, (n_run, _) in RUN.items() if n_run])
-def test_blocks_run_in_order_in_a_fresh_folder(name: str, tmp_path: Path, readers_files: Path) -> None:
-    page = PAGES[name]
-    if "tutorials" not in page.parts:  # these make their own files
-        shutil.copytree(readers_files, tmp_path, dirs_exist_ok=True)
-    done = subprocess.run(
-        [sys.executable, DOCS / "run_page.py", page, "--folder", tmp_path],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def test_blocks_run_in_order_in_a_fresh_folder(name: str, outcomes: dict[str, Future[Outcome]]) -> None:
+    page, (done, folder) = PAGES[name], outcomes[name].result()
     assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
     assert done.stdout.count(f"--- {page.name}, line ") == RUN[name][0]
-    if name in MAKE_THEIR_FIGURES:
+    if name in SELF_CONTAINED:
         shown = re.findall(r"\]\((figures/\w+\.png)\)", page.read_text(encoding="utf-8"))
         assert shown != []
         assert [figure for figure in shown if not (page.parent / figure).is_file()] == []
-        assert [figure for figure in shown if not (tmp_path / Path(figure).name).is_file()] == []
+        assert [figure for figure in shown if not (folder / Path(figure).name).is_file()] == []
 
 
 @pytest.mark.parametrize("name", READ)
