@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -184,7 +184,7 @@ def _layout(
     n_rows = len(matrix)
     rows = anndata.AnnData(obs=pd.DataFrame(index=pd.RangeIndex(n_rows).astype(str)), obsm={"X": matrix})
     n_neighbors = min(n_neighbors, n_rows - 1)
-    search = "sklearn" if n_rows <= _EXACT_ROWS else _approximate_search(n_neighbors, seed=seed)
+    search = "sklearn" if n_rows <= _EXACT_ROWS else "pynndescent"
     with warnings.catch_warnings():
         # Clusters without edges between them are the rule, and laid out one by one.
         warnings.filterwarnings("ignore", "Graph is not fully connected")
@@ -199,20 +199,6 @@ def _layout(
         )
         sc.tl.umap(rows, min_dist=min_dist, random_state=seed)
     return np.asarray(rows.obsm["X_umap"], np.float32)
-
-
-def _approximate_search(n_neighbors: int, *, seed: int) -> Any:
-    """Make a search by an index whose results older versions of scanpy read, too."""
-    from pynndescent import PyNNDescentTransformer
-    from scipy import sparse
-
-    class Search(PyNNDescentTransformer):  # type: ignore[misc]
-        """Gives distances as a matrix: newer versions of pynndescent give an array, without `getnnz`."""
-
-        def fit_transform(self, X: NDArray[np.float32]) -> sparse.csr_matrix:  # noqa: N803 - scikit-learn's
-            return sparse.csr_matrix(super().fit_transform(X))
-
-    return Search(n_neighbors=n_neighbors, random_state=seed)
 
 
 def _between(
