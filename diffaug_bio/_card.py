@@ -202,7 +202,8 @@ def _score_table(scores: Mapping[str, Any]) -> str:
 
 def _command(model: ModelDescription, run: Run | None) -> str:
     """Say how to fit it again."""
-    settings = f"`settings.toml` holds what differs from the defaults:\n\n```toml\n{changed_settings(model.config)}```"
+    changed = changed_settings(model.config)
+    settings = f"`settings.toml` holds what differs from the defaults:\n\n```toml\n{changed}```"
     if run is None:
         said = f"In Python, with the seed {model.seed}. The data are not known to the model."
         return f"{said} {settings}"

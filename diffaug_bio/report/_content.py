@@ -37,8 +37,8 @@ class Cell:
 
     text: str
     """What it says."""
-    note: str = ""
-    """Said below it, smaller."""
+    notes: tuple[str, ...] = ()
+    """Said below it, smaller, a line each."""
     image: Image | None = None
     """Seen above it."""
     mark: Literal["", "best", "same"] = ""
@@ -89,6 +89,8 @@ class Pictures:
     """In order."""
     title: str = ""
     """Heads them."""
+    legend: tuple[tuple[str, str], ...] = ()
+    """Colours such as `#0072b2`, or nothing, and what they stand for in all of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_N_EPOCHS = 200
+_N_EPOCHS = 100
 _MIN_DIST = 0.3
 _SPAN = 10.0  # half of the width that points start on: UMAP's own scale
 _LEAST_ROWS = 4  # of which the layout makes sense

@@ -8,15 +8,14 @@ import re
 import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
-from xml.etree import ElementTree
-
-import numpy as np
+from xml.etree import ElementTree as ET
 
 from diffaug_bio.report._content import Image, Picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    import numpy as np
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
@@ -59,18 +58,18 @@ def drawn(name: str, draw: Callable[[], Figure], *, alt: str, caption: str) -> P
     with _style(name):
         figure = draw()
         text = _saved(figure)
-    root = ElementTree.fromstring(text)  # noqa: S314 - matplotlib wrote it
+    root = ET.fromstring(text)
     _clean(root, name)
     width = float(root.attrib["width"].removesuffix("pt")) * _PIXELS_PER_POINT
     del root.attrib["width"], root.attrib["height"]
     root.attrib |= {"role": "img", "aria-label": alt}
-    ElementTree.register_namespace("", _SVG)
-    ElementTree.register_namespace("xlink", _LINK[1:].partition("}")[0])
-    svg = ElementTree.tostring(root, encoding="unicode")
+    ET.register_namespace("", _SVG)
+    ET.register_namespace("xlink", _LINK[1:].partition("}")[0])
+    svg = ET.tostring(root, encoding="unicode")
     return Picture(svg=svg, alt=alt, caption=caption, width=round(width))
 
 
-def thumbnail(pixels: NDArray[np.uint8], *, alt: str, side: int = 56) -> Image:
+def thumbnail(pixels: NDArray[np.uint8], *, alt: str, side: int = 64) -> Image:
     """Give an image of pixels as PNG inside the page, enlarged to about `side` where it is smaller.
 
     Parameters
@@ -120,14 +119,13 @@ def _saved(figure: Figure) -> str:
     return stream.getvalue()
 
 
-def _clean(root: ElementTree.Element, name: str) -> None:
-    """Take out what is of no use in a page, give what is referred to a name of its own, and let the page
-    say which colour and font text has."""
+def _clean(root: ET.Element, name: str) -> None:
+    """Leave out what a page has no use for, name parts apart, and let the page colour the text."""
     for parent in list(root.iter()):
         for child in list(parent):
             if child.tag in {f"{{{_SVG}}}metadata", f"{{{_SVG}}}style"}:
                 parent.remove(child)
-    used = set(re.findall(r"(?:#)([\w.-]+)", ElementTree.tostring(root, encoding="unicode")))
+    used = set(re.findall(r"(?:#)([\w.-]+)", ET.tostring(root, encoding="unicode")))
     for element in root.iter():
         if (own := element.attrib.pop("id", None)) is not None and own in used:
             element.attrib["id"] = f"{name}-{own}"

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from diffaug_bio.report import Block
     from diffaug_bio.runs._report_data import RunData
 
+FEATURE_WORDS = {"images": "pixels", "letters": "letters"}
+"""What a feature is called, where it is called otherwise."""
 _LAPS = {
     "read": "reading the data",
     "fit": "fitting and embedding",
@@ -38,13 +40,13 @@ def data_section(run: RunData, model: ModelDescription) -> Section:
         Its model.
     """
     data = run.record["data"]
-    width = {"images": "pixels", "letters": "letters"}.get(model.kind, "features")
+    width = FEATURE_WORDS.get(model.kind, "features")
     facts = [
         ("Data", base_name(data["data"])),
         ("Rows", f"{run.n_obs:,}"),
         (width.capitalize(), f"{model.n_features:,}"),
         ("Taken for", STATE_NAMES.get(data["input_state"], str(data["input_state"]))),
-        ("Matrix", model.matrix),
+        ("Matrix", model.matrix.replace(", or a plain matrix", "")),
     ]
     if model.image_shape:
         facts.append(("Height, width, channels", " x ".join(map(str, model.image_shape))))
@@ -57,7 +59,9 @@ def data_section(run: RunData, model: ModelDescription) -> Section:
     facts += _fingerprint(data)
     blocks: list[Block] = [Facts(facts=tuple(facts))]
     if (messages := _messages(run.record)) is None:
-        blocks.append(Text(text="What the run said about the data was not kept: an earlier version wrote it."))
+        blocks.append(
+            Text(text="What the run said about the data was not kept: an earlier version wrote it.")
+        )
     elif messages:
         blocks.append(Messages(messages=messages))
     return Section(key="data", title="Data", blocks=tuple(blocks))
@@ -81,11 +85,13 @@ def repeat_section(run: RunData, model: ModelDescription) -> Section:
         ("Encoder", f"{model.config.encoder.kind}, embedding {model.config.encoder.n_latent} wide"),
         ("Epochs", ", ".join(f"{n} {name.replace('_', '-')}" for name, n in model.n_epochs.items())),
         ("Seed", str(record["seed"])),
-        ("Device", f"{record['device']}, {record['precision']}, {record['threads']} threads"),
+        ("Device", f"{record['device']}, {record['precision']}, threads: {record['threads']}"),
         (
             "Time",
             f"{_time(sum(seconds.values()))}: "
-            + ", ".join(f"{_time(seconds[name])} {what}" for name, what in _LAPS.items() if name in seconds),
+            + ", ".join(
+                f"{_time(seconds[name])} {what}" for name, what in _LAPS.items() if name in seconds
+            ),
         ),
         ("Peak memory", f"{record['peak_memory_mb']:,.0f} MB"),
         ("Versions", ", ".join(f"{name} {version}" for name, version in _versions(record).items())),
@@ -97,7 +103,9 @@ def repeat_section(run: RunData, model: ModelDescription) -> Section:
         blocks=(
             Facts(facts=tuple(facts)),
             Code(title="Run it again", text=command_line(Run(record, run.scores))),
-            Code(title="settings.toml, what differs from the defaults", text=changed_settings(model.config)),
+            Code(
+                title="settings.toml, what differs from the defaults", text=changed_settings(model.config)
+            ),
             Text(text="The same seed gives the same embedding on the same number of threads."),
         ),
     )
@@ -129,12 +137,14 @@ def use_section(model: ModelDescription) -> Section:
     ]
     shell = ["diffaug-bio embed NEW_DATA --model . -o new      # embed new data with this model"]
     if model.can_generate:
-        shell.append("diffaug-bio augment DATA --model . -o more.h5ad  # generate rows from those of a file")
+        shell.append(
+            "diffaug-bio augment DATA --model . -o more.h5ad  # generate rows from those of a file"
+        )
         shell[-1] = shell[-1].replace("more.h5ad ", {"letters": "more.fa "}.get(model.kind, "more.h5ad "))
     return Section(
         key="use",
         title="Go on from here",
-        lead="In the folder of the run, which this page was written into:",
+        lead="In the folder of the run:",
         blocks=(
             Code(title="Python", text="\n".join(python)),
             Code(title="R", text="\n".join(r_lines)),
@@ -154,7 +164,7 @@ def _fingerprint(data: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _messages(record: Mapping[str, Any]) -> tuple[tuple[Literal["info", "warning"], str], ...] | None:
-    """What the run logged, warnings first; paths are cut to the name of the file."""
+    """Find what the run logged, warnings first; paths are cut to the name of the file."""
     if "log" not in record:
         return None
     path = str(record["data"]["data"])

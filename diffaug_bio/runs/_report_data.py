@@ -32,6 +32,7 @@ PCA_KEY = "X_pca_of_report"
 _BATCH = "batch"
 _BLOCK_BYTES = 2**26  # of a dense matrix, that are read at a time
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
     """An embedding, and what pictures and tables are made of."""
@@ -44,6 +45,7 @@ class Method:
     """Two coordinates of each row. Shape: `(n_sampled, 2)`."""
     neighbors: Neighbors
     """Of each sampled row, among the sampled rows."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunData:
@@ -87,11 +89,14 @@ class RunData:
         if key is None:
             return None
         column = self.adata.obs[key]
-        return np.array([None if gone else str(one) for one, gone in zip(column, column.isna(), strict=True)])
+        return np.array(
+            [None if gone else str(one) for one, gone in zip(column, column.isna(), strict=True)]
+        )
 
     def matrix(self) -> tuple[Matrix, list[str] | None]:
         """Give the sampled rows of the matrix that was fitted, and the names of its columns."""
         return choose_matrix(self.adata, MatrixChoice.from_dict(self.model.source_), model=self.model)
+
 
 def read_run(folder: Path, *, label_key: str | None, batch_key: str | None) -> RunData:
     """Read a run folder, and lay out a sample of its rows.
@@ -139,10 +144,12 @@ def read_run(folder: Path, *, label_key: str | None, batch_key: str | None) -> R
         found = replace(found, batch_key=None)
     return replace(found, methods=_methods(found))
 
+
 def _replaced(run: RunData, **changes: Any) -> RunData:
     import dataclasses
 
     return dataclasses.replace(run, **changes)
+
 
 def _methods(run: RunData) -> tuple[Method, ...]:
     """Lay out the embedding, and as many principal components of the same rows."""
@@ -158,6 +165,7 @@ def _methods(run: RunData) -> tuple[Method, ...]:
         methods.append(Method(title=title, width=rows.shape[1], points=points, neighbors=neighbors))
     return tuple(methods)
 
+
 def _read_json(path: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
@@ -168,12 +176,14 @@ def _read_json(path: Path) -> dict[str, Any] | None:
         raise InputError(msg) from error
     return found
 
+
 def _column(adata: AnnData, key: str | None, *, what: str) -> str | None:
     """Refuse a column that is not there."""
     if key is not None and key not in adata.obs:
         msg = f"There is no {what} column {key!r} in `.obs`; it holds {shorten(adata.obs) or 'none'}."
         raise InputError(msg)
     return key
+
 
 def _held_out(model: DiffAug, fitted: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Which rows of a run the training held out, of those that were fitted."""
@@ -184,6 +194,7 @@ def _held_out(model: DiffAug, fitted: NDArray[np.bool_]) -> NDArray[np.bool_]:
     held_out = np.zeros(len(fitted), bool)
     held_out[numbers[split_rows(len(numbers), fraction, seed=model.random_state)[1].numpy()]] = True
     return held_out
+
 
 def _read_sample(
     path: Path, model: DiffAug, *, seed: int
@@ -216,7 +227,9 @@ def _read_sample(
             var=read_elem(file["var"]),
             uns=read_elem(file["uns"]),
             obsm=obsm,
-            layers={} if source.layer is None else {source.layer: _rows_of(file["layers"][source.layer], rows)},
+            layers={}
+            if source.layer is None
+            else {source.layer: _rows_of(file["layers"][source.layer], rows)},
         )
         if source.use_raw:
             adata.raw = anndata.AnnData(
@@ -224,9 +237,11 @@ def _read_sample(
             )
     return adata, rows, len(obs), fitted
 
+
 def _is_elsewhere(source: MatrixChoice) -> bool:
     """Whether `.X` is not what was fitted, and need not be read."""
     return source.layer is not None or source.use_rep is not None or source.use_raw or source.sequences
+
 
 def _rows_of(element: h5py.Dataset | h5py.Group, rows: NDArray[np.int64]) -> Any:
     """Read some rows of a matrix in a file, in order, block by block where it is dense."""
@@ -247,5 +262,3 @@ def _rows_of(element: h5py.Dataset | h5py.Group, rows: NDArray[np.int64]) -> Any
         if len(wanted):
             parts.append(element[start : start + size][wanted - start])
     return np.concatenate(parts) if parts else element[:0]
-
-__all__ = ["MOST_ROWS", "Method", "RunData", "read_run", "rows_to_fit"]
