@@ -16,7 +16,7 @@ from diffaug_bio.pl._grid import draw_grid
 from diffaug_bio.pl._logo import draw_logos
 from diffaug_bio.pl._output import finish
 from diffaug_bio.pl._similarity import draw_similarities
-from diffaug_bio.pl._style import house_style
+from diffaug_bio.pl._style import new_figure
 from diffaug_bio.pl._violins import draw_violins
 from diffaug_bio.pl._words import draw_words
 from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix, later_choice
@@ -79,8 +79,8 @@ def augmentation(
 
         `"auto"` takes the first that suits what the model was fitted on.
     var_names
-        Features of the violins, or words. By default, without a look at labels, those that vary most in
-        the units drawn, or the most frequent words.
+        Features of the violins, or words. By default, without a look at labels, those that spread most in
+        the units drawn (5th to 95th percentile), or the most frequent words.
     n_shown
         How many features (8 if left out), words (20), images (8) or positions (100) at most; of more
         positions, the stretch that says most is shown.
@@ -118,8 +118,6 @@ def augmentation(
     >>> model = diffaug_bio.tl.fit_model(adata)  # doctest: +SKIP
     >>> diffaug_bio.pl.augmentation(adata, model)  # doctest: +SKIP
     """
-    import matplotlib.pyplot as plt
-
     from diffaug_bio.estimator import DiffAug
 
     check_seed(random_state)
@@ -134,12 +132,11 @@ def augmentation(
     most = _N_SHOWN[chosen] if n_shown is None else n_shown
     _check_var_names(chosen, var_names)
     sample = adata[sample_rows(adata.n_obs, most if chosen == "grid" else n_obs, seed=random_state)]
-    with house_style():
+    with new_figure() as figure:
         if chosen == "similarity":
             matrix, names = choose_matrix(sample, later_choice(sample, MatrixChoice(), model), model=model)
             matrix = matrix[np.arange(matrix.shape[0])]  # of images on the disk, the pixels
             similar = view_similarities(model, matrix, feature_names=names, seed=random_state)
-            figure = plt.figure(figsize=(4.8, 3.0), layout="constrained")
             axes = draw_similarities(figure, similar)
         else:
             pair = generate(
@@ -150,7 +147,6 @@ def augmentation(
                 guidance=guidance,
                 seed=random_state,
             )
-            figure = plt.figure(layout="constrained")
             if chosen == "grid":
                 axes = draw_grid(figure, pair)
             elif chosen == "logo":

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from diffaug_bio._keys import OBSM_KEY
 from diffaug_bio._validation import check_count, check_seed
 from diffaug_bio.errors import InputError
 from diffaug_bio.pl._coordinates import coordinates_of
-from diffaug_bio.pl._legend import add_legend, check_location
+from diffaug_bio.pl._legend import add_legend, check_location, margin_of
 from diffaug_bio.pl._output import finish
 from diffaug_bio.pl._points import Look, draw_density, draw_dots
-from diffaug_bio.pl._style import GREY, house_style
+from diffaug_bio.pl._style import GREY, house_style, new_figure
 from diffaug_bio.pl._values import Classes, values_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from anndata import AnnData
     from matplotlib.axes import Axes
@@ -145,8 +146,7 @@ def embedding(
     )
     found = coordinates_of(adata, basis, max_obs=max_obs, seed=random_state)
     dense = len(found.rows) > _MAX_DOTS if density is None else density
-    with house_style():
-        axes = _panels(len(colors), ncols) if ax is None else [ax]
+    with _panels(ax, painted, ncols, legend_loc) as axes:
         for panel, name, values, given in zip(axes, colors, painted, titles, strict=True):
             shown = None if values is None else values.at(found.rows)
             _draw(panel, found, shown, look, dense=dense, seed=random_state)
@@ -166,17 +166,27 @@ def embedding(
     return shown_axes[0] if color is None or isinstance(color, str) else shown_axes
 
 
-def _panels(n_panels: int, ncols: int) -> list[Axes]:
-    """Make a figure with room for legends beside the panels."""
-    import matplotlib.pyplot as plt
-
-    n_across = min(ncols, n_panels)
+@contextmanager
+def _panels(
+    ax: Axes | None, painted: Sequence[Values], ncols: int, legend_loc: LegendLoc | None
+) -> Iterator[list[Axes]]:
+    """Take the panel that is given, or make a figure with room for the legends beside its panels."""
+    if ax is not None:
+        with house_style():
+            yield [ax]
+        return
+    n_panels, n_across = len(painted), min(ncols, len(painted))
     n_down = -(-n_panels // n_across)
-    figure = plt.figure(figsize=(1.45 * _SIDE * n_across, _SIDE * n_down), layout="constrained")
-    panels = figure.subplots(n_down, n_across, squeeze=False).ravel()
-    for panel in panels[n_panels:]:
-        panel.remove()
-    return list(panels[:n_panels])
+    margins = [
+        max(margin_of(values, legend_loc) for values in painted[column::n_across])
+        for column in range(n_across)
+    ]
+    width = sum(_SIDE + 0.25 + margin for margin in margins)
+    with new_figure(width, (_SIDE + 0.35) * n_down) as figure:
+        panels = figure.subplots(n_down, n_across, squeeze=False).ravel()
+        for panel in panels[n_panels:]:
+            panel.remove()
+        yield list(panels[:n_panels])
 
 
 def _draw(ax: Axes, found: Coordinates, values: Values, look: Look, *, dense: bool, seed: int) -> None:
@@ -191,7 +201,7 @@ def _draw(ax: Axes, found: Coordinates, values: Values, look: Look, *, dense: bo
     ax.set_ylabel(f"{found.name}2", loc="bottom")
     ax.set_box_aspect(1)
     if mappable is not None:
-        bar = ax.figure.colorbar(mappable, ax=ax, fraction=0.05, pad=0.02, aspect=25)
+        bar = ax.figure.colorbar(mappable, cax=ax.inset_axes((1.03, 0, 0.045, 1)))
         if bar.solids is not None:
             bar.solids.set(alpha=1)
         bar.outline.set_visible(False)

@@ -12,7 +12,7 @@ from diffaug_bio._keys import uns_key
 from diffaug_bio._validation import shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.pl._output import finish
-from diffaug_bio.pl._style import MADE, REAL, house_style
+from diffaug_bio.pl._style import MADE, REAL, new_figure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,12 +61,9 @@ def history(
     --------
     >>> diffaug_bio.pl.history(adata)  # doctest: +SKIP
     """
-    import matplotlib.pyplot as plt
-
     losses = _losses(adata_or_model, key)
     phases = list(dict.fromkeys(losses["phase"]))
-    with house_style():
-        figure = plt.figure(figsize=(0.6 + 2.7 * len(phases), 2.6), layout="constrained")
+    with new_figure(1.6 + 2.45 * len(phases), 2.6) as figure:
         axes = list(figure.subplots(1, len(phases), squeeze=False)[0])
         for ax, phase in zip(axes, phases, strict=True):
             _draw_phase(ax, losses[losses["phase"] == phase])
@@ -89,7 +86,10 @@ def _losses(source: AnnData | DiffAug | str | PathLike[str], key: str) -> pd.Dat
     if isinstance(source, str | PathLike):
         source = DiffAug.load(Path(source), device="cpu")
     if isinstance(source, DiffAug):
-        columns: Any = columns_of(getattr(source, "history_", []))
+        if not hasattr(source, "history_"):
+            msg = "This model is not fitted yet. Call `fit` first, or read one with `DiffAug.load`."
+            raise InputError(msg)
+        columns: Any = columns_of(source.history_)
     else:
         held = source.uns.get(uns_key(key))
         columns = held.get("history", {}) if hasattr(held, "get") else {}

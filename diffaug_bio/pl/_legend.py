@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from diffaug_bio.errors import InputError
+from diffaug_bio.pl._labels import move_apart
 from diffaug_bio.pl._style import backdrop, text_color
+from diffaug_bio.pl._values import Classes, Numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from diffaug_bio.pl._values import Classes
+    from diffaug_bio.pl._values import Values
 
 LegendLoc = Literal["auto", "right margin", "on data", "none"]
 
@@ -63,29 +65,48 @@ def add_legend(
         _beside(ax, classes, fontsize=fontsize, na_color=na_color)
 
 
-def _beside(ax: Axes, classes: Classes, *, fontsize: float | str | None, na_color: str) -> None:
+def margin_of(values: Values, location: LegendLoc | None) -> float:
+    """Inches beside a panel that its legend, or colour bar, will take, about."""
+    import matplotlib as mpl
+
+    if isinstance(values, Numbers):
+        return 0.65
+    if not isinstance(values, Classes) or location in {None, "none", "on data"}:
+        return 0.0
+    labels = [label for label, _ in _entries(values, "none")]
+    n_columns = -(-len(labels) // _PER_COLUMN)
+    letter = float(mpl.rcParams["font.size"]) / 72 * (0.5 if n_columns == 1 else 0.42)
+    return n_columns * (0.3 + letter * max(map(len, labels), default=0))
+
+
+def _entries(classes: Classes, na_color: str) -> list[tuple[str, str]]:
+    """Labels and colours of a legend beside a panel."""
     sizes = np.bincount(classes.codes[classes.codes >= 0], minlength=len(classes.names))
     listed = np.arange(len(sizes))
     if len(sizes) > _MOST:
         listed = np.sort(np.argsort(-sizes, kind="stable")[: _MOST - 1])
     entries = [(_short(classes.names[number]), classes.colors[number]) for number in listed]
     if len(listed) < len(sizes):
-        entries.append((f"and {len(sizes) - len(listed)} smaller", "none"))
+        entries.append((f"{len(sizes) - len(listed)} smaller classes", "none"))
     if (classes.codes < 0).any():
         entries.append(("NA", na_color))
-    style: dict[str, Any] = {"fontsize": fontsize} if fontsize is not None else {}
-    if len(entries) > _PER_COLUMN and fontsize is None:
-        style["fontsize"] = "x-small"
+    return entries
+
+
+def _beside(ax: Axes, classes: Classes, *, fontsize: float | str | None, na_color: str) -> None:
+    entries = _entries(classes, na_color)
+    n_columns = -(-len(entries) // _PER_COLUMN)
+    by_number = "small" if n_columns == 1 else "x-small"
     ax.legend(
         handles=[_dot(label, color) for label, color in entries],
         loc="center left",
         bbox_to_anchor=(1.0, 0.5),
-        ncols=-(-len(entries) // (_PER_COLUMN + 1)),
+        ncols=n_columns,
         handletextpad=0.1,
         columnspacing=0.8,
         labelspacing=0.35,
         borderaxespad=0.2,
-        **style,
+        fontsize=by_number if fontsize is None else fontsize,
     )
 
 
@@ -103,6 +124,7 @@ def _on_data(
     """Write names at the row that is the middle of its class, so that no name stands in a gap."""
     from matplotlib import patheffects
 
+    texts = []
     for number, name in enumerate(classes.names):
         rows = coordinates[classes.codes == number]
         middle = rows[np.abs(rows - np.median(rows, axis=0)).sum(1).argmin()]
@@ -112,11 +134,13 @@ def _on_data(
             _short(name),
             ha="center",
             va="center",
-            fontsize="small" if fontsize is None else fontsize,
+            fontsize="x-small" if fontsize is None else fontsize,
             fontweight="bold",
             color=text_color(),
         )
         text.set_path_effects([patheffects.withStroke(linewidth=2, foreground=backdrop(), alpha=0.8)])
+        texts.append(text)
+    move_apart(ax, texts)
 
 
 def _short(name: str) -> str:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from diffaug_bio.pl._values import Values
 
-_N_BINS = 320  # a side: about the pixels of a panel on a screen
+_MAX_BINS = 400  # a side: about the pixels of a panel on a screen
+_MIN_BINS = 50
 _FAINTEST = 0.35  # opacity of a bin with one row
 _MARGIN = 0.03  # of the range of coordinates
 
@@ -116,17 +117,20 @@ def draw_density(
     """
     import matplotlib as mpl
 
-    extent, bins = _bins(coordinates)
-    counts = np.bincount(bins, minlength=_N_BINS**2)
-    picture = np.zeros((_N_BINS**2, 4))
+    side = int(np.clip(np.sqrt(len(coordinates)), _MIN_BINS, _MAX_BINS))
+    extent, bins = _bins(coordinates, side)
+    counts = np.bincount(bins, minlength=side**2)
+    picture = np.zeros((side**2, 4))
     mappable = None
     if isinstance(values, Classes):
         rgb = np.array([mpl.colors.to_rgb(color) for color in values.colors]).reshape(-1, 3)
         known = values.codes >= 0
-        picture[:, :3] = _means(bins[known], rgb[values.codes[known]], mpl.colors.to_rgb(look.na_color))
+        picture[:, :3] = _means(
+            bins[known], rgb[values.codes[known]], side, mpl.colors.to_rgb(look.na_color)
+        )
     elif isinstance(values, Numbers):
         known = np.isfinite(values.values)
-        mean = _means(bins[known], values.values[known, None], (np.nan,))[:, 0]
+        mean = _means(bins[known], values.values[known, None], side, (np.nan,))[:, 0]
         low, high = limits(values.values, look)
         mappable = mpl.cm.ScalarMappable(mpl.colors.Normalize(low, high), look.cmap)
         picture[:, :3] = mappable.to_rgba(np.nan_to_num(mean))[:, :3]
@@ -137,7 +141,7 @@ def draw_density(
     share = np.clip(np.log(np.maximum(counts, 1)) / dense, 0, 1)
     picture[:, 3] = np.where(counts > 0, _FAINTEST + (1 - _FAINTEST) * share, 0)
     ax.imshow(
-        picture.reshape(_N_BINS, _N_BINS, 4),
+        picture.reshape(side, side, 4),
         origin="lower",
         extent=extent,
         aspect="auto",
@@ -185,21 +189,21 @@ def _opacity(n_rows: int) -> float:
 
 
 def _bins(
-    coordinates: NDArray[np.float32],
+    coordinates: NDArray[np.float32], side: int
 ) -> tuple[tuple[float, float, float, float], NDArray[np.int64]]:
     """Find the ends of both axes, and the number of each row's bin, row by row from the lower left."""
     low, high = coordinates.min(0).astype(float), coordinates.max(0).astype(float)
     margin = np.maximum(high - low, 1e-6) * _MARGIN
     low, high = low - margin, high + margin
-    places = ((coordinates - low) / (high - low) * _N_BINS).astype(np.int64).clip(0, _N_BINS - 1)
-    return (low[0], high[0], low[1], high[1]), places[:, 1] * _N_BINS + places[:, 0]
+    places = ((coordinates - low) / (high - low) * side).astype(np.int64).clip(0, side - 1)
+    return (low[0], high[0], low[1], high[1]), places[:, 1] * side + places[:, 0]
 
 
 def _means(
-    bins: NDArray[np.int64], values: NDArray[np.float64], missing: tuple[float, ...]
+    bins: NDArray[np.int64], values: NDArray[np.float64], side: int, missing: tuple[float, ...]
 ) -> NDArray[np.float64]:
     """Mean of some columns of values in each bin; shape `(n_bins, n_columns)`."""
-    counts = np.bincount(bins, minlength=_N_BINS**2)
-    sums = [np.bincount(bins, column, minlength=_N_BINS**2) for column in values.T]
+    counts = np.bincount(bins, minlength=side**2)
+    sums = [np.bincount(bins, column, minlength=side**2) for column in values.T]
     means = np.stack(sums, 1) / np.maximum(counts, 1)[:, None]
     return np.where(counts[:, None] > 0, means, np.array(missing))

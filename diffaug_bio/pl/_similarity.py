@@ -22,7 +22,7 @@ _VIEWS = {
     "cosine_crop": ("crop", ORANGE),
     "cosine_mutation": ("mutation", ORANGE),
 }
-_N_BINS = 60
+_N_BINS = 40
 
 
 def draw_similarities(figure: Figure, similar: Mapping[str, NDArray[np.float64]]) -> list[Axes]:
@@ -35,6 +35,7 @@ def draw_similarities(figure: Figure, similar: Mapping[str, NDArray[np.float64]]
     similar
         As :func:`diffaug_bio.tl._similarity.view_similarities` gives it.
     """
+    figure.set_size_inches(4.9, 3.0)
     ax = figure.subplots()
     lowest = min(float(np.percentile(values, 0.5)) for values in similar.values())
     bins = np.linspace(min(lowest, 0.9), 1.0, _N_BINS + 1).tolist()

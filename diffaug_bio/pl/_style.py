@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from matplotlib.figure import Figure
+
 BLUE, VERMILLION, GREEN, ORANGE, PURPLE = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7"
 """Of Okabe & Ito: told apart with any colour vision, and seen on white as on black."""
 SKY, YELLOW = "#56B4E9", "#F0E442"
@@ -46,6 +48,26 @@ def house_style() -> Iterator[None]:
 
     with mpl.rc_context(_STYLE):  # type: ignore[arg-type]
         yield
+
+
+@contextmanager
+def new_figure(width: float = 4.0, height: float = 3.0) -> Iterator[Figure]:
+    """Make a figure in the house's style, which is closed again if it cannot be drawn.
+
+    Parameters
+    ----------
+    width, height
+        Inches.
+    """
+    import matplotlib.pyplot as plt
+
+    with house_style():
+        figure = plt.figure(figsize=(width, height), layout="constrained")
+        try:
+            yield figure
+        except BaseException:
+            plt.close(figure)
+            raise
 
 
 def text_color() -> str:

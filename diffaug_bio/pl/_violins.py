@@ -30,13 +30,13 @@ def draw_violins(figure: Figure, pair: Pair, *, var_names: Sequence[str] | None,
     pair
         Originals and generated rows.
     var_names
-        Features; those that vary most if None.
+        Features; those that spread most if None.
     most
         How many of those.
     """
     from matplotlib.patches import Patch
 
-    numbers = _most_variable(pair, most) if var_names is None else pair.numbers_of(var_names)
+    numbers = _widest(pair, most) if var_names is None else pair.numbers_of(var_names)
     real, made = pair.columns(numbers)
     n_across = min(_ACROSS, len(numbers))
     n_down = -(-len(numbers) // n_across)
@@ -48,7 +48,7 @@ def draw_violins(figure: Figure, pair: Pair, *, var_names: Sequence[str] | None,
     for place, (ax, number) in enumerate(zip(axes, numbers, strict=True)):
         _draw_half(ax, real[:, place], side="low", color=REAL)
         _draw_half(ax, made[:, place], side="high", color=MADE)
-        ax.set_title(pair.names[number])
+        ax.set_title(pair.names[number], fontsize="small")
         ax.set_xticks([])
         ax.spines["bottom"].set_visible(False)
     figure.supylabel(pair.unit, fontsize="small")
@@ -60,38 +60,36 @@ def draw_violins(figure: Figure, pair: Pair, *, var_names: Sequence[str] | None,
 
 
 def _draw_half(ax: Axes, values: NDArray[np.floating], *, side: Literal["low", "high"], color: str) -> None:
-    """Half a violin and its median; a single value, which has no density, as a line."""
+    """Half a violin with its quartiles; a single value, which has no density, as a line."""
     values = values[np.isfinite(values)]
     if not len(values):
         return
-    shift = -0.02 if side == "low" else 0.02
-    ends = (shift, 40 * shift * 0.5)
+    sign = -1 if side == "low" else 1
     if np.ptp(values) > 0:
-        parts = ax.violinplot(
-            values,
-            [shift],
-            widths=0.9,
-            side=side,
-            showextrema=False,
-            points=200,
-        )
+        parts = ax.violinplot(values, [0.02 * sign], widths=0.9, side=side, showextrema=False, points=200)
         bodies: Any = parts["bodies"]  # a list, whatever the stubs say
         for body in bodies:
-            body.set(facecolor=color, edgecolor=color, alpha=0.75, linewidth=0.6)
+            body.set(facecolor=color, edgecolor=color, alpha=0.7, linewidth=0.6)
     else:
-        ax.plot(ends, [values[0]] * 2, color=color)
+        ax.plot([0.02 * sign, 0.45 * sign], [values[0]] * 2, color=color)
     low, middle, high = np.percentile(values, [25, 50, 75])
-    ax.plot([3 * shift] * 2, [low, high], color=color, linewidth=2.5, solid_capstyle="butt")
-    ax.plot([3 * shift], [middle], marker="o", markersize=3.5, color="white", markeredgecolor=color)
+    place = 0.05 * sign
+    ax.plot([place] * 2, [low, high], color=color, linewidth=3, solid_capstyle="butt")
+    ax.plot([place], [middle], marker="o", markersize=3, color="white", markeredgecolor=color)
+    ax.set_xlim(-0.5, 0.5)
 
 
-def _most_variable(pair: Pair, most: int) -> NDArray[np.int64]:
-    """Features with the largest variance of original values, in the units drawn, in their order."""
-    variance = np.zeros(len(pair.names))
+def _widest(pair: Pair, most: int) -> NDArray[np.int64]:
+    """Features whose original values spread most in the units drawn, widest first.
+
+    By the distance of the 5th and 95th percentiles: a variance is that of a few extreme values.
+    """
+    spread = np.zeros(len(pair.names))
     step = max(1, 2**22 // max(1, pair.real.shape[0]))
-    for start in range(0, len(variance), step):
-        block = np.arange(start, min(start + step, len(variance)))
-        with np.errstate(invalid="ignore"):
-            variance[block] = np.nanvar(pair.columns(block)[0], axis=0)
-    found = np.argsort(-np.nan_to_num(variance), kind="stable")[:most]
-    return np.sort(found)
+    for start in range(0, len(spread), step):
+        block = np.arange(start, min(start + step, len(spread)))
+        values = pair.columns(block)[0]
+        known = ~np.isnan(values).all(0)
+        low, high = np.nanpercentile(values[:, known], [5, 95], axis=0)
+        spread[block[known]] = high - low
+    return np.argsort(-spread, kind="stable")[:most]
