@@ -64,6 +64,9 @@ def report(
     InputError
         If the folder is neither, a column is not there, or the file cannot be written.
     """
+    if not folder.is_dir():
+        msg = f"There is no folder {folder}. Name the one that `diffaug-bio fit` or `benchmark` wrote."
+        raise InputError(msg)
     target = folder / REPORT_FILE if output is None else output
     _check_target(target, force=force or output is None)
     if (folder / "benchmark.json").is_file():

@@ -8,19 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from diffaug_bio._keys import OBSM_KEY, SPLIT_ENTRY, TEST
+from diffaug_bio._keys import OBSM_KEY
 from diffaug_bio._validation import shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.features import plain_components
-from diffaug_bio.metrics._sample import sample_rows
 from diffaug_bio.report import Neighbors, lay_out, nearest
+from diffaug_bio.runs._report_rows import read_sample
 from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix
-from diffaug_bio.tl._split import choose_split
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import h5py
     from anndata import AnnData
     from numpy.typing import NDArray
 
@@ -28,9 +26,7 @@ if TYPE_CHECKING:
     from diffaug_bio.estimator import DiffAug
 
 MOST_ROWS = 3000  # in pictures and tables: the page stays small, and the layout takes seconds
-PCA_KEY = "X_pca_of_report"
 _BATCH = "batch"
-_BLOCK_BYTES = 2**26  # of a dense matrix, that are read at a time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,18 +122,20 @@ def read_run(folder: Path, *, label_key: str | None, batch_key: str | None) -> R
         raise InputError(msg)
     model = DiffAug.load(folder, device="cpu")
     seed = int(record["seed"])
-    adata, rows, n_obs, fitted = _read_sample(folder / "embedded.h5ad", model, seed=seed)
+    sample = read_sample(folder / "embedded.h5ad", model, most=MOST_ROWS, seed=seed)
     found = RunData(
         record=record,
         scores=_read_json(folder / "metrics.json"),
         model=model,
-        adata=adata,
-        rows=rows,
-        n_obs=n_obs,
-        fitted=fitted[rows],
-        held_out=_held_out(model, fitted)[rows],
-        label_key=_column(adata, label_key or record["data"].get("label_key"), what="label"),
-        batch_key=_column(adata, batch_key or (_BATCH if _BATCH in adata.obs else None), what="batch"),
+        adata=sample.adata,
+        rows=sample.rows,
+        n_obs=len(sample.fitted),
+        fitted=sample.fitted[sample.rows],
+        held_out=_held_out(model, sample.fitted)[sample.rows],
+        label_key=_column(sample.adata, label_key or record["data"].get("label_key"), what="label"),
+        batch_key=_column(
+            sample.adata, batch_key or (_BATCH if _BATCH in sample.adata.obs else None), what="batch"
+        ),
         methods=(),
     )
     if found.batch_key == found.label_key:
@@ -194,71 +192,3 @@ def _held_out(model: DiffAug, fitted: NDArray[np.bool_]) -> NDArray[np.bool_]:
     held_out = np.zeros(len(fitted), bool)
     held_out[numbers[split_rows(len(numbers), fraction, seed=model.random_state)[1].numpy()]] = True
     return held_out
-
-
-def _read_sample(
-    path: Path, model: DiffAug, *, seed: int
-) -> tuple[AnnData, NDArray[np.int64], int, NDArray[np.bool_]]:
-    """Read some rows of a file: of the matrix that was fitted, and of nothing else that is as large.
-
-    Returns
-    -------
-    The rows, their numbers, how many there are, and which of all were fitted.
-    """
-    import anndata
-    import h5py
-    from anndata.io import read_elem
-
-    source = MatrixChoice.from_dict(model.source_)
-    with h5py.File(path, "r") as file:
-        obs = read_elem(file["obs"])
-        whole = anndata.AnnData(obs=obs)
-        split = choose_split(whole, model.source_.get(SPLIT_ENTRY))
-        fitted = np.ones(len(obs), bool) if split is None else split != TEST
-        rows = sample_rows(len(obs), MOST_ROWS, seed=seed)
-        if OBSM_KEY not in file.get("obsm", {}):
-            msg = f"{path} has no {OBSM_KEY!r} in `.obsm`. Fit the model again."
-            raise InputError(msg)
-        obsm = {key: _rows_of(file["obsm"][key], rows) for key in {OBSM_KEY, source.use_rep} - {None}}
-        adata = anndata.AnnData(
-            # Letters are in `.obs`, and images may be on the disk: then there is no matrix to read.
-            X=None if _is_elsewhere(source) or "X" not in file else _rows_of(file["X"], rows),
-            obs=obs.iloc[rows],
-            var=read_elem(file["var"]),
-            uns=read_elem(file["uns"]),
-            obsm=obsm,
-            layers={}
-            if source.layer is None
-            else {source.layer: _rows_of(file["layers"][source.layer], rows)},
-        )
-        if source.use_raw:
-            adata.raw = anndata.AnnData(
-                X=_rows_of(file["raw"]["X"], rows), obs=adata.obs, var=read_elem(file["raw"]["var"])
-            )
-    return adata, rows, len(obs), fitted
-
-
-def _is_elsewhere(source: MatrixChoice) -> bool:
-    """Whether `.X` is not what was fitted, and need not be read."""
-    return source.layer is not None or source.use_rep is not None or source.use_raw or source.sequences
-
-
-def _rows_of(element: h5py.Dataset | h5py.Group, rows: NDArray[np.int64]) -> Any:
-    """Read some rows of a matrix in a file, in order, block by block where it is dense."""
-    import h5py
-    from anndata.io import read_elem, sparse_dataset
-
-    if isinstance(element, h5py.Group):
-        encoding = element.attrs.get("encoding-type")
-        if encoding == "csr_matrix":
-            return sparse_dataset(element)[rows]
-        if encoding == "dataframe":
-            return read_elem(element).iloc[rows]
-        return read_elem(element).tocsr()[rows]
-    size = max(1, _BLOCK_BYTES // max(1, element.dtype.itemsize * int(np.prod(element.shape[1:]))))
-    parts = []
-    for start in range(0, element.shape[0], size):
-        wanted = rows[(rows >= start) & (rows < start + size)]
-        if len(wanted):
-            parts.append(element[start : start + size][wanted - start])
-    return np.concatenate(parts) if parts else element[:0]

@@ -42,7 +42,7 @@ def embedding_section(run: RunData) -> Section:
         lead=(
             f"{shown}, laid out in two dimensions by UMAP from all {run.methods[0].width} numbers of a "
             f"row; beside it the same for {run.methods[1].width} principal components. Groups that stand "
-            "apart are apart in the embedding, too; the distances between them, and their sizes, mean little."
+            "apart are apart in the embedding, too; distances between them, and their sizes, mean little."
         ),
         blocks=tuple(blocks) or (_pictures(run, None, title="", name="plain"),),
     )
