@@ -131,6 +131,9 @@ def augmentation(
     chosen = _kind_of(adata, model, kind)
     most = _N_SHOWN[chosen] if n_shown is None else n_shown
     _check_var_names(chosen, var_names)
+    if chosen == "similarity" and (strength is not None or guidance is not None):
+        msg = "`similarity` shows rows as the training made them: leave `strength` and `guidance` out."
+        raise InputError(msg)
     sample = adata[sample_rows(adata.n_obs, most if chosen == "grid" else n_obs, seed=random_state)]
     with new_figure() as figure:
         if chosen == "similarity":

@@ -132,6 +132,10 @@ def embedding(
     check_count("max_obs", max_obs)
     check_count("ncols", ncols)
     check_location(legend_loc)
+    look = Look(
+        size=size, alpha=alpha, cmap=cmap, vmin=vmin, vmax=vmax, na_color=na_color, sort_order=sort_order
+    )
+    look.check()
     colors = [color] if color is None or isinstance(color, str) else list(color)
     titles = _titles(title, len(colors))
     if not colors or (ax is not None and len(colors) > 1):
@@ -141,9 +145,6 @@ def embedding(
         values_of(adata, one, layer=layer, use_raw=use_raw, gene_symbols=gene_symbols, palette=palette)
         for one in colors
     ]
-    look = Look(
-        size=size, alpha=alpha, cmap=cmap, vmin=vmin, vmax=vmax, na_color=na_color, sort_order=sort_order
-    )
     found = coordinates_of(adata, basis, max_obs=max_obs, seed=random_state)
     dense = len(found.rows) > _MAX_DOTS if density is None else density
     with _panels(ax, painted, ncols, legend_loc) as axes:

@@ -73,6 +73,7 @@ class Pair:
             "counts": "log1p(counts)",
             "normalized": "log1p(normalized)",
             "lognormalized": "log1p(normalized)",
+            "scaled": "scaled value",
         }
         return units.get(self.state, "value")
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from diffaug_bio.pl._output import Save
 
 _NAMES = {"warm_up": "Warm-up", "decoder": "Decoder", "generator": "Generator", "encoder": "Encoder"}
+_FEW_ROUNDS, _MOST_NUMBERS = 3, 8  # rounds that are written out, and numbered
 _COLUMNS = ("phase", "round", "epoch", "loss", "held_out_loss")
 
 
@@ -112,6 +113,7 @@ def _draw_phase(ax: Axes, losses: pd.DataFrame) -> None:
     from matplotlib.ticker import MaxNLocator
 
     start, rounds = 0, losses.groupby("round", sort=True)
+    step = -(-len(rounds) // _MOST_NUMBERS)
     for number, (_, part) in enumerate(rounds):
         epochs = start + part["epoch"].to_numpy(dtype=np.int64)
         first = number == 0
@@ -140,9 +142,9 @@ def _draw_phase(ax: Axes, losses: pd.DataFrame) -> None:
                 markeredgecolor=MADE,
                 label="best epoch" if first else None,
             )
-        if len(rounds) > 1:
+        if len(rounds) > 1 and number % step == 0:
             ax.annotate(
-                f"round {number + 1}",
+                f"round {number + 1}" if len(rounds) <= _FEW_ROUNDS else str(number + 1),
                 (float(epochs.mean()), 1.0),
                 xycoords=("data", "axes fraction"),
                 ha="center",
@@ -152,4 +154,4 @@ def _draw_phase(ax: Axes, losses: pd.DataFrame) -> None:
         start = int(epochs[-1])
     ax.margins(y=0.12)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
-    ax.set_xlabel("Epoch")
+    ax.set_xlabel("Epoch" if len(rounds) <= _FEW_ROUNDS else f"Epoch (numbers above: {len(rounds)} rounds)")

@@ -44,6 +44,29 @@ class Look:
     sort_order: bool
     """Whether dots of high numbers are drawn last."""
 
+    def check(self) -> None:
+        """Refuse what nothing can be drawn with.
+
+        Raises
+        ------
+        InputError
+            If a colour or colormap is unknown, or size or opacity are out of range.
+        """
+        import matplotlib as mpl
+
+        if isinstance(self.cmap, str) and self.cmap not in mpl.colormaps:
+            msg = f"`cmap` is {self.cmap!r}, which matplotlib does not know. Try 'viridis' or 'magma'."
+            raise InputError(msg)
+        if not mpl.colors.is_color_like(self.na_color):
+            msg = f"`na_color` is {self.na_color!r}, which matplotlib does not know as a colour."
+            raise InputError(msg)
+        if self.size is not None and not 0 < self.size < np.inf:
+            msg = f"`size` is the area of a dot, above 0; got {self.size!r}."
+            raise InputError(msg)
+        if self.alpha is not None and not 0 <= self.alpha <= 1:
+            msg = f"`alpha` is an opacity from 0 to 1; got {self.alpha!r}."
+            raise InputError(msg)
+
 
 def draw_dots(
     ax: Axes, coordinates: NDArray[np.float32], values: Values, look: Look, *, seed: int

@@ -109,6 +109,7 @@ def fit(
             callbacks=callbacks,
         )
         clock.lap("fit")
+        found = list(said)  # about the data, before anything else is said
         scores = None
         if labels is not None:
             logger.info("Scoring the embedding against %r, beside PCA.", label_key)
@@ -129,7 +130,7 @@ def fit(
         (stage / "model").mkdir()
         write_model(stage / "model", model.record(), model_license=model_license, run=Run(run, scores))
         clock.lap("write")
-        run["log"] = said
+        run["log"] = found
         write_json(stage / "run.json", run)
     return {**run, "metrics": scores}
 

@@ -57,6 +57,7 @@ def write_embedding(
             del adata.obs[column]
     if (old := umap_key(key_added)) in adata.obsm:  # of another embedding
         del adata.obsm[old]
+        adata.uns.pop(uns_key(old), None)
     config = model.record().config.to_dict()
     columns = columns_of(model.history_)
     adata.uns[uns_key(key_added)] = {

@@ -73,13 +73,13 @@ def fit_in(
 def test_a_fit_writes_a_page_that_says_what_it_logged(place: Path) -> None:
     page = (place / "run" / "report.html").read_text(encoding="utf-8")
     assert "60 rows, each embedded as 4 numbers" in page
-    assert "By label: label" in page
-    assert "By batch: batch" in page
+    assert "<h3>By label</h3>" in page
+    assert "<h3>By batch</h3>" in page
     # Kept also where the command was quiet.
     assert "dna.fa: 60 sequences." in page
     log = json.loads((place / "run" / "run.json").read_text())["log"]
     assert [one["level"] for one in log] == ["info"] * len(log)
-    assert not any("epoch" in one["text"] for one in log)
+    assert not any("epoch" in one["text"] or "Scoring" in one["text"] for one in log)
 
 
 def test_the_summary_names_the_page_and_no_report_leaves_it_out(place: Path) -> None:
@@ -138,7 +138,7 @@ def test_another_file_other_labels_and_json(
     assert refused.code == 1
     assert "exists already. Choose another output file, or overwrite it (`--force`)." in refused.err
     assert call("report", place / "run", "-o", target, "--force").code == 0
-    assert "By label: label" in target.read_text(encoding="utf-8")
+    assert "<h3>By label</h3>" in target.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,9 @@ from diffaug_bio.pp import encode_tokens
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from matplotlib.collections import Collection
+    from numpy.typing import NDArray
+
     from diffaug_bio.config import DiffAugConfig
     from tests.pl.conftest import Fitted
 
@@ -31,6 +34,11 @@ def drawn(fitted: Fitted, **choice: Any) -> list[Axes]:
     assert list(view.obs) == columns
     assert axes is not None
     return [axes] if isinstance(axes, Axes) else axes
+
+
+def outline_of(violin: Collection) -> NDArray[np.float64]:
+    """Corners of half a violin."""
+    return np.asarray(violin.get_paths()[0].vertices)
 
 
 def names_of(ax: Axes) -> list[str]:
@@ -52,17 +60,17 @@ def test_counts_are_violins_of_the_genes_that_spread_most(cells: Fitted) -> None
     assert figure is not None
     assert figure.get_supylabel() == "log1p(counts)"
     original, generated = axes[0].collections
-    assert original.get_paths()[0].vertices[:, 1].max() == pytest.approx(values[:, expected[0]].max())  # type: ignore[index]
+    assert outline_of(original)[:, 1].max() == pytest.approx(values[:, expected[0]].max())
     made = db.tl.augment(cells.adata[:80], cells.model)
     top = np.log1p(made.X[:, [expected[0]]].toarray()).max()
-    assert generated.get_paths()[0].vertices[:, 1].max() == pytest.approx(top)  # type: ignore[index]
+    assert outline_of(generated)[:, 1].max() == pytest.approx(top)
 
 
 def test_named_genes_are_drawn_in_their_order_and_the_seed_decides(cells: Fitted) -> None:
     axes = drawn(cells, var_names=["gene7", "gene2"], title="two genes")
     assert [ax.get_title() for ax in axes] == ["gene7", "gene2"]
     shapes = [
-        drawn(cells, var_names=["gene7"], random_state=seed)[0].collections[1].get_paths()[0].vertices
+        outline_of(drawn(cells, var_names=["gene7"], random_state=seed)[0].collections[1])
         for seed in (0, 0, 1)
     ]
     assert np.array_equal(shapes[0], shapes[1])
@@ -122,7 +130,7 @@ def test_words_are_bars_of_their_mean_frequencies(name: str, request: pytest.Fix
     order = np.argsort(-means, kind="stable")[:6]
     assert [tick.get_text() for tick in ax.get_xticklabels()] == list(fitted.adata.var_names[order])
     original, _ = ax.containers
-    assert [bar.get_height() for bar in original] == pytest.approx(means[order])  # type: ignore[attr-defined]
+    assert [bar.get_height() for bar in original] == pytest.approx(means[order])
     [named] = drawn(fitted, kind="kmers", var_names=["ACGT", "TATA"])
     assert [tick.get_text() for tick in named.get_xticklabels()] == ["ACGT", "TATA"]
 
@@ -134,7 +142,7 @@ def test_images_stand_above_those_generated_from_them(images: Fitted) -> None:
     shown = np.array([image.get_array() for image in ax.images[:4]]).reshape(4, -1)
     pixels = np.asarray(images.adata[:80].X)
     assert all((pixels == one).all(1).any() for one in shown)
-    assert {np.shape(image.get_array()) for image in ax.images} == {(12, 16)}
+    assert {np.asarray(image.get_array()).shape for image in ax.images} == {(12, 16)}
     view = images.adata[np.array([(pixels == one).all(1).argmax() for one in shown])]
     made = np.asarray(db.tl.augment(view, images.model, n_views=2).X)
     assert np.array_equal(np.array([image.get_array() for image in ax.images[4:]]).reshape(8, -1), made)
@@ -164,8 +172,8 @@ def test_similarities_have_a_histogram_a_view(
 
 def test_rows_are_a_sample(cells: Fitted) -> None:
     axes = [drawn(cells, n_obs=60, var_names=["gene1"])[0] for _ in range(2)]
-    first, second = (ax.collections[0].get_paths()[0].vertices for ax in axes)
-    everything = drawn(cells, var_names=["gene1"])[0].collections[0].get_paths()[0].vertices
+    first, second = (outline_of(ax.collections[0]) for ax in axes)
+    everything = outline_of(drawn(cells, var_names=["gene1"])[0].collections[0])
     assert np.array_equal(first, second)
     assert not np.array_equal(first, everything)
 
@@ -192,6 +200,7 @@ def test_models_are_read_from_their_folder_and_figures_saved(cells: Fitted, tmp_
         ("cells", {"n_obs": 0}, "`n_obs` has to be a whole number"),
         ("cells", {"n_shown": 1.5}, "`n_shown` has to be a whole number"),
         ("cells", {"strength": 2.0}, "`strength` is a share of the noise schedule"),
+        ("cells", {"kind": "similarity", "strength": 0.3}, "leave `strength` and `guidance` out"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused_with_a_remedy(
@@ -208,4 +217,4 @@ def test_a_model_without_a_generator_is_refused(cells: Fitted, tiny_config: Diff
     model = db.DiffAug(config, device="cpu").fit(sparse.csr_matrix(cells.adata.X))
     for kind in ("auto", "similarity"):
         with pytest.raises(InputError, match=r"This model has no generator.*Fit one with a generator"):
-            db.pl.augmentation(cells.adata, model, kind=kind)  # type: ignore[arg-type]
+            db.pl.augmentation(cells.adata, model, kind=kind)
