@@ -34,7 +34,10 @@ def embedding_section(run: RunData) -> Section:
         The run.
     """
     keys = [(key, what) for key, what in ((run.label_key, "label"), (run.batch_key, "batch")) if key]
-    blocks = [_pictures(run, key, title=f"By {what}" if key == what else f"By {what}: {key}", name=what) for key, what in keys]
+    blocks = [
+        _pictures(run, key, title=f"By {what}" if key == what else f"By {what}: {key}", name=what)
+        for key, what in keys
+    ]
     shown = f"{len(run.rows):,} of {run.n_obs:,} rows, drawn at random" if run.is_sample else "All rows"
     return Section(
         key="embedding",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -18,11 +17,11 @@ if TYPE_CHECKING:
 
     from diffaug_bio.config import DiffAugConfig
 
-LETTERS = {
+LETTERS: dict[str, dict[str, Any]] = {
     "encoder": {"kind": "cnn", "n_channels": 8, "kernel_size": 5, "n_blocks": 1, "n_segments": 3},
     "train": {"decoder_epochs": 2},
 }
-IMAGES = {"features": {"n_filters": 8}, "encoder": {"n_channels": 4}}
+IMAGES: dict[str, dict[str, Any]] = {"features": {"n_filters": 8}, "encoder": {"n_channels": 4}}
 
 
 @pytest.fixture(autouse=True)
@@ -51,13 +50,14 @@ def fitted_run(
     return fit
 
 
-def _source(kind: str, place: Path) -> tuple[DataSource, dict[str, dict[str, object]]]:
+def _source(kind: str, place: Path) -> tuple[DataSource, dict[str, dict[str, Any]]]:
     """Name or write the data of a kind, and the settings that they need."""
     if kind in {"letters", "words"}:
         letters = clustered_dna(n_obs=90, length=40)
         path = place / f"{kind}.fa"
         path.write_text("".join(f">s{i} label=c{i % 3}\n{one}\n" for i, one in enumerate(letters)))
-        chosen = LETTERS if kind == "letters" else {"encoder": {"kind": "mlp"}}
+        words: dict[str, dict[str, Any]] = {"encoder": {"kind": "mlp"}}
+        chosen = LETTERS if kind == "letters" else words
         return DataSource(data=str(path), label_key="label"), chosen
     if kind == "images":
         from sklearn.datasets import load_digits
@@ -75,8 +75,7 @@ def _source(kind: str, place: Path) -> tuple[DataSource, dict[str, dict[str, obj
         lines[8] = lines[8].rsplit(",", 1)[0]  # as many cells as the others, one of them empty
         (place / "table.csv").write_text("\n".join(lines) + "\n")
         return DataSource(data=str(place / "table.csv")), {}
-    changes = {"train": {"rounds": 0}} if kind == "no_generator" else {}
-    return DataSource(data="recipe:pbmc68k"), changes
+    return DataSource(data="recipe:pbmc68k"), {"train": {"rounds": 0}} if kind == "no_generator" else {}
 
 
 @pytest.fixture(scope="session")
@@ -89,8 +88,3 @@ def benchmark_folder(tmp_path_factory: pytest.TempPathFactory, tiny_config: Diff
     benchmark.run([data], folder, methods=["diffaug", "pca", "cnn"], n_seeds=1, config=tiny_config)
     runs.report(folder)
     return folder
-
-
-def read_json(path: Path) -> dict[str, object]:
-    content: dict[str, object] = json.loads(path.read_text(encoding="utf-8"))
-    return content

@@ -110,9 +110,15 @@ def luminance(colour: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
+def logged(browser: Chrome, kind: str) -> list[dict[str, Any]]:
+    """What was logged since it was last read."""
+    messages: list[dict[str, Any]] = browser.get_log(kind)  # type: ignore[no-untyped-call]
+    return messages
+
+
 def requested(browser: Chrome) -> list[str]:
     """Addresses that were asked for since the log was last read."""
-    messages = [json.loads(one["message"])["message"] for one in browser.get_log("performance")]
+    messages = [json.loads(one["message"])["message"] for one in logged(browser, "performance")]
     return [
         str(one["params"]["request"]["url"])
         for one in messages
@@ -122,8 +128,8 @@ def requested(browser: Chrome) -> list[str]:
 
 def check_page(browser: Chrome, page: Path, *, n_images: int = 0) -> None:
     """Look at a page in every way that people do."""
-    browser.get_log("performance")
-    browser.get_log("browser")
+    logged(browser, "performance")
+    logged(browser, "browser")
     for scheme in ("light", "dark"):
         show(browser, page, scheme=scheme)
         found: dict[str, list[bool]] = browser.execute_async_script(PICTURES)
@@ -145,7 +151,7 @@ def check_page(browser: Chrome, page: Path, *, n_images: int = 0) -> None:
     schemes = {urlsplit(address).scheme for address in requested(browser)}
     assert "file" in schemes
     assert schemes <= {"file", "data"}
-    assert [one for one in browser.get_log("browser") if one["level"] in {"WARNING", "SEVERE"}] == []
+    assert [one for one in logged(browser, "browser") if one["level"] in {"WARNING", "SEVERE"}] == []
 
 
 @pytest.mark.parametrize(
@@ -173,8 +179,8 @@ def test_a_page_that_loads_something_or_complains_would_be_found(browser: Chrome
         "<!doctype html><title>x</title><script>console.warn('x')</script>"
         "<img src='http://localhost:9/x.png'>"
     )
-    browser.get_log("performance")
-    browser.get_log("browser")
+    logged(browser, "performance")
+    logged(browser, "browser")
     show(browser, page)
     assert "http" in {urlsplit(address).scheme for address in requested(browser)}
-    assert len([one for one in browser.get_log("browser") if one["level"] in {"WARNING", "SEVERE"}]) >= 1
+    assert len([one for one in logged(browser, "browser") if one["level"] in {"WARNING", "SEVERE"}]) >= 1
