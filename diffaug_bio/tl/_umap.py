@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MIN_ROWS = 4  # of which scanpy makes a layout
-_EXACT_ROWS = 20_000  # up to which brute force is faster than to compile and build an index
+_EXACT_ROWS = 50_000  # up to which brute force is about as fast as to compile and build an index
 _N_ANCHORS = 5  # laid-out rows between which another row is put
 
 
@@ -52,7 +52,8 @@ def umap(
     min_dist
         Least distance between points; smaller values show tighter clumps.
     random_state
-        Seed; the same one gives the same coordinates.
+        Seed; the same one gives the same coordinates, where more than 50,000 rows are laid out on the same
+        number of threads.
     max_obs
         With more rows, so many drawn at random are laid out, and each other row is put between the nearest
         of them, nearer ones counting more. None lays out all, which takes long for a million.
@@ -168,7 +169,7 @@ def spread_out(
     others = np.setdiff1d(np.arange(n_rows), chosen, assume_unique=True)
     coordinates = np.empty((n_rows, 2), np.float32)
     coordinates[chosen] = laid_out
-    coordinates[others] = _between(matrix[others], matrix[chosen], laid_out, seed=seed)
+    coordinates[others] = _between(matrix[others], matrix[chosen], laid_out)
     return coordinates
 
 
@@ -182,7 +183,8 @@ def _layout(
 
     n_rows = len(matrix)
     rows = anndata.AnnData(obs=pd.DataFrame(index=pd.RangeIndex(n_rows).astype(str)), obsm={"X": matrix})
-    search = "sklearn" if n_rows <= _EXACT_ROWS else "pynndescent"
+    n_neighbors = min(n_neighbors, n_rows - 1)
+    search = "sklearn" if n_rows <= _EXACT_ROWS else _approximate_search(n_neighbors, seed=seed)
     with warnings.catch_warnings():
         # Clusters without edges between them are the rule, and laid out one by one.
         warnings.filterwarnings("ignore", "Graph is not fully connected")
@@ -191,7 +193,7 @@ def _layout(
         sc.pp.neighbors(
             rows,
             use_rep="X",
-            n_neighbors=min(n_neighbors, n_rows - 1),
+            n_neighbors=n_neighbors,
             transformer=search,
             random_state=seed,
         )
@@ -199,23 +201,30 @@ def _layout(
     return np.asarray(rows.obsm["X_umap"], np.float32)
 
 
+def _approximate_search(n_neighbors: int, *, seed: int) -> Any:
+    """Make a search by an index whose results older versions of scanpy read, too."""
+    from pynndescent import PyNNDescentTransformer
+    from scipy import sparse
+
+    class Search(PyNNDescentTransformer):  # type: ignore[misc]
+        """Gives distances as a matrix: newer versions of pynndescent give an array, without `getnnz`."""
+
+        def fit_transform(self, X: NDArray[np.float32]) -> sparse.csr_matrix:  # noqa: N803 - scikit-learn's
+            return sparse.csr_matrix(super().fit_transform(X))
+
+    return Search(n_neighbors=n_neighbors, random_state=seed)
+
+
 def _between(
     rows: NDArray[np.float32],
     anchors: NDArray[np.float32],
     coordinates: NDArray[np.float32],
-    *,
-    seed: int,
 ) -> NDArray[np.float32]:
     """Put rows between their nearest anchors; shape `(n_rows, 2)`."""
-    from pynndescent import NNDescent
+    from sklearn.neighbors import NearestNeighbors
 
     n_anchors = min(_N_ANCHORS, len(anchors))
-    if len(anchors) <= _EXACT_ROWS:
-        from sklearn.neighbors import NearestNeighbors
-
-        distances, found = NearestNeighbors(n_neighbors=n_anchors).fit(anchors).kneighbors(rows)
-    else:
-        found, distances = NNDescent(anchors, random_state=seed).query(rows, k=n_anchors)
+    distances, found = NearestNeighbors(n_neighbors=n_anchors).fit(anchors).kneighbors(rows)
     beyond = distances - distances[:, :1]
     scale = np.maximum(beyond.mean(1, keepdims=True), 1e-12)
     weights = np.exp(-beyond / scale)

@@ -12,6 +12,7 @@ import scanpy as sc
 
 import diffaug_bio as db
 from diffaug_bio.errors import InputError
+from diffaug_bio.tl._umap import _approximate_search
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,6 +90,16 @@ def test_of_many_rows_a_sample_is_laid_out_and_others_stand_with_their_neighbors
 
     # Rows between their neighbors are as well among their own as rows that were laid out.
     assert share_of_neighbors(coordinates) > share_of_neighbors(whole.obsm["X_umap_diffaug"]) - 0.05
+
+
+@pytest.mark.slow
+def test_an_index_finds_what_scanpy_needs(clusters: AnnData) -> None:
+    db.tl.umap(clusters)
+    search = _approximate_search(15, seed=0)
+    sc.pp.neighbors(clusters, use_rep="X_diffaug", transformer=search, key_added="index")
+    sc.pp.neighbors(clusters, use_rep="X_diffaug", key_added="exact")
+    index, exact = (clusters.obsp[f"{name}_connectivities"] > 0 for name in ("index", "exact"))
+    assert index.multiply(exact).sum() > 0.95 * exact.sum()
 
 
 def test_four_rows_are_enough_and_copies_do_no_harm() -> None:
