@@ -29,6 +29,7 @@ def read_counts() -> AnnData:
     adata.X = scipy.sparse.csr_matrix(np.rint(values / unit).astype(np.float32))
     adata.layers["counts"] = adata.X.copy()
     adata.obs = adata.obs[["bulk_labels"]].rename(columns={"bulk_labels": "cell_type"})
+    adata.obs["donor"] = [f"donor{number % 2}" for number in range(adata.n_obs)]
     adata.obsm.clear()
     return adata
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import re
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ PACKAGE = Path(diffaug_bio.__file__).parent
 MODULES = sorted(
     ".".join(["diffaug_bio", *path.relative_to(PACKAGE).with_suffix("").parts]).removesuffix(".__init__")
     for path in PACKAGE.rglob("*.py")
-    if ">>>" in path.read_text(encoding="utf-8") and path.parent.name != "pp"
+    if re.search(r">>> (?!.*\+SKIP)", path.read_text(encoding="utf-8")) and path.parent.name != "pp"
 )
 
 
