@@ -163,6 +163,7 @@ def score_generated(
     labels: NDArray[np.str_] | None,
     scored: NDArray[np.bool_] | None,
     feature_names: Sequence[str] | None = None,
+    held_out: NDArray[np.int64] | None = None,
     seed: int,
 ) -> dict[str, float]:
     """Do what :func:`evaluate_generated` does, on the matrix that the model was fitted on.
@@ -177,6 +178,8 @@ def score_generated(
         Labels, and the rows to score by them; all rows where left out. Shape: `(n_obs,)`.
     feature_names
         Names of the columns.
+    held_out
+        Row numbers that the training held out, where these are not all rows that it was given.
     seed
         Seed of the noise and of what is sampled.
     """
@@ -184,7 +187,8 @@ def score_generated(
 
     n_rows = matrix.shape[0]
     fraction = model.config_.train.validation_fraction
-    held_out = split_rows(n_rows, fraction, seed=model.random_state)[1].numpy()
+    if held_out is None:
+        held_out = split_rows(n_rows, fraction, seed=model.random_state)[1].numpy()
     kept = np.arange(n_rows) if scored is None else np.flatnonzero(scored)
     if isinstance(matrix, LazyMatrix):  # or all would be read into memory
         kept = kept[sample_rows(len(kept), _MAX_LAZY_ROWS, seed=seed)]
