@@ -81,12 +81,9 @@ def leiden_agreement(
     """
     from sklearn.metrics import pairwise_distances
 
-    edges, weights = _neighbor_graph(embedding)
     rows = sample_rows(len(embedding), _MAX_CLUSTER_ROWS, seed=seed)
     distances = pairwise_distances(np.asarray(embedding[rows], dtype=np.float64))
-    with _seeded_igraph(seed) as igraph:
-        graph = igraph.Graph(n=len(embedding), edges=edges)
-        grid = [_leiden(graph, weights, resolution=resolution) for resolution in RESOLUTIONS]
+    grid = leiden_grid(embedding, seed=seed)
     quality = [_silhouette(distances, clusters[rows], metric="precomputed") for clusters in grid]
     chosen = RESOLUTIONS.index(_FALLBACK_RESOLUTION)
     if any(value is not None for value in quality):
@@ -100,6 +97,14 @@ def leiden_agreement(
         "best_of_grid_nmi": max(nmi),
         "best_of_grid_ari": max(ari),
     }
+
+
+def leiden_grid(embedding: NDArray[np.float32], *, seed: int) -> list[NDArray[np.int64]]:
+    """Cluster number of every row at each of `RESOLUTIONS`, on the graph of :func:`leiden_agreement`."""
+    edges, weights = _neighbor_graph(embedding)
+    with _seeded_igraph(seed) as igraph:
+        graph = igraph.Graph(n=len(embedding), edges=edges)
+        return [_leiden(graph, weights, resolution=resolution) for resolution in RESOLUTIONS]
 
 
 def label_silhouette(embedding: NDArray[np.float32], labels: NDArray[np.str_], *, seed: int = 0) -> float:
