@@ -137,10 +137,10 @@ def _check(
                 "Choose a column that tells two or more apart."
             )
             raise InputError(msg)
-    of_label = (batches[labels == label] for label in np.unique(labels))
-    if not any(len(found) > 10 and len(np.unique(found)) > 1 for found in of_label):
+    of_label = [batches[labels == label] for label in np.unique(labels)]
+    if not any(len(found) > 10 and 1 < len(np.unique(found)) < len(found) for found in of_label):
         msg = (
-            "Integration cannot be scored: no label of eleven rows or more occurs in two batches, so that "
-            "nothing tells a batch from a label."
+            "Integration cannot be scored: no label of eleven rows or more occurs in two batches, and in "
+            "fewer than it has rows, so that nothing tells a batch from a label. Choose other columns."
         )
         raise InputError(msg)

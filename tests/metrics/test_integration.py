@@ -175,12 +175,16 @@ def test_batches_of_other_labels_do_not_count_against_mixing() -> None:
         ({"labels": "a"}, r"all rows are of one label, 'a'\. Choose a column"),
         (
             {"batches": "by label"},
-            r"no label of eleven rows or more occurs in two batches, so that",
+            r"no label of eleven rows or more occurs in two batches, and in fewer",
+        ),
+        (
+            {"batches": "each"},
+            r"no label of eleven rows or more occurs in two batches, and in fewer than it",
         ),
         ({"batches": "few"}, r"There are 3 batches for 240 rows; give one for each row"),
         ({"before": np.zeros((5, 2))}, r"There are 5 rows before for 240 rows"),
     ],
-    ids=["one batch", "one label", "confounded", "batches", "before"],
+    ids=["one batch", "one label", "confounded", "each alone", "batches", "before"],
 )
 def test_what_cannot_be_scored_is_said(change: dict[str, Any], message: str) -> None:
     rows, batches, labels = two_batches(4.0)
@@ -188,6 +192,7 @@ def test_what_cannot_be_scored_is_said(change: dict[str, Any], message: str) -> 
         "one": np.full(240, "one"),
         "a": np.full(240, "a"),
         "by label": labels.copy(),
+        "each": np.arange(240).astype(str),
         "few": batches[:3],
     }
     change = {
