@@ -11,9 +11,11 @@ from __future__ import annotations
 from diffaug_bio.metrics._batch_accuracy import batch_accuracy
 from diffaug_bio.metrics._clusters import (
     RESOLUTIONS,
+    best_of_grid,
     kmeans_agreement,
     label_silhouette,
     leiden_agreement,
+    leiden_grid,
 )
 from diffaug_bio.metrics._connectivity import graph_connectivity
 from diffaug_bio.metrics._evaluate import evaluate
@@ -37,6 +39,7 @@ __all__ = [
     "FoldScores",
     "Neighbors",
     "batch_accuracy",
+    "best_of_grid",
     "check_groups",
     "check_labels",
     "clisi",
@@ -55,6 +58,7 @@ __all__ = [
     "knn_probe",
     "label_silhouette",
     "leiden_agreement",
+    "leiden_grid",
     "linear_probe",
     "lisi",
     "make_splits",

@@ -9,7 +9,7 @@ import numpy as np
 from diffaug_bio._validation import shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.metrics._batch_accuracy import batch_accuracy
-from diffaug_bio.metrics._clusters import kmeans_agreement
+from diffaug_bio.metrics._clusters import best_of_grid, leiden_grid
 from diffaug_bio.metrics._connectivity import graph_connectivity
 from diffaug_bio.metrics._isolated import isolated_f1, isolated_labels
 from diffaug_bio.metrics._kbet import kbet
@@ -39,8 +39,8 @@ def integration(
     Every score but those of batch accuracy is from 0 to 1, and 1 is best. Scores are those of
     scib-metrics 0.6 [2]_ with its numbers of neighbors (15, 50 and 90, each row counted as its own) and
     its defaults; what differs: neighbors are exact; in more than 5000 rows silhouettes and kBET are
-    averaged over a sample; the total is made of scIB's `silhouette_batch`, not of BRAS; clusters of
-    `isolated_f1`, which scib-metrics lacks, are those of Leiden. Totals published elsewhere are often
+    averaged over a sample; means are of what scIB has, with clusters at the best of several resolutions,
+    `silhouette_batch` and `isolated_f1`, and not of k-means and BRAS. Totals published elsewhere are often
     scaled between the best and the worst method compared, and cannot be set beside these.
 
     Parameters
@@ -60,8 +60,8 @@ def integration(
     Returns
     -------
     Mixing: `graph_connectivity`, `silhouette_batch`, `ilisi`, `kbet`, with `before` also
-    `pcr_comparison`; `batch_mixing`, their mean. Labels: `clisi`, `silhouette_label`, `kmeans_nmi` and
-    `kmeans_ari` (clusters by k-means, as many as labels), `isolated_silhouette`, `isolated_f1`;
+    `pcr_comparison`; `batch_mixing`, their mean. Labels: `clisi`, `silhouette_label`, `best_of_grid_nmi`
+    and `best_of_grid_ari` (see :func:`best_of_grid`), `isolated_silhouette`, `isolated_f1`;
     `bio_conservation`, their mean. `integration_total`: 0.4 of the former and 0.6 of the latter.
 
     Beside these, `batch_knn_accuracy` and `batch_chance` of :func:`batch_accuracy`, by the 11 nearest.
@@ -98,13 +98,13 @@ def integration(
     }
     if before is not None:
         mixing["pcr_comparison"] = pcr_comparison(before, embedding, batches)
-    isolated = isolated_labels(batches, labels)
+    isolated, grid = isolated_labels(batches, labels), leiden_grid(embedding, seed=seed)
     conserved = {
         "clisi": clisi(neighbors, labels),
         "silhouette_label": silhouette_label(embedding, labels, seed=seed),
-        **kmeans_agreement(embedding, labels, seed=seed),
+        **best_of_grid(grid, labels),
         "isolated_silhouette": isolated_silhouette(embedding, labels, isolated, seed=seed),
-        "isolated_f1": isolated_f1(embedding, labels, isolated, seed=seed),
+        "isolated_f1": isolated_f1(grid, labels, isolated),
     }
     batch_mixing, conservation = (float(np.mean(list(part.values()))) for part in (mixing, conserved))
     return {

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from diffaug_bio.metrics._clusters import leiden_grid
-
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 
@@ -37,26 +37,18 @@ def isolated_labels(batches: NDArray[np.str_], labels: NDArray[np.str_]) -> NDAr
 
 
 def isolated_f1(
-    embedding: NDArray[np.float32],
-    labels: NDArray[np.str_],
-    isolated: NDArray[np.str_],
-    *,
-    seed: int = 0,
+    grid: Sequence[NDArray[np.int64]], labels: NDArray[np.str_], isolated: NDArray[np.str_]
 ) -> float:
-    """F1 of the Leiden cluster that agrees best with an isolated label, mean over these labels [1]_.
-
-    The best cluster at any of `RESOLUTIONS`, of the graph of :func:`leiden_agreement`.
+    """F1 of the cluster that agrees best with an isolated label, mean over these labels [1]_.
 
     Parameters
     ----------
-    embedding
-        Shape: `(n_obs, n_latent)`.
+    grid
+        As :func:`leiden_grid` returns it; the best cluster may be at any resolution.
     labels
         One a row. Shape: `(n_obs,)`.
     isolated
         As :func:`isolated_labels` returns them.
-    seed
-        Seed of Leiden.
 
     Returns
     -------
@@ -67,7 +59,7 @@ def isolated_f1(
     .. [1] Luecken et al. (2022), Nature Methods 19, 41-50.
     """
     best = np.zeros(len(isolated))
-    for clusters in leiden_grid(embedding, seed=seed):
+    for clusters in grid:
         sizes = np.bincount(clusters)
         for number, label in enumerate(isolated):
             inside = labels == label

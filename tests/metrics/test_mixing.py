@@ -17,7 +17,6 @@ from sklearn.linear_model import LinearRegression
 from sklearn.metrics import f1_score, r2_score, silhouette_samples
 
 from diffaug_bio import metrics
-from diffaug_bio.metrics._clusters import leiden_grid
 from diffaug_bio.metrics._diffusion import diffusion_map, fuzzy_graph
 
 if TYPE_CHECKING:
@@ -181,16 +180,16 @@ def test_isolated_labels_are_those_of_the_fewest_batches() -> None:
 
 def test_isolated_f1_is_that_of_the_best_cluster(batched: Rows) -> None:
     rows, _, labels = batched
+    grid = metrics.leiden_grid(rows.astype(np.float32))
     expected = []
     for label in "ac":
         scores = [
             f1_score(labels == label, clusters == number)
-            for clusters in leiden_grid(rows.astype(np.float32), seed=0)
+            for clusters in grid
             for number in np.unique(clusters)
         ]
         expected.append(max(scores))
-    found = metrics.isolated_f1(rows.astype(np.float32), labels, np.array(["a", "c"]))
-    assert found == pytest.approx(np.mean(expected))
+    assert metrics.isolated_f1(grid, labels, np.array(["a", "c"])) == pytest.approx(np.mean(expected))
 
 
 def test_weights_of_the_graph_have_the_sum_that_umap_gives_them(batched: Rows) -> None:
