@@ -40,6 +40,7 @@ def fit(
     *,
     config: DiffAugConfig,
     choice: MatrixChoice | None = None,
+    batch_key: str | None = None,
     random_state: int = 0,
     device: str = "auto",
     precision: Precision = "auto",
@@ -62,7 +63,7 @@ def fit(
         The whole configuration.
     choice
         Which matrix to embed.
-    random_state, device, precision, callbacks
+    batch_key, random_state, device, precision, callbacks
         As for :func:`diffaug_bio.tl.embed`.
     force
         Whether a run that is there may be replaced.
@@ -102,6 +103,7 @@ def fit(
             config=config,
             choice=choice,
             split_key=split_key,
+            batch_key=batch_key,
             random_state=random_state,
             device=device,
             precision=precision,
