@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
 
 from diffaug_bio._validation import shorten
-from diffaug_bio.core.integration import Batches
 from diffaug_bio.errors import InputError
 from diffaug_bio.features import FittedFeatures
 from diffaug_bio.mapping import find_partners
@@ -16,9 +14,11 @@ from diffaug_bio.mapping import find_partners
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import torch
     from numpy.typing import NDArray
 
     from diffaug_bio.config import DiffAugConfig
+    from diffaug_bio.core.integration import Batches
     from diffaug_bio.features import Fitted
 
 
@@ -82,6 +82,10 @@ def batches_of_rows(
     device
         Where everything runs.
     """
+    import torch
+
+    from diffaug_bio.core.integration import Batches
+
     if scores is None:
         msg = "Batches are brought together by principal components, and there are none."
         raise ValueError(msg)
@@ -99,13 +103,15 @@ def batches_of_rows(
     return Batches(settings, number, rows, confidence, shift)
 
 
-def numbers_of(batch: str | Sequence[str] | None, config: DiffAugConfig, n_obs: int) -> torch.Tensor | None:
-    """Number the batches that rows are to be generated in, by the names of the fit.
+def batch_numbers(
+    batch: str | Sequence[str | None] | None, config: DiffAugConfig, n_obs: int
+) -> torch.Tensor | None:
+    """Find which batches of the fit rows are to be generated in, as numbers.
 
     Parameters
     ----------
     batch
-        A name for all rows, or one for each; none at all if left out.
+        A name for all rows, or for each one or None; none at all if left out.
     config
         That of the fit.
     n_obs
@@ -113,13 +119,15 @@ def numbers_of(batch: str | Sequence[str] | None, config: DiffAugConfig, n_obs: 
 
     Returns
     -------
-    Shape: `(n_obs,)`.
+    -1 stands for no batch. Shape: `(n_obs,)`.
 
     Raises
     ------
     InputError
         If the fit knew of no batches, or of none of that name, or there is not one for each row.
     """
+    import torch
+
     if batch is None:
         return None
     names = config.batches.names
@@ -129,12 +137,12 @@ def numbers_of(batch: str | Sequence[str] | None, config: DiffAugConfig, n_obs: 
             "`batch_key` (`--batch-key`)."
         )
         raise InputError(msg)
-    asked = [batch] * n_obs if isinstance(batch, str) else [str(name) for name in batch]
+    asked = [batch] * n_obs if isinstance(batch, str) else list(batch)
     if len(asked) != n_obs:
         msg = f"`batch` holds {len(asked)} names for {n_obs} rows; give one, or one for each row."
         raise InputError(msg)
-    if unknown := sorted(set(asked) - set(names)):
-        msg = f"The model knows no batch {unknown[0]!r}. It was fitted on {shorten(names)}."
+    number: dict[str | None, int] = {name: place for place, name in enumerate(names)} | {None: -1}
+    if unknown := [name for name in asked if name not in number]:
+        msg = f"The model knows no batch {str(unknown[0])!r}. It was fitted on {shorten(names)}."
         raise InputError(msg)
-    number = {name: place for place, name in enumerate(names)}
     return torch.tensor([number[name] for name in asked], dtype=torch.long)

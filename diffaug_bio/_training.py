@@ -70,8 +70,7 @@ def fit_matrix(
     features, config = fit_rows(matrix, config, seed=seed, feature_names=feature_names)
     scores = scores_of(features, matrix, config)
     known = None if batches is None else known_batches(batches, features, matrix.shape[0])
-    if known is not None:
-        config = config.with_batches(tuple(known.names))
+    config = config.with_batches(() if known is None else tuple(known.names))
     rows = network_rows(features, matrix, scores, on)
     state = train(
         rows,

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 
-from diffaug_bio._batches import numbers_of
+from diffaug_bio._batches import batch_numbers
 from diffaug_bio._keys import CSV_PREFIX
 from diffaug_bio._novelty import embed_with_novelty, known_reference
 from diffaug_bio._records import put_into, record_of
@@ -255,7 +255,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         rows = self._prepared(X, feature_names)
         check_generator(exists=self.has_generator)
         config = sampling_config(self.config_, strength=strength, guidance=guidance)
-        number = numbers_of(batch, config, rows.shape[0])
+        number = batch_numbers(batch, config, rows.shape[0])
         found = generated_codes(self.state_, rows, config, seed=random_state, batch=number)
         return found[0].cpu().numpy(), found[1].cpu().numpy()
 

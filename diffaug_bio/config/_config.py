@@ -183,12 +183,11 @@ class DiffAugConfig:
         """Return a copy for rows of these batches, whose loss compares the embeddings themselves.
 
         What a projector may leave out, the embedding could keep: batches would meet in its output only.
+        Without batches everything else stays as it is.
         """
-        return replace(
-            self,
-            batches=replace(self.batches, names=names),
-            encoder=replace(self.encoder, n_projection=0),
-        )
+        batches = replace(self.batches, names=names)
+        encoder = replace(self.encoder, n_projection=0) if names else self.encoder
+        return replace(self, batches=batches, encoder=encoder)
 
     def to_dict(self) -> dict[str, Any]:
         """Return nested plain values, exactly what `config.json` of a model holds."""

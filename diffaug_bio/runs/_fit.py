@@ -10,7 +10,7 @@ import numpy as np
 
 from diffaug_bio import metrics
 from diffaug_bio._files import staged_folder, write_json
-from diffaug_bio._keys import OBSM_KEY, TEST
+from diffaug_bio._keys import BATCH_ENTRY, OBSM_KEY, TEST
 from diffaug_bio.features import plain_components
 from diffaug_bio.runs._record import RUN_FILES, Clock, make_record, write_embedded, write_h5ad
 from diffaug_bio.runs._source import DataSource, fingerprint, read_source, with_recipe_keys
@@ -87,7 +87,8 @@ def fit(
     clock = Clock()
     with staged_folder(output, overwrite=force, known=RUN_FILES) as stage:
         source = with_recipe_keys(source)
-        adata, label_key = read_source(source)
+        columns = [] if batch_key is None else [name.strip() for name in batch_key.split(",")]
+        adata, label_key = read_source(source, annotations=columns)
         digest = fingerprint(source)
         # Unusable labels, groups and splits are found before any training.
         split_key = resolve_split_key(adata, source.split_key, group_key=source.group_key)
@@ -127,6 +128,7 @@ def fit(
             seconds=clock.laps,  # the same dictionary: what the next lap adds is in the record, too
             fingerprint=digest,
         )
+        run["data"][BATCH_ENTRY] = batch_key
         (stage / "model").mkdir()
         write_model(stage / "model", model.record(), model_license=model_license, run=Run(run, scores))
         clock.lap("write")

@@ -45,7 +45,7 @@ def batches_of(adata: AnnData, keys: str | Sequence[str]) -> NDArray[np.str_]:
     >>> batches_of(anndata.AnnData(np.zeros((2, 1)), obs=obs), "donor,run").tolist()
     ['d1 / 1', 'd2 / 1']
     """
-    names = _names(adata, keys)
+    names = _checked(adata, batch_columns(adata, keys))
     for name in names:
         column = adata.obs[name]
         if (missing := column.isna().to_numpy()).any():
@@ -66,12 +66,15 @@ def batches_of(adata: AnnData, keys: str | Sequence[str]) -> NDArray[np.str_]:
     return batches
 
 
-def _names(adata: AnnData, keys: str | Sequence[str]) -> list[str]:
-    """Names of the columns, each once and all there."""
+def batch_columns(adata: AnnData, keys: str | Sequence[str]) -> list[str]:
+    """Names of the columns that keys stand for, each once, whether they are there or not."""
     if isinstance(keys, str):
-        names = [keys] if keys in adata.obs else [name.strip() for name in keys.split(",")]
-    else:
-        names = list(keys)
+        keys = [keys] if keys in adata.obs else [name.strip() for name in keys.split(",")]
+    return list(dict.fromkeys(keys))
+
+
+def _checked(adata: AnnData, names: list[str]) -> list[str]:
+    """Refuse columns that are not there."""
     if not names:
         msg = f"`batch_key` names no column. Name one or more of `.obs`: {shorten(adata.obs) or 'none'}."
         raise InputError(msg)
@@ -79,4 +82,4 @@ def _names(adata: AnnData, keys: str | Sequence[str]) -> list[str]:
         if name not in adata.obs:
             msg = f"There is no batch column {name!r} in `.obs`; it holds {shorten(adata.obs) or 'none'}."
             raise InputError(msg)
-    return list(dict.fromkeys(names))
+    return names

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from diffaug_bio.config import DiffAugConfig
     from diffaug_bio.core.batches import Rows
     from diffaug_bio.estimator import DiffAug
+    from diffaug_bio.tl._targets import Targets
 
 _MAX_STRENGTH = 0.5  # without one that is asked for: what comes from noise alone strays from rare classes
 
@@ -31,6 +32,8 @@ class Sampling:
     """Rows of the matrix that are prepared, in order."""
     rows: Rows
     """Those rows as the networks take them."""
+    targets: Targets
+    """Batches of all rows of the matrix."""
 
     @classmethod
     def of(
@@ -42,6 +45,7 @@ class Sampling:
         numbers: NDArray[np.int64],
         strength: float | None,
         guidance: float | None,
+        targets: Targets,
     ) -> Self:
         """Prepare rows, and take what the model was trained with where nothing is asked for.
 
@@ -55,6 +59,8 @@ class Sampling:
             Rows that are generated from, each once and in order.
         strength, guidance
             As for :func:`diffaug_bio.tl.augment`.
+        targets
+            Batches of all rows of the matrix.
 
         Raises
         ------
@@ -77,7 +83,7 @@ class Sampling:
             device=resolve_device(model.device),
         )
         config = sampling_config(model.config_, strength=strength, guidance=guidance)
-        return cls(model, config, numbers, rows)
+        return cls(model, config, numbers, rows, targets)
 
     @property
     def strength(self) -> float:
@@ -85,11 +91,15 @@ class Sampling:
         return self.config.generator.noising
 
     def generate(
-        self, numbers: NDArray[np.int64], *, seed: int
+        self, numbers: NDArray[np.int64], *, seed: int, in_own: bool = False
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Codes of rows of the matrix, by their numbers, and what is generated from them."""
+        """Codes of rows of the matrix, by their numbers, and what is generated from them.
+
+        In the batches that are asked for, or in those of the rows themselves, with the same noise.
+        """
         import torch
 
+        from diffaug_bio._batches import batch_numbers
         from diffaug_bio.core.batches import PickedRows
         from diffaug_bio.core.generated import generated_codes
 
@@ -97,7 +107,11 @@ class Sampling:
         if not np.array_equal(numbers, self.numbers):
             places = np.searchsorted(self.numbers, numbers)
             rows = PickedRows(rows, torch.from_numpy(places).to(rows.device))
-        codes, generated = generated_codes(self.model.state_, rows, self.config, seed=seed)
+        batch = None
+        if self.config.batches.names:
+            names = self.targets.own if in_own else self.targets.asked
+            batch = batch_numbers([names[number] for number in numbers], self.config, len(numbers))
+        codes, generated = generated_codes(self.model.state_, rows, self.config, seed=seed, batch=batch)
         return codes.cpu().numpy(), generated.cpu().numpy()
 
 
