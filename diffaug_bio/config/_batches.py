@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from diffaug_bio.errors import InputError
@@ -30,8 +31,8 @@ class BatchConfig:
             if not 0 <= getattr(self, name) <= 1:
                 msg = f"`{name}` is a share from 0 to 1, got {getattr(self, name)!r}."
                 raise InputError(msg)
-        if self.shift_weight < 0:
-            msg = f"`shift_weight` has to be at least 0, got {self.shift_weight!r}."
+        if not 0 <= self.shift_weight < math.inf:
+            msg = f"`shift_weight` has to be at least 0 and finite, got {self.shift_weight!r}."
             raise InputError(msg)
         for name in ("n_neighbors", "n_partners"):
             if getattr(self, name) < 1:

@@ -148,7 +148,7 @@ def augment(
     if inverse is not None and len(sample):
         # Whatever the seed of the views: what they are drawn from is one and the same. In their own
         # batches, since what is generated in another is to differ from what was measured.
-        inverse = inverse.calibrated(matrix[sample], *sampling.generate(sample, seed=0, in_own=True))
+        inverse = inverse.calibrated(matrix[sample], *sampling.generate(sample, seed=0))
     views = []
     for number, part in enumerate(parts):
         sources = picked(matrix, part.rows)
@@ -157,7 +157,7 @@ def augment(
         if inverse is None:
             views.append(_decoded(sources, part, sampling, adata, obs, seed=seed))
         else:
-            codes, generated = sampling.generate(part.rows, seed=seed)
+            codes, generated = sampling.generate_there(part.rows, seed=seed)
             noise = np.random.default_rng([seed, 1])
             values = inverse.apply(sources, codes, generated, redraw=sampling.strength, generator=noise)
             views.append(_features(values, names, adata, obs, choice=choice))

@@ -11,14 +11,13 @@ from diffaug_bio._validation import check_count, check_seed
 from diffaug_bio.errors import InputError
 from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix, later_choice
 from diffaug_bio.tl._restoring import calibration_rows, check_size, inverse_of
-from diffaug_bio.tl._sampling import Sampling
+from diffaug_bio.tl._sampling import N_DRAWS, Sampling
 from diffaug_bio.tl._targets import choose_targets
 
 if TYPE_CHECKING:
     from os import PathLike
 
     from anndata import AnnData
-    from numpy.typing import NDArray
 
     from diffaug_bio.estimator import DiffAug
 
@@ -30,8 +29,7 @@ def correct_expression(
     model: DiffAug | str | PathLike[str],
     *,
     batch: str,
-    n_draws: int = 4,
-    strength: float | None = None,
+    n_draws: int = N_DRAWS,
     key_added: str = _LAYER,
     random_state: int = 0,
     device: str = "auto",
@@ -60,8 +58,6 @@ def correct_expression(
         As which batch all rows are to be.
     n_draws
         Of noise, over which the change is averaged.
-    strength
-        Share of the noise schedule to which codes are noised, above 0 to 1; 1 if left out.
     key_added
         Name in `.layers`.
     random_state
@@ -113,25 +109,12 @@ def correct_expression(
         matrix,
         names,
         numbers=every,
-        strength=1.0 if strength is None else strength,
+        strength=None,
         guidance=None,
         targets=targets,
     )
-    codes, moved = _moved(sampling, every, n_draws=n_draws, seed=random_state)
+    codes, moved = sampling.move(every, n_draws=n_draws, seed=random_state)
     if len(sample := calibration_rows(matrix, inverse)):
         inverse = inverse.calibrated(matrix[sample], codes[sample], codes[sample])
     noise = np.random.default_rng([random_state, 1])
     adata.layers[key_added] = inverse.apply(matrix, codes, moved, redraw=0.0, generator=noise)
-
-
-def _moved(
-    sampling: Sampling, every: NDArray[np.int64], *, n_draws: int, seed: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Codes of all rows, and where they would lie in the batch that is asked for."""
-    codes = changes = np.zeros(0, np.float32)
-    for draw in range(n_draws):
-        number = (seed + draw) % 2**32
-        codes, there = sampling.generate(every, seed=number)
-        _, here = sampling.generate(every, seed=number, in_own=True)
-        changes = there - here if draw == 0 else changes + there - here
-    return codes, codes + changes / np.float32(n_draws)

@@ -17,8 +17,8 @@ components of these, and their 15 nearest are asked:
   thousand) with that from the real cells of the source's batch to those of the other; mean over types and
   batches with 20 cells on either side
 
-Ways: `source`, the cells as they are; `strength X`, `tl.augment(batch=..., strength=X)`; `correct X`,
-`tl.correct_expression(batch=..., strength=X)`.
+Ways: `source`, the cells as they are; `strength X`, `tl.augment(batch=..., strength=X)`; `corrected`,
+`tl.correct_expression(batch=...)`.
 """
 
 from __future__ import annotations
@@ -107,9 +107,8 @@ def ways(adata: AnnData, model: DiffAug, batch: str, seed: int) -> Iterator[tupl
     for strength in STRENGTHS:
         made = db.tl.augment(adata, model, batch=batch, strength=strength, random_state=seed)
         yield f"strength {strength:g}", made.X
-    for strength in STRENGTHS:
-        db.tl.correct_expression(adata, model, batch=batch, strength=strength, random_state=seed)
-        yield f"correct {strength:g}", adata.layers["diffaug_corrected"]
+    db.tl.correct_expression(adata, model, batch=batch, random_state=seed)
+    yield "corrected", adata.layers["diffaug_corrected"]
 
 
 def share_of(
@@ -157,7 +156,8 @@ def profile(adata: AnnData, made: sparse.csr_matrix, batch: str, features: Fitte
 
 def mean_of(counts: sparse.csr_matrix) -> NDArray[np.float64]:
     total = np.asarray(counts.sum(0), dtype=np.float64).ravel()
-    return np.log(total / total.sum() + 1e-4)
+    logged: NDArray[np.float64] = np.log(total / total.sum() + 1e-4)
+    return logged
 
 
 def print_table(scores: pd.DataFrame) -> None:
@@ -165,8 +165,8 @@ def print_table(scores: pd.DataFrame) -> None:
     seeds = scores.groupby(["data", "way", "seed"], sort=False)[list(COLUMNS)].mean()
     table = 100 * seeds.groupby(["data", "way"], sort=False).agg(["mean", "std"])
     sys.stdout.write(f"| data | way | {' | '.join(COLUMNS)} |\n|---|---|{'---|' * len(COLUMNS)}\n")
-    for (data, way), row in table.iterrows():
-        cells = [f"{row[name, 'mean']:.1f} ± {row[name, 'std']:.1f}" for name in COLUMNS]
+    for (data, way), (_, row) in zip(table.index, table.iterrows(), strict=True):
+        cells = [f"{row[column, 'mean']:.1f} ± {row[column, 'std']:.1f}" for column in COLUMNS]
         sys.stdout.write(f"| {data} | {way} | {' | '.join(cells)} |\n")
 
 
