@@ -242,5 +242,6 @@ class _EchoHandler(logging.Handler):
 def start_log(*, quiet: bool) -> None:
     """Send the package's log to standard error, a line each."""
     logger = logging.getLogger("diffaug_bio")
-    logger.addHandler(_EchoHandler())
-    logger.setLevel(logging.ERROR if quiet else logging.INFO)
+    handler = _EchoHandler(logging.ERROR if quiet else logging.INFO)
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)  # what is not shown may be kept: `run.json` of a fit has it

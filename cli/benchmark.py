@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from ._options import config_options, set_threads, start_log
+from ._report_file import write_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,7 +99,7 @@ def command(
 
     DATA are files as for `fit`, or recipe:NAME, which knows its label. Of several keys a data set takes
     the first that it has. The folder holds cells/ and benchmark.json, and at the end results.csv (a row for
-    each number) and summary.md.
+    each number), summary.md and report.html.
     """
     start_log(quiet=quiet)
     set_threads(threads)
@@ -137,11 +138,14 @@ def command(
         where, why = next(iter((result.failed | result.left_out).items()))
         msg = f"No method gave a result, the first {where}: {why}."
         raise click.ClickException(msg)
+    has_report = write_report(output)
     if as_json:
         click.echo(json.dumps(_as_json(result), indent=2))
     elif not quiet:
         click.echo(benchmark.overview(result))
         click.echo(f"See {output}/summary.md for each data set, {output}/results.csv for all numbers.")
+        if has_report:
+            click.echo(f"To look at, print and send: {output}/report.html")
     if result.failed:
         where, why = next(iter(result.failed.items()))
         msg = f"{len(result.failed)} of the runs broke, the first {where}: {why}. The others are kept."

@@ -19,6 +19,7 @@ from ._options import (
     start_log,
 )
 from ._progress import training_progress
+from ._report_file import write_report
 
 _EPILOG = """\b
 Examples:
@@ -68,6 +69,7 @@ Examples:
     show_default=True,
     help="Of matrix products in training.",
 )
+@click.option("--no-report", is_flag=True, help="Leave out report.html, and the seconds that it takes.")
 def command(
     data: str,
     *,
@@ -101,13 +103,14 @@ def command(
     seed: int,
     model_license: str | None,
     precision: Literal["auto", "float32", "bfloat16"],
+    no_report: bool,
 ) -> None:
     """Fit DiffAug to DATA and write a folder with embedding, model and scores.
 
     DATA is an .h5ad file, a table (.csv, .tsv, also .gz) with a row per observation, DNA (.fa, .fastq,
     .bed, a table with a column of sequences, a folder with a file for each class), images (a folder of
     files, CIFAR, STL-10, Tiny-ImageNet, idx, .npz), or recipe:NAME. The folder holds embedding.csv,
-    embedded.h5ad, model/, run.json and, with labels, metrics.json.
+    embedded.h5ad, model/, run.json, report.html and, with labels, metrics.json.
     """
     start_log(quiet=quiet)
     set_threads(threads)
@@ -145,10 +148,13 @@ def command(
             force=force,
             model_license=model_license,
         )
+    has_report = not no_report and write_report(output)
     if as_json:
         click.echo(json.dumps(result, indent=2))
     elif not quiet:
         click.echo(_summary(result, output))
+        if has_report:
+            click.echo(f"To look at, print and send: {output}/report.html")
 
 
 def _summary(result: dict[str, Any], output: str) -> str:

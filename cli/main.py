@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import signal
 import sys
 import warnings
@@ -19,6 +20,7 @@ _COMMANDS = {
     "embed": "Embed new data with a fitted model.",
     "transfer": "Label new data by their neighbors in the embedding of a fitted model.",
     "augment": "Generate new observations with a fitted model.",
+    "report": "Show a fit or a benchmark on one page to look at, print and send.",
     "info": "Say what a fitted model is.",
     "evaluate": "Score embeddings against labels.",
     "benchmark": "Compare methods on labelled data.",
@@ -65,6 +67,7 @@ def main() -> None:
     """Run the command line; exit code 1 for what went wrong, 2 for how it was called."""
     # Ends like Ctrl-C: half-written folders are removed on the way out.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    os.environ["MPLBACKEND"] = "Agg"  # pictures go to files: no window, and none of a notebook around us
     try:
         code = group.main(standalone_mode=False)
     except click.exceptions.Exit as error:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from diffaug_bio import benchmark, config, datasets, io, mapping, metrics, pp, tl
+    from diffaug_bio import benchmark, config, datasets, io, mapping, metrics, pl, pp, tl
     from diffaug_bio.config import DiffAugConfig
     from diffaug_bio.estimator import DiffAug
 
@@ -32,6 +32,7 @@ __all__ = [
     "io",
     "mapping",
     "metrics",
+    "pl",
     "pp",
     "tl",
 ]
@@ -45,6 +46,7 @@ _LAZY = {
     "io": ("diffaug_bio.io", None),
     "mapping": ("diffaug_bio.mapping", None),
     "metrics": ("diffaug_bio.metrics", None),
+    "pl": ("diffaug_bio.pl", None),
     "pp": ("diffaug_bio.pp", None),
     "tl": ("diffaug_bio.tl", None),
 }

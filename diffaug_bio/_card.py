@@ -214,7 +214,8 @@ def _score_table(scores: Mapping[str, Any]) -> str:
 
 def _command(model: ModelDescription, run: Run | None) -> str:
     """Say how to fit it again."""
-    settings = f"`settings.toml` holds what differs from the defaults:\n\n```toml\n{_toml(model.config)}```"
+    changed = changed_settings(model.config)
+    settings = f"`settings.toml` holds what differs from the defaults:\n\n```toml\n{changed}```"
     if run is None:
         said = f"In Python, with the seed {model.seed}. The data are not known to the model."
         return f"{said} {settings}"
@@ -224,11 +225,11 @@ def _command(model: ModelDescription, run: Run | None) -> str:
         f"{escaped(versions['python'])} and torch {escaped(versions['torch'])}. The same seed gives the "
         "same embedding on the same number of threads."
     )
-    return f"```bash\n{_command_line(run)}\n```\n\n{said} {settings}"
+    return f"```bash\n{command_line(run)}\n```\n\n{said} {settings}"
 
 
-def _command_line(run: Run) -> str:
-    """Write the command that fits the model again, in a folder with data and settings."""
+def command_line(run: Run) -> str:
+    """Write the command that fits the model again, in a folder with the data and `settings.toml`."""
     record, data = run.record, run.record["data"]
     words: list[object] = ["diffaug-bio", "fit", base_name(data["data"]), "-o", "run"]
     words += ["--config", "settings.toml"]
@@ -251,8 +252,8 @@ def _command_line(run: Run) -> str:
     return shlex.join(one_line(word) for word in words)
 
 
-def _toml(config: DiffAugConfig) -> str:
-    """Write what differs from the default configuration."""
+def changed_settings(config: DiffAugConfig) -> str:
+    """Write what differs from the default configuration, as TOML."""
     usual, lines = DiffAugConfig().to_dict(), []
     for section, values in config.to_dict().items():
         changed = {key: value for key, value in values.items() if value != usual[section][key]}

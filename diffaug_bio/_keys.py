@@ -34,3 +34,8 @@ batches."""
 def uns_key(key_added: str) -> str:
     """Name in `.uns` that goes with a name in `.obsm`: the same without a leading `X_`."""
     return key_added.removeprefix("X_")
+
+
+def umap_key(use_rep: str) -> str:
+    """Name in `.obsm` of the UMAP coordinates of an embedding: `X_umap_diffaug` of `X_diffaug`."""
+    return f"X_umap_{use_rep.removeprefix('X_')}"

@@ -63,11 +63,12 @@ def test_core_imports_only_configuration_errors_and_core(path: Path) -> None:
             *(PACKAGE / "metrics").glob("*.py"),
             *(PACKAGE / "mapping").glob("*.py"),
             *(PACKAGE / "datasets").glob("*.py"),
+            *(PACKAGE / "report").glob("*.py"),
         ]
     ),
     ids=name_of,
 )
-def test_preprocessing_reading_scores_and_mapping_never_import_torch(path: Path) -> None:
+def test_preprocessing_reading_scores_mapping_and_pages_never_import_torch(path: Path) -> None:
     forbidden = ("torch", "diffaug_bio.core", "diffaug_bio.estimator", "diffaug_bio.tl")
     assert [name for name in imported(path) if belongs_to(name, *forbidden)] == []
 

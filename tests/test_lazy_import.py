@@ -10,7 +10,7 @@ import pytest
 
 import diffaug_bio
 
-HEAVY = ["torch", "anndata", "scanpy", "sklearn", "pandas", "numpy", "scipy"]
+HEAVY = ["torch", "anndata", "scanpy", "sklearn", "pandas", "numpy", "scipy", "matplotlib"]
 
 
 def test_neither_package_nor_command_line_loads_heavy_modules() -> None:

@@ -214,6 +214,8 @@ def run(
         write_text(folder / "benchmark.json", json.dumps(settings, indent=2) + "\n")
         outcomes = _run_cells(cells, folder / "cells", jobs=jobs, on_result=on_result)
     result = _collect(cells, outcomes, left_out, misfits)
+    settings |= {"left_out": result.left_out, "failed": result.failed}
+    write_text(folder / "benchmark.json", json.dumps(settings, indent=2) + "\n")
     summary = "" if result.scores.empty else report(result)
     write_text(folder / "results.csv", result.scores.to_csv(index=False))
     write_text(folder / "summary.md", summary)

@@ -84,8 +84,9 @@ def generated_quality(
         msg = f"`generated` has shape {generated.shape} for rows of shape {rows.shape}{n_labels}."
         raise InputError(msg)
     rng = np.random.default_rng(seed)
+    similar = view_cosines(rows, generated, embed, rng=rng)
     scores = {
-        **_view_cosines(rows, generated, embed, rng=rng),
+        **{name: float(values.mean()) for name, values in similar.items()},
         "source_distance": _source_distance(rows, generated),
         **_feature_distances(rows, generated),
         "real_or_generated": _real_or_generated(rows, generated, rng=rng, seed=seed),
@@ -112,10 +113,22 @@ def _label_kept(rows: Rows, views: Rows, labels: NDArray[np.str_]) -> float:
     return float(np.mean(votes.argmax(1) == codes))
 
 
-def _view_cosines(
+def view_cosines(
     rows: Rows, generated: Rows, embed: Callable[[Rows], Rows], *, rng: np.random.Generator
-) -> dict[str, float]:
-    """Mean cosine similarity in latent space of every row and three views of it."""
+) -> dict[str, NDArray[np.float64]]:
+    """Cosine similarity in latent space, less the mean real latent, of every row and three views of it.
+
+    Parameters
+    ----------
+    rows, generated, embed
+        As for :func:`generated_quality`.
+    rng
+        Source of partners and swapped features.
+
+    Returns
+    -------
+    By the names of the scores, of which these are the rows' parts. Shape of each: `(n_obs,)`.
+    """
     n_rows, n_vars = rows.shape
     partners = rows[(np.arange(n_rows) + rng.integers(1, n_rows, n_rows)) % n_rows]
     swapped = np.broadcast_to(np.arange(n_vars) < max(1, round(_SWAPPED_SHARE * n_vars)), rows.shape)
@@ -126,14 +139,15 @@ def _view_cosines(
     }
     latent = np.asarray(embed(rows), dtype=np.float64)
     center = latent.mean(0)
-    return {name: _mean_cosine(latent - center, embed(view) - center) for name, view in views.items()}
+    return {name: cosines(latent - center, embed(view) - center) for name, view in views.items()}
 
 
-def _mean_cosine(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
-    """Mean over rows of the cosine similarity; that of a zero vector is 0."""
+def cosines(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Cosine similarity row by row; that of a zero vector is 0. Shape: `(n_obs,)`."""
     norms = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
     products = np.einsum("ij,ij->i", first, second)
-    return float(np.divide(products, norms, out=np.zeros_like(norms), where=norms > 0).mean())
+    similar: NDArray[np.float64] = np.divide(products, norms, out=np.zeros_like(norms), where=norms > 0)
+    return similar
 
 
 def _source_distance(rows: Rows, generated: Rows) -> float:

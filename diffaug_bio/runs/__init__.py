@@ -8,6 +8,7 @@ from diffaug_bio.runs._evaluate import evaluate
 from diffaug_bio.runs._fit import fit
 from diffaug_bio.runs._info import info
 from diffaug_bio.runs._record import RUN_FILES
+from diffaug_bio.runs._report import report
 from diffaug_bio.runs._source import RECIPE_PREFIX, DataSource, read_source
 from diffaug_bio.runs._transfer import transfer
 
@@ -21,5 +22,6 @@ __all__ = [
     "fit",
     "info",
     "read_source",
+    "report",
     "transfer",
 ]

@@ -12,6 +12,7 @@ from diffaug_bio import metrics
 from diffaug_bio._files import staged_folder, write_json
 from diffaug_bio._keys import BATCH_ENTRY, OBSM_KEY, TEST
 from diffaug_bio.features import plain_components
+from diffaug_bio.runs._log import kept_log
 from diffaug_bio.runs._record import RUN_FILES, Clock, make_record, write_embedded, write_h5ad
 from diffaug_bio.runs._source import DataSource, fingerprint, read_source, with_recipe_keys
 from diffaug_bio.tl._labels import choose_labels
@@ -85,7 +86,7 @@ def fit(
 
     choice = choice or MatrixChoice()
     clock = Clock()
-    with staged_folder(output, overwrite=force, known=RUN_FILES) as stage:
+    with staged_folder(output, overwrite=force, known=RUN_FILES) as stage, kept_log() as said:
         source = with_recipe_keys(source)
         columns = [] if batch_key is None else [name.strip() for name in batch_key.split(",")]
         adata, label_key = read_source(source, annotations=columns)
@@ -111,6 +112,7 @@ def fit(
             callbacks=callbacks,
         )
         clock.lap("fit")
+        found = list(said)  # about the data, before anything else is said
         scores = None
         if labels is not None:
             logger.info("Scoring the embedding against %r, beside PCA.", label_key)
@@ -132,6 +134,7 @@ def fit(
         (stage / "model").mkdir()
         write_model(stage / "model", model.record(), model_license=model_license, run=Run(run, scores))
         clock.lap("write")
+        run["log"] = found
         write_json(stage / "run.json", run)
     return {**run, "metrics": scores}
 

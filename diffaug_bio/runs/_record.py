@@ -24,7 +24,16 @@ if TYPE_CHECKING:
     from diffaug_bio.tl._matrix import MatrixChoice
 
 RUN_FILES = frozenset(
-    {"embedding.csv", "embedded.h5ad", "labels.csv", "metrics.json", "model", "novelty.csv", "run.json"}
+    {
+        "embedding.csv",
+        "embedded.h5ad",
+        "labels.csv",
+        "metrics.json",
+        "model",
+        "novelty.csv",
+        "report.html",
+        "run.json",
+    }
 )
 _PACKAGES = ("torch", "anndata", "scanpy", "numpy", "scipy", "scikit-learn")
 

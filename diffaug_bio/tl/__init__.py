@@ -9,6 +9,7 @@ from diffaug_bio.tl._evaluate import evaluate, evaluate_generated
 from diffaug_bio.tl._matrix import MatrixChoice
 from diffaug_bio.tl._project import project
 from diffaug_bio.tl._transfer import transfer_labels
+from diffaug_bio.tl._umap import umap
 
 __all__ = [
     "MatrixChoice",
@@ -20,4 +21,5 @@ __all__ = [
     "fit_model",
     "project",
     "transfer_labels",
+    "umap",
 ]

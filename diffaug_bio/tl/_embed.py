@@ -115,7 +115,8 @@ def embed(
     `adata.uns[key_added without X_]` : dict
         `params` (JSON), `version` and `history`, the losses by epoch.
 
-    Scores of novelty that :func:`diffaug_bio.tl.project` wrote for an embedding of this name are removed.
+    Scores of novelty that :func:`diffaug_bio.tl.project` wrote for an embedding of this name are removed,
+    and coordinates that :func:`diffaug_bio.tl.umap` made of it.
 
     Raises
     ------

@@ -19,7 +19,7 @@ from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix, later_choice
 from diffaug_bio.tl._split import choose_split, rows_to_fit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import pandas as pd
     from anndata import AnnData
@@ -199,6 +199,7 @@ def score_generated(
     labels: NDArray[np.str_] | None,
     scored: NDArray[np.bool_] | None,
     feature_names: Sequence[str] | None = None,
+    held_out: NDArray[np.int64] | None = None,
     seed: int,
 ) -> dict[str, float]:
     """Do what :func:`evaluate_generated` does, on the matrix that the model was fitted on.
@@ -213,6 +214,8 @@ def score_generated(
         Labels, and the rows to score by them; all rows where left out. Shape: `(n_obs,)`.
     feature_names
         Names of the columns.
+    held_out
+        Row numbers that the training held out, where these are not all rows that it was given.
     seed
         Seed of the noise and of what is sampled.
     """
@@ -220,7 +223,8 @@ def score_generated(
 
     n_rows = matrix.shape[0]
     fraction = model.config_.train.validation_fraction
-    held_out = split_rows(n_rows, fraction, seed=model.random_state)[1].numpy()
+    if held_out is None:
+        held_out = split_rows(n_rows, fraction, seed=model.random_state)[1].numpy()
     kept = np.arange(n_rows) if scored is None else np.flatnonzero(scored)
     if isinstance(matrix, LazyMatrix):  # or all would be read into memory
         kept = kept[sample_rows(len(kept), _MAX_LAZY_ROWS, seed=seed)]
@@ -230,19 +234,43 @@ def score_generated(
     rows, generated = model.generate_rows(matrix, random_state=seed, feature_names=feature_names)
     sources = matrix[kept] if model.features_.state in {"sequence", "image"} else None
 
-    scale = np.ones(1, np.float32)
+    scale = scale_of(model)
+    return metrics.generated_quality(
+        rows[kept] * scale,
+        generated[kept] * scale,
+        embed=latents_of(model, sources, scale=scale, seed=seed),
+        held_out=np.flatnonzero(np.isin(kept, held_out)),
+        labels=None if labels is None else labels[kept],
+        seed=seed,
+    )
+
+
+def scale_of(model: DiffAug) -> NDArray[np.float32]:
+    """Factors of codes with which their distances are those of what they stand for."""
     if isinstance(model.features_, FittedImages) and model.config_.generator.backbone == "mlp":
-        scale = model.features_.spread  # distances of images are those of pixels
+        return model.features_.spread  # distances of images are those of pixels
+    return np.ones(1, np.float32)
+
+
+def latents_of(
+    model: DiffAug, sources: Matrix | None, *, scale: NDArray[np.float32], seed: int
+) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """Make the function that embeds codes of rows, changed or not.
+
+    Parameters
+    ----------
+    model
+        Fitted with a generator.
+    sources
+        The rows, of letters and pixels. Shape: `(n_obs, n_vars)`.
+    scale
+        By which codes were multiplied.
+    seed
+        Seed of the letters.
+    """
 
     def embed(codes: NDArray[np.float32]) -> NDArray[np.float32]:
         # A code becomes letters or pixels by changes to its source: of its own code, the source itself.
         return model.encode_rows(model.decode_rows(codes / scale, sources, random_state=seed))
 
-    return metrics.generated_quality(
-        rows[kept] * scale,
-        generated[kept] * scale,
-        embed=embed,
-        held_out=np.flatnonzero(np.isin(kept, held_out)),
-        labels=None if labels is None else labels[kept],
-        seed=seed,
-    )
+    return embed

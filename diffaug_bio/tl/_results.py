@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from diffaug_bio import __version__
-from diffaug_bio._keys import BATCH_ENTRY, SPLIT_ENTRY, uns_key
+from diffaug_bio._keys import BATCH_ENTRY, SPLIT_ENTRY, umap_key, uns_key
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -32,7 +32,7 @@ def write_embedding(
 ) -> None:
     """Put an embedding into `.obsm` and what made it into `.uns`, in types that h5ad can hold.
 
-    Novelty of an embedding that stood there before is removed.
+    Novelty and UMAP coordinates of an embedding that stood there before are removed.
 
     Parameters
     ----------
@@ -55,6 +55,9 @@ def write_embedding(
     for name in NOVELTY_COLUMNS:
         if (column := _novelty_column(key_added, name)) in adata.obs:
             del adata.obs[column]
+    if (old := umap_key(key_added)) in adata.obsm:  # of another embedding
+        del adata.obsm[old]
+        adata.uns.pop(uns_key(old), None)
     config = model.record().config.to_dict()
     columns = columns_of(model.history_)
     adata.uns[uns_key(key_added)] = {

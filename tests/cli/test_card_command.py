@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Result
 
 IN_SETTINGS = {"preset", "config", "n_latent", "warmup_view", "encoder"}
-OF_NO_CONSEQUENCE = {"output", "device", "force", "quiet", "as_json", "model_license"}
+OF_NO_CONSEQUENCE = {"output", "device", "force", "quiet", "as_json", "model_license", "no_report"}
 
 
 def read_command(card: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from scipy.stats import ks_2samp
 
 from diffaug_bio import metrics
 from diffaug_bio.errors import InputError
-from diffaug_bio.metrics._generated import _label_kept, _view_cosines
+from diffaug_bio.metrics._generated import _label_kept, view_cosines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -141,7 +141,7 @@ def test_views_are_what_their_names_say() -> None:
         seen.append(view)
         return view
 
-    scores = _view_cosines(rows, rows, remember, rng=np.random.default_rng(0))
+    scores = view_cosines(rows, rows, remember, rng=np.random.default_rng(0))
     assert scores["cosine_generated"] == pytest.approx(1.0)
     _, _, mixed, swapped = seen
     partners = 2 * mixed - rows

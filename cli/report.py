@@ -1,0 +1,57 @@
+"""`diffaug-bio report`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from ._options import set_threads, start_log
+
+_EPILOG = """\b
+Examples:
+  diffaug-bio report run
+  diffaug-bio report run -o cells.html --label-key cell_type --batch-key donor
+  diffaug-bio report results            # the folder of a benchmark
+"""
+
+
+@click.command("report", epilog=_EPILOG)
+@click.argument("run", type=click.Path())
+@click.option("-o", "--output", type=click.Path(), help="The file to write. [default: RUN/report.html]")
+@click.option("--label-key", help="Column to colour and compare by; by default that of the fit.")
+@click.option("--batch-key", help="Column with batches; by default 'batch' if there.")
+@click.option("--force", is_flag=True, help="Replace a file that --output names.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def command(
+    run: str,
+    *,
+    output: str | None,
+    label_key: str | None,
+    batch_key: str | None,
+    force: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Show RUN, the folder of a fit or a benchmark, on one page: report.html.
+
+    The page is one file that loads nothing else. `fit` and `benchmark` write it by themselves; this makes
+    it for a folder of an earlier version, or with other labels.
+    """
+    start_log(quiet=True)  # of the data, the fit said what there is to say
+    set_threads(None)
+    from diffaug_bio import runs
+
+    result = runs.report(
+        Path(run),
+        None if output is None else Path(output),
+        label_key=label_key,
+        batch_key=batch_key,
+        force=force,
+    )
+    if as_json:
+        click.echo(json.dumps(result, indent=2))
+    elif not quiet:
+        click.echo(f"{result['report']}, {result['n_bytes'] / 1e6:.1f} MB. Open it in a browser.")

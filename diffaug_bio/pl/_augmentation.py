@@ -1,0 +1,201 @@
+"""`pl.augmentation`: what a model generates, beside what it generates from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+
+from diffaug_bio._validation import check_count, check_generator, check_seed
+from diffaug_bio.errors import InputError
+from diffaug_bio.features import FittedImages, FittedSequences
+from diffaug_bio.metrics._sample import sample_rows
+from diffaug_bio.pl._generated import generate
+from diffaug_bio.pl._grid import draw_grid
+from diffaug_bio.pl._logo import draw_logos
+from diffaug_bio.pl._output import finish
+from diffaug_bio.pl._similarity import draw_similarities
+from diffaug_bio.pl._style import new_figure
+from diffaug_bio.pl._violins import draw_violins
+from diffaug_bio.pl._words import draw_words
+from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix, later_choice
+from diffaug_bio.tl._similarity import view_similarities
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from os import PathLike
+
+    from anndata import AnnData
+    from matplotlib.axes import Axes
+
+    from diffaug_bio.estimator import DiffAug
+    from diffaug_bio.pl._output import Save
+
+AugmentationKind = Literal["auto", "violin", "grid", "logo", "kmers", "similarity"]
+
+_MATCHING = {
+    "letters": ("logo", "kmers"),
+    "words": ("kmers", "violin"),
+    "images": ("grid",),
+    "features": ("violin",),
+}
+_N_SHOWN = {"violin": 8, "kmers": 20, "grid": 8, "logo": 100, "similarity": 1}
+
+
+def augmentation(
+    adata: AnnData,
+    model: DiffAug | str | PathLike[str],
+    *,
+    kind: AugmentationKind = "auto",
+    var_names: Sequence[str] | None = None,
+    n_shown: int | None = None,
+    n_obs: int = 1000,
+    n_views: int = 3,
+    strength: float | None = None,
+    guidance: float | None = None,
+    random_state: int = 0,
+    title: str | None = None,
+    show: bool | None = None,
+    save: Save = None,
+) -> Axes | list[Axes] | None:
+    """Draw what a model generates beside what it generates from, as figures 3 and 5 of the paper do [1]_.
+
+    Parameters
+    ----------
+    adata
+        Rows are observations, of the features that the model was fitted on. Not changed.
+    model
+        A fitted model with a generator, or the folder of one.
+    kind
+        - `"violin"`: distributions of features, those of counts and of library-size normalised values as
+          `log1p`;
+        - `"grid"`: images above those generated from them;
+        - `"logo"`: how much the positions of sequences say, and by which letters;
+        - `"kmers"`: how often words occur in sequences;
+        - `"similarity"`: cosine similarity of rows and views of them in latent space, less the mean of the
+          rows: of generated ones, of mixup with another row, of a fifth of the features from one; of images
+          also crops, of letters mutations of a fifth.
+
+        `"auto"` takes the first that suits what the model was fitted on.
+    var_names
+        Features of the violins, or words. By default, without a look at labels, those that spread most in
+        the units drawn (5th to 95th percentile), or the most frequent words.
+    n_shown
+        How many features (8 if left out), words (20), images (8) or positions (100) at most; of more
+        positions, the stretch that says most is shown.
+    n_obs
+        Rows to generate from at most, drawn at random.
+    n_views
+        Images generated from each.
+    strength, guidance
+        As for :func:`diffaug_bio.tl.augment`. Not for `"similarity"`, which judges the training's own.
+    random_state
+        Seed of the sample and of what is generated.
+    title
+        Of the figure.
+    show, save
+        As for :func:`diffaug_bio.pl.embedding`.
+
+    Returns
+    -------
+    The axes: of each feature in a list, of originals and generated ones for logos, else one; None where
+    they were shown.
+
+    Raises
+    ------
+    CheckpointError
+        If the model folder cannot be used.
+    InputError
+        If the model has no generator, the data do not fit it, or the kind does not suit it.
+
+    References
+    ----------
+    .. [1] Zang et al. (2023), arXiv:2309.07909.
+
+    Examples
+    --------
+    >>> model = diffaug_bio.tl.fit_model(adata)  # doctest: +SKIP
+    >>> diffaug_bio.pl.augmentation(adata, model)  # doctest: +SKIP
+    """
+    from diffaug_bio.estimator import DiffAug
+
+    check_seed(random_state)
+    for name, count in (("n_obs", n_obs), ("n_views", n_views)):
+        check_count(name, count)
+    if n_shown is not None:
+        check_count("n_shown", n_shown)
+    if not isinstance(model, DiffAug):
+        model = DiffAug.load(Path(model))
+    check_generator(exists=model.has_generator)
+    chosen = _kind_of(adata, model, kind)
+    most = _N_SHOWN[chosen] if n_shown is None else n_shown
+    _check_var_names(chosen, var_names)
+    if chosen == "similarity" and (strength is not None or guidance is not None):
+        msg = "`similarity` shows rows as the training made them: leave `strength` and `guidance` out."
+        raise InputError(msg)
+    sample = adata[sample_rows(adata.n_obs, most if chosen == "grid" else n_obs, seed=random_state)]
+    with new_figure() as figure:
+        if chosen == "similarity":
+            matrix, names = choose_matrix(sample, later_choice(sample, MatrixChoice(), model), model=model)
+            matrix = matrix[np.arange(matrix.shape[0])]  # of images on the disk, the pixels
+            similar = view_similarities(model, matrix, feature_names=names, seed=random_state)
+            axes = draw_similarities(figure, similar)
+        else:
+            pair = generate(
+                sample,
+                model,
+                n_views=n_views if chosen == "grid" else 1,
+                strength=strength,
+                guidance=guidance,
+                seed=random_state,
+            )
+            if chosen == "grid":
+                axes = draw_grid(figure, pair)
+            elif chosen == "logo":
+                axes = draw_logos(figure, pair, most=most)
+            elif chosen == "kmers":
+                axes = draw_words(figure, pair, var_names=var_names, most=most)
+            else:
+                axes = draw_violins(figure, pair, var_names=var_names, most=most)
+        if title is not None:
+            figure.suptitle(title)
+        shown = finish(axes, name=f"augmentation_{chosen}", show=show, save=save, owned=True)
+    if shown is None:
+        return None
+    return shown[0] if len(shown) == 1 and chosen != "violin" else shown
+
+
+def _kind_of(adata: AnnData, model: DiffAug, kind: str) -> str:
+    """Choose what suits a model, and refuse what does not."""
+    if kind not in get_args(AugmentationKind):
+        msg = f"`kind` is {kind!r}; choose one of {', '.join(get_args(AugmentationKind))}."
+        raise InputError(msg)
+    if isinstance(model.features_, FittedImages):
+        fitted = "images"
+    elif isinstance(model.features_, FittedSequences):
+        fitted = "letters"
+    else:
+        choice = later_choice(adata, MatrixChoice(), model)
+        fitted = "features" if choice.kmers is None else "words"
+    suited = _MATCHING[fitted]
+    if kind in {"auto", "similarity"}:
+        return suited[0] if kind == "auto" else kind
+    if kind not in suited:
+        msg = (
+            f"The model was fitted on {fitted}, which cannot be drawn as {kind!r}. Choose "
+            f"{' or '.join(map(repr, (*suited, 'similarity')))}, or leave `kind` out."
+        )
+        raise InputError(msg)
+    return kind
+
+
+def _check_var_names(kind: str, var_names: Sequence[str] | None) -> None:
+    if var_names is None:
+        return
+    if kind not in {"violin", "kmers"} or isinstance(var_names, str) or len(var_names) == 0:
+        msg = (
+            f"`var_names` lists features of violins, or words; got {var_names!r} for {kind!r}. Give a list "
+            "of names, or leave it out."
+        )
+        raise InputError(msg)

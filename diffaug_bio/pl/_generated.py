@@ -1,0 +1,133 @@
+"""Originals and what is generated from them, in the units of the data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import sparse
+
+from diffaug_bio._keys import SEQUENCE_KEY
+from diffaug_bio._validation import shorten
+from diffaug_bio.errors import InputError
+from diffaug_bio.tl._augment import augment
+from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix, later_choice
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+    from diffaug_bio._blocks import Matrix
+    from diffaug_bio.estimator import DiffAug
+
+_LOGGED = frozenset({"counts", "normalized"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """Originals and generated rows of the same features."""
+
+    real: Matrix
+    """Shape: `(n_obs, n_vars)`."""
+    made: Matrix
+    """View by view. Shape: `(n_views * n_obs, n_vars)`."""
+    names: list[str]
+    """Of the features; none of pixels."""
+    state: str
+    """What the values are."""
+    letters: tuple[list[str], list[str]] | None
+    """Of originals and generated ones, where there are any."""
+    image_shape: tuple[int, ...]
+    """Height, width and channels of images."""
+
+    def columns(self, numbers: Sequence[int] | NDArray[np.integer]) -> tuple[NDArray[np.floating], ...]:
+        """Values of some features, dense, expression that is not logged as `log1p`."""
+        found = []
+        for matrix in (self.real, self.made):
+            part = matrix[:, np.asarray(numbers)]
+            dense = np.asarray(part.toarray() if sparse.issparse(part) else part, np.float64)
+            found.append(np.log1p(np.maximum(dense, 0)) if self.state in _LOGGED else dense)
+        return tuple(found)
+
+    def numbers_of(self, names: Sequence[str]) -> list[int]:
+        """Find features by their names.
+
+        Raises
+        ------
+        InputError
+            If there is none of a name.
+        """
+        known = {name: number for number, name in enumerate(self.names)}
+        if missing := [str(name) for name in names if str(name) not in known]:
+            msg = f"The data have no features {shorten(missing)}; they have {shorten(self.names)}."
+            raise InputError(msg)
+        return [known[str(name)] for name in names]
+
+    @property
+    def unit(self) -> str:
+        """What values are measured in."""
+        units = {
+            "counts": "log1p(counts)",
+            "normalized": "log1p(normalized)",
+            "lognormalized": "log1p(normalized)",
+            "scaled": "scaled value",
+        }
+        return units.get(self.state, "value")
+
+
+def generate(
+    sample: AnnData,
+    model: DiffAug,
+    *,
+    n_views: int,
+    strength: float | None,
+    guidance: float | None,
+    seed: int,
+) -> Pair:
+    """Generate from a sample of rows.
+
+    Parameters
+    ----------
+    sample
+        Not changed.
+    model
+        Fitted with a generator.
+    n_views, strength, guidance
+        As for :func:`diffaug_bio.tl.augment`.
+    seed
+        Of the noise.
+    """
+    made = augment(sample, model, n_views=n_views, strength=strength, guidance=guidance, random_state=seed)
+    state = model.features_.state
+    if state == "sequence":
+        found = [list(map(str, part.obs[SEQUENCE_KEY])) for part in (sample, made)]
+        return Pair(
+            real=_words(sample, made),
+            made=made.X,
+            names=list(made.var_names),
+            state="words",
+            letters=(found[0], found[1]),
+            image_shape=(),
+        )
+    choice = later_choice(sample, MatrixChoice(), model)
+    real, names = choose_matrix(sample, choice, model=model)
+    real = real[np.arange(real.shape[0])]  # of images on the disk, the pixels
+    return Pair(
+        real=real,
+        made=made.X,
+        names=list(names or []),
+        state=state,
+        letters=None,
+        image_shape=tuple(getattr(model.features_, "image_shape", ())),
+    )
+
+
+def _words(sample: AnnData, made: AnnData) -> Matrix:
+    """Count the words of originals as those of generated sequences are counted."""
+    from diffaug_bio.pp import KmerEncoding
+
+    kmers = KmerEncoding.from_dict(made.uns["kmers"], source="`.uns`")
+    return kmers.encode(list(map(str, sample.obs[SEQUENCE_KEY])))[0]

@@ -1,0 +1,186 @@
+"""`report`: a page about a run, or about a benchmark, as one HTML file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from diffaug_bio import __version__
+from diffaug_bio._card import base_name
+from diffaug_bio._files import write_text
+from diffaug_bio.errors import InputError
+from diffaug_bio.report import Highlight, Pictures, Report, Section, drawn, render
+from diffaug_bio.runs._report_about import FEATURE_WORDS, data_section, repeat_section, use_section
+from diffaug_bio.runs._report_benchmark import benchmark_report
+from diffaug_bio.runs._report_data import read_run
+from diffaug_bio.runs._report_embedding import embedding_section, neighbors_section
+from diffaug_bio.runs._report_generated import generated_section
+from diffaug_bio.runs._report_scores import scores_section
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from matplotlib.figure import Figure
+
+    from diffaug_bio.estimator import DiffAug
+    from diffaug_bio.runs._report_data import RunData
+
+REPORT_FILE = "report.html"
+_KINDS = {"cells": "features", "table": "features"}  # what is drawn of them alike
+
+
+def report(
+    folder: Path,
+    output: Path | None = None,
+    *,
+    label_key: str | None = None,
+    batch_key: str | None = None,
+    force: bool = False,
+) -> dict[str, Any]:
+    """Write a page about the folder of a fit or of a benchmark: one HTML file that needs nothing else.
+
+    Of many rows a sample is read, the same every time, so neither memory nor page grow with them.
+
+    Parameters
+    ----------
+    folder
+        What `diffaug-bio fit` or `diffaug-bio benchmark` wrote.
+    output
+        The file; `report.html` in the folder, which is replaced, if left out.
+    label_key
+        Column of `.obs` to colour and compare by; that of the fit if left out.
+    batch_key
+        Column of `.obs` with batches; `batch` if left out and there.
+    force
+        Whether another file that is there may be replaced.
+
+    Returns
+    -------
+    `report`, the path of the file; `n_bytes`, its size; and of how many rows it shows how many.
+
+    Raises
+    ------
+    CheckpointError
+        If the model of a run cannot be read.
+    InputError
+        If the folder is neither, a column is not there, or the file cannot be written.
+    """
+    if not folder.is_dir():
+        msg = f"There is no folder {folder}. Name the one that `diffaug-bio fit` or `benchmark` wrote."
+        raise InputError(msg)
+    target = folder / REPORT_FILE if output is None else output
+    _check_target(target, force=force or output is None)
+    if (folder / "benchmark.json").is_file():
+        if label_key is not None or batch_key is not None:
+            msg = f"{folder} holds a benchmark, whose labels are settled. Leave the keys out."
+            raise InputError(msg)
+        page, shown = benchmark_report(folder), {}
+    else:
+        run = read_run(folder, label_key=label_key, batch_key=batch_key)
+        page = _run_report(run, folder)
+        shown = {"n_obs": run.n_obs, "n_shown": len(run.rows)}
+    text = render(page)
+    write_text(target, text)
+    return {"report": str(target), "n_bytes": len(text.encode()), **shown}
+
+
+def _check_target(target: Path, *, force: bool) -> None:
+    """Refuse a place that cannot be written to, before any work is done."""
+    if target.suffix.lower() not in {".html", ".htm"}:
+        msg = f"{target} has another ending than .html, by which browsers know a page."
+        raise InputError(msg)
+    if target.is_dir():
+        msg = f"{target} is a folder. Name a file."
+        raise InputError(msg)
+    if not target.parent.is_dir():
+        msg = f"There is no folder {target.parent} to write {target.name} into. Make it first."
+        raise InputError(msg)
+    if target.exists() and not force:
+        msg = f"{target} exists already. Choose another output file, or overwrite it (`--force`)."
+        raise InputError(msg)
+
+
+def _run_report(run: RunData, folder: Path) -> Report:
+    from diffaug_bio.checkpoint import describe_model, find_model
+
+    model = describe_model(find_model(folder))
+    data = run.record["data"]
+    kind = _KINDS.get(model.kind, model.kind)
+    return Report(
+        title=f"DiffAug embedding of {base_name(data['data'])}",
+        subtitle=(
+            f"{run.n_obs:,} rows, each embedded as {model.config.encoder.n_latent} numbers without labels, "
+            "by contrastive learning with positives from a diffusion model."
+        ),
+        highlights=_highlights(run, kind=kind, n_features=model.n_features),
+        sections=(
+            data_section(run, model),
+            embedding_section(run),
+            scores_section(run.scores),
+            generated_section(run, kind),
+            neighbors_section(run),
+            _training_section(run.model),
+            repeat_section(run, model),
+            use_section(model),
+        ),
+        footer=(
+            f"Made by diffaug-bio {__version__}. The page is one file that loads nothing else. Method: "
+            "Zang et al. (2024), DiffAug, ICML, arXiv:2309.07909."
+        ),
+    )
+
+
+def _highlights(run: RunData, *, kind: str, n_features: int) -> tuple[Highlight, ...]:
+    """Numbers for the top of the page."""
+    word = FEATURE_WORDS.get(kind, "features")
+    found = [Highlight(name="Rows", value=f"{run.n_obs:,}", note=f"{n_features:,} {word}")]
+    if run.scores is not None:
+        for key, name in (
+            ("linear_probe", "Linear probe"),
+            ("knn_accuracy", "Nearest neighbors"),
+            ("kmeans_nmi", "Clusters, NMI"),
+        ):
+            ours, theirs = (run.scores[method][key] for method in ("embedding", "pca"))
+            found.append(Highlight(name=name, value=f"{ours:.3f}", note=f"PCA {theirs:.3f}"))
+    seconds = sum(run.record["seconds"].values())
+    found.append(
+        Highlight(
+            name="Time",
+            value=f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min",
+            note=f"{run.record['peak_memory_mb']:,.0f} MB at most, {run.record['device']}",
+        )
+    )
+    return tuple(found)
+
+
+def _training_section(model: DiffAug) -> Section:
+    """Draw the losses."""
+
+    def draw() -> Figure:
+        import matplotlib.pyplot as plt
+
+        from diffaug_bio import pl
+
+        pl.history(model, show=False)
+        return plt.gcf()
+
+    return Section(
+        key="training",
+        title="Training",
+        lead=(
+            "Losses by phase and round. Losses of different phases are different things, and do not "
+            "compare. A training loss that falls while that of held-out rows rises says that the network "
+            "learns its rows by heart; weights of the best epoch are kept."
+        ),
+        blocks=(
+            Pictures(
+                pictures=(
+                    drawn(
+                        "history",
+                        draw,
+                        alt="Line plots of training and held-out loss by epoch, a panel for each phase.",
+                        caption="",
+                    ),
+                )
+            ),
+        ),
+    )

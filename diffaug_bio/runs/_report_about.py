@@ -1,0 +1,206 @@
+"""What was run, on what, how to run it again, and how to go on from it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from diffaug_bio._card import Run, base_name, changed_settings, command_line
+from diffaug_bio.config import DiffAugConfig
+from diffaug_bio.config._config import Preset
+from diffaug_bio.errors import InputError
+from diffaug_bio.pp._state import STATE_NAMES, data_kind
+from diffaug_bio.report import Code, Facts, Messages, Section, Text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from diffaug_bio._description import ModelDescription
+    from diffaug_bio.report import Block
+    from diffaug_bio.runs._report_data import RunData
+
+FEATURE_WORDS = {"images": "pixels", "letters": "letters"}
+"""What a feature is called, where it is called otherwise."""
+_LAPS = {
+    "read": "reading the data",
+    "fit": "fitting and embedding",
+    "evaluate": "scoring",
+    "write": "writing",
+}
+_OF_THE_DATA = ("input_state", "image_shape")  # settings that the data decided
+
+
+def data_section(run: RunData, model: ModelDescription) -> Section:
+    """Say what the data were taken for, and what the run noticed about them.
+
+    Parameters
+    ----------
+    run
+        The run.
+    model
+        Its model.
+    """
+    data = run.record["data"]
+    width = FEATURE_WORDS.get(model.kind, "features")
+    facts = [
+        ("Data", base_name(data["data"])),
+        ("Rows", f"{run.n_obs:,}"),
+        (width.capitalize(), f"{model.n_features:,}"),
+        ("Taken for", STATE_NAMES.get(data["input_state"], str(data["input_state"]))),
+        ("Matrix", model.matrix.replace(", or a plain matrix", "")),
+    ]
+    if model.image_shape:
+        facts.append(("Height, width, channels", " x ".join(map(str, model.image_shape))))
+    if split := data.get("split_key"):
+        facts.append(("Split", f"by the column {split}; its test rows were not fitted"))
+    if run.label_key is not None:
+        facts.append(("Labels", f"{run.label_key}; never used in the fit"))
+    if run.batch_key is not None:
+        facts.append(("Batches", f"{run.batch_key}; a fit does not correct for them"))
+    facts += _fingerprint(data)
+    blocks: list[Block] = [Facts(facts=tuple(facts))]
+    if (messages := _messages(run.record)) is None:
+        blocks.append(
+            Text(text="What the run said about the data was not kept: an earlier version wrote it.")
+        )
+    elif messages:
+        blocks.append(Messages(messages=messages))
+    return Section(key="data", title="Data", blocks=tuple(blocks))
+
+
+def repeat_section(run: RunData, model: ModelDescription) -> Section:
+    """Say how to fit the same again: command, settings, versions, time.
+
+    Parameters
+    ----------
+    run
+        The run.
+    model
+        Its model.
+    """
+    record = run.record
+    preset, changed = _preset(model.config, record["data"]["input_state"])
+    seconds = record["seconds"]
+    facts = [
+        ("Preset", f"{preset}, changed: {', '.join(changed)}" if changed else preset),
+        ("Encoder", f"{model.config.encoder.kind}, embedding {model.config.encoder.n_latent} wide"),
+        ("Epochs", ", ".join(f"{n} {name.replace('_', '-')}" for name, n in model.n_epochs.items())),
+        ("Seed", str(record["seed"])),
+        ("Device", f"{record['device']}, {record['precision']}, threads: {record['threads']}"),
+        (
+            "Time",
+            f"{_time(sum(seconds.values()))}: "
+            + ", ".join(
+                f"{_time(seconds[name])} {what}" for name, what in _LAPS.items() if name in seconds
+            ),
+        ),
+        ("Peak memory", f"{record['peak_memory_mb']:,.0f} MB"),
+        ("Versions", ", ".join(f"{name} {version}" for name, version in _versions(record).items())),
+        ("Platform", str(record["platform"])),
+    ]
+    return Section(
+        key="repeat",
+        title="How it was run",
+        blocks=(
+            Facts(facts=tuple(facts)),
+            Code(title="Run it again", text=command_line(Run(record, run.scores))),
+            Code(
+                title="settings.toml, what differs from the defaults", text=changed_settings(model.config)
+            ),
+            Text(text="The same seed gives the same embedding on the same number of threads."),
+        ),
+    )
+
+
+def use_section(model: ModelDescription) -> Section:
+    """Say how to go on with the files of the run, in Python, in R and on the command line.
+
+    Parameters
+    ----------
+    model
+        The run's model.
+    """
+    python = [
+        "import scanpy as sc",
+        "",
+        'adata = sc.read_h5ad("embedded.h5ad")',
+        'sc.pp.neighbors(adata, use_rep="X_diffaug")',
+        "sc.tl.umap(adata)",
+        "sc.tl.leiden(adata)",
+    ]
+    r_lines = [
+        'embedding <- read.csv("embedding.csv", row.names = 1)',
+        "clusters <- kmeans(embedding, centers = 10, nstart = 20)",
+        "",
+        "# all of it, as a SingleCellExperiment (Bioconductor):",
+        'sce <- zellkonverter::readH5AD("embedded.h5ad")',
+        'SingleCellExperiment::reducedDim(sce, "X_diffaug")',
+    ]
+    shell = ["diffaug-bio embed NEW_DATA --model . -o new      # embed new data with this model"]
+    if model.can_generate:
+        shell.append(
+            "diffaug-bio augment DATA --model . -o more.h5ad  # generate rows from those of a file"
+        )
+        shell[-1] = shell[-1].replace("more.h5ad ", {"letters": "more.fa "}.get(model.kind, "more.h5ad "))
+    return Section(
+        key="use",
+        title="Go on from here",
+        lead="In the folder of the run:",
+        blocks=(
+            Code(title="Python", text="\n".join(python)),
+            Code(title="R", text="\n".join(r_lines)),
+            Code(title="Command line", text="\n".join(shell)),
+        ),
+    )
+
+
+def _fingerprint(data: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Hashes of what was read."""
+    if "sha256" in data:
+        return [("SHA-256", f"{data['sha256']} ({data['bytes']:,} bytes)")]
+    files = data.get("files")
+    if isinstance(files, dict):
+        return [(f"SHA-256 of {name}", str(one["sha256"])) for name, one in list(files.items())[:5]]
+    return [("Fingerprint", "none: the data come with a package, whose version is below")]
+
+
+def _messages(record: Mapping[str, Any]) -> tuple[tuple[Literal["info", "warning"], str], ...] | None:
+    """Find what the run logged, warnings first; paths are cut to the name of the file."""
+    if "log" not in record:
+        return None
+    path = str(record["data"]["data"])
+    said: list[tuple[Literal["info", "warning"], str]] = [
+        ("info" if one["level"] == "info" else "warning", str(one["text"]).replace(path, base_name(path)))
+        for one in record["log"]
+    ]
+    return tuple(sorted(said, key=lambda pair: pair[0] == "info"))
+
+
+def _preset(config: DiffAugConfig, state: Any) -> tuple[str, list[str]]:
+    """Find the preset that a configuration is nearest to, and what differs from it."""
+    best: tuple[str, list[str]] | None = None
+    for name in get_args(Preset):
+        try:
+            usual = DiffAugConfig.preset(name).resolved(data_kind(state)).to_dict()
+        except InputError:  # a preset for other data
+            continue
+        changed = [
+            f"{section}.{key} = {value}"
+            for section, values in config.to_dict().items()
+            for key, value in values.items()
+            if value != usual[section][key] and key not in _OF_THE_DATA
+        ]
+        if best is None or len(changed) < len(best[1]):
+            best = name, changed
+    return best or ("unknown", [])
+
+
+def _versions(record: Mapping[str, Any]) -> dict[str, str]:
+    return {"diffaug-bio": record["diffaug_bio"], **record["versions"]}
+
+
+def _time(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    if seconds < 3600:
+        return f"{seconds / 60:.1f} min"
+    return f"{seconds / 3600:.1f} h"

@@ -1,0 +1,194 @@
+"""Reading a run folder for its report: a sample of its rows, whatever their number."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from diffaug_bio._keys import OBSM_KEY
+from diffaug_bio._validation import shorten
+from diffaug_bio.errors import InputError
+from diffaug_bio.features import plain_components
+from diffaug_bio.report import Neighbors, lay_out, nearest
+from diffaug_bio.runs._report_rows import read_sample
+from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+    from diffaug_bio._blocks import Matrix
+    from diffaug_bio.estimator import DiffAug
+
+MOST_ROWS = 3000  # in pictures and tables: the page stays small, and the layout takes seconds
+_BATCH = "batch"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """An embedding, and what pictures and tables are made of."""
+
+    title: str
+    """Its name."""
+    width: int
+    """Of the embedding."""
+    points: NDArray[np.float32]
+    """Two coordinates of each row. Shape: `(n_sampled, 2)`."""
+    neighbors: Neighbors
+    """Of each sampled row, among the sampled rows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunData:
+    """What a report says something about."""
+
+    record: dict[str, Any]
+    """What `run.json` holds."""
+    scores: dict[str, Any] | None
+    """What `metrics.json` holds, if it is there."""
+    model: DiffAug
+    """The fitted model, on the CPU."""
+    adata: AnnData
+    """Sampled rows: the matrix that was fitted, annotations, and the embedding."""
+    rows: NDArray[np.int64]
+    """Their numbers in the run. Shape: `(n_sampled,)`."""
+    n_obs: int
+    """Rows of the run."""
+    fitted: NDArray[np.bool_]
+    """Which sampled rows were fitted: all without a split. Shape: `(n_sampled,)`."""
+    held_out: NDArray[np.bool_]
+    """Which sampled rows the training held out. Shape: `(n_sampled,)`."""
+    label_key: str | None
+    """Column of `.obs` with labels."""
+    batch_key: str | None
+    """Column of `.obs` with batches."""
+    methods: tuple[Method, ...]
+    """DiffAug, and PCA."""
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether there are more rows than are looked at."""
+        return len(self.rows) < self.n_obs
+
+    @property
+    def seed(self) -> int:
+        """Seed of the run, and of what is drawn for its report."""
+        return int(self.record["seed"])
+
+    def labels(self, key: str | None) -> NDArray[np.object_] | None:
+        """Text of a column for each sampled row, None where there is none; None without a key."""
+        if key is None:
+            return None
+        column = self.adata.obs[key]
+        return np.array(
+            [None if gone else str(one) for one, gone in zip(column, column.isna(), strict=True)]
+        )
+
+    def matrix(self) -> tuple[Matrix, list[str] | None]:
+        """Give the sampled rows of the matrix that was fitted, and the names of its columns."""
+        return choose_matrix(self.adata, MatrixChoice.from_dict(self.model.source_), model=self.model)
+
+
+def read_run(folder: Path, *, label_key: str | None, batch_key: str | None) -> RunData:
+    """Read a run folder, and lay out a sample of its rows.
+
+    Parameters
+    ----------
+    folder
+        What `diffaug-bio fit` wrote.
+    label_key, batch_key
+        As for :func:`diffaug_bio.runs.report`.
+
+    Raises
+    ------
+    CheckpointError
+        If the model cannot be read.
+    InputError
+        If the folder is none of a fit, or has no such column.
+    """
+    from diffaug_bio.estimator import DiffAug
+
+    record = _read_json(folder / "run.json")
+    if record is None or record.get("command") != "fit" or not (folder / "embedded.h5ad").is_file():
+        msg = (
+            f"{folder} is not the folder of a fit: a report needs the run.json, embedded.h5ad and model/ "
+            "that `diffaug-bio fit` writes."
+        )
+        raise InputError(msg)
+    model = DiffAug.load(folder, device="cpu")
+    seed = int(record["seed"])
+    sample = read_sample(folder / "embedded.h5ad", model, most=MOST_ROWS, seed=seed)
+    found = RunData(
+        record=record,
+        scores=_read_json(folder / "metrics.json"),
+        model=model,
+        adata=sample.adata,
+        rows=sample.rows,
+        n_obs=len(sample.fitted),
+        fitted=sample.fitted[sample.rows],
+        held_out=_held_out(model, sample.fitted)[sample.rows],
+        label_key=_column(sample.adata, label_key or record["data"].get("label_key"), what="label"),
+        batch_key=_column(
+            sample.adata, batch_key or (_BATCH if _BATCH in sample.adata.obs else None), what="batch"
+        ),
+        methods=(),
+    )
+    if found.batch_key == found.label_key:
+        found = replace(found, batch_key=None)
+    return replace(found, methods=_methods(found))
+
+
+def _replaced(run: RunData, **changes: Any) -> RunData:
+    import dataclasses
+
+    return dataclasses.replace(run, **changes)
+
+
+def _methods(run: RunData) -> tuple[Method, ...]:
+    """Lay out the embedding, and as many principal components of the same rows."""
+    embedding = np.asarray(run.adata.obsm[OBSM_KEY], np.float32)
+    matrix, _ = run.matrix()
+    fitted = matrix if run.fitted.all() else matrix[np.flatnonzero(run.fitted)]
+    width = run.model.config_.encoder.n_latent
+    components = plain_components(run.model.features_, fitted, matrix, width=width, seed=run.seed)
+    methods = []
+    for title, rows in (("DiffAug", embedding), ("PCA", np.asarray(components, np.float32))):
+        neighbors = nearest(rows)
+        points = lay_out(rows, neighbors, seed=run.seed)
+        methods.append(Method(title=title, width=rows.shape[1], points=points, neighbors=neighbors))
+    return tuple(methods)
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    if not path.is_file():
+        return None
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        msg = f"{path} is damaged: {error}. Fit the model again."
+        raise InputError(msg) from error
+    return found
+
+
+def _column(adata: AnnData, key: str | None, *, what: str) -> str | None:
+    """Refuse a column that is not there."""
+    if key is not None and key not in adata.obs:
+        msg = f"There is no {what} column {key!r} in `.obs`; it holds {shorten(adata.obs) or 'none'}."
+        raise InputError(msg)
+    return key
+
+
+def _held_out(model: DiffAug, fitted: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which rows of a run the training held out, of those that were fitted."""
+    from diffaug_bio.core.batches import split_rows
+
+    numbers = np.flatnonzero(fitted)
+    fraction = model.config_.train.validation_fraction
+    held_out = np.zeros(len(fitted), bool)
+    held_out[numbers[split_rows(len(numbers), fraction, seed=model.random_state)[1].numpy()]] = True
+    return held_out

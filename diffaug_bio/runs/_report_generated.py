@@ -1,0 +1,153 @@
+"""What the generator of a run makes: scores that say what is good, and pictures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from diffaug_bio.metrics._sample import sample_rows
+from diffaug_bio.report import Cell, Pictures, Section, Table, drawn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+    from diffaug_bio.pl._augmentation import AugmentationKind
+    from diffaug_bio.report import Picture
+    from diffaug_bio.runs._report_data import RunData
+
+_MOST_ROWS = 1000  # to generate from
+_SCORES = {
+    "label_kept": ("Label kept", "real rows: {label_kept_real}"),
+    "cosine_generated": ("Similarity of meaning", "high, below 1"),
+    "source_distance": ("Distance to the source", "about 1"),
+    "ks_mean": ("Distribution of features", "0"),
+    "real_or_generated": ("Told from real rows", "0.5"),
+    "memorised": ("Memorised", "0"),
+}
+_MEANINGS = {
+    "label_kept": """Share of generated rows whose nearest real rows, without their source, have the
+        source's label. Real rows reach what stands under ideal: no more is to be had.""",
+    "cosine_generated": """Mean cosine similarity of source and generated row in the embedding, less the
+        mean of all rows. A mixup with another row has {cosine_mixup}, a row with a fifth of its features
+        from another {cosine_feature_swap}.""",
+    "source_distance": """In units of the distance from the source to the nearest other row: 0 would be
+        copies.""",
+    "ks_mean": """Kolmogorov-Smirnov distance of real and generated values, mean over features as the
+        generator sees them; the largest is {ks_max}.""",
+    "real_or_generated": """Accuracy of a classifier (gradient boosting) trained to tell generated rows from
+        real ones.""",
+    "memorised": """Share of generated rows nearer to a training row, their source included, than any row is
+        that was held out while training. It is high, too, where rows are meant to stay near their
+        source.""",
+}
+_PICTURES: Mapping[str, tuple[AugmentationKind, str]] = {
+    "features": ("violin", "Real values on the left of each violin, generated ones on the right."),
+    "words": ("kmers", "How often words occur in real and in generated sequences."),
+    "letters": ("logo", "What the positions of real and of generated sequences say, and by which letters."),
+    "images": ("grid", "In the first row originals, below each of them what is generated from it."),
+}
+
+
+def generated_section(run: RunData, kind: str) -> Section:
+    """Score and draw rows that the generator makes, or say that there is none.
+
+    Parameters
+    ----------
+    run
+        The run.
+    kind
+        What the model embeds: `"features"`, `"words"`, `"letters"` or `"images"`.
+    """
+    if not run.model.has_generator:
+        return Section(
+            key="generated",
+            title="Generated rows",
+            lead="This model was fitted without a generator, so there is nothing to show here.",
+        )
+    fitted = np.flatnonzero(run.fitted)
+    rows = fitted[sample_rows(len(fitted), _MOST_ROWS, seed=run.seed)]
+    scores = _scores(run, rows)
+    drawing, caption = _PICTURES[kind]
+    pictures = [
+        _picture(
+            run, rows, drawing, alt=f"{drawing.capitalize()} of real and generated rows.", caption=caption
+        ),
+        _picture(
+            run,
+            rows,
+            "similarity",
+            alt="Cosine similarity in the embedding of rows and views of them.",
+            caption="How like its source a view is in the embedding: generated, and made by hand.",
+        ),
+    ]
+    return Section(
+        key="generated",
+        title="Generated rows",
+        lead=(
+            f"One row generated from each of {len(rows):,} rows that were fitted. The encoder learns from "
+            "such pairs; a good one is another row of the same meaning, no copy and no noise."
+        ),
+        blocks=(_table(scores), *(Pictures(pictures=(picture,)) for picture in pictures)),
+    )
+
+
+def _scores(run: RunData, rows: NDArray[np.int64]) -> dict[str, float]:
+    """Score one generated row of each of some rows."""
+    from diffaug_bio.tl._evaluate import score_generated
+
+    matrix, names = run.matrix()
+    labels = run.labels(run.label_key)
+    scored = None if labels is None else np.array([one is not None for one in labels[rows]])
+    if scored is not None and scored.sum() <= 1:
+        labels = scored = None
+    return score_generated(
+        run.model,
+        matrix[rows],
+        labels=None if labels is None else labels[rows].astype(np.str_),
+        scored=scored,
+        feature_names=names,
+        held_out=np.flatnonzero(run.held_out[rows]),
+        seed=run.seed,
+    )
+
+
+def _table(scores: Mapping[str, float]) -> Table:
+    words = {name: f"{value:.2f}" for name, value in scores.items()}
+    return Table(
+        caption="Quality of generated rows, in the space that the generator works in",
+        header=("Score", "Value", "Ideal", "What it says"),
+        rows=tuple(
+            (
+                Cell(text=title),
+                Cell(text=words[name]),
+                Cell(text=ideal.format(**words)),
+                Cell(text=" ".join(_MEANINGS[name].split()).format(**words)),
+            )
+            for name, (title, ideal) in _SCORES.items()
+            if name in scores
+        ),
+        numeric=(1,),
+        notes=("Of a sample; diffaug-bio evaluate RUN scores all rows.",),
+    )
+
+
+def _picture(
+    run: RunData, rows: NDArray[np.int64], kind: AugmentationKind, *, alt: str, caption: str
+) -> Picture:
+    return drawn(f"generated-{kind}", _drawing(run, rows, kind), alt=alt, caption=caption)
+
+
+def _drawing(run: RunData, rows: NDArray[np.int64], kind: AugmentationKind) -> Callable[[], Figure]:
+    def draw() -> Figure:
+        import matplotlib.pyplot as plt
+
+        from diffaug_bio import pl
+
+        pl.augmentation(run.adata[rows], run.model, kind=kind, random_state=run.seed, show=False)
+        return plt.gcf()
+
+    return draw

@@ -1,0 +1,113 @@
+"""Reading a few rows of a large `.h5ad` file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from diffaug_bio._keys import OBSM_KEY, SPLIT_ENTRY, TEST
+from diffaug_bio.errors import InputError
+from diffaug_bio.metrics._sample import sample_rows
+from diffaug_bio.tl._matrix import MatrixChoice
+from diffaug_bio.tl._split import choose_split
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import h5py
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+    from diffaug_bio.estimator import DiffAug
+
+_BLOCK_BYTES = 2**24  # of a dense matrix, that are read at a time
+
+
+class Sample(NamedTuple):
+    """Some rows of a file."""
+
+    adata: AnnData
+    """The matrix that was fitted, annotations, and the embedding."""
+    rows: NDArray[np.int64]
+    """Their numbers, in order. Shape: `(n_sampled,)`."""
+    fitted: NDArray[np.bool_]
+    """Which of all rows of the file were fitted. Shape: `(n_obs,)`."""
+
+
+def read_sample(path: Path, model: DiffAug, *, most: int, seed: int) -> Sample:
+    """Read some rows of a file: of the matrix that was fitted, and of nothing else that is as large.
+
+    Parameters
+    ----------
+    path
+        The `embedded.h5ad` of a run.
+    model
+        Its model.
+    most
+        Rows to read at most.
+    seed
+        Of the draw.
+
+    Raises
+    ------
+    InputError
+        If the file has no embedding.
+    """
+    import anndata
+    import h5py
+    from anndata.io import read_elem
+
+    source = MatrixChoice.from_dict(model.source_)
+    with h5py.File(path, "r") as file:
+        obs = read_elem(file["obs"])
+        whole = anndata.AnnData(obs=obs)
+        split = choose_split(whole, model.source_.get(SPLIT_ENTRY))
+        fitted = np.ones(len(obs), bool) if split is None else split != TEST
+        rows = sample_rows(len(obs), most, seed=seed)
+        if OBSM_KEY not in file.get("obsm", {}):
+            msg = f"{path} has no {OBSM_KEY!r} in `.obsm`. Fit the model again."
+            raise InputError(msg)
+        obsm = {key: _rows_of(file["obsm"][key], rows) for key in {OBSM_KEY, source.use_rep} - {None}}
+        adata = anndata.AnnData(
+            # Letters are in `.obs`, and images may be on the disk: then there is no matrix to read.
+            X=None if _is_elsewhere(source) or "X" not in file else _rows_of(file["X"], rows),
+            obs=obs.iloc[rows],
+            var=read_elem(file["var"]),
+            uns=read_elem(file["uns"]),
+            obsm=obsm,
+            layers={}
+            if source.layer is None
+            else {source.layer: _rows_of(file["layers"][source.layer], rows)},
+        )
+        if source.use_raw:
+            adata.raw = anndata.AnnData(
+                X=_rows_of(file["raw"]["X"], rows), obs=adata.obs, var=read_elem(file["raw"]["var"])
+            )
+    return Sample(adata, rows, fitted)
+
+
+def _is_elsewhere(source: MatrixChoice) -> bool:
+    """Whether `.X` is not what was fitted, and need not be read."""
+    return source.layer is not None or source.use_rep is not None or source.use_raw or source.sequences
+
+
+def _rows_of(element: h5py.Dataset | h5py.Group, rows: NDArray[np.int64]) -> Any:
+    """Read some rows of a matrix in a file, in order, block by block where it is dense."""
+    import h5py
+    from anndata.io import read_elem, sparse_dataset
+
+    if isinstance(element, h5py.Group):
+        encoding = element.attrs.get("encoding-type")
+        if encoding == "csr_matrix":
+            return sparse_dataset(element)[rows]
+        if encoding == "dataframe":
+            return read_elem(element).iloc[rows]
+        return read_elem(element).tocsr()[rows]
+    size = max(1, _BLOCK_BYTES // max(1, element.dtype.itemsize * int(np.prod(element.shape[1:]))))
+    parts = []
+    for start in range(0, element.shape[0], size):
+        wanted = rows[(rows >= start) & (rows < start + size)]
+        if len(wanted):
+            parts.append(element[start : start + size][wanted - start])
+    return np.concatenate(parts) if parts else element[:0]

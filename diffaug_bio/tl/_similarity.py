@@ -1,0 +1,83 @@
+"""How similar views of a row stay to it in latent space, row by row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from diffaug_bio.features import FittedImages, FittedSequences
+from diffaug_bio.metrics._generated import cosines, view_cosines
+from diffaug_bio.tl._evaluate import latents_of, scale_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from diffaug_bio._blocks import Matrix
+    from diffaug_bio.estimator import DiffAug
+
+_LEAST_CROP = 0.2  # of an image's area (Chen et al. 2020)
+_MUTATED = 0.2  # of a sequence's bases, as many as features are swapped
+
+
+def view_similarities(
+    model: DiffAug, matrix: Matrix, *, feature_names: Sequence[str] | None, seed: int
+) -> dict[str, NDArray[np.float64]]:
+    """Compare rows with what is generated from them and with hand-made views, in latent space.
+
+    Parameters
+    ----------
+    model
+        Fitted with a generator.
+    matrix
+        Some rows, which are generated from; not images that stay on the disk. Shape: `(n_obs, n_vars)`.
+    feature_names
+        Names of the columns.
+    seed
+        Seed of the noise and of the views.
+
+    Returns
+    -------
+    Cosine similarities, whose means :func:`diffaug_bio.tl.evaluate_generated` gives, by the same names:
+    `cosine_generated`, `cosine_mixup` and `cosine_feature_swap`; of images `cosine_crop` too, of letters
+    `cosine_mutation`. Shape of each: `(n_obs,)`.
+
+    Raises
+    ------
+    InputError
+        If the model has no generator, or the data do not fit it.
+    """
+    rows, generated = model.generate_rows(matrix, random_state=seed, feature_names=feature_names)
+    sources = matrix if model.features_.state in {"sequence", "image"} else None
+    scale = scale_of(model)
+    embed = latents_of(model, sources, scale=scale, seed=seed)
+    rng = np.random.default_rng(seed)
+    similar = view_cosines(rows * scale, generated * scale, embed, rng=rng)
+    view = _hand_made(model, matrix, seed=seed)
+    if view is None:
+        return similar
+    name, changed = view
+    latent = np.asarray(model.transform(matrix, feature_names=feature_names), np.float64)
+    center = latent.mean(0)
+    return {**similar, name: cosines(latent - center, model.encode_rows(changed) - center)}
+
+
+def _hand_made(model: DiffAug, matrix: Matrix, *, seed: int) -> tuple[str, NDArray[np.generic]] | None:
+    """Make the view by hand that is usual for what rows are; of features that is a swap, made above."""
+    import torch
+
+    from diffaug_bio.core.images import ImageShape, as_images, as_rows, random_resized_crop
+    from diffaug_bio.core.sequences import mutation
+
+    generator = torch.Generator().manual_seed(seed)
+    if isinstance(model.features_, FittedSequences):
+        tokens = torch.from_numpy(np.array(matrix, np.uint8))
+        return "cosine_mutation", mutation(tokens, strength=_MUTATED, generator=generator).numpy()
+    if isinstance(model.features_, FittedImages):
+        shape = ImageShape(*model.features_.image_shape)
+        images = as_images(torch.from_numpy(np.array(matrix, np.float32) / 255), shape)
+        cropped = as_rows(random_resized_crop(images, smallest=_LEAST_CROP, generator=generator))
+        return "cosine_crop", (cropped * 255).round().clamp(0, 255).numpy().astype(np.uint8)
+    return None

@@ -1,0 +1,179 @@
+"""`diffaug-bio report`, and the page that `fit` and `benchmark` write by themselves."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.conftest import clustered_dna
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.cli.conftest import Result
+
+TINY = """
+[features]
+n_components = 6
+[encoder]
+n_latent = 4
+hidden = [8]
+projector_hidden = [8]
+n_projection = 4
+kind = "mlp"
+[generator]
+width = 8
+n_blocks = 1
+n_steps = 20
+n_sampling_steps = 4
+[train]
+warmup_epochs = 2
+generator_epochs = 2
+encoder_epochs = 2
+min_steps = 4
+batch_size = 32
+"""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with data, settings, and `run`, which the installed command wrote quietly."""
+    folder = tmp_path_factory.mktemp("place")
+    records = [f">s{i} label=c{i % 3} batch=b{i % 2}\n{one}\n" for i, one in enumerate(clustered_dna(60))]
+    (folder / "dna.fa").write_text("".join(records))
+    (folder / "tiny.toml").write_text(TINY)
+    result = fit_in(folder, "run", "--quiet")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    return folder
+
+
+def fit_in(
+    folder: Path, output: str, *options: str, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    command = [str(Path(sys.executable).with_name("diffaug-bio")), "fit", "dna.fa", "-o", output]
+    command += ["--config", "tiny.toml", "--label-key", "label", "--threads", "1", "--device", "cpu"]
+    return subprocess.run(
+        [*command, *options],
+        cwd=folder,
+        env={**os.environ, **(environment or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_fit_writes_a_page_that_says_what_it_logged(place: Path) -> None:
+    page = (place / "run" / "report.html").read_text(encoding="utf-8")
+    assert "60 rows, each embedded as 4 numbers" in page
+    assert "<h3>By label</h3>" in page
+    assert "<h3>By batch</h3>" in page
+    # Kept also where the command was quiet.
+    assert "dna.fa: 60 sequences." in page
+    log = json.loads((place / "run" / "run.json").read_text())["log"]
+    assert [one["level"] for one in log] == ["info"] * len(log)
+    assert not any("epoch" in one["text"] or "Scoring" in one["text"] for one in log)
+
+
+def test_the_summary_names_the_page_and_no_report_leaves_it_out(place: Path) -> None:
+    with_page = fit_in(place, "again")
+    assert with_page.returncode == 0
+    assert "To look at, print and send: again/report.html" in with_page.stdout
+    assert with_page.stderr.count("60 sequences") == 1
+    without = fit_in(place, "again", "--force", "--no-report")
+    assert without.returncode == 0
+    assert "report" not in without.stdout + without.stderr
+    assert not (place / "again" / "report.html").exists()
+
+
+def test_a_page_that_cannot_be_made_costs_no_fit(place: Path, tmp_path: Path) -> None:
+    (tmp_path / "jinja2").mkdir()
+    (tmp_path / "jinja2" / "__init__.py").write_text("raise ImportError('a broken installation')\n")
+    result = fit_in(place, "kept", "--quiet", environment={"PYTHONPATH": str(tmp_path)})
+    assert result.returncode == 0
+    assert result.stdout == ""
+    assert result.stderr == (
+        "All is kept in kept but report.html, which could not be made: ImportError: a broken installation. "
+        "`diffaug-bio report kept` makes it, once that is mended.\n"
+    )
+    names = {path.name for path in (place / "kept").iterdir()}
+    assert names == {path.name for path in (place / "run").iterdir()} - {"report.html"}
+    assert (place / "kept" / "embedding.csv").read_bytes() == (place / "run" / "embedding.csv").read_bytes()
+
+
+def test_the_page_can_be_made_again(place: Path, tmp_path: Path, call: Callable[..., Result]) -> None:
+    shutil.copytree(place / "run", tmp_path / "run")
+    before = (tmp_path / "run" / "report.html").read_bytes()
+    (tmp_path / "run" / "report.html").unlink()
+    result = call("report", tmp_path / "run")
+    assert (result.code, result.err) == (0, "")
+    assert re.fullmatch(rf"{tmp_path}/run/report\.html, \d\.\d MB\. Open it in a browser\.\n", result.out)
+    assert (tmp_path / "run" / "report.html").read_bytes() == before
+    quiet = call("report", tmp_path / "run", "--quiet")
+    assert quiet == (0, "", "")
+
+
+def test_another_file_other_labels_and_json(
+    place: Path, tmp_path: Path, call: Callable[..., Result]
+) -> None:
+    target = tmp_path / "page.html"
+    result = call("report", place / "run", "-o", target, "--label-key", "batch", "--json")
+    assert result.code == 0
+    printed = json.loads(result.out)
+    assert printed == {
+        "report": str(target),
+        "n_bytes": target.stat().st_size,
+        "n_obs": 60,
+        "n_shown": 60,
+    }
+    assert "By label: batch" in target.read_text(encoding="utf-8")
+    refused = call("report", place / "run", "-o", target)
+    assert refused.code == 1
+    assert "exists already. Choose another output file, or overwrite it (`--force`)." in refused.err
+    assert call("report", place / "run", "-o", target, "--force").code == 0
+    assert "<h3>By label</h3>" in target.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["run/model"], "run/model is not the folder of a fit: a report needs the run.json"),
+        (
+            ["nowhere"],
+            "There is no folder nowhere. Name the one that `diffaug-bio fit` or `benchmark` wrote.",
+        ),
+        (["run", "-o", "page.pdf"], "page.pdf has another ending than .html"),
+        (["run", "-o", "no/page.html"], "There is no folder no to write page.html into. Make it first."),
+        (["run", "-o", "folder.html"], "folder.html is a folder. Name a file."),
+        (["run", "--label-key", "kind"], "There is no label column 'kind' in `.obs`; it holds 'sequence',"),
+    ],
+    ids=["model", "nowhere", "ending", "no folder", "folder", "label"],
+)
+def test_what_cannot_be_done_is_said_in_a_sentence(
+    place: Path,
+    call: Callable[..., Result],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    expected: str,
+) -> None:
+    (place / "folder.html").mkdir(exist_ok=True)
+    monkeypatch.chdir(place)
+    result = call("report", *arguments)
+    assert result.code == 1
+    assert result.out == ""
+    assert result.err.startswith("Error: ")
+    assert expected in result.err
+    assert not (place / "run" / "model" / "report.html").exists()
+
+
+def test_help_shows_examples(call: Callable[..., Result]) -> None:
+    result = call("report", "--help")
+    assert result.code == 0
+    assert "diffaug-bio report run -o cells.html --label-key cell_type --batch-key donor" in result.out
