@@ -13,6 +13,7 @@ from ._options import machine_options, reading_options, set_threads, start_log, 
 _EPILOG = """\b
 Examples:
   diffaug-bio augment cells.h5ad --model run -o more.h5ad --balance cell_type --target 200
+  diffaug-bio augment cells.h5ad --model run -o as_donor1.h5ad --batch donor1
   diffaug-bio augment promoters.fa.gz --model run -o more.fa.gz --views 2
   diffaug-bio augment proteins.csv.gz --model run -o more.csv --strength 0.3 --seed 1
   diffaug-bio augment photographs --model run -o grid.png --views 3 --image-size 64
@@ -42,6 +43,7 @@ Examples:
     help="How far from the source: 1 is from pure noise.  [default: 0.5 or less]",
 )
 @click.option("--guidance", type=float, help="Above 1 exaggerates what the embedding says.  [default: 1]")
+@click.option("--batch", help="As this batch of the fit would have measured them.  [default: their own]")
 @click.option(
     "--seed", type=click.IntRange(min=0, max=2**32 - 1), default=0, show_default=True, help="Seed."
 )
@@ -59,6 +61,7 @@ def command(
     target: int | None,
     strength: float | None,
     guidance: float | None,
+    batch: str | None,
     seed: int,
     var_key: str | None,
     transpose: bool,
@@ -99,6 +102,7 @@ def command(
         target=target,
         strength=strength,
         guidance=guidance,
+        batch=batch,
         var_key=var_key,
         random_state=seed,
         device=device,

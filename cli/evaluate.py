@@ -14,6 +14,7 @@ _EPILOG = """\b
 Examples:
   diffaug-bio evaluate run
   diffaug-bio evaluate run/embedded.h5ad --label-key cell_type --use-rep X_diffaug --use-rep X_pca
+  diffaug-bio evaluate run/embedded.h5ad --label-key cell_type --batch-key donor --before-rep X_pca
   diffaug-bio evaluate new.h5ad --model run --label-key cell_type --group-key donor --json
 """
 
@@ -26,6 +27,11 @@ Examples:
     help="Column with subjects, kept on one side of splits; id:_ for names up to the last _.",
 )
 @split_option
+@click.option(
+    "--batch-key",
+    help="Column with batches that ought to be mixed, to score it; several with commas.",
+)
+@click.option("--before-rep", help="Entry of .obsm from before batches were brought together.")
 @click.option(
     "--use-rep", multiple=True, default=("X_diffaug",), show_default=True, help="Entry of .obsm; repeat it."
 )
@@ -42,6 +48,8 @@ def command(
     label_key: str | None,
     group_key: str | None,
     split_key: str,
+    batch_key: str | None,
+    before_rep: str | None,
     use_rep: tuple[str, ...],
     model: str | None,
     var_key: str | None,
@@ -52,7 +60,7 @@ def command(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Score frozen embeddings against labels: linear probe, kNN, clusters, distances.
+    """Score frozen embeddings against labels: linear probe, kNN, clusters, distances; mixing of batches.
 
     DATA is an .h5ad file with embeddings in .obsm, or the folder that `fit` wrote; for the latter the rows
     that its generator makes are scored as well.
@@ -72,6 +80,8 @@ def command(
         use_rep=use_rep,
         model_folder=None if model is None else Path(model),
         var_key=var_key,
+        batch_key=batch_key,
+        before_rep=before_rep,
         random_state=seed,
         device=device,
     )

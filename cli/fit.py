@@ -25,6 +25,7 @@ _EPILOG = """\b
 Examples:
   diffaug-bio fit recipe:pbmc68k -o run
   diffaug-bio fit cells.h5ad -o run --label-key cell_type --layer counts
+  diffaug-bio fit cells.h5ad -o run --batch-key donor
   diffaug-bio fit proteins.csv.gz -o run --label-key genotype --n-latent 64 --seed 1
   diffaug-bio fit promoters.fa.gz -o run --label-key label --encoder cnn
   diffaug-bio fit reads.fastq.gz -o run --encoder mlp --k 3,4,5 --canonical
@@ -49,6 +50,10 @@ Examples:
     help="Column with subjects, scored on one side of splits; id:_ for names up to the last _.",
 )
 @split_option
+@click.option(
+    "--batch-key",
+    help="Column with batches to bring together, such as donors; a,b combines two.",
+)
 @click.option(
     "--seed", type=click.IntRange(min=0, max=2**32 - 1), default=0, show_default=True, help="Seed."
 )
@@ -94,6 +99,7 @@ def command(
     label_key: str | None,
     group_key: str | None,
     split_key: str,
+    batch_key: str | None,
     seed: int,
     model_license: str | None,
     precision: Literal["auto", "float32", "bfloat16"],
@@ -134,6 +140,7 @@ def command(
             Path(output),
             config=resolved,
             choice=MatrixChoice(layer=layer, use_rep=use_rep, use_raw=use_raw, var_key=var_key),
+            batch_key=batch_key,
             random_state=seed,
             device=device,
             precision=precision,

@@ -69,6 +69,8 @@ def _data_lines(model: dict[str, Any], run: dict[str, Any] | None) -> list[str]:
     lines.append(_line("matrix", model["matrix"]))
     split = model["source"].get("split_key")
     lines.append(_line("split", "none" if split is None else f"{split}; test rows were not fitted"))
+    if batches := model["source"].get("batch_key"):
+        lines.append(_line("batches", f"of {batches}, brought together"))
     return lines
 
 

@@ -52,6 +52,16 @@ _SCORES = {
 }
 _N_NAMES = 5
 _ADDRESS = re.compile(r"(?:\w+://|www\.)\S*", re.IGNORECASE)  # that renderers make a link of by themselves
+_KEPT_OPTIONS = (
+    "layer",
+    "use_rep",
+    "var_key",
+    "label_key",
+    "group_key",
+    "split_key",
+    "batch_key",
+    "image_size",
+)
 _SPDX = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*")
 
 
@@ -146,6 +156,8 @@ def _data_table(model: ModelDescription, data: Mapping[str, Any]) -> str:
         rows += [("file", base_name(data["data"])), ("observations", data["n_obs"])]
         if split := data.get("split_key"):
             rows.append(("fitted rows", f"all but the test rows of the column {split}"))
+        if batch_key := data.get("batch_key"):
+            rows.append(("batches brought together", batch_key))
     rows.append((_feature_word(model), model.n_features))
     if model.feature_names:
         rows.append(("names begin with", ", ".join(model.feature_names[:_N_NAMES])))
@@ -221,7 +233,7 @@ def command_line(run: Run) -> str:
     record, data = run.record, run.record["data"]
     words: list[object] = ["diffaug-bio", "fit", base_name(data["data"]), "-o", "run"]
     words += ["--config", "settings.toml"]
-    for option in ("layer", "use_rep", "var_key", "label_key", "group_key", "split_key", "image_size"):
+    for option in _KEPT_OPTIONS:
         if data.get(option) is not None:
             words += [f"--{option.replace('_', '-')}", data[option]]
     if data.get("split_key") is None:
@@ -245,6 +257,8 @@ def changed_settings(config: DiffAugConfig) -> str:
     usual, lines = DiffAugConfig().to_dict(), []
     for section, values in config.to_dict().items():
         changed = {key: value for key, value in values.items() if value != usual[section][key]}
+        if section == "batches":
+            changed.pop("names", None)  # which the fit finds in the data
         if changed:
             # Numbers, text, truth and lists of numbers are written in TOML as in JSON.
             lines += [f"[{section}]", *(f"{key} = {json.dumps(value)}" for key, value in changed.items())]

@@ -22,10 +22,13 @@ IMAGE_DECODING_KEY = "image_decoding"
 """Entry of `.uns` that says how such images are decoded."""
 SPLIT_ENTRY = "split_key"
 """Entry of a model's `source_`: column of `.obs` whose test rows were not fitted."""
+BATCH_ENTRY = "batch_key"
+"""Entry of a model's `source_`: columns of `.obs` with batches that were brought together, if any."""
 SOURCE_ENTRIES = frozenset(
-    {"layer", "use_rep", "use_raw", "sequences", "kmers", "images", "var_key", SPLIT_ENTRY}
+    {"layer", "use_rep", "use_raw", "sequences", "kmers", "images", "var_key", SPLIT_ENTRY, BATCH_ENTRY}
 )
-"""All entries of `source_`, which say which matrix of an AnnData was fitted, and on which rows."""
+"""All entries of `source_`, which say which matrix of an AnnData was fitted, on which rows, and in what
+batches."""
 
 
 def uns_key(key_added: str) -> str:

@@ -53,6 +53,10 @@ def _parsed(value: object, hint: Any, *, name: str, source: str) -> object:
         expected, fits = "a whole number", isinstance(value, int) and not isinstance(value, bool)
     elif hint is bool:
         expected, fits = "true or false", isinstance(value, bool)
+    elif hint == tuple[str, ...]:
+        expected = "a list of words"
+        fits = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
+        value = tuple(cast("list[str]", value)) if fits else value
     else:  # the one remaining kind: tuple[int, ...]
         expected = "a list of whole numbers"
         fits = isinstance(value, list | tuple) and all(type(item) is int for item in value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from diffaug_bio._batches import batches_of_rows, known_batches
 from diffaug_bio._novelty import make_reference
 from diffaug_bio._rows import fit_rows, flatten_images, input_of, neighbors_of, network_rows, scores_of
 from diffaug_bio._validation import as_matrix, check_names, check_seed, column_names
@@ -47,6 +48,7 @@ def fit_matrix(
     device: str,
     precision: Precision,
     callbacks: Sequence[Callback],
+    batches: Sequence[str] | None = None,
 ) -> Training:
     """Fit preprocessing, encoder and generator; parameters are those of :class:`~diffaug_bio.DiffAug`.
 
@@ -67,6 +69,8 @@ def fit_matrix(
     check_names(feature_names, matrix)
     features, config = fit_rows(matrix, config, seed=seed, feature_names=feature_names)
     scores = scores_of(features, matrix, config)
+    known = None if batches is None else known_batches(batches, features, matrix.shape[0])
+    config = config.with_batches(() if known is None else tuple(known.names))
     rows = network_rows(features, matrix, scores, on)
     state = train(
         rows,
@@ -76,6 +80,7 @@ def fit_matrix(
         seed=seed,
         precision=dtype,
         callbacks=callbacks,
+        batches=None if known is None else batches_of_rows(known, scores, config, seed=seed, device=on),
     )
     reference = make_reference(state, rows, config, seed=seed)
     return Training(config, features, state, matrix.shape[1], feature_names, reference)

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 
+from diffaug_bio._batches import batch_numbers
 from diffaug_bio._keys import CSV_PREFIX
 from diffaug_bio._novelty import embed_with_novelty, known_reference
 from diffaug_bio._records import put_into, record_of
@@ -76,8 +77,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     References
     ----------
-    .. [1] Zang et al. (2024), "DiffAug: Enhance Unsupervised Contrastive Learning with
-       Domain-Knowledge-Free Diffusion-based Data Augmentation", ICML, arXiv:2309.07909.
+    .. [1] Zang et al. (2024), "DiffAug: Enhance Unsupervised Contrastive Learning [...]", arXiv:2309.07909.
 
     Examples
     --------
@@ -108,6 +108,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         y: object = None,
         *,
         feature_names: Sequence[str] | None = None,
+        batches: Sequence[str] | None = None,
         callbacks: Sequence[Callback] = (),
     ) -> Self:
         """Fit preprocessing, encoder and generator.
@@ -121,6 +122,8 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             Ignored: labels are never used.
         feature_names
             Names of the columns, by which later data are matched; those of a data frame are known.
+        batches
+            Of each row, such as donors or protocols, to be brought together; features only.
         callbacks
             Called with an :class:`~diffaug_bio.core.phases.EpochEnd` after every epoch.
 
@@ -139,6 +142,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             device=self.device,
             precision=self.precision,
             callbacks=callbacks,
+            batches=batches,
         )
         self.config_, self.features_ = fitted.config, fitted.features
         self.state_: TrainState = fitted.state
@@ -211,8 +215,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     ) -> tuple[NDArray[np.float32], Novelty]:
         """Do what :meth:`transform` and :meth:`novelty` do, reading and embedding the rows once."""
         self._check_fitted()
-        reference = known_reference(self.reference_)
-        rows = self._prepared(X, feature_names)
+        reference, rows = known_reference(self.reference_), self._prepared(X, feature_names)
         return embed_with_novelty(reference, self.state_, rows, self.config_)
 
     def generate_rows(
@@ -223,6 +226,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         feature_names: Sequence[str] | None = None,
         strength: float | None = None,
         guidance: float | None = None,
+        batch: str | Sequence[str] | None = None,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Generate a row of the same meaning from each row, in the space that the generator sees.
 
@@ -233,14 +237,14 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         random_state
             Seed of the noise.
         strength, guidance
-            As for :func:`diffaug_bio.tl.augment`, but both are the training's if left out, without a limit
-            of 0.5: so `tl.evaluate_generated` scores rows like the positives of the training.
+            As for :func:`diffaug_bio.tl.augment`, but both are the training's if left out.
+        batch
+            Of the fit, for all rows or one each: rows are generated as it would have measured them.
 
         Returns
         -------
-        The preprocessed rows (principal components, or standardised features without a front end; of
-        sequences always components, of images those of pixels, or scaled pixels for a U-Net), and what was
-        generated from each. Shape of both: `(n_obs, n_codes)`.
+        The preprocessed rows (components; standardised features without a front end; pixels for a U-Net),
+        and what was generated from each, `(n_obs, n_codes)` both.
 
         Raises
         ------
@@ -251,8 +255,9 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         rows = self._prepared(X, feature_names)
         check_generator(exists=self.has_generator)
         config = sampling_config(self.config_, strength=strength, guidance=guidance)
-        originals, generated = generated_codes(self.state_, rows, config, seed=random_state)
-        return originals.cpu().numpy(), generated.cpu().numpy()
+        number = batch_numbers(batch, config, rows.shape[0])
+        found = generated_codes(self.state_, rows, config, seed=random_state, batch=number)
+        return found[0].cpu().numpy(), found[1].cpu().numpy()
 
     def decode_rows(
         self,
@@ -315,14 +320,12 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def save(
         self, folder: str | PathLike[str], *, overwrite: bool = False, model_license: str | None = None
     ) -> None:
-        """Write the fitted model to a folder, with a card (`README.md`) and without any pickle.
+        """Write the fitted model to a folder, with a card (`README.md`).
 
         Parameters
         ----------
-        folder
-            Where to.
-        overwrite
-            Whether a model that is there may be replaced, with its card.
+        folder, overwrite
+            Where to, and whether a model that is there may be replaced, with its card.
         model_license
             Licence of the model for its card, best an SPDX identifier such as `"CC-BY-4.0"`.
 
@@ -357,10 +360,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def record(self) -> ModelRecord:
         """Everything that is saved, as plain values and arrays.
 
-        Raises
-        ------
-        NotFittedError
-            Before :meth:`fit`.
+        Raises a `NotFittedError` before :meth:`fit`.
         """
         self._check_fitted()
         return record_of(self)

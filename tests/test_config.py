@@ -110,7 +110,7 @@ def test_toml_with_an_unknown_preset_is_an_error(tmp_path: Path) -> None:
     [
         (
             {"net": {}},
-            r"test: unknown key net; the file may hold encoder, features, generator, loss, train",
+            r"test: unknown key net; the file may hold batches, encoder, features, generator, loss, train",
         ),
         (
             {"encoder": {"width": 3}},
@@ -158,7 +158,7 @@ def test_wrong_tables_are_named(table: dict[str, Any], message: str) -> None:
         (FeatureConfig, {"n_filters": 0}, r"`n_filters` has to be above 0, got 0"),
         (FeatureConfig, {"n_top_features": -1}, r"`n_top_features` has to be at least 0"),
         (EncoderConfig, {"n_latent": 0}, r"`n_latent` has to be above 0"),
-        (EncoderConfig, {"n_projection": -2}, r"`n_projection` has to be above 0"),
+        (EncoderConfig, {"n_projection": -2}, r"`n_projection` has to be at least 0"),
         (EncoderConfig, {"hidden": (8, 0)}, r"`hidden` holds widths of layers, each at least 1"),
         (EncoderConfig, {"projector_hidden": (0,)}, r"`projector_hidden` holds widths of layers"),
         (GeneratorConfig, {"width": -1}, r"`width` has to be at least 0, got -1"),

@@ -27,7 +27,15 @@ FOLDERS = sorted(path.parent.parent for path in MODELS.glob("*/*/model/config.js
 loaded_and_described = pytest.mark.parametrize(
     "read", [DiffAug.load, describe_model], ids=["load", "describe"]
 )
-KINDS = {"expression": "cells", "letters": "letters", "images": "images", "table": "table"}
+KINDS = {
+    "expression": "cells",
+    "letters": "letters",
+    "images": "images",
+    "table": "table",
+    "batches": "cells",
+}
+LATER_KINDS = {"batches"}  # which came after the first format
+WITH_NAMES = {"expression", "batches"}
 
 
 def name_of(folder: Path) -> str:
@@ -57,6 +65,11 @@ def make_models() -> ModuleType:
     return module
 
 
+def latest(kind: str) -> Path:
+    """Find a folder that has this kind, the last by the alphabet."""
+    return [folder for folder in FOLDERS if folder.name == kind][-1]
+
+
 def change_config(folder: Path, **changes: Any) -> None:
     path = folder / "config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
@@ -65,7 +78,8 @@ def change_config(folder: Path, **changes: Any) -> None:
 def test_there_are_models_of_every_format_and_kind() -> None:
     for version in range(1, FORMAT_VERSION + 1):
         found = {folder.name for folder in FOLDERS if folder.parent.name == f"format_{version}"}
-        assert found == set(KINDS), f"Run tests/fixtures/make_models.py for format {version}."
+        assert found | LATER_KINDS == set(KINDS), f"Run tests/fixtures/make_models.py for format {version}."
+    assert {folder.name for folder in FOLDERS} == set(KINDS)
 
 
 def test_the_embedding_is_as_it_was_then(folder: Path) -> None:
@@ -112,7 +126,8 @@ def test_what_they_are_is_told(folder: Path) -> None:
     found = describe_model(folder)
     assert found.kind == KINDS[folder.name]
     assert found.can_generate == (folder.name != "table")
-    assert (found.feature_names is not None) == (folder.name == "expression")
+    assert (found.feature_names is not None) == (folder.name in WITH_NAMES)
+    assert found.config.batches.names == (("a", "b") if folder.name == "batches" else ())
     assert sum(found.n_weights.values()) > 100
 
 
@@ -180,8 +195,23 @@ def test_the_script_makes_what_is_kept(tmp_path: Path) -> None:
     for kind in script.KINDS:
         for name in NEEDED_FILES:
             assert (tmp_path / "again" / kind / "model" / name).is_file()
-        again, kept = (np.load(place / kind / "expected.npz") for place in (tmp_path / "again", NEWEST))
+        kept = np.load(latest(kind) / "expected.npz")
+        again = np.load(tmp_path / "again" / kind / "expected.npz")
         np.testing.assert_array_equal(again["rows"], kept["rows"])
+
+
+def test_models_with_batches_generate_rows_in_them_and_others_refuse(folder: Path) -> None:
+    rows = np.load(folder / "expected.npz")["rows"]
+    model = DiffAug.load(folder, device="cpu")
+    if not model.has_generator:
+        return
+    if folder.name != "batches":
+        with pytest.raises(InputError, match=r"fitted without batches"):
+            model.generate_rows(rows, batch="b")
+        return
+    none, a, b = (model.generate_rows(rows, batch=name)[1] for name in (None, "a", "b"))
+    assert (a != b).any(1).all()
+    assert (a != none).any(1).all()
 
 
 def test_the_script_never_writes_a_folder_again() -> None:

@@ -5,6 +5,7 @@ Precedence: preset, then a TOML file, then explicit arguments. What is saved is 
 
 from __future__ import annotations
 
+from diffaug_bio.config._batches import BatchConfig
 from diffaug_bio.config._choices import (
     DataKind,
     DeclaredState,
@@ -25,6 +26,7 @@ from diffaug_bio.config._sections import (
 )
 
 __all__ = [
+    "BatchConfig",
     "DataKind",
     "DeclaredState",
     "DiffAugConfig",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from diffaug_bio._tables import replaced
+from diffaug_bio.config._batches import BatchConfig
 from diffaug_bio.config._sections import (
     EncoderConfig,
     FeatureConfig,
@@ -88,6 +89,8 @@ class DiffAugConfig:
     """Contrastive loss."""
     train: TrainConfig = field(default_factory=TrainConfig)
     """Training in turn."""
+    batches: BatchConfig = field(default_factory=BatchConfig)
+    """Batches, where rows belong to some."""
 
     @classmethod
     def preset(cls, name: Preset) -> Self:
@@ -175,6 +178,16 @@ class DiffAugConfig:
             loss=self.loss.resolved(kind),
             train=self.train.resolved(kind),
         )
+
+    def with_batches(self, names: tuple[str, ...]) -> Self:
+        """Return a copy for rows of these batches, whose loss compares the embeddings themselves.
+
+        What a projector may leave out, the embedding could keep: batches would meet in its output only.
+        Without batches everything else stays as it is.
+        """
+        batches = replace(self.batches, names=names)
+        encoder = replace(self.encoder, n_projection=0) if names else self.encoder
+        return replace(self, batches=batches, encoder=encoder)
 
     def to_dict(self) -> dict[str, Any]:
         """Return nested plain values, exactly what `config.json` of a model holds."""

@@ -86,7 +86,7 @@ class EncoderConfig:
     projector_hidden: tuple[int, ...] = (256,)
     """Widths of the projector's hidden layers."""
     n_projection: int = 128
-    """Width of what the loss compares."""
+    """Width of what the loss compares; with 0, which fits of batches take, that is the embedding."""
     n_channels: int = 32
     """Of the convolutions (`"cnn"` and `"convnet"`; all below are for `"cnn"`)."""
     kernel_size: int = 9
@@ -100,8 +100,8 @@ class EncoderConfig:
     the strand that was read means nothing."""
 
     def __post_init__(self) -> None:
-        _require_positive(self, "n_latent", "n_projection", "n_channels", "n_segments", "kernel_size")
-        _require_at_least(self, 0, "n_blocks")
+        _require_positive(self, "n_latent", "n_channels", "n_segments", "kernel_size")
+        _require_at_least(self, 0, "n_blocks", "n_projection")
         if self.kernel_size % 2 == 0 or self.kernel_size < _LEAST_SPAN:
             msg = (
                 f"`kernel_size` has to be odd, so that a filter has a middle, and at least {_LEAST_SPAN}, "
@@ -112,6 +112,11 @@ class EncoderConfig:
             if any(width < 1 for width in getattr(self, name)):
                 msg = f"`{name}` holds widths of layers, each at least 1; got {getattr(self, name)}."
                 raise InputError(msg)
+
+    @property
+    def n_compared(self) -> int:
+        """Width of what the loss compares."""
+        return self.n_projection or self.n_latent
 
     def resolved(self, kind: DataKind) -> Self:
         """Decide what is left to the data; see :meth:`DiffAugConfig.resolved`."""

@@ -191,12 +191,14 @@ class Projector(nn.Module):
     Parameters
     ----------
     config
-        Width of the embedding, hidden widths and width of the projection.
+        Width of the embedding, hidden widths and width of the projection; without a width, the embedding is
+        handed on as it is.
     """
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
-        self.network = mlp([config.n_latent, *config.projector_hidden, config.n_projection])
+        widths = [config.n_latent, *config.projector_hidden, config.n_projection]
+        self.network = mlp(widths) if config.n_projection else nn.Identity()
 
     def forward(self, y: Tensor) -> Tensor:
         """Project embeddings; shapes `(batch, n_latent)` to `(batch, n_projection)`."""

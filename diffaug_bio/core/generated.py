@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from diffaug_bio.core.generation import code_rows, conditions_of, decode, generate
+from diffaug_bio.core.integration import batch_codes
 from diffaug_bio.core.runtime import eval_mode, seeded_generator
 from diffaug_bio.core.state import blocks, encode
 from diffaug_bio.errors import InputError
@@ -66,7 +67,7 @@ def sampling_config(
 
 
 def generated_codes(
-    state: TrainState, rows: Rows, config: DiffAugConfig, *, seed: int
+    state: TrainState, rows: Rows, config: DiffAugConfig, *, seed: int, batch: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """Generate a code from each row.
 
@@ -80,6 +81,8 @@ def generated_codes(
         Its `generator` says how to sample.
     seed
         Of the noise.
+    batch
+        Number of the batch to generate each row in, -1 for none; none if left out. Shape: `(n_rows,)`.
 
     Returns
     -------
@@ -94,6 +97,7 @@ def generated_codes(
         config,
         generator=seeded_generator(seed, rows.device, "generate_rows"),
         condition_stream=seeded_generator(seed, rows.device, "conditions"),
+        batch=None if batch is None else batch.to(rows.device),
     )
     return codes.take(torch.arange(rows.shape[0], device=rows.device)), generated
 
@@ -179,6 +183,7 @@ def denoising_errors(
     errors = torch.zeros(len(x), device=x.device)
     with eval_mode(denoiser, state.codec):
         x0, condition = state.codec.encode(x), conditions_of(state, y, config)
+        condition = torch.cat([condition, batch_codes(None, config.batches, len(x), x.device)], 1)
         for noising, draws in zip(_NOISINGS, noises, strict=True):
             step = diffusion.sampling_steps(1, noising=noising)[0]
             t = torch.full((len(x),), step, device=x.device)

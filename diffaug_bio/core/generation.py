@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
 from diffaug_bio.core.batches import DenseRows
 from diffaug_bio.core.codecs import FeatureCodec, SequenceCodec, coded
+from diffaug_bio.core.integration import batch_codes
 from diffaug_bio.core.objectives import update_average
 from diffaug_bio.core.phases import run_phase
 from diffaug_bio.core.runtime import eval_mode
@@ -82,8 +83,9 @@ def train_generator(fit: Fit, state: TrainState, codes: Rows, conditions: Tensor
         noise = torch.randn(x0.shape, generator=generator, device=device)
         kept = torch.rand((len(x0), 1), generator=generator, device=device)
         stream = condition_stream if state.denoiser.training else generator
-        condition = _noised_conditions(conditions[indices], settings.condition_noise, stream)
-        condition = condition * (kept >= settings.condition_dropout)
+        named = _named_batches(fit, indices, conditions, generator)
+        condition = _noised_conditions(named.condition, settings.condition_noise, stream)
+        condition = torch.cat([condition, named.codes], 1) * (kept >= settings.condition_dropout)
         # Held-out rows are scored with the weights that will sample.
         denoiser = state.denoiser if state.denoiser.training else state.averaged_denoiser
         with fit.autocast():
@@ -103,6 +105,29 @@ def train_generator(fit: Fit, state: TrainState, codes: Rows, conditions: Tensor
         loss=loss,
         after_step=average,
     )
+
+
+class _Named(NamedTuple):
+    condition: Tensor
+    codes: Tensor
+
+
+def _named_batches(fit: Fit, indices: Tensor, conditions: Tensor, generator: torch.Generator) -> _Named:
+    """Conditions of rows, and what says of which batch each is.
+
+    The condition of a row that has its like in other batches is that of one of these: whatever the
+    embedding still holds of a batch then says nothing of the row's own, which the code of the batch alone
+    tells. Some rows come without that code, so that there is a generator for rows of no known batch.
+    """
+    device = conditions.device
+    if (batches := fit.batches) is None:
+        return _Named(conditions[indices], batch_codes(None, fit.config.batches, len(indices), device))
+    chance = torch.rand((len(indices), 2), generator=generator, device=device)
+    crossed = chance[:, 0] < batches.confidence[indices]
+    sources = torch.where(crossed, batches.draw(indices, generator), indices)
+    unknown = chance[:, 1] < fit.config.generator.condition_dropout
+    number = torch.where(unknown, -1, batches.number[indices])
+    return _Named(conditions[sources], batch_codes(number, fit.config.batches, len(indices), device))
 
 
 def standardise_conditions(fit: Fit, state: TrainState) -> Tensor:
@@ -140,6 +165,7 @@ def generate_bank(fit: Fit, state: TrainState, codes: Rows, conditions: Tensor, 
             generator=generator,
             condition_stream=condition_stream,
             autocast=fit.autocast,
+            batch=None if fit.batches is None else fit.batches.targets(generator),
         )
         entries.append(decode(state, generated, fit.rows, generator=letters))
     return state.codec.rows(entries[0] if len(entries) == 1 else torch.cat(entries))
@@ -154,6 +180,7 @@ def generate(
     generator: torch.Generator,
     condition_stream: torch.Generator,
     autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
+    batch: Tensor | None = None,
 ) -> Tensor:
     """Generate a code from each row's condition.
 
@@ -171,6 +198,8 @@ def generate(
         Source of the sampler's noise, and of that on the conditions.
     autocast
         Context in which the denoiser runs.
+    batch
+        Number of the batch to generate each row in, -1 for none; none if left out. Shape: `(n_rows,)`.
 
     Returns
     -------
@@ -180,9 +209,12 @@ def generate(
     generated = torch.empty(codes.shape, device=codes.device)
     with eval_mode(state.averaged_denoiser), autocast():
         for block in blocks(codes):
+            number = None if batch is None else batch[block]
+            codes_of_batch = batch_codes(number, config.batches, len(block), codes.device)
+            noised = _noised_conditions(conditions[block], settings.condition_noise, condition_stream)
             generated[block] = state.diffusion.sample(
                 state.averaged_denoiser,
-                _noised_conditions(conditions[block], settings.condition_noise, condition_stream),
+                torch.cat([noised, codes_of_batch], 1),
                 limits=state.limits,
                 n_steps=settings.n_sampling_steps,
                 sampler=settings.sampler,

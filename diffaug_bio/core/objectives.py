@@ -127,7 +127,7 @@ def _byol(
     """Predict the projection that a slow copy of the networks gives the other view (Grill et al. 2020)."""
     online = nn.Sequential(encoder, projector)
     target = copy.deepcopy(online).requires_grad_(requires_grad=False)
-    n_projection = config.encoder.n_projection
+    n_projection = config.encoder.n_compared
     with seeded_initialisation(seed + 1):
         predictor = mlp([n_projection, *config.encoder.projector_hidden, n_projection])
     predictor.to(next(encoder.parameters()).device)

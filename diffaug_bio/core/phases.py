@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from diffaug_bio.config import DiffAugConfig
     from diffaug_bio.core.batches import Rows
     from diffaug_bio.core.inputs import Input
+    from diffaug_bio.core.integration import Batches
 
 Phase = Literal["warm_up", "decoder", "generator", "encoder"]
 
@@ -72,6 +73,8 @@ class Fit:
     seed: int
     precision: torch.dtype
     callbacks: Sequence[Callback]
+    batches: Batches | None = None
+    """Which batches the rows are of, where that is known."""
 
     def autocast(self) -> AbstractContextManager[object]:
         """Run networks in the resolved precision; losses stay outside, in float32."""

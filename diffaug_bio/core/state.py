@@ -71,11 +71,11 @@ def build(config: DiffAugConfig, source: Input, *, seed: int, device: torch.devi
         Where they go; weights are drawn on the CPU, so that a seed means the same everywhere.
     """
     by_projection = config.generator.condition == "z"
-    n_condition = config.encoder.n_projection if by_projection else config.encoder.n_latent
+    n_condition = config.encoder.n_compared if by_projection else config.encoder.n_latent
     with seeded_initialisation(seed):
         encoder = source.encoder(config.encoder)
         projector = Projector(config.encoder)
-        denoiser = source.denoiser(n_condition, config.generator)
+        denoiser = source.denoiser(n_condition + len(config.batches.names), config.generator)
         codec = source.codec()
     diffusion = GaussianDiffusion(
         schedule=config.generator.schedule,

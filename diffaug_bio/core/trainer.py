@@ -18,6 +18,7 @@ from diffaug_bio.core.generation import (
     train_generator,
 )
 from diffaug_bio.core.inputs import ImageInput
+from diffaug_bio.core.integration import shift_penalty
 from diffaug_bio.core.objectives import build_objective
 from diffaug_bio.core.phases import Fit, run_phase
 from diffaug_bio.core.state import build
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from diffaug_bio.config import DiffAugConfig
     from diffaug_bio.core.batches import Rows
     from diffaug_bio.core.inputs import Input
+    from diffaug_bio.core.integration import Batches
     from diffaug_bio.core.objectives import Objective
     from diffaug_bio.core.phases import Callback
     from diffaug_bio.core.state import TrainState
@@ -55,6 +57,7 @@ def train(
     seed: int,
     precision: torch.dtype,
     callbacks: Sequence[Callback] = (),
+    batches: Batches | None = None,
 ) -> TrainState:
     """Train encoder and generator in turn (paper, algorithm 1).
 
@@ -74,6 +77,8 @@ def train(
         Type that networks compute in.
     callbacks
         Called after every epoch.
+    batches
+        Which batches the rows are of, to be brought together.
 
     Returns
     -------
@@ -96,6 +101,7 @@ def train(
         seed=seed,
         precision=precision,
         callbacks=callbacks,
+        batches=batches,
     )
     state = build(config, source, seed=seed, device=device)
     codes = code_rows(state, rows)
@@ -145,12 +151,19 @@ def train_encoder(
         # Drawn with or without a bank, so that the views' own noise is the same either way.
         chance = torch.rand((len(x), 4), generator=generator, device=x.device)
         first = other = x
+        if fit.batches is not None:
+            other = _choose_partner(fit, fit.batches, indices, x, generator)
         if bank is not None:
-            other = _choose_generated(fit, bank, indices, x, chance[:, :2])
+            other = _choose_generated(fit, bank, indices, other, chance[:, :2])
             if fit.config.train.generated_views == "both":
                 first = _choose_generated(fit, bank, indices, x, chance[:, 2:])
-        views_of_rows = (_simple_view(fit, indices, view, generator) for view in (first, other))
-        return objective.loss(x, torch.cat(list(views_of_rows)))
+        first, other = (_simple_view(fit, indices, view, generator) for view in (first, other))
+        value = objective.loss(x, torch.cat([first, other]))
+        if fit.batches is not None and (weight := fit.batches.config.shift_weight):
+            shift, confidence = fit.batches.shift[indices], fit.batches.confidence[indices]
+            with fit.autocast():
+                value = value + weight * shift_penalty(state.encoder, first, shift, confidence)
+        return value
 
     run_phase(
         fit,
@@ -164,15 +177,30 @@ def train_encoder(
     )
 
 
+def _choose_partner(
+    fit: Fit, batches: Batches, indices: Tensor, x: Tensor, generator: torch.Generator
+) -> Tensor:
+    """Replace rows by partners of other batches, as often as is set and as they are sure to have one."""
+    partners = fit.rows.take(batches.draw(indices, generator))
+    chance = torch.rand(len(x), generator=generator, device=x.device)
+    likely = batches.config.partner_fraction * batches.confidence[indices]
+    return torch.where((chance < likely)[:, None], partners, x)
+
+
 def _choose_generated(fit: Fit, bank: Rows, indices: Tensor, x: Tensor, chance: Tensor) -> Tensor:
     """Replace each row with probability `generated_fraction` by one generated from it.
 
-    `chance` holds two uniform numbers a row: one decides whether, one which.
+    `chance` holds two uniform numbers a row: one decides whether, one which. With batches, generated rows
+    are of other batches where the row has its like there, and then as likely as is set for these.
     """
     settings = fit.config.train
+    likely = torch.full_like(chance[:, :1], settings.generated_fraction)
+    if fit.batches is not None:
+        others = fit.batches.config.counterfactual_fraction
+        likely = likely.lerp(torch.full_like(likely, others), fit.batches.confidence[indices][:, None])
     entry = (chance[:, 1] * settings.bank_size).long()
     generated = bank.take(entry * fit.rows.shape[0] + indices)
-    return torch.where(chance[:, :1] < settings.generated_fraction, generated, x)
+    return torch.where(chance[:, :1] < likely, generated, x)
 
 
 def _simple_view(fit: Fit, indices: Tensor, x: Tensor, generator: torch.Generator) -> Tensor:

@@ -12,7 +12,7 @@ from scipy import sparse
 from diffaug_bio.metrics._sample import sample_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -81,25 +81,59 @@ def leiden_agreement(
     """
     from sklearn.metrics import pairwise_distances
 
-    edges, weights = _neighbor_graph(embedding)
     rows = sample_rows(len(embedding), _MAX_CLUSTER_ROWS, seed=seed)
     distances = pairwise_distances(np.asarray(embedding[rows], dtype=np.float64))
-    with _seeded_igraph(seed) as igraph:
-        graph = igraph.Graph(n=len(embedding), edges=edges)
-        grid = [_leiden(graph, weights, resolution=resolution) for resolution in RESOLUTIONS]
+    grid = leiden_grid(embedding, seed=seed)
     quality = [_silhouette(distances, clusters[rows], metric="precomputed") for clusters in grid]
     chosen = RESOLUTIONS.index(_FALLBACK_RESOLUTION)
     if any(value is not None for value in quality):
         chosen = int(np.argmax([-np.inf if value is None else value for value in quality]))
-    nmi, ari = zip(*(_agreement(labels, clusters) for clusters in grid), strict=True)
+    nmi, ari = _agreement(labels, grid[chosen])
     return {
-        "leiden_nmi": nmi[chosen],
-        "leiden_ari": ari[chosen],
+        "leiden_nmi": nmi,
+        "leiden_ari": ari,
         "leiden_resolution": RESOLUTIONS[chosen],
         "leiden_n_clusters": float(len(np.unique(grid[chosen]))),
-        "best_of_grid_nmi": max(nmi),
-        "best_of_grid_ari": max(ari),
+        **best_of_grid(grid, labels),
     }
+
+
+def leiden_grid(embedding: NDArray[np.float32], *, seed: int = 0) -> list[NDArray[np.int64]]:
+    """Clusters of the graph of :func:`leiden_agreement` at each of `RESOLUTIONS`.
+
+    Parameters
+    ----------
+    embedding
+        Shape: `(n_obs, n_latent)`.
+    seed
+        Seed of Leiden.
+
+    Returns
+    -------
+    Cluster number of every row, for each resolution. Shape of each: `(n_obs,)`.
+    """
+    edges, weights = _neighbor_graph(embedding)
+    with _seeded_igraph(seed) as igraph:
+        graph = igraph.Graph(n=len(embedding), edges=edges)
+        return [_leiden(graph, weights, resolution=resolution) for resolution in RESOLUTIONS]
+
+
+def best_of_grid(grid: Sequence[NDArray[np.int64]], labels: NDArray[np.str_]) -> dict[str, float]:
+    """Highest agreement of any clusters with the labels, chosen with the labels.
+
+    Parameters
+    ----------
+    grid
+        As :func:`leiden_grid` returns it.
+    labels
+        One label a row. Shape: `(n_obs,)`.
+
+    Returns
+    -------
+    `best_of_grid_nmi` and `best_of_grid_ari`, each the highest of any resolution.
+    """
+    nmi, ari = zip(*(_agreement(labels, clusters) for clusters in grid), strict=True)
+    return {"best_of_grid_nmi": max(nmi), "best_of_grid_ari": max(ari)}
 
 
 def label_silhouette(embedding: NDArray[np.float32], labels: NDArray[np.str_], *, seed: int = 0) -> float:

@@ -34,6 +34,7 @@ def augment(
     target: int | None = None,
     strength: float | None = None,
     guidance: float | None = None,
+    batch: str | None = None,
     var_key: str | None = None,
     random_state: int = 0,
     device: str = "auto",
@@ -51,7 +52,7 @@ def augment(
         An .h5ad file; for features .csv or .tsv, for sequences .fa, .fasta or .fna, all also with .gz; for
         images .npz, or .png for a picture of ten of them, evenly spaced over the rows, beside what is
         generated from each.
-    n_views, groupby, target, strength, guidance, var_key, random_state, device
+    n_views, groupby, target, strength, guidance, batch, var_key, random_state, device
         As for :func:`diffaug_bio.tl.augment`. Of a table, `groupby` is no feature.
     force
         Whether a file that is there may be replaced.
@@ -88,6 +89,7 @@ def augment(
         target=target,
         strength=strength,
         guidance=guidance,
+        batch=batch,
         var_key=var_key,
         random_state=random_state,
     )

@@ -29,6 +29,8 @@ def evaluate(
     use_rep: Sequence[str] = (OBSM_KEY,),
     model_folder: Path | None = None,
     var_key: str | None = None,
+    batch_key: str | None = None,
+    before_rep: str | None = None,
     random_state: int = 0,
     device: str = "auto",
 ) -> dict[str, Any]:
@@ -45,6 +47,10 @@ def evaluate(
         A model to embed the data with first, as `X_diffaug`.
     var_key
         As for :func:`diffaug_bio.tl.project`, for that model.
+    batch_key
+        Column of `.obs` with batches, or several with commas, as for :func:`diffaug_bio.tl.evaluate`.
+    before_rep
+        As for :func:`diffaug_bio.tl.evaluate`.
     random_state
         Seed of folds, clusters and generated rows.
     device
@@ -60,7 +66,7 @@ def evaluate(
     CheckpointError
         If the model cannot be used.
     InputError
-        If data, labels, groups, split or embeddings cannot be used.
+        If data, labels, groups, split, batches or embeddings cannot be used.
     """
     from diffaug_bio.tl import evaluate as score
     from diffaug_bio.tl import project
@@ -76,7 +82,8 @@ def evaluate(
     if run_folder is not None:
         source = _source_of_run(run_folder, source)
     source = with_recipe_keys(source)
-    adata, label_key = read_source(source)
+    columns = [] if batch_key is None else [name.strip() for name in batch_key.split(",")]
+    adata, label_key = read_source(source, annotations=columns)
     if label_key is None:
         msg = (
             f"{source.data}: name the column of `.obs` that holds the labels (the label key); there are "
@@ -94,6 +101,8 @@ def evaluate(
         use_rep=use_rep,
         group_key=source.group_key,
         split_key=split_key,
+        batch_key=batch_key,
+        before_rep=before_rep,
         random_state=random_state,
     )
     generated = None
@@ -104,6 +113,8 @@ def evaluate(
         "command": "evaluate",
         "data": {
             **dataclasses.asdict(source),
+            "batch_key": batch_key,
+            "before_rep": before_rep,
             "n_obs": adata.n_obs,
             **fingerprint(source),
         },

@@ -10,7 +10,7 @@ import numpy as np
 
 from diffaug_bio import metrics
 from diffaug_bio._files import staged_folder, write_json
-from diffaug_bio._keys import OBSM_KEY, TEST
+from diffaug_bio._keys import BATCH_ENTRY, OBSM_KEY, TEST
 from diffaug_bio.features import plain_components
 from diffaug_bio.runs._log import kept_log
 from diffaug_bio.runs._record import RUN_FILES, Clock, make_record, write_embedded, write_h5ad
@@ -41,6 +41,7 @@ def fit(
     *,
     config: DiffAugConfig,
     choice: MatrixChoice | None = None,
+    batch_key: str | None = None,
     random_state: int = 0,
     device: str = "auto",
     precision: Precision = "auto",
@@ -63,7 +64,7 @@ def fit(
         The whole configuration.
     choice
         Which matrix to embed.
-    random_state, device, precision, callbacks
+    batch_key, random_state, device, precision, callbacks
         As for :func:`diffaug_bio.tl.embed`.
     force
         Whether a run that is there may be replaced.
@@ -87,7 +88,8 @@ def fit(
     clock = Clock()
     with staged_folder(output, overwrite=force, known=RUN_FILES) as stage, kept_log() as said:
         source = with_recipe_keys(source)
-        adata, label_key = read_source(source)
+        columns = [] if batch_key is None else [name.strip() for name in batch_key.split(",")]
+        adata, label_key = read_source(source, annotations=columns)
         digest = fingerprint(source)
         # Unusable labels, groups and splits are found before any training.
         split_key = resolve_split_key(adata, source.split_key, group_key=source.group_key)
@@ -103,6 +105,7 @@ def fit(
             config=config,
             choice=choice,
             split_key=split_key,
+            batch_key=batch_key,
             random_state=random_state,
             device=device,
             precision=precision,
@@ -127,6 +130,7 @@ def fit(
             seconds=clock.laps,  # the same dictionary: what the next lap adds is in the record, too
             fingerprint=digest,
         )
+        run["data"][BATCH_ENTRY] = batch_key
         (stage / "model").mkdir()
         write_model(stage / "model", model.record(), model_license=model_license, run=Run(run, scores))
         clock.lap("write")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from diffaug_bio.tl._augment import augment
+from diffaug_bio.tl._correct_expression import correct_expression
 from diffaug_bio.tl._embed import embed, fit_model
 from diffaug_bio.tl._evaluate import evaluate, evaluate_generated
 from diffaug_bio.tl._matrix import MatrixChoice
@@ -13,6 +14,7 @@ from diffaug_bio.tl._umap import umap
 __all__ = [
     "MatrixChoice",
     "augment",
+    "correct_expression",
     "embed",
     "evaluate",
     "evaluate_generated",

@@ -11,12 +11,13 @@ from scipy import sparse
 from diffaug_bio._keys import IMAGE_KEY, IMAGE_SHAPE_KEY, SEQUENCE_KEY
 from diffaug_bio._validation import check_seed
 from diffaug_bio.errors import InputError
-from diffaug_bio.features import FeatureInverse, FittedFeatures, FittedImages
-from diffaug_bio.features._align import match_names
+from diffaug_bio.features import FittedImages
 from diffaug_bio.pp import KmerEncoding, decode_tokens
 from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix, later_choice
+from diffaug_bio.tl._restoring import calibration_rows, check_size, inverse_of
 from diffaug_bio.tl._sampling import Sampling, picked
 from diffaug_bio.tl._sources import Sources, choose_sources
+from diffaug_bio.tl._targets import choose_targets
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     from diffaug_bio.estimator import DiffAug
 
 _ADDED = ("source", "generated")
-_MAX_VALUES = 2**28  # of codes of one view, and of all generated features where they are dense: 1 GB
-_N_CALIBRATION = 2000  # rows from which it is learned how counts follow from components
-_CALIBRATION_VALUES = 2**23  # of those rows at most: 64 MB in float64
 
 
 def augment(
@@ -43,6 +41,7 @@ def augment(
     target: int | None = None,
     strength: float | None = None,
     guidance: float | None = None,
+    batch: str | None = None,
     var_key: str | None = None,
     random_state: int = 0,
     device: str = "auto",
@@ -82,6 +81,10 @@ def augment(
     guidance
         Classifier-free guidance: above 1 exaggerates what the embedding says. If left out, that of the
         model's configuration.
+    batch
+        Of the fit's, for models that were fitted with `batch_key`: each observation is made as that batch
+        would have measured it. If left out, as its own batch did, where `.obs` says which that is and the
+        model knows it.
     var_key
         As for :func:`diffaug_bio.tl.project`.
     random_state
@@ -124,17 +127,27 @@ def augment(
     parts = choose_sources(adata.obs, n_views=n_views, groupby=groupby, target=target, seed=random_state)
     if not isinstance(model, DiffAug):
         model = DiffAug.load(Path(model), device=device)
+    targets = choose_targets(adata, model, batch)
     choice = later_choice(adata, MatrixChoice(var_key=var_key), model)
     matrix, names = choose_matrix(adata, choice, model=model)
-    inverse = _inverse(model, names)
+    inverse = inverse_of(model, names)
     sample = np.zeros(0, np.int64)
     if inverse is not None:
-        _check_size(matrix, inverse, parts)
-        sample = _calibration_rows(matrix, inverse)
+        check_size(matrix, inverse, [len(part.rows) for part in parts])
+        sample = calibration_rows(matrix, inverse)
     numbers = np.unique(np.concatenate([sample, *(part.rows for part in parts)]))
-    sampling = Sampling.of(model, matrix, names, numbers=numbers, strength=strength, guidance=guidance)
+    sampling = Sampling.of(
+        model,
+        matrix,
+        names,
+        numbers=numbers,
+        strength=strength,
+        guidance=guidance,
+        targets=targets,
+    )
     if inverse is not None and len(sample):
-        # Whatever the seed of the views: what they are drawn from is one and the same.
+        # Whatever the seed of the views: what they are drawn from is one and the same. In their own
+        # batches, since what is generated in another is to differ from what was measured.
         inverse = inverse.calibrated(matrix[sample], *sampling.generate(sample, seed=0))
     views = []
     for number, part in enumerate(parts):
@@ -144,7 +157,7 @@ def augment(
         if inverse is None:
             views.append(_decoded(sources, part, sampling, adata, obs, seed=seed))
         else:
-            codes, generated = sampling.generate(part.rows, seed=seed)
+            codes, generated = sampling.generate_there(part.rows, seed=seed)
             noise = np.random.default_rng([seed, 1])
             values = inverse.apply(sources, codes, generated, redraw=sampling.strength, generator=noise)
             views.append(_features(values, names, adata, obs, choice=choice))
@@ -155,27 +168,6 @@ def augment(
     together = anndata.concat(views, uns_merge="same")
     together.var = views[0].var
     return together
-
-
-def _inverse(model: DiffAug, names: list[str] | None) -> FeatureInverse | None:
-    """Find the way back to features; letters and pixels have their own."""
-    if not isinstance(model.features_, FittedFeatures):
-        return None
-    known = getattr(model, "feature_names_in_", None)
-    columns = None
-    if names is not None and known is not None:
-        # The data may hold the features in another order than the model, or lack some.
-        columns = match_names(names, [str(name) for name in known]).columns
-    return FeatureInverse.of(model.features_, columns)
-
-
-def _calibration_rows(matrix: Matrix, inverse: FeatureInverse) -> NDArray[np.int64]:
-    """Choose rows of all kinds to learn from how counts vary; none where nothing is to be learned."""
-    n_obs, n_kept = matrix.shape[0], len(inverse.features.selected)
-    if not inverse.is_expression:
-        return np.zeros(0, np.int64)
-    n_sample = min(n_obs, _N_CALIBRATION, max(1, _CALIBRATION_VALUES // n_kept))
-    return np.sort(np.random.default_rng(0).choice(n_obs, n_sample, replace=False))
 
 
 def _annotations(adata: AnnData, part: Sources, seed: int) -> pd.DataFrame:
@@ -225,21 +217,6 @@ def _decoded(
     var = adata.var if adata.n_vars == decoded.shape[1] else None  # grey ones become colored
     uns = {IMAGE_SHAPE_KEY: np.array(features.image_shape)}
     return anndata.AnnData(X=decoded, obs=obs, var=var, uns=uns)
-
-
-def _check_size(matrix: Matrix, inverse: FeatureInverse, parts: list[Sources]) -> None:
-    """Refuse more dense values than a machine is sure to hold: codes of a view, features of all views."""
-    numbers = [len(part.rows) for part in parts]
-    sizes = [(max(numbers), inverse.features.n_features)]
-    if not inverse.keeps_sparse(matrix):
-        sizes.append((sum(numbers), matrix.shape[1]))
-    for n_rows, width in sizes:
-        if n_rows * width > _MAX_VALUES:
-            msg = (
-                f"{n_rows} rows of {width} generated values do not fit into memory. Generate at most "
-                f"{_MAX_VALUES // width} in a call: from fewer observations, or fewer views of them."
-            )
-            raise InputError(msg)
 
 
 def _word_encoding(adata: AnnData, choice: MatrixChoice) -> KmerEncoding | None:

@@ -6,9 +6,10 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from diffaug_bio._keys import OBSM_KEY, SPLIT_ENTRY
+from diffaug_bio._keys import BATCH_ENTRY, OBSM_KEY, SPLIT_ENTRY
 from diffaug_bio.config import DiffAugConfig
 from diffaug_bio.errors import InputError
+from diffaug_bio.tl._batches import batches_of
 from diffaug_bio.tl._matrix import (
     MatrixChoice,
     choose_matrix,
@@ -45,6 +46,7 @@ def embed(
     use_raw: bool = False,
     var_key: str | None = None,
     split_key: str | None = None,
+    batch_key: str | Sequence[str] | None = None,
     random_state: int = 0,
     device: str = "auto",
     precision: Precision = "auto",
@@ -87,6 +89,10 @@ def embed(
     split_key
         Column of `.obs` with "train" and "test", the split that the data come with: nothing is fitted on
         test rows, and all rows are embedded. :func:`diffaug_bio.tl.evaluate` scores by it.
+    batch_key
+        Column of `.obs` with batches to bring together, such as donors or protocols, or several: each
+        combination of their values is a batch then. What is in one batch only is left where it is. The
+        encoder sees no batch, so that rows of a new one can be embedded. Features only.
     random_state
         Seed; the same one gives the same embedding on the same number of threads.
     device
@@ -136,6 +142,7 @@ def embed(
         config=resolve_config(preset, config, n_latent=n_latent, encoder=encoder, warmup_view=warmup_view),
         choice=MatrixChoice(layer=layer, use_rep=use_rep, use_raw=use_raw, var_key=var_key),
         split_key=split_key,
+        batch_key=batch_key,
         random_state=random_state,
         device=device,
         precision=precision,
@@ -152,6 +159,7 @@ def fit_model(
     config: DiffAugConfig | None = None,
     choice: MatrixChoice | None = None,
     split_key: str | None = None,
+    batch_key: str | Sequence[str] | None = None,
     random_state: int = 0,
     device: str = "auto",
     precision: Precision = "auto",
@@ -162,7 +170,7 @@ def fit_model(
 
     Parameters
     ----------
-    adata, split_key, random_state, device, precision, callbacks, key_added
+    adata, split_key, batch_key, random_state, device, precision, callbacks, key_added
         As for :func:`embed`.
     config
         The whole configuration; the default preset if left out.
@@ -184,15 +192,18 @@ def fit_model(
     config = config or DiffAugConfig()
     split = choose_split(adata, split_key)
     fitted = rows_to_fit(adata, split)
+    batches = None if batch_key is None else batches_of(fitted, batch_key).tolist()
     choice = resolve_choice(fitted, choice or MatrixChoice(), config)
     matrix, names = choose_matrix(fitted, choice)
     config = declare(config, fitted, choice)
     model = DiffAug(config, random_state=random_state, device=device, precision=precision)
-    model.fit(matrix, feature_names=names, callbacks=callbacks)
+    model.fit(matrix, feature_names=names, batches=batches, callbacks=callbacks)
     if split is not None:
         matrix, names = choose_matrix(adata, choice, model=model)
     embedding = model.transform(matrix, feature_names=names)
     model.source_ = {**choice.to_dict(), SPLIT_ENTRY: split_key}
+    if batch_key is not None:
+        model.source_[BATCH_ENTRY] = batch_key if isinstance(batch_key, str) else ",".join(batch_key)
     write_embedding(adata, embedding, key_added=key_added, model=model, choice=choice)
     return model
 

@@ -13,6 +13,7 @@ from diffaug_bio._validation import LazyMatrix, check_seed, shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.features import FittedImages
 from diffaug_bio.metrics._sample import sample_rows
+from diffaug_bio.tl._batches import batches_of
 from diffaug_bio.tl._labels import choose_labels
 from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix, later_choice
 from diffaug_bio.tl._split import choose_split, rows_to_fit
@@ -37,6 +38,8 @@ def evaluate(
     use_rep: str | Sequence[str] = OBSM_KEY,
     group_key: str | None = None,
     split_key: str | None = None,
+    batch_key: str | Sequence[str] | None = None,
+    before_rep: str | None = None,
     random_state: int = 0,
 ) -> pd.DataFrame:
     """Score frozen embeddings against labels that were not used to make them.
@@ -57,17 +60,25 @@ def evaluate(
         Column of `.obs` with "train" and "test", the split that the data come with: probes are trained on
         the labels of the training rows, and all is scored on the test rows. Rows with another value take
         no part. Not together with `group_key`.
+    batch_key
+        Column of `.obs` with batches that ought to be mixed, or several, of which each combination is a
+        batch (a sequence, or with commas): adds the scores of integration.
+    before_rep
+        Name in `.obsm` of the same rows before batches were brought together, such as "X_pca": adds
+        `pcr_comparison` to these.
     random_state
         Seed of folds and clusters.
 
     Returns
     -------
-    A row for each embedding, a column for each score; :func:`diffaug_bio.metrics.evaluate` explains them.
+    A row for each embedding, a column for each score; :func:`diffaug_bio.metrics.evaluate` and, with
+    batches, :func:`diffaug_bio.metrics.integration` explain them.
 
     Raises
     ------
     InputError
-        If a key is missing, labels, groups or split cannot be used, or there are groups and a split.
+        If a key is missing, labels, groups, split or batches cannot be used, there are groups and a split,
+        or `before_rep` is given without batches.
 
     Examples
     --------
@@ -80,8 +91,14 @@ def evaluate(
     import pandas as pd
 
     check_seed(random_state)
+    if before_rep is not None and batch_key is None:
+        msg = (
+            f"`before_rep` {before_rep!r} serves scores of batches. Name the column of batches "
+            "(`batch_key`), or leave it out."
+        )
+        raise InputError(msg)
     names = [use_rep] if isinstance(use_rep, str) else list(use_rep)
-    for name in names:
+    for name in [*names, *([] if before_rep is None else [before_rep])]:
         if name not in adata.obsm:
             msg = (
                 f"There is no {name!r} in `.obsm`; it holds {shorten(adata.obsm) or 'nothing'}. "
@@ -89,13 +106,14 @@ def evaluate(
             )
             raise InputError(msg)
     labels = choose_labels(adata, label_key, group_key, split_key=split_key)
+    batches = None if batch_key is None else batches_of(adata, batch_key)
+    before = None if before_rep is None else _rows_of(adata, before_rep)
+    tested = np.flatnonzero(labels.scored)
+    if labels.splits is not None:
+        tested = tested[np.unique(np.concatenate([test for _, test in labels.splits]))]
     rows = {}
     for name in names:
-        matrix, _ = choose_matrix(adata, MatrixChoice(use_rep=name))
-        embedding = np.asarray(matrix.toarray() if sparse.issparse(matrix) else matrix, np.float32)
-        if not np.isfinite(embedding).all():
-            msg = f"`.obsm[{name!r}]` holds missing or infinite values, which cannot be scored."
-            raise InputError(msg)
+        embedding = _rows_of(adata, name)
         rows[name] = metrics.evaluate(
             embedding[labels.scored],
             labels.names[labels.scored],
@@ -103,7 +121,25 @@ def evaluate(
             splits=labels.splits,
             seed=random_state,
         )
+        if batches is not None:
+            rows[name] |= metrics.integration(
+                embedding[tested],
+                batches[tested],
+                labels.names[tested],
+                before=None if before is None else before[tested],
+                seed=random_state,
+            )
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _rows_of(adata: AnnData, name: str) -> NDArray[np.float32]:
+    """Take an entry of `.obsm` as an array, whose values are all there."""
+    matrix, _ = choose_matrix(adata, MatrixChoice(use_rep=name))
+    rows = np.asarray(matrix.toarray() if sparse.issparse(matrix) else matrix, np.float32)
+    if not np.isfinite(rows).all():
+        msg = f"`.obsm[{name!r}]` holds missing or infinite values, which cannot be scored."
+        raise InputError(msg)
+    return rows
 
 
 def evaluate_generated(

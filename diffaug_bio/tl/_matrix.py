@@ -6,7 +6,7 @@ import logging
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Self, get_args
 
-from diffaug_bio._keys import IMAGE_SHAPE_KEY, QUALITY_KEY, SEQUENCE_KEY, SPLIT_ENTRY
+from diffaug_bio._keys import BATCH_ENTRY, IMAGE_SHAPE_KEY, QUALITY_KEY, SEQUENCE_KEY, SPLIT_ENTRY
 from diffaug_bio._validation import as_matrix, shorten
 from diffaug_bio.config import FeatureView
 from diffaug_bio.errors import InputError
@@ -97,11 +97,12 @@ class MatrixChoice:
     def from_dict(cls, table: Mapping[str, Any]) -> Self:
         """Rebuild what :meth:`to_dict` returned; what is not there is as in an older model.
 
-        A model's `source_` says beside the matrix which rows were fitted, which is no part of the choice.
+        A model's `source_` says beside the matrix which rows were fitted, in what batches: no part of the
+        choice.
         """
         kmers = table.get("kmers")
         encoding = None if kmers is None else KmerEncoding.from_dict(kmers, source="the model")
-        chosen = {name: value for name, value in table.items() if name != SPLIT_ENTRY}
+        chosen = {name: value for name, value in table.items() if name not in {SPLIT_ENTRY, BATCH_ENTRY}}
         return cls(**{**chosen, "kmers": encoding})
 
 

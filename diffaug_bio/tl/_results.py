@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from diffaug_bio import __version__
-from diffaug_bio._keys import SPLIT_ENTRY, umap_key, uns_key
+from diffaug_bio._keys import BATCH_ENTRY, SPLIT_ENTRY, umap_key, uns_key
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -68,6 +68,7 @@ def write_embedding(
                 "seed": model.random_state,
                 **choice.to_dict(),
                 SPLIT_ENTRY: model.source_.get(SPLIT_ENTRY),
+                BATCH_ENTRY: model.source_.get(BATCH_ENTRY),
                 "correct": correct,
             }
         ),

@@ -126,6 +126,24 @@ def test_data_are_embedded_with_a_model_first(place: Path, call: Callable[..., R
     assert "X_diffaug" not in anndata.read_h5ad(place / "cells.h5ad").obsm
 
 
+def test_mixing_of_batches_is_scored_where_they_are_named(place: Path, call: Callable[..., Result]) -> None:
+    labelled = ["evaluate", place / "cells.h5ad", "--label-key", "cluster", "--use-rep", "X_pca"]
+    batches = ["--batch-key", "donor", "--before-rep", "X_pca"]
+    printed = json.loads(call(*labelled, *batches, "--json", *OPTIONS).out)
+    assert (printed["data"]["batch_key"], printed["data"]["before_rep"]) == ("donor", "X_pca")
+    table = tl.evaluate(
+        anndata.read_h5ad(place / "cells.h5ad"),
+        "cluster",
+        use_rep="X_pca",
+        batch_key="donor",
+        before_rep="X_pca",
+    )
+    assert printed["scores"]["X_pca"] == pytest.approx(table.loc["X_pca"].to_dict())
+    shown = call(*labelled, *batches, "--quiet", *OPTIONS).out
+    assert {"batch_mixing", "bio_conservation", "integration_total"} <= set(shown.split())
+    assert "batch_mixing" not in call(*labelled, "--quiet", *OPTIONS).out
+
+
 def test_input_that_cannot_be_scored_is_said_in_a_sentence(
     place: Path, counts: AnnData, call: Callable[..., Result]
 ) -> None:
@@ -145,6 +163,14 @@ def test_input_that_cannot_be_scored_is_said_in_a_sentence(
         ([cells, *labelled], "no 'X_diffaug' in `.obsm`; it holds 'X_pca'. `diffaug_bio.tl.embed` makes"),
         ([cells, *labelled, "--model", place / "empty"], "empty"),
         ([cells, *labelled, "--use-rep", "X_pca", "--group-key", "id:_"], "hold no '_', as 'id:_' needs"),
+        (
+            [cells, *labelled, "--use-rep", "X_pca", "--batch-key", "lane"],
+            "no batch column 'lane' in `.obs`",
+        ),
+        (
+            [cells, *labelled, "--use-rep", "X_pca", "--before-rep", "X_pca"],
+            "of batches (`batch_key`), or leave it out",
+        ),
         ([place / "bad.h5ad", *labelled, "--use-rep", "X_bad"], "holds missing or infinite values"),
     ]
     for arguments, message in cases:

@@ -37,6 +37,7 @@ RUN = {
     "docs/sharing.md": (4, 0),
     "docs/sklearn.md": (1, 0),
     "docs/transfer.md": (6, 0),
+    "docs/tutorials/batches.md": (6, 0),
     "docs/tutorials/cells.md": (7, 0),
     "docs/tutorials/dna.md": (5, 0),
     "docs/tutorials/images.md": (5, 0),
@@ -49,6 +50,7 @@ SELF_CONTAINED = [name for name in RUN if "tutorials" in name or "quickstart" in
 # Pages whose blocks are read and not run, and why; tests of the features themselves cover what they show.
 READ = {
     "docs/augment.md": "files of the reader's own, and the default preset three times",
+    "docs/batches.md": "the default preset; the tutorial and tests/cli/test_batches.py cover it",
     "docs/benchmark.md": "nine runs of the default preset",
     "docs/dna.md": "the default preset on letters, twice",
     "docs/images.md": "CIFAR-10, STL-10",

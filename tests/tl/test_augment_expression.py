@@ -323,7 +323,7 @@ def test_more_dense_values_than_fit_into_memory_are_refused_at_once(
     model = fit(cells, tiny_config)
     if container == "dense":
         cells.X = dense(cells)
-    monkeypatch.setattr("diffaug_bio.tl._augment._MAX_VALUES", 2 * cells.n_obs * N_GENES)
+    monkeypatch.setattr("diffaug_bio.tl._restoring._MAX_VALUES", 2 * cells.n_obs * N_GENES)
     if fits:
         assert tl.augment(cells, model, n_views=n_views).n_obs == n_views * cells.n_obs
         return

@@ -177,3 +177,64 @@ def test_a_model_without_generator_is_an_error(
 def test_generated_rows_need_a_label_that_is_there(counts: AnnData, fitted: DiffAug) -> None:
     with pytest.raises(InputError, match=r"no label column 'kind' in `\.obs`; it holds 'cluster'"):
         tl.evaluate_generated(counts, fitted, label_key="kind")
+
+
+def test_with_batches_there_are_the_scores_of_integration(embedded: AnnData) -> None:
+    embedded.obs["run"] = [f"r{number % 2}" for number in range(120)]
+    plain = tl.evaluate(embedded, "cluster", use_rep=["X_noise", "X_good"], random_state=3)
+    table = tl.evaluate(
+        embedded,
+        "cluster",
+        use_rep=["X_noise", "X_good"],
+        batch_key="run",
+        before_rep="X_noise",
+        random_state=3,
+    )
+    pd.testing.assert_frame_equal(table[plain.columns], plain, check_exact=True)
+    labels, batches = (embedded.obs[key].astype(str).to_numpy(np.str_) for key in ("cluster", "run"))
+    for name in table.index:
+        expected = metrics.integration(
+            embedded.obsm[name], batches, labels, before=embedded.obsm["X_noise"], seed=3
+        )
+        assert table.loc[name, list(expected)].to_dict() == expected
+        assert set(table.columns) == set(plain.columns) | set(expected)
+    assert table.loc["X_noise", "pcr_comparison"] == 0.0
+    without = tl.evaluate(embedded, "cluster", use_rep="X_good", batch_key="run")
+    assert "pcr_comparison" not in without
+    assert "batch_mixing" in without
+
+
+def test_each_combination_of_two_columns_is_a_batch(embedded: AnnData) -> None:
+    embedded.obs["run"] = [number // 3 % 2 for number in range(120)]
+    embedded.obs["both"] = embedded.obs["donor"] + embedded.obs["run"].astype(str)
+    together, apart = (
+        tl.evaluate(embedded, "cluster", use_rep="X_good", batch_key=key)
+        for key in ("both", ["donor", "run"])
+    )
+    pd.testing.assert_frame_equal(together, apart, check_exact=True)
+
+
+def test_batches_are_scored_on_the_test_rows_of_a_split(embedded: AnnData) -> None:
+    embedded.obs["split"] = np.where(np.arange(120) % 4 < 2, "train", "test")
+    embedded.obs["run"] = [f"r{number % 2}" for number in range(120)]
+    table = tl.evaluate(embedded, "cluster", use_rep="X_good", split_key="split", batch_key="run")
+    part = embedded[embedded.obs["split"] == "test"]
+    labels, batches = (part.obs[key].astype(str).to_numpy(np.str_) for key in ("cluster", "run"))
+    expected = metrics.integration(part.obsm["X_good"], batches, labels)
+    assert table.loc["X_good", list(expected)].to_dict() == expected
+
+
+def test_batches_that_cannot_be_scored_are_said(embedded: AnnData) -> None:
+    embedded.obs["one"] = "r0"
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"batch_key": "lane"}, r"no batch column 'lane' in `\.obs`; it holds 'cluster', 'donor', 'one'"),
+        ({"batch_key": "one"}, r"all rows are of one batch, 'r0'"),
+        (
+            {"batch_key": "donor", "before_rep": "X_pca"},
+            r"no 'X_pca' in `\.obsm`; it holds 'X_noise', 'X_good'",
+        ),
+        ({"before_rep": "X_noise"}, r"`before_rep` 'X_noise' serves scores of batches\. Name the column"),
+    ]
+    for arguments, message in cases:
+        with pytest.raises(InputError, match=message):
+            tl.evaluate(embedded, "cluster", use_rep="X_good", **arguments)

@@ -1,0 +1,236 @@
+"""Rows of other batches that are of a row's own kind."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from diffaug_bio.errors import InputError
+from diffaug_bio.mapping._correct import mutual_neighbor_shift
+from diffaug_bio.mapping._neighbors import nearest_numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+logger = logging.getLogger(__name__)
+
+_MOST_LANDMARKS = 2000  # of a batch, among which partners are looked for: time is linear in the rows
+_FEW_ROWS = 11  # a batch of fewer has too few neighbors to be judged by
+_NEIGHBORHOOD = 0.1  # share of a batch that counts as around a row
+_LEAST_NEIGHBORHOOD = 20
+_UNSURE, _SURE = 0.15, 0.35  # share of ways back that end around the row: none is a partner, and all are
+_N_SMOOTH, _N_SHIFT = 15, 30  # nearest rows of the own batch over which confidence and shift are averaged
+_BLOCK_VALUES = 2**23  # of distances' differences that are held at once: 32 MB
+
+
+class Partners(NamedTuple):
+    """What each row has in other batches."""
+
+    rows: NDArray[np.int64]
+    """Row numbers of partners, the row's own where it has none. Shape: `(n_obs, n_partners)`."""
+    confidence: NDArray[np.float32]
+    """From 0, nothing like the row was found in any other batch, to 1. Shape: `(n_obs,)`."""
+    shift: NDArray[np.float32]
+    """From the row to where its like lies in other batches, less what parts rows of one kind. Shape:
+    `(n_obs, n_components)`."""
+
+
+def find_partners(
+    scores: NDArray[np.float32],
+    batches: NDArray[np.str_],
+    *,
+    n_neighbors: int = 10,
+    n_partners: int = 20,
+    seed: int = 0,
+) -> Partners:
+    """Find rows of the same kind in other batches, and leave alone what has none there.
+
+    Batches are first brought together roughly by :func:`mutual_neighbor_shift`, each to all larger ones.
+    A row's candidates in another batch are the nearest there, and each is asked back: of its own nearest
+    in the row's batch, how many are among the tenth of that batch around the row? Where a kind is
+    missing in the other batch, its rows still have nearest rows there, but from these the way back leads
+    elsewhere. The share of ways that lead back, averaged over the row's neighborhood, is nothing below
+    0.15 and full confidence from 0.35; partners are drawn by it, batch by batch and then row by row.
+
+    Ways are looked for among at most 2000 rows of each batch, drawn at random: time grows with rows times
+    batches.
+
+    Parameters
+    ----------
+    scores
+        Principal components. Shape: `(n_obs, n_components)`.
+    batches
+        One a row. Shape: `(n_obs,)`.
+    n_neighbors
+        Candidates in each other batch, and ways back from each.
+    n_partners
+        Drawn for each row, with repeats.
+    seed
+        Of all draws.
+
+    Raises
+    ------
+    InputError
+        If there is one batch only, or lengths differ.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> kinds, batches = np.arange(400) % 2, np.repeat(["a", "b"], 200)
+    >>> scores = rng.normal(size=(400, 5)) + 9 * kinds[:, None] + (batches == "b")[:, None]
+    >>> found = find_partners(scores.astype(np.float32), batches)
+    >>> bool((kinds[found.rows] == kinds[:, None]).all()), bool((found.confidence > 0.9).all())
+    (True, True)
+    """
+    if len(scores) != len(batches):
+        msg = f"There are {len(batches)} batches for {len(scores)} rows; give one for each row."
+        raise InputError(msg)
+    names, sizes = np.unique(batches, return_counts=True)
+    if len(names) < 2:
+        msg = f"All {len(scores)} rows are of one batch, {str(names[0])!r}. Leave the batches out."
+        raise InputError(msg)
+    if small := [str(name) for name, size in zip(names, sizes, strict=True) if size < _FEW_ROWS]:
+        logger.warning(
+            "Batches of fewer than %d rows are left as they are: %s.", _FEW_ROWS, ", ".join(small)
+        )
+    order = names[np.argsort(-sizes, kind="stable")]
+    members = [np.flatnonzero(batches == name) for name in order if (batches == name).sum() >= _FEW_ROWS]
+    rng = np.random.default_rng([seed, 9])
+    landmarks = [np.sort(rng.permutation(rows)[:_MOST_LANDMARKS]) for rows in members]
+    moved = _brought_together(scores, members, landmarks)
+    rows = np.tile(np.arange(len(scores))[:, None], n_partners)
+    confidence = np.zeros(len(scores), np.float32)
+    shift = np.zeros_like(scores, dtype=np.float32)
+    for number, own in enumerate(members):
+        drawn = _Drawn(own, n_partners)
+        around = _around(moved, own, landmarks[number])
+        for other in _others(landmarks, number):
+            drawn.add(
+                *_ways_back(moved, own, landmarks[number], other, around=around, n_neighbors=n_neighbors),
+                rng=rng,
+            )
+        found = drawn.confidence > 0
+        rows[own[found]], confidence[own] = drawn.partners[found], drawn.confidence
+        shift[own] = _shift(scores, own, landmarks[number], drawn, around=around)
+    logger.info(
+        "%d batches: %.0f %% of the rows have their like in another one.",
+        len(names),
+        100 * float((confidence > 0).mean()),
+    )
+    return Partners(rows, confidence, shift)
+
+
+class _Drawn:
+    """Partners of the rows of one batch, drawn while the other batches pass by.
+
+    Each place of a row is taken by the batch whose exponential race with its confidence as the rate comes
+    in first, which chooses batches in proportion to confidence without holding all candidates.
+    """
+
+    def __init__(self, own: NDArray[np.int64], n_partners: int) -> None:
+        self.partners = np.tile(own[:, None], n_partners)
+        self.confidence = np.zeros(len(own), np.float32)
+        self._arrival = np.full(self.partners.shape, np.inf)
+
+    def add(
+        self,
+        candidates: NDArray[np.int64],
+        weights: NDArray[np.float64],
+        confidence: NDArray[np.float64],
+        *,
+        rng: np.random.Generator,
+    ) -> None:
+        """Let candidates of another batch, and the shares of ways back of each, compete."""
+        shares = np.cumsum(weights + 1e-6, axis=1)
+        ticket = rng.random(self.partners.shape) * shares[:, -1:]
+        place = (ticket[:, :, None] > shares[:, None]).sum(2).clip(max=candidates.shape[1] - 1)
+        with np.errstate(divide="ignore"):
+            arrival = rng.exponential(size=self.partners.shape) / confidence[:, None]
+        first = arrival < self._arrival
+        self.partners[first] = np.take_along_axis(candidates, place, 1)[first]
+        self._arrival[first] = arrival[first]
+        self.confidence = np.maximum(self.confidence, confidence.astype(np.float32))
+
+
+def _others(landmarks: list[NDArray[np.int64]], number: int) -> Iterator[NDArray[np.int64]]:
+    """Landmarks of all other batches."""
+    return (rows for other, rows in enumerate(landmarks) if other != number)
+
+
+def _brought_together(
+    scores: NDArray[np.float32], members: list[NDArray[np.int64]], landmarks: list[NDArray[np.int64]]
+) -> NDArray[np.float32]:
+    """Move each batch towards the larger ones before it, which stay where they were moved."""
+    moved = scores.astype(np.float32)
+    for number in range(1, len(members)):
+        reference = np.concatenate(landmarks[:number])
+        moved[members[number]] = mutual_neighbor_shift(moved[members[number]], moved[reference], n_rounds=1)
+    return moved
+
+
+def _around(
+    moved: NDArray[np.float32], own: NDArray[np.int64], landmarks: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Nearest landmarks of the own batch, as many as are around a row; `(n_own, n_around)` places."""
+    n_around = min(len(landmarks) - 1, max(_LEAST_NEIGHBORHOOD, int(_NEIGHBORHOOD * len(landmarks))))
+    return nearest_numbers(moved[own], moved[landmarks], n_around + 1)
+
+
+def _ways_back(
+    moved: NDArray[np.float32],
+    own: NDArray[np.int64],
+    landmarks: NDArray[np.int64],
+    other: NDArray[np.int64],
+    *,
+    around: NDArray[np.int64],
+    n_neighbors: int,
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """Candidates in another batch, the share of ways back of each, and how sure a row may be of them.
+
+    Shapes: `(n_own, n_neighbors)` twice, and `(n_own,)`.
+    """
+    there = nearest_numbers(moved[own], moved[other], min(n_neighbors, len(other)))
+    back = nearest_numbers(moved[other], moved[landmarks], min(n_neighbors, len(landmarks)))
+    weights = np.empty(there.shape)
+    step = max(1, _BLOCK_VALUES // len(landmarks))
+    for start in range(0, len(own), step):
+        block = slice(start, start + step)
+        is_around = np.zeros((len(around[block]), len(landmarks)), bool)
+        np.put_along_axis(is_around, around[block], values=True, axis=1)
+        ends = back[there[block]].reshape(len(is_around), -1)  # (n_block, n_neighbors * n_neighbors)
+        weights[block] = np.take_along_axis(is_around, ends, 1).reshape(*there[block].shape, -1).mean(2)
+    place = np.searchsorted(own, landmarks)
+    smoothed = weights.mean(1)[place][around[:, : _N_SMOOTH + 1]].mean(1)
+    confidence = np.clip((smoothed - _UNSURE) / (_SURE - _UNSURE), 0, 1)
+    return other[there], weights, confidence
+
+
+def _shift(
+    scores: NDArray[np.float32],
+    own: NDArray[np.int64],
+    landmarks: NDArray[np.int64],
+    drawn: _Drawn,
+    *,
+    around: NDArray[np.int64],
+) -> NDArray[np.float32]:
+    """Average what parts partners from a row's neighbors over its neighborhood, by confidence."""
+    nearest = around[:, 1 : _N_SMOOTH + 1]  # the first is the row itself, where that is a landmark
+    place = np.searchsorted(own, landmarks)
+    parted = np.empty((len(landmarks), scores.shape[1]), np.float32)
+    for spot, row in enumerate(place):
+        like, neighbors = drawn.partners[row], landmarks[nearest[row]]
+        parted[spot] = scores[like].mean(0) - scores[neighbors].mean(0)
+    sure = drawn.confidence[place]
+    out = np.zeros((len(own), scores.shape[1]), np.float32)
+    step = max(1, _BLOCK_VALUES // (_N_SHIFT * scores.shape[1]))
+    for start in range(0, len(own), step):
+        nearby = around[start : start + step, :_N_SHIFT]
+        weights = sure[nearby][..., None]
+        total = weights.sum(1)
+        out[start : start + step] = (parted[nearby] * weights).sum(1) / np.where(total > 0, total, 1)
+    return out

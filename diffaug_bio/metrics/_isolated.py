@@ -1,0 +1,68 @@
+"""Labels that few batches have, and whether clusters find them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+
+def isolated_labels(batches: NDArray[np.str_], labels: NDArray[np.str_]) -> NDArray[np.str_]:
+    """Find the labels that occur in the fewest batches, however many these are.
+
+    Parameters
+    ----------
+    batches, labels
+        One a row. Shape: `(n_obs,)`.
+
+    Returns
+    -------
+    Their names, as scib-metrics 0.6 chooses them; all labels where each is in as many batches.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from diffaug_bio import metrics
+    >>> metrics.isolated_labels(np.array(["1", "2", "1"]), np.array(["B", "B", "T"])).tolist()
+    ['T']
+    """
+    names, codes = np.unique(labels, return_inverse=True)
+    n_batches = np.array([len(np.unique(batches[codes == code])) for code in range(len(names))])
+    return np.asarray(names[n_batches == n_batches.min()])
+
+
+def isolated_f1(
+    grid: Sequence[NDArray[np.int64]], labels: NDArray[np.str_], isolated: NDArray[np.str_]
+) -> float:
+    """F1 of the cluster that agrees best with an isolated label, mean over these labels [1]_.
+
+    Parameters
+    ----------
+    grid
+        As :func:`leiden_grid` returns it; the best cluster may be at any resolution.
+    labels
+        One a row. Shape: `(n_obs,)`.
+    isolated
+        As :func:`isolated_labels` returns them.
+
+    Returns
+    -------
+    From 0 to 1.
+
+    References
+    ----------
+    .. [1] Luecken et al. (2022), Nature Methods 19, 41-50.
+    """
+    best = np.zeros(len(isolated))
+    for clusters in grid:
+        sizes = np.bincount(clusters)
+        for number, label in enumerate(isolated):
+            inside = labels == label
+            shared = np.bincount(clusters[inside], minlength=len(sizes))
+            best[number] = max(best[number], (2 * shared / (sizes + inside.sum())).max())
+    return float(best.mean())

@@ -1,0 +1,60 @@
+"""Nearest neighbors in an embedding, found once for all the scores that look at them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MAX_NEIGHBORS = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbors:
+    """Each row and its nearest others, nearest first; the row itself comes first and counts."""
+
+    indices: NDArray[np.int64]
+    """Shape: `(n_obs, n_neighbors)`."""
+    distances: NDArray[np.float64]
+    """Shape: `(n_obs, n_neighbors)`."""
+
+    def first(self, n_neighbors: int) -> Neighbors:
+        """Keep the nearest of them, or all where there are not as many."""
+        return Neighbors(self.indices[:, :n_neighbors], self.distances[:, :n_neighbors])
+
+
+def find_neighbors(embedding: NDArray[np.floating], n_neighbors: int = MAX_NEIGHBORS) -> Neighbors:
+    """Find the nearest neighbors of every row by Euclidean distance, exactly.
+
+    Parameters
+    ----------
+    embedding
+        Shape: `(n_obs, n_latent)`.
+    n_neighbors
+        How many, each row counted as its own; all rows where there are not as many.
+
+    Returns
+    -------
+    Row numbers and distances, nearest first.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from diffaug_bio import metrics
+    >>> metrics.find_neighbors(np.array([[0.0], [1.0], [3.0]]), 2).indices.tolist()
+    [[0, 1], [1, 0], [2, 1]]
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    n_obs = len(embedding)
+    rows = np.asarray(embedding, np.float64)
+    rows = rows - rows.mean(0)  # near 0 less of a distance is lost to rounding
+    indices, distances = np.arange(n_obs)[:, None], np.zeros((n_obs, 1))
+    if (n_others := min(n_neighbors, n_obs) - 1) > 0:
+        found = NearestNeighbors(n_neighbors=n_others).fit(rows).kneighbors()
+        distances, indices = np.hstack([distances, found[0]]), np.hstack([indices, found[1]])
+    return Neighbors(np.asarray(indices, np.int64), distances)
