@@ -19,7 +19,7 @@ class BatchConfig:
     one."""
     counterfactual_fraction: float = 0.6
     """Chance that it starts from the row as the generator makes it for another batch, in the rounds."""
-    shift_weight: float = 10.0
+    shift_weight: float = 30.0
     """Weight of the penalty on what a shift of the batch changes in the embedding."""
     n_neighbors: int = 10
     """Rows of each other batch among which those of a row's kind are looked for."""
