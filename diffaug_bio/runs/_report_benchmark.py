@@ -74,7 +74,10 @@ def _read(folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
         raise InputError(msg)
     try:
         settings: dict[str, Any] = json.loads((folder / "benchmark.json").read_text(encoding="utf-8"))
-        scores = pd.read_csv(path)
+        # Names may look like numbers, or like a missing value.
+        scores = pd.read_csv(
+            path, dtype={"data": str, "method": str}, keep_default_na=False, na_values={"value": [""]}
+        )
     except ValueError as error:
         msg = f"{folder} is damaged: {error}. Run the benchmark again."
         raise InputError(msg) from error

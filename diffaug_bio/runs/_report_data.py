@@ -111,6 +111,9 @@ def read_run(folder: Path, *, label_key: str | None, batch_key: str | None) -> R
     InputError
         If the folder is none of a fit, or has no such column.
     """
+    import pandas as pd
+    from natsort import natsorted
+
     from diffaug_bio.estimator import DiffAug
 
     record = _read_json(folder / "run.json")
@@ -140,13 +143,12 @@ def read_run(folder: Path, *, label_key: str | None, batch_key: str | None) -> R
     )
     if found.batch_key == found.label_key:
         found = replace(found, batch_key=None)
+    for key in (found.label_key, found.batch_key):
+        if (names := found.labels(key)) is not None and key is not None:
+            known = natsorted({name for name in names if name is not None})
+            # Numbers are classes, too: as they are, they would be drawn on a scale.
+            found.adata.obs[key] = pd.Categorical(pd.Series(names, dtype=object), categories=known)
     return replace(found, methods=_methods(found))
-
-
-def _replaced(run: RunData, **changes: Any) -> RunData:
-    import dataclasses
-
-    return dataclasses.replace(run, **changes)
 
 
 def _methods(run: RunData) -> tuple[Method, ...]:

@@ -73,8 +73,11 @@ def neighbors_section(run: RunData) -> Section:
     lead = f"The {_N_SHOWN} nearest of some rows among {among}, by Euclidean distance in all dimensions."
     if labels is not None:
         shares = [(method.title, _agreement(method, labels)) for method in run.methods]
-        said = ", ".join(f"{share:.1%} by {title}" for title, share in shares)
-        lead += f" Of the {_N_SHOWN} nearest, this share has the same {run.label_key}: {said}."
+        said = ", ".join(f"{share:.1%} by {title}" for title, share in shares if share is not None)
+        if said:
+            lead += (
+                f" Of the {_N_SHOWN} nearest with a label, this share has the same {run.label_key}: {said}."
+            )
     places = ("Nearest", *(f"{number}." for number in range(2, _N_SHOWN + 1)))
     return Section(
         key="neighbors",
@@ -130,6 +133,7 @@ def _drawing(run: RunData, method: Method, key: str | None, legend: dict[str, st
             ax=ax,
             random_state=run.seed,
             show=False,
+            save=False,
         )
         del run.adata.obsm[_BASIS]
         if (held := ax.get_legend()) is not None:
@@ -144,8 +148,7 @@ def _drawing(run: RunData, method: Method, key: str | None, legend: dict[str, st
 
 def _queries(labels: NDArray[np.object_] | None, n_rows: int) -> NDArray[np.int64]:
     """Choose rows to show: the first of each class in turn, larger ones first, or evenly spaced ones."""
-    if labels is not None:
-        known = np.flatnonzero([one is not None for one in labels])
+    if labels is not None and len(known := np.flatnonzero([one is not None for one in labels])):
         names, codes, counts = np.unique(
             labels[known].astype(np.str_), return_inverse=True, return_counts=True
         )
@@ -158,11 +161,13 @@ def _queries(labels: NDArray[np.object_] | None, n_rows: int) -> NDArray[np.int6
     return np.unique(np.linspace(0, n_rows - 1, _N_QUERIES).astype(np.int64))
 
 
-def _agreement(method: Method, labels: NDArray[np.object_]) -> float:
-    """Share of the nearest rows that have the label of the row, over all rows that have one."""
+def _agreement(method: Method, labels: NDArray[np.object_]) -> float | None:
+    """Share of the nearest rows that have the label of the row, over all pairs that have labels."""
     known = np.array([one is not None for one in labels])
-    near = labels[method.neighbors.rows[known][:, :_N_SHOWN]]
-    return float(np.mean(near == labels[known][:, None]))
+    near = method.neighbors.rows[known][:, :_N_SHOWN]
+    if not (is_pair := known[near]).any():
+        return None
+    return float(np.mean((labels[near] == labels[known][:, None])[is_pair]))
 
 
 class _Cells:

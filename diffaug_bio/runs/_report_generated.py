@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from diffaug_bio.report import Cell, Pictures, Section, Table, drawn
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from diffaug_bio.runs._report_data import RunData
 
 _MOST_ROWS = 1000  # to generate from
+_LEAST_ROWS = 12
+_MOST_CALLS = {"mlp": 100_000, "unet": 3000}  # of the denoiser, by rows: about a minute on two cores
+_FEW_LABELS = 50  # fewer labelled rows say nothing of whether labels are kept
 _SCORES = {
     "label_kept": ("Label kept", "real rows: {label_kept_real}"),
     "cosine_generated": ("Similarity of meaning", "high, below 1"),
@@ -69,7 +73,7 @@ def generated_section(run: RunData, kind: str) -> Section:
             lead="This model was fitted without a generator, so there is nothing to show here.",
         )
     fitted = np.flatnonzero(run.fitted)
-    rows = fitted[sample_rows(len(fitted), _MOST_ROWS, seed=run.seed)]
+    rows = fitted[sample_rows(len(fitted), _affordable_rows(run), seed=run.seed)]
     scores = _scores(run, rows)
     drawing, caption = _PICTURES[kind]
     pictures = [
@@ -95,6 +99,13 @@ def generated_section(run: RunData, kind: str) -> Section:
     )
 
 
+def _affordable_rows(run: RunData) -> int:
+    """Rows to generate from, fewer where each takes many steps of a large network."""
+    settings = run.model.config_.generator
+    affordable = _MOST_CALLS[settings.backbone] // settings.n_sampling_steps
+    return max(_LEAST_ROWS, min(_MOST_ROWS, affordable))
+
+
 def _scores(run: RunData, rows: NDArray[np.int64]) -> dict[str, float]:
     """Score one generated row of each of some rows."""
     from diffaug_bio.tl._evaluate import score_generated
@@ -102,7 +113,7 @@ def _scores(run: RunData, rows: NDArray[np.int64]) -> dict[str, float]:
     matrix, names = run.matrix()
     labels = run.labels(run.label_key)
     scored = None if labels is None else np.array([one is not None for one in labels[rows]])
-    if scored is not None and scored.sum() <= 1:
+    if scored is not None and scored.sum() < min(_FEW_LABELS, len(rows)):
         labels = scored = None
     return score_generated(
         run.model,
@@ -143,11 +154,12 @@ def _picture(
 
 def _drawing(run: RunData, rows: NDArray[np.int64], kind: AugmentationKind) -> Callable[[], Figure]:
     def draw() -> Figure:
-        import matplotlib.pyplot as plt
-
         from diffaug_bio import pl
 
-        pl.augmentation(run.adata[rows], run.model, kind=kind, random_state=run.seed, show=False)
-        return plt.gcf()
+        axes = pl.augmentation(
+            run.adata[rows], run.model, kind=kind, random_state=run.seed, show=False, save=False
+        )
+        first = axes[0] if isinstance(axes, list) else axes
+        return cast("Figure", cast("Axes", first).figure)
 
     return draw

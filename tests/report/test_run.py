@@ -260,3 +260,31 @@ def test_a_benchmark_of_an_earlier_version_says_what_is_missing(
     (tmp_path / "results" / "results.csv").unlink()
     with pytest.raises(InputError, match=r"has no results\.csv yet"):
         runs.report(tmp_path / "results")
+
+
+def test_numbers_as_labels_are_classes(fitted_run: Callable[[str], Path], tmp_path: Path) -> None:
+    def numbered(adata: anndata.AnnData) -> anndata.AnnData:
+        adata.obs["cluster"] = np.arange(adata.n_obs) % 11
+        return adata
+
+    folder = copied(fitted_run("cells"), tmp_path / "run", numbered)
+    runs.report(folder, label_key="cluster", force=True)
+    page = page_of(folder)
+    legend = re.search(r'class="legend".*?</ul>', page, flags=re.DOTALL)
+    assert legend is not None
+    assert re.findall(r"\d+", text_of(legend.group())) == [str(number) for number in range(11)]
+
+
+def test_rows_without_a_known_label_are_told_nothing_of(
+    fitted_run: Callable[[str], Path], tmp_path: Path
+) -> None:
+    def unknown(adata: anndata.AnnData) -> anndata.AnnData:
+        adata.obs["late"] = np.array([None] * adata.n_obs, dtype=object)
+        adata.obs["late"] = adata.obs["late"].astype("category")
+        return adata
+
+    folder = copied(fitted_run("cells"), tmp_path / "run", unknown)
+    runs.report(folder, label_key="late", force=True)
+    text = text_of(page_of(folder))
+    assert "nan%" not in text
+    assert "Label kept" not in text
