@@ -52,6 +52,8 @@ def test_scores_and_labels_of_cells_are_those_of_the_run(fitted_run: Callable[[s
             assert f" {scores[method][key]:.3f} " in text
     assert "CD14+ Monocyte" in text
     assert "By label: bulk_labels" in text
+    assert "; for bulk_labels" in text
+    assert "Beside PCA, DiffAug is" in text
     assert "By batch" not in text
     assert "scaled values" in text
     assert "diffaug-bio fit recipe:pbmc68k -o run --config settings.toml --label-key bulk_labels" in text
@@ -90,6 +92,8 @@ def test_a_table_without_labels_has_a_useful_page(fitted_run: Callable[[str], Pa
 def test_a_run_without_generator_says_so(fitted_run: Callable[[str], Path]) -> None:
     text = text_of(page_of(fitted_run("no_generator")))
     assert "fitted without a generator" in text
+    assert "no generator was trained" in text
+    assert "positives from a diffusion model" not in text
     assert "Told from real rows" not in text
     assert "diffaug-bio augment" not in text
 
@@ -161,8 +165,11 @@ def test_batches_are_shown_where_they_are(fitted_run: Callable[[str], Path], tmp
     assert "By label: batch" in text
     with pytest.raises(InputError, match=r"There is no batch column 'donor' in `.obs`; it holds 'batch'"):
         runs.report(folder, batch_key="donor")
+    assert "`diffaug-bio evaluate RUN --label-key batch` scores the embedding as it is" in text
     with pytest.raises(InputError, match=r"There is no label column 'celltype'"):
         runs.report(folder, label_key="celltype")
+    with pytest.raises(InputError, match="'depth' has another value in each of 60 rows"):
+        runs.report(folder, label_key="depth")
 
 
 def test_neither_page_nor_memory_grow_with_rows(fitted_run: Callable[[str], Path], tmp_path: Path) -> None:
