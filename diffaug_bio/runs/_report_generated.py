@@ -117,8 +117,8 @@ def verdict(scores: Mapping[str, float]) -> str:
         how = "as often as" if kept >= real - _LABEL_MARGIN else "less often than"
         said.append(f"keep the label of their source {how} real rows agree on it ({kept:.2f}, {real:.2f})")
     told = scores["real_or_generated"]
-    how = "hard" if told < _HARD else "easy" if told >= _EASY else "possible, often,"
-    said.append(f"are {how} to tell from real rows ({told:.2f}; 0.5 is guessing)")
+    how = "hardly ever" if told < _HARD else "mostly" if told >= _EASY else "often"
+    said.append(f"can {how} be told from real rows ({told:.2f}; 0.5 is guessing)")
     if "memorised" in scores:
         near = scores["memorised"]
         what = (

@@ -84,6 +84,7 @@ def test_a_table_without_labels_has_a_useful_page(fitted_run: Callable[[str], Pa
     assert "There were no labels to score the embedding against." in text
     assert "1 missing values" in text
     assert "Note:" in text
+    assert "Matrix" not in text
     assert "Label kept" not in text
     assert "Told from real rows" in text
     assert "The 5 nearest of some rows among all rows" in text
@@ -251,6 +252,8 @@ def test_a_benchmark_has_a_page(benchmark_folder: Path) -> None:
         assert f" {100 * found.item():.1f} " in text
     assert "cnn on pbmc is left out" in text
     assert "PCA of the same width" in text
+    assert "on 1 data set with 1 seed," in text
+    assert "(best)" not in text
     with pytest.raises(InputError, match="holds a benchmark, whose labels are settled"):
         runs.report(benchmark_folder, label_key="bulk_labels")
 

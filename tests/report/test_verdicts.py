@@ -98,12 +98,12 @@ def test_without_scores_a_page_says_how_to_get_some(
 def test_generated_rows_get_a_sentence() -> None:
     scores = {"label_kept": 0.92, "label_kept_real": 0.93, "real_or_generated": 0.85, "memorised": 0.9}
     assert _report_generated.verdict(scores) == (
-        "Generated rows keep the label of their source as often as real rows agree on it (0.92, 0.93), are "
-        "easy to tell from real rows (0.85; 0.5 is guessing), and stay near the rows that they come from, "
-        "as positives should, and are no new samples (memorised: 0.90)."
+        "Generated rows keep the label of their source as often as real rows agree on it (0.92, 0.93), can "
+        "mostly be told from real rows (0.85; 0.5 is guessing), and stay near the rows that they come "
+        "from, as positives should, and are no new samples (memorised: 0.90)."
     )
     assert _report_generated.verdict({"real_or_generated": 0.52}) == (
-        "Generated rows are hard to tell from real rows (0.52; 0.5 is guessing)."
+        "Generated rows can hardly ever be told from real rows (0.52; 0.5 is guessing)."
     )
     assert "less often than" in _report_generated.verdict(scores | {"label_kept": 0.6})
     assert "mostly not copies" in _report_generated.verdict(scores | {"memorised": 0.1})
