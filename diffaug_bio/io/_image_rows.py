@@ -66,6 +66,14 @@ class ImageOptions:
         """Whether something is asked for that only files of single images can give."""
         return self.image_size is not None or self.skip_bad
 
+    @property
+    def given(self) -> str:
+        """What of that is asked for, as Python and the command line spell it."""
+        asked = {"image_size": self.image_size is not None, "skip_bad": self.skip_bad}
+        return " and ".join(
+            f"`{name}` (`--{name.replace('_', '-')}`)" for name, is_on in asked.items() if is_on
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoding:

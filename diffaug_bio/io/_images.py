@@ -84,8 +84,8 @@ def read_images(path: Path, options: ImageOptions, *, obs_columns: Sequence[str]
     layout = _find_layout(path) if path.is_dir() else None
     if options.concern_files and not (layout and layout.is_of_files):
         msg = (
-            f"{path} has no files of single images. Leave `image_size` and `skip_bad` out; they are for "
-            "folders of such files."
+            f"{path} has no files of single images. Leave {options.given} out: that is for folders of such "
+            "files."
         )
         raise InputError(msg)
     if layout is not None:

@@ -231,7 +231,7 @@ def _check_arguments(
         )
         raise InputError(msg)
     if images.concern_files and kind != "image":
-        msg = f"{path} is not read as images. Leave `image_size` and `skip_bad` out."
+        msg = f"{path} is not read as images. Leave {images.given} out."
         raise InputError(msg)
     if kind in {"h5ad", "table", "image"}:
         _refuse_kmers(path, kmers)

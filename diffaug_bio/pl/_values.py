@@ -76,6 +76,8 @@ def values_of(
     if is_number:
         return Numbers(values=column.to_numpy(dtype=np.float64, na_value=np.nan))
     held = _as_classes(column)
+    if palette is None and f"{color}_colors" not in adata.uns:
+        held = _in_natural_order(held)
     used = np.unique(held.codes[held.codes >= 0])
     names = [str(name) for name in held.categories[used]]
     codes = np.full(len(held), -1, np.int64)
@@ -129,6 +131,16 @@ def _as_classes(column: pd.Series) -> pd.Categorical[Any]:
         return pd.Categorical(column)
     texts = column.astype(object).map(str, na_action="ignore")
     return pd.Categorical(texts, categories=natsorted(set(texts.dropna())))
+
+
+def _in_natural_order(classes: pd.Categorical[Any]) -> pd.Categorical[Any]:
+    """Sort classes as text is sorted, where their order is but that of the alphabet: nobody chose it."""
+    from natsort import natsorted
+
+    names = list(classes.categories)
+    if classes.ordered or not all(isinstance(name, str) for name in names) or names != sorted(names):
+        return classes
+    return classes.reorder_categories(natsorted(names))
 
 
 def _kept_colors(adata: AnnData, color: str, n_classes: int) -> list[str] | None:

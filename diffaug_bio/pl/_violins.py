@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from diffaug_bio.pl._generated import Pair
 
 _ACROSS = 4
+_LETTERS = 16  # of a line of a title
 
 
 def draw_violins(figure: Figure, pair: Pair, *, var_names: Sequence[str] | None, most: int) -> list[Axes]:
@@ -48,7 +50,11 @@ def draw_violins(figure: Figure, pair: Pair, *, var_names: Sequence[str] | None,
     for place, (ax, number) in enumerate(zip(axes, numbers, strict=True)):
         _draw_half(ax, real[:, place], side="low", color=REAL)
         _draw_half(ax, made[:, place], side="high", color=MADE)
-        ax.set_title(pair.names[number], fontsize="small")
+        # Longer ones would run into their neighbors.
+        name = textwrap.fill(
+            pair.names[number], _LETTERS, max_lines=2, placeholder="\N{HORIZONTAL ELLIPSIS}"
+        )
+        ax.set_title(name, fontsize="small")
         ax.set_xticks([])
         ax.spines["bottom"].set_visible(False)
     figure.supylabel(pair.unit, fontsize="small")

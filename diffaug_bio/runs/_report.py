@@ -8,20 +8,18 @@ from diffaug_bio import __version__
 from diffaug_bio._card import base_name
 from diffaug_bio._files import write_text
 from diffaug_bio.errors import InputError
-from diffaug_bio.report import Highlight, Pictures, Report, Section, drawn, render
+from diffaug_bio.report import Highlight, Report, render
 from diffaug_bio.runs._report_about import FEATURE_WORDS, data_section, repeat_section, use_section
 from diffaug_bio.runs._report_benchmark import benchmark_report
 from diffaug_bio.runs._report_data import read_run
 from diffaug_bio.runs._report_embedding import embedding_section, neighbors_section
 from diffaug_bio.runs._report_generated import generated_section
 from diffaug_bio.runs._report_scores import scores_section
+from diffaug_bio.runs._report_training import training_section
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from matplotlib.figure import Figure
-
-    from diffaug_bio.estimator import DiffAug
     from diffaug_bio.runs._report_data import RunData
 
 REPORT_FILE = "report.html"
@@ -64,6 +62,9 @@ def report(
     InputError
         If the folder is neither, a column is not there, or the file cannot be written.
     """
+    if folder.is_file():
+        msg = f"{folder} is a file. Name the folder that `diffaug-bio fit` or `benchmark` wrote."
+        raise InputError(msg)
     if not folder.is_dir():
         msg = f"There is no folder {folder}. Name the one that `diffaug-bio fit` or `benchmark` wrote."
         raise InputError(msg)
@@ -109,16 +110,21 @@ def _run_report(run: RunData, folder: Path) -> Report:
         title=f"DiffAug embedding of {base_name(data['data'])}",
         subtitle=(
             f"{run.n_obs:,} rows, each embedded as {model.config.encoder.n_latent} numbers without labels, "
-            "by contrastive learning with positives from a diffusion model."
+            f"by contrastive learning {_positives(has_generator=run.model.has_generator)}."
         ),
         highlights=_highlights(run, kind=kind, n_features=model.n_features),
         sections=(
             data_section(run, model),
             embedding_section(run),
-            scores_section(run.scores),
+            scores_section(
+                run.scores,
+                label_key=run.label_key,
+                candidates=run.label_candidates(),
+                is_image=kind == "images",
+            ),
             generated_section(run, kind),
             neighbors_section(run),
-            _training_section(run.model),
+            training_section(run.model),
             repeat_section(run, model),
             use_section(model),
         ),
@@ -129,18 +135,28 @@ def _run_report(run: RunData, folder: Path) -> Report:
     )
 
 
+def _positives(*, has_generator: bool) -> str:
+    """Say what pairs the encoder learned from."""
+    if has_generator:
+        return "with positives from a diffusion model"
+    return "with positives made by hand; no generator was trained"
+
+
 def _highlights(run: RunData, *, kind: str, n_features: int) -> tuple[Highlight, ...]:
     """Numbers for the top of the page."""
     word = FEATURE_WORDS.get(kind, "features")
     found = [Highlight(name="Rows", value=f"{run.n_obs:,}", note=f"{n_features:,} {word}")]
     if run.scores is not None:
+        label_key = run.scores["label_key"]
         for key, name in (
             ("linear_probe", "Linear probe"),
             ("knn_accuracy", "Nearest neighbors"),
             ("kmeans_nmi", "Clusters, NMI"),
         ):
             ours, theirs = (run.scores[method][key] for method in ("embedding", "pca"))
-            found.append(Highlight(name=name, value=f"{ours:.3f}", note=f"PCA {theirs:.3f}"))
+            found.append(
+                Highlight(name=name, value=f"{ours:.3f}", note=f"PCA {theirs:.3f}; for {label_key}")
+            )
     seconds = sum(run.record["seconds"].values())
     found.append(
         Highlight(
@@ -150,37 +166,3 @@ def _highlights(run: RunData, *, kind: str, n_features: int) -> tuple[Highlight,
         )
     )
     return tuple(found)
-
-
-def _training_section(model: DiffAug) -> Section:
-    """Draw the losses."""
-
-    def draw() -> Figure:
-        import matplotlib.pyplot as plt
-
-        from diffaug_bio import pl
-
-        pl.history(model, show=False)
-        return plt.gcf()
-
-    return Section(
-        key="training",
-        title="Training",
-        lead=(
-            "Losses by phase and round. Losses of different phases are different things, and do not "
-            "compare. A training loss that falls while that of held-out rows rises says that the network "
-            "learns its rows by heart; weights of the best epoch are kept."
-        ),
-        blocks=(
-            Pictures(
-                pictures=(
-                    drawn(
-                        "history",
-                        draw,
-                        alt="Line plots of training and held-out loss by epoch, a panel for each phase.",
-                        caption="",
-                    ),
-                )
-            ),
-        ),
-    )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 FEATURE_WORDS = {"images": "pixels", "letters": "letters"}
 """What a feature is called, where it is called otherwise."""
+_ANNDATA = (".h5ad", ".h5")
 _LAPS = {
     "read": "reading the data",
     "fit": "fitting and embedding",
@@ -46,8 +47,10 @@ def data_section(run: RunData, model: ModelDescription) -> Section:
         ("Rows", f"{run.n_obs:,}"),
         (width.capitalize(), f"{model.n_features:,}"),
         ("Taken for", STATE_NAMES.get(data["input_state"], str(data["input_state"]))),
-        ("Matrix", model.matrix.replace(", or a plain matrix", "")),
     ]
+    matrix = model.matrix.replace(", or a plain matrix", "")
+    if matrix != ".X" or str(data["data"]).endswith(_ANNDATA):  # a table has but one matrix
+        facts.append(("Matrix", matrix))
     if model.image_shape:
         facts.append(("Height, width, channels", " x ".join(map(str, model.image_shape))))
     if split := data.get("split_key"):

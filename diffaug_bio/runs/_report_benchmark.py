@@ -47,13 +47,14 @@ def benchmark_report(folder: Path) -> Report:
     return Report(
         title="Benchmark of embeddings",
         subtitle=(
-            f"{len(order)} methods on {n_data} data sets with {n_seeds} seeds, in the same budget for each."
+            f"{len(order)} methods on {_counted(n_data, 'data set')} with {_counted(n_seeds, 'seed')}, in "
+            "the same budget for each."
         ),
         highlights=_highlights(by_metric["linear_probe"], n_data=n_data, n_seeds=n_seeds),
         sections=(
             overview_section(by_metric, scores, order),
             *gains_sections(scores, set(order)),
-            data_section(summary.by_data, settings),
+            data_section(summary.by_data, settings, n_seeds=n_seeds),
             *generated_sections(scores),
             *_missing(settings, scores),
             _how(settings),
@@ -63,6 +64,10 @@ def benchmark_report(folder: Path) -> Report:
             "beside it has all numbers."
         ),
     )
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
@@ -96,7 +101,7 @@ def _highlights(probe: pd.DataFrame, *, n_data: int, n_seeds: int) -> tuple[High
     """Who is best by the linear probe, and where DiffAug is."""
     unlabelled = ~probe["method"].map(lambda name: METHODS[name].is_labelled).astype(bool)
     complete = probe[(probe["n_data"] == n_data) & unlabelled]
-    found = [Highlight(name="Data sets", value=str(n_data), note=f"{n_seeds} seeds")]
+    found = [Highlight(name="Data sets", value=str(n_data), note=_counted(n_seeds, "seed"))]
     for title, row in (
         ("Best linear probe", complete.sort_values("mean", ascending=False).head(1)),
         ("DiffAug, linear probe", complete[complete["method"] == "diffaug"]),
@@ -127,7 +132,7 @@ def _how(settings: Mapping[str, Any]) -> Section:
         ("Data sets", ", ".join(f"{name} ({n:,} rows)" for name, n in settings["data"].items())),
         ("Seeds", ", ".join(map(str, range(settings["n_seeds"])))),
         ("Held out", "a fifth of the rows" if settings["held_out"] else "folds, or the data's own split"),
-        ("Threads", f"{settings['threads']} of each of {settings['jobs']} processes"),
+        ("Threads", f"{settings['threads']} a process, {settings['jobs']} at a time"),
         ("Versions", ", ".join(f"{name} {version}" for name, version in settings["versions"].items())),
         ("Platform", str(settings["platform"])),
     )

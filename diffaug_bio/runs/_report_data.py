@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from diffaug_bio._keys import OBSM_KEY
+from diffaug_bio._keys import OBSM_KEY, SPLIT_KEY
 from diffaug_bio._validation import shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.features import plain_components
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 3000  # in pictures and tables: the page stays small, and the layout takes seconds
 _BATCH = "batch"
+_ROWS_PER_CLASS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +90,17 @@ class RunData:
             [None if gone else str(one) for one, gone in zip(column, column.isna(), strict=True)]
         )
 
+    def label_candidates(self) -> list[str]:
+        """Columns of text with few different values, each of several rows, that may be labels."""
+        from pandas.api.types import is_numeric_dtype
+
+        found = []
+        for key in self.adata.obs.columns.drop([SPLIT_KEY, _BATCH], errors="ignore"):
+            column = self.adata.obs[key]
+            if not is_numeric_dtype(column) and 2 <= column.nunique() <= len(column) / _ROWS_PER_CLASS:
+                found.append(str(key))
+        return found
+
     def matrix(self) -> tuple[Matrix, list[str] | None]:
         """Give the sampled rows of the matrix that was fitted, and the names of its columns."""
         return choose_matrix(self.adata, MatrixChoice.from_dict(self.model.source_), model=self.model)
@@ -120,7 +132,7 @@ def read_run(folder: Path, *, label_key: str | None, batch_key: str | None) -> R
     if record is None or record.get("command") != "fit" or not (folder / "embedded.h5ad").is_file():
         msg = (
             f"{folder} is not the folder of a fit: a report needs the run.json, embedded.h5ad and model/ "
-            "that `diffaug-bio fit` writes."
+            "that `diffaug-bio fit` writes, or the benchmark.json and results.csv of `benchmark`."
         )
         raise InputError(msg)
     model = DiffAug.load(folder, device="cpu")
@@ -178,9 +190,17 @@ def _read_json(path: Path) -> dict[str, Any] | None:
 
 
 def _column(adata: AnnData, key: str | None, *, what: str) -> str | None:
-    """Refuse a column that is not there."""
-    if key is not None and key not in adata.obs:
+    """Refuse a column that is not there, and labels that tell every row apart."""
+    if key is None:
+        return None
+    if key not in adata.obs:
         msg = f"There is no {what} column {key!r} in `.obs`; it holds {shorten(adata.obs) or 'none'}."
+        raise InputError(msg)
+    if what == "label" and adata.n_obs > 1 and adata.obs[key].nunique() == adata.n_obs:
+        msg = (
+            f"The column {key!r} has another value in each of {adata.n_obs:,} rows, so it holds no "
+            "labels. Choose a column of classes."
+        )
         raise InputError(msg)
     return key
 

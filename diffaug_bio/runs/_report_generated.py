@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from diffaug_bio.metrics._sample import sample_rows
-from diffaug_bio.report import Cell, Pictures, Section, Table, drawn
+from diffaug_bio.report import Cell, Pictures, Section, Table, Text, drawn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,16 +25,17 @@ _LEAST_ROWS = 12
 _MOST_CALLS = {"mlp": 100_000, "unet": 3000}  # of the denoiser, by rows: about a minute on two cores
 _FEW_LABELS = 50  # fewer labelled rows say nothing of whether labels are kept
 _SCORES = {
-    "label_kept": ("Label kept", "real rows: {label_kept_real}"),
+    "label_kept": ("Label kept", "that of real rows, {label_kept_real}"),
     "cosine_generated": ("Similarity of meaning", "high, below 1"),
     "source_distance": ("Distance to the source", "about 1"),
     "ks_mean": ("Distribution of features", "0"),
     "real_or_generated": ("Told from real rows", "0.5"),
-    "memorised": ("Memorised", "0"),
+    "memorised": ("Memorised", "0, of new samples"),
 }
 _MEANINGS = {
     "label_kept": """Share of generated rows whose nearest real rows, without their source, have the
-        source's label. Real rows reach what stands under ideal: no more is to be had.""",
+        source's label. The same share of real rows is what to hold it against: generated rows are not
+        expected to do better.""",
     "cosine_generated": """Mean cosine similarity of source and generated row in the embedding, less the
         mean of all rows. A mixup with another row has {cosine_mixup}, a row with a fifth of its features
         from another {cosine_feature_swap}.""",
@@ -45,9 +46,12 @@ _MEANINGS = {
     "real_or_generated": """Accuracy of a classifier (gradient boosting) trained to tell generated rows from
         real ones.""",
     "memorised": """Share of generated rows nearer to a training row, their source included, than any row is
-        that was held out while training. It is high, too, where rows are meant to stay near their
-        source.""",
+        that was held out while training. High is expected where rows are meant to stay near their source,
+        as positives are; rows that are to stand for new samples should have it low.""",
 }
+_LABEL_MARGIN = 0.03  # a share of labels kept that is less below that of real rows is called as large
+_HARD, _EASY = 0.6, 0.8  # accuracy of telling generated rows from real ones
+_NEAR = 0.5  # share of rows near a training row that is called high
 _PICTURES: Mapping[str, tuple[AugmentationKind, str]] = {
     "features": ("violin", "Real values on the left of each violin, generated ones on the right."),
     "words": ("kmers", "How often words occur in real and in generated sequences."),
@@ -95,7 +99,11 @@ def generated_section(run: RunData, kind: str) -> Section:
             f"One row generated from each of {len(rows):,} rows that were fitted. The encoder learns from "
             "such pairs; a good one is another row of the same meaning, no copy and no noise."
         ),
-        blocks=(_table(scores), *(Pictures(pictures=(picture,)) for picture in pictures)),
+        blocks=(
+            Text(text=verdict(scores)),
+            _table(scores),
+            *(Pictures(pictures=(picture,)) for picture in pictures),
+        ),
     )
 
 
@@ -104,6 +112,34 @@ def _affordable_rows(run: RunData) -> int:
     settings = run.model.config_.generator
     affordable = _MOST_CALLS[settings.backbone] // settings.n_sampling_steps
     return max(_LEAST_ROWS, min(_MOST_ROWS, affordable))
+
+
+def verdict(scores: Mapping[str, float]) -> str:
+    """Say in a sentence what the scores of generated rows amount to.
+
+    Parameters
+    ----------
+    scores
+        As :func:`diffaug_bio.tl.evaluate_generated` gives them.
+    """
+    said = []
+    if "label_kept" in scores:
+        kept, real = scores["label_kept"], scores["label_kept_real"]
+        how = "as often as" if kept >= real - _LABEL_MARGIN else "less often than"
+        said.append(f"keep the label of their source {how} real rows agree on it ({kept:.2f}, {real:.2f})")
+    told = scores["real_or_generated"]
+    how = "hardly ever" if told < _HARD else "mostly" if told >= _EASY else "often"
+    said.append(f"can {how} be told from real rows ({told:.2f}; 0.5 is guessing)")
+    if "memorised" in scores:
+        near = scores["memorised"]
+        what = (
+            "stay near the rows that they come from, as positives should, and are no new samples"
+            if near >= _NEAR
+            else "are mostly not copies of fitted rows"
+        )
+        said.append(f"{what} (memorised: {near:.2f})")
+    listed = said[0] if len(said) == 1 else f"{', '.join(said[:-1])}, and {said[-1]}"
+    return f"Generated rows {listed}."
 
 
 def _scores(run: RunData, rows: NDArray[np.int64]) -> dict[str, float]:

@@ -34,6 +34,7 @@ _DUEL_NOTE = (
     "Won-lost and p: data sets on which DiffAug's linear probe is better and worse than the method's, and "
     "Wilcoxon's signed-rank test over data sets (from six on)."
 )
+_LEAST_POINTS = 4.0  # of an axis of percentages
 _DRAWN = ("linear_probe", "knn_accuracy")
 
 
@@ -65,6 +66,8 @@ def overview_section(
         for metric in _METRICS
         if any(_is_ranked(held, name, n_data) for name in names)
     }
+    # Of one data set and one seed nobody knows how much is chance.
+    varies = n_data > 1 or scores["seed"].nunique() > 1
     rows = []
     for name in names:
         n_ran = int(held["linear_probe"][name]["n_data"])
@@ -75,7 +78,7 @@ def overview_section(
                 text=f"{100 * held[metric][name]['mean']:.1f}",
                 notes=_rank(held[metric][name]["rank"]),
                 mark="best"
-                if ranked and round(100 * held[metric][name]["mean"], 1) == best[metric]
+                if ranked and varies and round(100 * held[metric][name]["mean"], 1) == best[metric]
                 else "",
             )
             for metric in _METRICS
@@ -93,7 +96,9 @@ def overview_section(
         ),
         blocks=(
             Table(
-                caption="All methods; the best unlabelled one of a column is bold",
+                caption="All methods; the best unlabelled one of a column is bold"
+                if varies
+                else "All methods; of one data set with one seed none is bold: differences may be chance",
                 header=header,
                 rows=tuple(rows),
                 numeric=tuple(range(1, len(header))),
@@ -137,7 +142,11 @@ def _picture(scores: pd.DataFrame, names: Sequence[str]) -> Pictures:
                         values, [height] * len(values), "o", color=GREY, markersize=3.5, alpha=0.7, mew=0
                     )
                     color = VERMILLION if name == "diffaug" else BLUE
-                    ax.plot(values.mean(), height, "|", color=color, markersize=11, markeredgewidth=2.5)
+                    mark = "|" if len(values) > 1 else "."  # a line would hide the only dot
+                    ax.plot(values.mean(), height, mark, color=color, markersize=11, markeredgewidth=2.5)
+                low, high = ax.get_xlim()
+                if (missing := _LEAST_POINTS - (high - low)) > 0:  # chance is not to look large
+                    ax.set_xlim(low - missing / 2, high + missing / 2)
                 ax.set_ylim(-0.6, len(names) - 0.4)
                 ax.set_title(_METRICS[metric])
                 ax.set_xlabel("Accuracy, %")
@@ -149,7 +158,9 @@ def _picture(scores: pd.DataFrame, names: Sequence[str]) -> Pictures:
         "methods",
         draw,
         alt="Dot plot of the accuracies of each method by linear probe and by nearest neighbors.",
-        caption="A dot for each data set, a line for their mean; that of DiffAug is orange.",
+        caption="A dot for each data set, a line for their mean; that of DiffAug is orange."
+        if scores["data"].nunique() > 1
+        else "A dot for each method; that of DiffAug is orange.",
     )
     return Pictures(pictures=(picture,))
 
@@ -207,7 +218,7 @@ def _gain_table(scores: pd.DataFrame, against: str) -> Table:
     )
 
 
-def data_section(by_data: pd.DataFrame, settings: Mapping[str, Any]) -> Section:
+def data_section(by_data: pd.DataFrame, settings: Mapping[str, Any], *, n_seeds: int) -> Section:
     """Show all methods on each data set.
 
     Parameters
@@ -216,6 +227,8 @@ def data_section(by_data: pd.DataFrame, settings: Mapping[str, Any]) -> Section:
         Of :func:`diffaug_bio.benchmark.summarise`.
     settings
         What `benchmark.json` holds.
+    n_seeds
+        How many there were; of one there is no spread, and nothing is bold.
     """
     tables: list[Block] = []
     for name, part in by_data.groupby("data", sort=False):
@@ -236,7 +249,8 @@ def data_section(by_data: pd.DataFrame, settings: Mapping[str, Any]) -> Section:
                         text=f"{100 * cells[method, metric]['mean']:.1f}",
                         notes=_spread(cells[method, metric]["spread"]),
                         mark="best"
-                        if method in unlabelled
+                        if n_seeds > 1
+                        and method in unlabelled
                         and round(100 * cells[method, metric]["mean"], 1) == best[metric]
                         else "",
                     )
@@ -257,7 +271,9 @@ def data_section(by_data: pd.DataFrame, settings: Mapping[str, Any]) -> Section:
     return Section(
         key="data",
         title="Each data set",
-        lead="Means over seeds in percent; after ± their standard deviation.",
+        lead="Means over seeds in percent; after ± their standard deviation."
+        if n_seeds > 1
+        else "In percent, of one seed: differences may be chance, and none is bold.",
         blocks=tuple(tables),
     )
 

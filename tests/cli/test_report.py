@@ -133,7 +133,9 @@ def test_another_file_other_labels_and_json(
         "n_obs": 60,
         "n_shown": 60,
     }
-    assert "By label: batch" in target.read_text(encoding="utf-8")
+    page = target.read_text(encoding="utf-8")
+    assert "By label: batch" in page
+    assert "are for label, which the fit was scored by; the rest of the page shows batch" in page
     refused = call("report", place / "run", "-o", target)
     assert refused.code == 1
     assert "exists already. Choose another output file, or overwrite it (`--force`)." in refused.err
@@ -149,12 +151,13 @@ def test_another_file_other_labels_and_json(
             ["nowhere"],
             "There is no folder nowhere. Name the one that `diffaug-bio fit` or `benchmark` wrote.",
         ),
+        (["dna.fa"], "dna.fa is a file. Name the folder that `diffaug-bio fit` or `benchmark` wrote."),
         (["run", "-o", "page.pdf"], "page.pdf has another ending than .html"),
         (["run", "-o", "no/page.html"], "There is no folder no to write page.html into. Make it first."),
         (["run", "-o", "folder.html"], "folder.html is a folder. Name a file."),
         (["run", "--label-key", "kind"], "There is no label column 'kind' in `.obs`; it holds 'sequence',"),
     ],
-    ids=["model", "nowhere", "ending", "no folder", "folder", "label"],
+    ids=["model", "nowhere", "a file", "ending", "no folder", "folder", "label"],
 )
 def test_what_cannot_be_done_is_said_in_a_sentence(
     place: Path,

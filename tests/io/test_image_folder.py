@@ -209,9 +209,13 @@ def test_arguments_that_mean_nothing_are_refused(tmp_path: Path) -> None:
     (tmp_path / "table.csv").write_text("id,a,b\nx,1,2\n")
     anndata.AnnData(X=np.ones((2, 2), np.float32)).write_h5ad(tmp_path / "cells.h5ad")
     for name in ("table.csv", "cells.h5ad"):
-        with pytest.raises(InputError, match=r"is not read as images\. Leave `image_size` and `skip_bad`"):
+        with pytest.raises(
+            InputError, match=r"is not read as images\. Leave `image_size` \(`--image-size`\) out"
+        ):
             io.read(tmp_path / name, image_size=8)
-        with pytest.raises(InputError, match=r"is not read as images\. Leave `image_size` and `skip_bad`"):
+        with pytest.raises(
+            InputError, match=r"is not read as images\. Leave `skip_bad` \(`--skip-bad`\) out"
+        ):
             io.read(tmp_path / name, skip_bad=True)
     with pytest.raises(InputError, match=r"is a folder\. Name a file, or leave `modality` out"):
         io.read(tmp_path / "set", modality="table")

@@ -153,7 +153,9 @@ def test_files_that_changed_since_are_named(tmp_path: Path) -> None:
 
 def test_images_of_one_size_are_not_resized(tmp_path: Path) -> None:
     write_stl10(tmp_path)
-    with pytest.raises(InputError, match=r"has no files of single images\. Leave `image_size` and"):
+    with pytest.raises(
+        InputError, match=r"has no files of single images\. Leave `image_size` \(`--image-size`\) out"
+    ):
         io.read(tmp_path, image_size=32)
     with pytest.raises(InputError, match=r"has no files of single images"):
         io.read(tmp_path, skip_bad=True)

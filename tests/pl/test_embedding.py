@@ -324,3 +324,16 @@ def test_text_has_the_color_that_the_user_configured(points: AnnData) -> None:
     assert same_color(ax.title.get_color(), "#eeeeee")
     assert all(same_color(text.get_color(), "#eeeeee") for text in legend.get_texts())
     assert same_color(ax.spines["left"].get_edgecolor(), "#aaaaaa")
+
+
+def test_a_class_has_one_color_whether_text_or_categories_say_it(points: AnnData) -> None:
+    names = np.array(["CD4", "CD8", "CD14"])[np.arange(points.n_obs) % 3]
+    points = points.copy()
+    points.obs["text"], points.obs["categories"] = names, pd.Categorical(names)
+    points.obs["chosen"] = pd.Categorical(names, categories=["CD8", "CD14", "CD4"])
+    axes = db.pl.embedding(points, color=["text", "categories", "chosen"], show=False)
+    assert isinstance(axes, list)
+    found = [legend_of(ax) for ax in axes]
+    assert list(found[0]) == ["CD4", "CD8", "CD14"]
+    assert found[0] == found[1]
+    assert list(found[2]) == ["CD8", "CD14", "CD4"]

@@ -52,6 +52,8 @@ def test_scores_and_labels_of_cells_are_those_of_the_run(fitted_run: Callable[[s
             assert f" {scores[method][key]:.3f} " in text
     assert "CD14+ Monocyte" in text
     assert "By label: bulk_labels" in text
+    assert "; for bulk_labels" in text
+    assert "Beside PCA, DiffAug is" in text
     assert "By batch" not in text
     assert "scaled values" in text
     assert "diffaug-bio fit recipe:pbmc68k -o run --config settings.toml --label-key bulk_labels" in text
@@ -82,6 +84,7 @@ def test_a_table_without_labels_has_a_useful_page(fitted_run: Callable[[str], Pa
     assert "There were no labels to score the embedding against." in text
     assert "1 missing values" in text
     assert "Note:" in text
+    assert "Matrix" not in text
     assert "Label kept" not in text
     assert "Told from real rows" in text
     assert "The 5 nearest of some rows among all rows" in text
@@ -90,6 +93,8 @@ def test_a_table_without_labels_has_a_useful_page(fitted_run: Callable[[str], Pa
 def test_a_run_without_generator_says_so(fitted_run: Callable[[str], Path]) -> None:
     text = text_of(page_of(fitted_run("no_generator")))
     assert "fitted without a generator" in text
+    assert "no generator was trained" in text
+    assert "positives from a diffusion model" not in text
     assert "Told from real rows" not in text
     assert "diffaug-bio augment" not in text
 
@@ -161,8 +166,11 @@ def test_batches_are_shown_where_they_are(fitted_run: Callable[[str], Path], tmp
     assert "By label: batch" in text
     with pytest.raises(InputError, match=r"There is no batch column 'donor' in `.obs`; it holds 'batch'"):
         runs.report(folder, batch_key="donor")
+    assert "`diffaug-bio evaluate RUN --label-key batch` scores the embedding as it is" in text
     with pytest.raises(InputError, match=r"There is no label column 'celltype'"):
         runs.report(folder, label_key="celltype")
+    with pytest.raises(InputError, match="'depth' has another value in each of 60 rows"):
+        runs.report(folder, label_key="depth")
 
 
 def test_neither_page_nor_memory_grow_with_rows(fitted_run: Callable[[str], Path], tmp_path: Path) -> None:
@@ -244,6 +252,8 @@ def test_a_benchmark_has_a_page(benchmark_folder: Path) -> None:
         assert f" {100 * found.item():.1f} " in text
     assert "cnn on pbmc is left out" in text
     assert "PCA of the same width" in text
+    assert "on 1 data set with 1 seed," in text
+    assert "(best)" not in text
     with pytest.raises(InputError, match="holds a benchmark, whose labels are settled"):
         runs.report(benchmark_folder, label_key="bulk_labels")
 
