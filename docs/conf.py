@@ -134,6 +134,11 @@ def link_to_schema(_app: Sphinx, _name: str, source: list[str]) -> None:
     source[0] = source[0].replace(SCHEMA, "](recipe-schema.md")
 
 
+def name_pages_by_title(_app: Sphinx, _name: str, source: list[str]) -> None:
+    """A link that is named by its file, as in `[r.md](../r.md)`, gets the title of that page."""
+    source[0] = re.sub(r"\[[\w./-]+\.md\](\([\w./-]+\.md\))", r"[]\1", source[0])
+
+
 def inline_math(self: HTML5Translator, node: nodes.math) -> None:
     self.body.append(tex2mathml(node.astext(), as_block=False))
     raise nodes.SkipNode
@@ -153,3 +158,4 @@ def setup(app: Sphinx) -> None:
     app.connect("autodoc-process-docstring", attributes.restore, priority=600)  # napoleon has 500
     app.connect("autodoc-process-docstring", keep_references_plain, priority=700)
     app.connect("source-read", link_to_schema)
+    app.connect("source-read", name_pages_by_title)

@@ -26,7 +26,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "features": {"n_components": 15},
     "encoder": {"n_latent": 16, "hidden": [48], "projector_hidden": [32], "n_projection": 16},
     "generator": {"width": 64, "n_blocks": 1, "n_steps": 100, "n_sampling_steps": 8, "ema_decay": 0.99},
-    "train": {"warmup_epochs": 20, "generator_epochs": 60, "encoder_epochs": 20, "batch_size": 64},
+    "train": {"warmup_epochs": 20, "generator_epochs": 120, "encoder_epochs": 20, "batch_size": 64},
 }
 
 

@@ -11,9 +11,11 @@ import numpy as np
 from diffaug_bio import metrics
 from diffaug_bio._files import staged_folder, write_json
 from diffaug_bio._keys import BATCH_ENTRY, OBSM_KEY, TEST
+from diffaug_bio._validation import shorten
 from diffaug_bio.features import plain_components
 from diffaug_bio.runs._log import kept_log
 from diffaug_bio.runs._record import RUN_FILES, Clock, make_record, write_embedded, write_h5ad
+from diffaug_bio.runs._replicates import look_like_replicates
 from diffaug_bio.runs._source import DataSource, fingerprint, read_source, with_recipe_keys
 from diffaug_bio.tl._labels import choose_labels
 from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix
@@ -97,6 +99,12 @@ def fit(
         labels = None
         if label_key is not None:
             labels = choose_labels(adata, label_key, source.group_key, split_key=split_key)
+            if source.group_key is None and split_key is None and look_like_replicates(adata.obs_names):
+                logger.info(
+                    "Names of rows look like replicates (%s): the group key `id:_` scores those of one "
+                    "subject on one side.",
+                    shorten(adata.obs_names, limit=2),
+                )
         # Found before any training: what was read may hold parts that cannot be written back.
         write_h5ad(stage / "embedded.h5ad", adata)
         clock.lap("read")
