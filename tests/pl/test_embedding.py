@@ -172,6 +172,34 @@ def test_of_two_hundred_classes_the_largest_are_listed(points: AnnData) -> None:
     assert legend.get_window_extent().x1 <= figure.bbox.x1 + 1
 
 
+def test_a_class_named_na_stands_beside_rows_without_a_class(points: AnnData) -> None:
+    named = points.copy()
+    named.obs["some"] = pd.Categorical(["NA", "x", None] * 40)
+    found = legend_of(db.pl.embedding(named, color="some"))
+    assert list(found) == ["NA", "x", "without a class"]
+    assert len(set(found.values())) == 3
+
+
+def test_a_number_and_its_text_are_two_classes(points: AnnData) -> None:
+    mixed = points.copy()
+    mixed.obs["some"] = pd.Categorical([1, "1"] * 60, categories=[1, "1"])
+    ax = db.pl.embedding(mixed, color="some")
+    assert isinstance(ax, Axes)
+    legend = ax.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["1", "1"]
+
+
+def test_a_class_of_which_no_row_is_drawn_is_not_named(points: AnnData) -> None:
+    rare = points.copy()
+    rare.obs["kind"] = pd.Categorical(["rare", *["a", "b"] * 59, "a"])
+    rare.obsm["X_umap_diffaug"][0] = np.nan
+    assert list(legend_of(db.pl.embedding(rare, color="kind"))) == ["a", "b"]
+    ax = db.pl.embedding(rare, color="kind", legend_loc="on data")
+    assert isinstance(ax, Axes)
+    assert [text.get_text() for text in ax.texts] == ["a", "b"]
+
+
 def test_names_on_the_data_stand_apart(points: AnnData) -> None:
     close = points.copy()
     close.obsm["X_umap_diffaug"] = np.random.default_rng(0).normal(size=(120, 2))
