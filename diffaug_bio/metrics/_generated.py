@@ -128,8 +128,16 @@ def view_cosines(
     Returns
     -------
     By the names of the scores, of which these are the rows' parts. Shape of each: `(n_obs,)`.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two rows.
     """
     n_rows, n_vars = rows.shape
+    if n_rows < 2:
+        msg = f"Similarities need at least 2 rows, as views mix two, and there are {n_rows}. Give more."
+        raise InputError(msg)
     partners = rows[(np.arange(n_rows) + rng.integers(1, n_rows, n_rows)) % n_rows]
     swapped = np.broadcast_to(np.arange(n_vars) < max(1, round(_SWAPPED_SHARE * n_vars)), rows.shape)
     views = {

@@ -159,7 +159,7 @@ def augmentation(
             else:
                 axes = draw_violins(figure, pair, var_names=var_names, most=most)
         if title is not None:
-            figure.suptitle(title)
+            figure.suptitle(title, parse_math=True)
         shown = finish(axes, name=f"augmentation_{chosen}", show=show, save=save, owned=True)
     if shown is None:
         return None

@@ -11,7 +11,7 @@ from diffaug_bio._keys import umap_key
 from diffaug_bio._validation import shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.metrics._sample import sample_rows
-from diffaug_bio.tl._umap import embedding_of, spread_out
+from diffaug_bio.tl._umap import as_dense, embedding_of, spread_out
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -50,7 +50,7 @@ def coordinates_of(adata: AnnData, basis: str, *, max_obs: int, seed: int) -> Co
         raise InputError(msg)
     for key in (umap_key(basis), *known):
         if key in adata.obsm and adata.obsm[key].shape[1] == 2:
-            points = np.asarray(adata.obsm[key], np.float32)
+            points = as_dense(adata.obsm[key])
             rows = np.flatnonzero(np.isfinite(points).all(1))
             if not len(rows):
                 msg = f"`.obsm[{key!r}]` holds no row with two finite coordinates, so nothing can be drawn."
@@ -66,7 +66,7 @@ def coordinates_of(adata: AnnData, basis: str, *, max_obs: int, seed: int) -> Co
             adata.n_obs,
             key,
         )
-    matrix = embedding_of(adata, key)[rows]
+    matrix = embedding_of(adata, key, rows=rows)
     return Coordinates(spread_out(matrix, n_neighbors=15, min_dist=0.3, seed=seed, most=None), rows, "UMAP")
 
 

@@ -151,7 +151,8 @@ def embedding(
         for panel, name, values, given in zip(axes, colors, painted, titles, strict=True):
             shown = None if values is None else values.at(found.rows)
             _draw(panel, found, shown, look, dense=dense, seed=random_state)
-            panel.set_title(_title(name, found, adata.n_obs) if given is None else given)
+            title_of = panel.set_title(_title(name, found, adata.n_obs) if given is None else given)
+            title_of.set_parse_math(given is not None)  # a name is none, in the user's panel, too
             if isinstance(shown, Classes):
                 add_legend(
                     panel,

@@ -73,7 +73,7 @@ def history(
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside right center")
         if title is not None:
-            figure.suptitle(title)
+            figure.suptitle(title, parse_math=True)
         return finish(axes, name="history", show=show, save=save, owned=True)
 
 

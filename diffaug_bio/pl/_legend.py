@@ -57,7 +57,7 @@ def add_legend(
     location, fontsize, na_color
         As for :func:`diffaug_bio.pl.embedding`.
     """
-    if location in {None, "none"} or len(ax.get_children()) == 0:
+    if location in {None, "none"}:
         return
     if location == "on data":
         _on_data(ax, classes, coordinates, fontsize=fontsize)
@@ -82,14 +82,14 @@ def margin_of(values: Values, location: LegendLoc | None) -> float:
 def _entries(classes: Classes, na_color: str) -> list[tuple[str, str]]:
     """Labels and colours of a legend beside a panel."""
     sizes = np.bincount(classes.codes[classes.codes >= 0], minlength=len(classes.names))
-    listed = np.arange(len(sizes))
-    if len(sizes) > _MOST:
+    drawn = listed = np.flatnonzero(sizes)
+    if len(drawn) > _MOST:
         listed = np.sort(np.argsort(-sizes, kind="stable")[: _MOST - 1])
     entries = [(_short(classes.names[number]), classes.colors[number]) for number in listed]
-    if len(listed) < len(sizes):
-        entries.append((f"{len(sizes) - len(listed)} smaller classes", "none"))
+    if len(listed) < len(drawn):
+        entries.append((f"{len(drawn) - len(listed)} smaller classes", "none"))
     if (classes.codes < 0).any():
-        entries.append(("NA", na_color))
+        entries.append(("without a class" if "NA" in classes.names else "NA", na_color))
     return entries
 
 
@@ -127,6 +127,8 @@ def _on_data(
     texts = []
     for number, name in enumerate(classes.names):
         rows = coordinates[classes.codes == number]
+        if not len(rows):  # of a rare class, none may be in the sample
+            continue
         middle = rows[np.abs(rows - np.median(rows, axis=0)).sum(1).argmin()]
         text = ax.text(
             float(middle[0]),

@@ -99,7 +99,9 @@ def draw_dots(
     obs = pd.DataFrame(index=pd.RangeIndex(n_rows).astype(str))
     uns, settings = {}, {}
     if isinstance(values, Classes):
-        obs["color"] = pd.Categorical.from_codes(values.codes[order], pd.Index(values.names))
+        # Numbers for names: scanpy takes a class "NA" for rows without one, and two of a name for a fault.
+        numbers = pd.Index([str(number) for number in range(len(values.names))], dtype=object)
+        obs["color"] = pd.Categorical.from_codes(values.codes[order], numbers)
         uns["color_colors"] = values.colors
     elif isinstance(values, Numbers):
         obs["color"] = values.values[order]
@@ -119,6 +121,7 @@ def draw_dots(
             alpha=_opacity(n_rows) if look.alpha is None else look.alpha,
             sort_order=look.sort_order,
             legend_loc="none",
+            na_in_legend=False,
             colorbar_loc=None,
             linewidths=0,
             show=False,

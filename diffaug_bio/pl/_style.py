@@ -20,6 +20,7 @@ REAL, MADE = BLUE, VERMILLION
 
 _STYLE: dict[str, object] = {
     "axes.axisbelow": True,
+    "axes.formatter.use_mathtext": False,
     "axes.grid": False,
     "axes.labelsize": "small",
     "axes.linewidth": 0.8,
@@ -34,6 +35,7 @@ _STYLE: dict[str, object] = {
     "lines.linewidth": 1.5,
     "pdf.fonttype": 42,  # letters stay letters in a vector editor
     "ps.fonttype": 42,
+    "text.parse_math": False,  # names are drawn as they are, also such as "a_{$b$"
     "xtick.labelsize": "x-small",
     "xtick.major.width": 0.8,
     "ytick.labelsize": "x-small",

@@ -145,13 +145,15 @@ def _in_natural_order(classes: pd.Categorical[Any]) -> pd.Categorical[Any]:
 
 def _kept_colors(adata: AnnData, color: str, n_classes: int) -> list[str] | None:
     """Colours that scanpy keeps in `.uns`, if they are of use."""
-    from matplotlib.colors import is_color_like
+    from matplotlib.colors import is_color_like, to_hex
 
     kept = adata.uns.get(f"{color}_colors")
     if kept is None:
         return None
-    colors = [str(one) for one in np.ravel(kept)]
-    return colors if len(colors) >= n_classes and all(map(is_color_like, colors)) else None
+    given = [kept] if isinstance(kept, str) else list(np.atleast_1d(kept))
+    if len(given) < n_classes or not all(map(is_color_like, given)):
+        return None
+    return [str(one) if isinstance(one, str) else to_hex(one, keep_alpha=False) for one in given]
 
 
 def _given_colors(

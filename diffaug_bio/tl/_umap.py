@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -48,7 +48,8 @@ def umap(
     use_rep
         Name in `.obsm`.
     n_neighbors
-        Neighbors of a row in the graph; fewer where there are not as many others.
+        Neighbors of a row in the graph, the row itself among them: at least 2; fewer where there are not as
+        many others.
     min_dist
         Least distance between points; smaller values show tighter clumps.
     random_state
@@ -107,14 +108,25 @@ def umap(
             "n_neighbors": n_neighbors,
             "min_dist": min_dist,
             "random_state": int(random_state),
-            "n_laid_out": len(matrix) if max_obs is None else min(len(matrix), max_obs),
+            "n_laid_out": len(matrix) if max_obs is None else min(len(matrix), max(max_obs, MIN_ROWS)),
         },
     }
     return adata if copy else None
 
 
-def embedding_of(adata: AnnData, use_rep: str) -> NDArray[np.float32]:
+def embedding_of(
+    adata: AnnData, use_rep: str, *, rows: NDArray[np.int64] | None = None
+) -> NDArray[np.float32]:
     """Find an embedding, and refuse what has no neighbors.
+
+    Parameters
+    ----------
+    adata
+        Not changed.
+    use_rep
+        Name in `.obsm`.
+    rows
+        Numbers of those that are wanted; all if None.
 
     Raises
     ------
@@ -127,12 +139,26 @@ def embedding_of(adata: AnnData, use_rep: str) -> NDArray[np.float32]:
             "`diffaug_bio.tl.embed(adata)` first, which makes 'X_diffaug', or name another embedding."
         )
         raise InputError(msg)
-    held = adata.obsm[use_rep]
-    matrix = np.asarray(held.toarray() if hasattr(held, "toarray") else held, np.float32)
+    matrix = as_dense(adata.obsm[use_rep], rows=rows)
     if not np.isfinite(matrix).all():
         msg = f"`.obsm[{use_rep!r}]` holds missing or infinite values. Leave these rows out."
         raise InputError(msg)
     return matrix
+
+
+def as_dense(held: Any, *, rows: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
+    """Take an entry of `.obsm`, or some of its rows, as an array; a sparse one is dense in these rows only.
+
+    Parameters
+    ----------
+    held
+        Array, table or sparse matrix.
+    rows
+        Numbers of those that are wanted; all if None.
+    """
+    if rows is not None:
+        held = held.iloc[rows] if hasattr(held, "iloc") else held[rows]
+    return np.asarray(held.toarray() if hasattr(held, "toarray") else held, np.float32)
 
 
 def spread_out(
@@ -155,6 +181,9 @@ def spread_out(
     """
     check_seed(seed)
     check_count("n_neighbors", n_neighbors)
+    if n_neighbors < 2:
+        msg = f"`n_neighbors` has to be at least 2, as scanpy counts a row itself; got {n_neighbors}."
+        raise InputError(msg)
     if not np.isfinite(min_dist) or not 0 <= min_dist <= 1:
         msg = f"`min_dist` has to be a distance from 0 to 1, got {min_dist!r}."
         raise InputError(msg)

@@ -200,6 +200,8 @@ def test_models_are_read_from_their_folder_and_figures_saved(cells: Fitted, tmp_
         ("cells", {"n_obs": 0}, "`n_obs` has to be a whole number"),
         ("cells", {"n_shown": 1.5}, "`n_shown` has to be a whole number"),
         ("cells", {"strength": 2.0}, "`strength` is a share of the noise schedule"),
+        ("cells", {"kind": "similarity", "n_obs": 1}, "Similarities need at least 2 rows.*there are 1"),
+        ("images", {"kind": "similarity", "n_obs": 1}, "Similarities need at least 2 rows.*there are 1"),
         ("cells", {"kind": "similarity", "strength": 0.3}, "leave `strength` and `guidance` out"),
     ],
 )

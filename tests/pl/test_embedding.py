@@ -14,6 +14,7 @@ import pytest
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.colors import same_color, to_hex, to_rgb
+from scipy import sparse
 
 import diffaug_bio as db
 from diffaug_bio.errors import InputError
@@ -172,6 +173,55 @@ def test_of_two_hundred_classes_the_largest_are_listed(points: AnnData) -> None:
     assert legend.get_window_extent().x1 <= figure.bbox.x1 + 1
 
 
+def test_a_class_named_na_stands_beside_rows_without_a_class(points: AnnData) -> None:
+    named = points.copy()
+    named.obs["some"] = pd.Categorical(["NA", "x", None] * 40)
+    found = legend_of(db.pl.embedding(named, color="some"))
+    assert list(found) == ["NA", "x", "without a class"]
+    assert len(set(found.values())) == 3
+
+
+def test_a_number_and_its_text_are_two_classes(points: AnnData) -> None:
+    mixed = points.copy()
+    mixed.obs["some"] = pd.Categorical([1, "1"] * 60, categories=[1, "1"])
+    ax = db.pl.embedding(mixed, color="some")
+    assert isinstance(ax, Axes)
+    legend = ax.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["1", "1"]
+
+
+def test_a_class_of_which_no_row_is_drawn_is_not_named(points: AnnData) -> None:
+    rare = points.copy()
+    rare.obs["kind"] = pd.Categorical(["rare", *["a", "b"] * 59, "a"])
+    rare.obsm["X_umap_diffaug"][0] = np.nan
+    assert list(legend_of(db.pl.embedding(rare, color="kind"))) == ["a", "b"]
+    ax = db.pl.embedding(rare, color="kind", legend_loc="on data")
+    assert isinstance(ax, Axes)
+    assert [text.get_text() for text in ax.texts] == ["a", "b"]
+
+
+def test_names_with_signs_of_mathtext_are_drawn_as_they_are(points: AnnData, figures: Path) -> None:
+    signs = points.copy()
+    signs.obs["$x_{$"] = pd.Categorical(["$a_{$", "b"] * 60)
+    _, panel = plt.subplots()
+    for choice in ({}, {"legend_loc": "on data"}, {"ax": panel}):
+        db.pl.embedding(signs, color="$x_{$", save=figures / "signs.png", **choice)
+    ax = db.pl.embedding(points, color="kind", title="$R^2$")
+    assert isinstance(ax, Axes)
+    assert ax.title.get_parse_math()
+
+
+def test_sparse_coordinates_and_embeddings_are_drawn_as_dense_ones_are(points: AnnData) -> None:
+    for kept in (points.obsm["X_umap_diffaug"], points.obsm["X_diffaug"]):
+        dense = anndata.AnnData(obs=points.obs, obsm={"X_one": kept})
+        thin = anndata.AnnData(obs=points.obs, obsm={"X_one": sparse.csr_matrix(kept)})
+        first, second = (
+            dots(db.pl.embedding(one, basis="one", color="kind", max_obs=50)) for one in (dense, thin)
+        )
+        assert np.array_equal(first, second)
+
+
 def test_names_on_the_data_stand_apart(points: AnnData) -> None:
     close = points.copy()
     close.obsm["X_umap_diffaug"] = np.random.default_rng(0).normal(size=(120, 2))
@@ -193,6 +243,10 @@ def test_colors_that_scanpy_keeps_stay_with_their_classes(points: AnnData) -> No
         "c1": "#222222",
         "c2": "#333333",
     }
+    kept.uns["kind_colors"] = mpl.colormaps["tab10"](range(3))  # red, green, blue and opacity of each
+    assert legend_of(db.pl.embedding(kept, color="kind"))["c1"] == to_hex(mpl.colormaps["tab10"](1))
+    kept.uns["kind_colors"] = np.ones(12)
+    assert legend_of(db.pl.embedding(kept, color="kind"))["c0"] == to_hex(class_colors(3)[0])
     kept.uns["kind_colors"] = ["no color", "#222222", "#333333"]
     assert legend_of(db.pl.embedding(kept, color="kind"))["c0"] == to_hex(class_colors(3)[0])
 

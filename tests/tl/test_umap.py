@@ -106,8 +106,9 @@ def test_scanpy_finds_neighbors_of_so_many_cells_that_it_takes_an_index() -> Non
 def test_four_rows_are_enough_and_copies_do_no_harm() -> None:
     rows = np.array([[0, 0], [0, 0], [1, 0], [0, 1]], np.float32)
     few = anndata.AnnData(obs=pd.DataFrame(index=list("abcd")), obsm={"X_diffaug": rows})
-    db.tl.umap(few)
+    db.tl.umap(few, max_obs=2)  # four are laid out all the same
     assert np.isfinite(few.obsm["X_umap_diffaug"]).all()
+    assert few.uns["umap_diffaug"]["params"]["n_laid_out"] == 4
 
 
 def test_coordinates_of_an_embedding_that_is_made_anew_are_removed(
@@ -130,6 +131,7 @@ def test_coordinates_of_an_embedding_that_is_made_anew_are_removed(
             r"no 'X_scvi' in `\.obsm`; it holds 'X_diffaug'.*tl\.embed\(adata\)` first",
         ),
         ({"n_neighbors": 0}, "`n_neighbors` has to be a whole number"),
+        ({"n_neighbors": 1}, "`n_neighbors` has to be at least 2"),
         ({"min_dist": -1.0}, "`min_dist` has to be a distance from 0 to 1, got -1.0"),
         ({"max_obs": 0}, "`max_obs` has to be a whole number"),
         ({"random_state": 1.5}, "`random_state` has to be a whole number"),
