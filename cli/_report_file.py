@@ -21,9 +21,11 @@ def write_report(folder: str) -> bool:
 
     Returns
     -------
-    Whether the page is there. Where it is not, the log says why, also where it is quiet.
+    Whether the page is there. Where it is not, the log says why, also where it is quiet; a fault of the
+    program has its traceback.
     """
     from diffaug_bio import runs
+    from diffaug_bio.errors import DiffAugError
 
     again = f"`diffaug-bio report {folder}` makes it"
     package = logging.getLogger("diffaug_bio")
@@ -34,14 +36,15 @@ def write_report(folder: str) -> bool:
     except KeyboardInterrupt:
         click.echo(f"Interrupted; all is kept in {folder} but report.html. {again}.", err=True)
         raise click.exceptions.Exit(130) from None
-    except Exception as error:
+    except Exception as error:  # what was fitted is kept, also where the fault is ours
+        is_told = isinstance(error, DiffAugError | OSError | ImportError | MemoryError)
         logger.error(
             "All is kept in %s but report.html, which could not be made: %s: %s. %s, once that is mended.",
             folder,
             type(error).__name__,
             str(error).rstrip("."),
             again,
-            exc_info="--debug" in sys.argv,
+            exc_info="--debug" in sys.argv or not is_told,
         )
         return False
     finally:

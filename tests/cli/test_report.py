@@ -108,6 +108,20 @@ def test_a_page_that_cannot_be_made_costs_no_fit(place: Path, tmp_path: Path) ->
     assert (place / "kept" / "embedding.csv").read_bytes() == (place / "run" / "embedding.csv").read_bytes()
 
 
+def test_a_fault_of_the_program_in_a_page_has_its_traceback_and_costs_no_fit(
+    place: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "jinja2").mkdir()
+    (tmp_path / "jinja2" / "__init__.py").write_text("raise ZeroDivisionError('a fault')\n")
+    result = fit_in(place, "faulty", "--quiet", environment={"PYTHONPATH": str(tmp_path)})
+    assert result.returncode == 0
+    assert (
+        "All is kept in faulty but report.html, which could not be made: ZeroDivisionError" in result.stderr
+    )
+    assert "Traceback (most recent call last)" in result.stderr
+    assert (place / "faulty" / "embedding.csv").exists()
+
+
 def test_the_page_can_be_made_again(place: Path, tmp_path: Path, call: Callable[..., Result]) -> None:
     shutil.copytree(place / "run", tmp_path / "run")
     before = (tmp_path / "run" / "report.html").read_bytes()
