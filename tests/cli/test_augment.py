@@ -224,6 +224,7 @@ def test_help_has_examples(call: Callable[..., Result]) -> None:
     examples = (
         "Examples:\n"
         "    diffaug-bio augment cells.h5ad --model run -o more.h5ad --balance cell_type --target 200\n"
+        "    diffaug-bio augment cells.h5ad --model run -o as_donor1.h5ad --batch donor1\n"
         "    diffaug-bio augment promoters.fa.gz --model run -o more.fa.gz --views 2\n"
     )
     assert examples in result.out

@@ -40,6 +40,7 @@ def settings_of(run: dict[str, Any]) -> dict[str, Any]:
         "data": Path(data["data"]).name,
         "reference": None if data["reference"] is None else Path(data["reference"]).name,
         "var_key": data.get("var_key"),
+        "batch_key": data.get("batch_key"),
         "split_key": data["split_key"] or "none",
         "k": None if kmers["k"] is None else ",".join(map(str, kmers["k"])),
         "bins": kmers["n_bins"],
@@ -78,13 +79,14 @@ def write_data() -> None:
         ["the cells.h5ad", "--layer", "counts", "--var-key", "gene id", "--label-key", "kind"],
         ["the cells.h5ad", "--use-raw", "--var-key", "gene id", "--split-key", "none"],
         ["the cells.h5ad", "--use-rep", "X_rep", "--label-key", "kind", "--group-key", "donor"],
+        ["the cells.h5ad", "--batch-key", "donor,split", "--split-key", "none"],
         ["table.csv", "--transpose", "--modality", "table"],
         ["dna.fa", "--k", "2,3", "--bins", "2", "--canonical"],
         ["dna.fa", "--encoder", "cnn"],
         ["peaks.bed", "--reference", "genome.fa"],
         ["photographs", "--image-size", "12", "--skip-bad"],
     ],
-    ids=["layer", "raw", "representation", "table", "words", "letters", "intervals", "images"],
+    ids=["layer", "raw", "representation", "batches", "table", "words", "letters", "intervals", "images"],
 )
 def test_the_command_of_a_card_has_the_settings_of_its_run(
     call: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str]
