@@ -179,6 +179,15 @@ class DiffAugConfig:
             train=self.train.resolved(kind),
         )
 
+    @property
+    def keeps_best(self) -> bool:
+        """Whether the encoder's phases end with the weights of the lowest held-out loss, or with the last.
+
+        BYOL's loss is lowest where the networks have collapsed. With batches, few held-out rows compare:
+        on small data their loss was lowest before any shift was learned.
+        """
+        return self.loss.name != "byol" and not self.batches.names
+
     def with_batches(self, names: tuple[str, ...]) -> Self:
         """Return a copy for rows of these batches, whose loss compares the embeddings themselves.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -83,9 +83,9 @@ def train_generator(fit: Fit, state: TrainState, codes: Rows, conditions: Tensor
         noise = torch.randn(x0.shape, generator=generator, device=device)
         kept = torch.rand((len(x0), 1), generator=generator, device=device)
         stream = condition_stream if state.denoiser.training else generator
-        named = _named_batches(fit, indices, conditions, generator)
-        condition = _noised_conditions(named.condition, settings.condition_noise, stream)
-        condition = torch.cat([condition, named.codes], 1) * (kept >= settings.condition_dropout)
+        condition, codes_of_batch = _named_batches(fit, indices, conditions, generator)
+        condition = _noised_conditions(condition, settings.condition_noise, stream)
+        condition = torch.cat([condition, codes_of_batch], 1) * (kept >= settings.condition_dropout)
         # Held-out rows are scored with the weights that will sample.
         denoiser = state.denoiser if state.denoiser.training else state.averaged_denoiser
         with fit.autocast():
@@ -107,13 +107,10 @@ def train_generator(fit: Fit, state: TrainState, codes: Rows, conditions: Tensor
     )
 
 
-class _Named(NamedTuple):
-    condition: Tensor
-    codes: Tensor
-
-
-def _named_batches(fit: Fit, indices: Tensor, conditions: Tensor, generator: torch.Generator) -> _Named:
-    """Conditions of rows, and what says of which batch each is.
+def _named_batches(
+    fit: Fit, indices: Tensor, conditions: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Give conditions of rows, and what says of which batch each is.
 
     The condition of a row that has its like in other batches is that of one of these: whatever the
     embedding still holds of a batch then says nothing of the row's own, which the code of the batch alone
@@ -121,13 +118,13 @@ def _named_batches(fit: Fit, indices: Tensor, conditions: Tensor, generator: tor
     """
     device = conditions.device
     if (batches := fit.batches) is None:
-        return _Named(conditions[indices], batch_codes(None, fit.config.batches, len(indices), device))
+        return conditions[indices], batch_codes(None, fit.config.batches, len(indices), device)
     chance = torch.rand((len(indices), 2), generator=generator, device=device)
     crossed = chance[:, 0] < batches.confidence[indices]
     sources = torch.where(crossed, batches.draw(indices, generator), indices)
     unknown = chance[:, 1] < fit.config.generator.condition_dropout
     number = torch.where(unknown, -1, batches.number[indices])
-    return _Named(conditions[sources], batch_codes(number, fit.config.batches, len(indices), device))
+    return conditions[sources], batch_codes(number, fit.config.batches, len(indices), device)
 
 
 def standardise_conditions(fit: Fit, state: TrainState) -> Tensor:

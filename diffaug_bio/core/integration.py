@@ -60,9 +60,9 @@ def batch_codes(number: Tensor | None, config: BatchConfig, n_rows: int, device:
     codes = torch.zeros((n_rows, len(config.names)), device=device)
     if number is None or not config.names:
         return codes
-    known = (number != _UNKNOWN).nonzero().squeeze(1)
-    codes[known, number[known]] = _SCALE
-    return codes
+    # By arithmetic rather than by choosing rows, whose number a device would have to tell the host.
+    scale = _SCALE * (number != _UNKNOWN).float()
+    return codes.scatter(1, number.clamp_min(0)[:, None], scale[:, None])
 
 
 def shift_penalty(encoder: nn.Module, x: Tensor, shift: Tensor, confidence: Tensor) -> Tensor:

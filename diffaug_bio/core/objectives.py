@@ -90,7 +90,12 @@ def build_objective(
         (y_first, _), (z_first, z_other) = y.chunk(2), z.chunk(2)
         return pair_loss(y_first, z_first, z_other, config.loss)
 
-    return Objective(loss=loss, trained=[encoder, projector], after_step=lambda _: None)
+    return Objective(
+        loss=loss,
+        trained=[encoder, projector],
+        after_step=lambda _: None,
+        keeps_best=config.keeps_best,
+    )
 
 
 def pair_loss(y: Tensor, z: Tensor, z_positive: Tensor, config: LossConfig) -> Tensor:
@@ -143,7 +148,7 @@ def _byol(
         loss=loss,
         trained=[encoder, projector, predictor, target],
         after_step=lambda _: update_average(target, online, decay=_TARGET_DECAY),
-        keeps_best=False,
+        keeps_best=config.keeps_best,
     )
 
 
@@ -167,4 +172,9 @@ def _reconstruction(
             rebuilt: Tensor = decoder(encoder(x))
         return nn.functional.mse_loss(rebuilt.float(), codec.encode(x))
 
-    return Objective(loss=loss, trained=[encoder, decoder], after_step=lambda _: None)
+    return Objective(
+        loss=loss,
+        trained=[encoder, decoder],
+        after_step=lambda _: None,
+        keeps_best=config.keeps_best,
+    )

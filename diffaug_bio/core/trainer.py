@@ -173,9 +173,7 @@ def train_encoder(
         trained=objective.trained,
         loss=loss,
         after_step=objective.after_step,
-        # The held-out loss compares few rows with each other: on small data its lowest was the first
-        # epoch's, before any shift was learned, and nothing that followed was kept.
-        keeps_best=objective.keeps_best and fit.batches is None,
+        keeps_best=objective.keeps_best,
     )
 
 

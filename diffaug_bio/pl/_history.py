@@ -51,7 +51,7 @@ def history(
     Returns
     -------
     The axes of the phases, in order; None where they were shown. Rings mark the lowest held-out loss of
-    each round: weights of that epoch are kept (but for BYOL, of the last).
+    each round: weights of that epoch are kept (of the encoder by BYOL and with batches, the last).
 
     Raises
     ------

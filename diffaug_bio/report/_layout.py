@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from diffaug_bio.mapping._neighbors import nearest_others
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -35,11 +37,8 @@ def nearest(matrix: NDArray[np.float32], *, n_neighbors: int = 15) -> Neighbors:
     n_neighbors
         As many, or all others.
     """
-    from sklearn.neighbors import NearestNeighbors
-
-    search = NearestNeighbors(n_neighbors=min(n_neighbors, len(matrix) - 1), algorithm="brute")
-    distances, rows = search.fit(np.asarray(matrix, np.float64)).kneighbors()
-    return Neighbors(rows=rows.astype(np.int64), distances=distances)
+    distances, rows = nearest_others(np.asarray(matrix, np.float64), min(n_neighbors, len(matrix) - 1))
+    return Neighbors(rows=rows, distances=distances)
 
 
 def lay_out(matrix: NDArray[np.float32], neighbors: Neighbors, *, seed: int) -> NDArray[np.float32]:

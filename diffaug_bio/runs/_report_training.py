@@ -35,9 +35,11 @@ def training_section(model: DiffAug) -> Section:
     lead = (
         "Losses by phase and round. Losses of different phases are different things, and do not compare. A "
         "training loss that falls while that of held-out rows rises says that the network learns its rows "
-        "by heart; weights of the best epoch are kept."
+        "by heart."
     )
-    if model.config_.loss.name != "byol" and kept_first_epoch(model.history_):
+    keeps_best = model.config_.keeps_best and model.config_.train.validation_fraction > 0
+    lead += " Weights of the best epoch are kept." if keeps_best else " The encoder keeps its last weights."
+    if keeps_best and kept_first_epoch(model.history_):
         lead += (
             " Here the encoder phase was best in its first epoch, whose weights are kept: the embedding is "
             "nearly that of the warm-up, and generated positives changed little."
