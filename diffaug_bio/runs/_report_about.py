@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from diffaug_bio._card import Run, base_name, changed_settings, command_line
+from diffaug_bio._keys import BATCH_ENTRY
 from diffaug_bio.config import DiffAugConfig
 from diffaug_bio.config._config import Preset
 from diffaug_bio.errors import InputError
@@ -58,7 +59,7 @@ def data_section(run: RunData, model: ModelDescription) -> Section:
     if run.label_key is not None:
         facts.append(("Labels", f"{run.label_key}; never used in the fit"))
     if run.batch_key is not None:
-        facts.append(("Batches", f"{run.batch_key}; a fit does not correct for them"))
+        facts.append(("Batches", f"{run.batch_key}; {_what_was_done(run)}"))
     facts += _fingerprint(data)
     blocks: list[Block] = [Facts(facts=tuple(facts))]
     if (messages := _messages(run.record)) is None:
@@ -178,14 +179,27 @@ def _messages(record: Mapping[str, Any]) -> tuple[tuple[Literal["info", "warning
     return tuple(sorted(said, key=lambda pair: pair[0] == "info"))
 
 
+def _what_was_done(run: RunData) -> str:
+    """Say whether the fit brought the batches together that are shown."""
+    asked = run.record["data"].get(BATCH_ENTRY)
+    if asked is None:
+        return "the fit did not correct for them"
+    return (
+        "brought together by the fit"
+        if asked == run.batch_key
+        else f"the fit brought those of {asked} together"
+    )
+
+
 def _preset(config: DiffAugConfig, state: Any) -> tuple[str, list[str]]:
     """Find the preset that a configuration is nearest to, and what differs from it."""
     best: tuple[str, list[str]] | None = None
     for name in get_args(Preset):
         try:
-            usual = DiffAugConfig.preset(name).resolved(data_kind(state)).to_dict()
+            preset = DiffAugConfig.preset(name).resolved(data_kind(state))
         except InputError:  # a preset for other data
             continue
+        usual = preset.with_batches(config.batches.names).to_dict()
         changed = [
             f"{section}.{key} = {value}"
             for section, values in config.to_dict().items()

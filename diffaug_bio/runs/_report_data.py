@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from diffaug_bio._keys import OBSM_KEY, SPLIT_KEY
+from diffaug_bio._keys import BATCH_ENTRY, OBSM_KEY, SPLIT_KEY
 from diffaug_bio._validation import shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.features import plain_components
@@ -148,9 +148,7 @@ def read_run(folder: Path, *, label_key: str | None, batch_key: str | None) -> R
         fitted=sample.fitted[sample.rows],
         held_out=_held_out(model, sample.fitted)[sample.rows],
         label_key=_column(sample.adata, label_key or record["data"].get("label_key"), what="label"),
-        batch_key=_column(
-            sample.adata, batch_key or (_BATCH if _BATCH in sample.adata.obs else None), what="batch"
-        ),
+        batch_key=_column(sample.adata, batch_key or _usual_batches(sample.adata, record), what="batch"),
         methods=(),
     )
     if found.batch_key == found.label_key:
@@ -161,6 +159,12 @@ def read_run(folder: Path, *, label_key: str | None, batch_key: str | None) -> R
             # Numbers are classes, too: as they are, they would be drawn on a scale.
             found.adata.obs[key] = pd.Categorical(pd.Series(names, dtype=object), categories=known)
     return replace(found, methods=_methods(found))
+
+
+def _usual_batches(adata: AnnData, record: dict[str, Any]) -> str | None:
+    """Name the column whose batches were brought together, or one that is named so."""
+    names = (record["data"].get(BATCH_ENTRY), _BATCH)
+    return next((name for name in names if name in adata.obs), None)
 
 
 def _methods(run: RunData) -> tuple[Method, ...]:

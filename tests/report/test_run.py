@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from diffaug_bio import runs
+from diffaug_bio import DiffAugConfig, runs
 from diffaug_bio.errors import CheckpointError, InputError
 from diffaug_bio.estimator import DiffAug
 from diffaug_bio.runs._report_rows import read_sample
@@ -298,3 +298,20 @@ def test_rows_without_a_known_label_are_told_nothing_of(
     text = text_of(page_of(folder))
     assert "nan%" not in text
     assert "Label kept" not in text
+
+
+def test_batches_that_the_fit_brought_together_are_told_so(tmp_path: Path) -> None:
+    adata = anndata.AnnData(
+        np.random.default_rng(0).poisson(3.0, (60, 20)).astype(np.float32),
+        obs=pd.DataFrame({"donor": ["d1", "d2"] * 30}, index=[f"cell{number}" for number in range(60)]),
+    )
+    adata.write_h5ad(tmp_path / "cells.h5ad")
+    source = runs.DataSource(data=str(tmp_path / "cells.h5ad"))
+    config = DiffAugConfig.preset("quick").updated({"generator": {"width": 8}}, source="test")
+    runs.fit(source, tmp_path / "run", config=config, batch_key="donor", device="cpu")
+    runs.report(tmp_path / "run")
+    text = text_of(page_of(tmp_path / "run"))
+    assert "Batches donor; brought together by the fit" in text
+    assert "By batch: donor" in text
+    assert "Preset quick, changed: generator.width = 8 Encoder" in text
+    assert "The encoder keeps its last weights." in text
