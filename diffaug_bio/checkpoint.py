@@ -261,7 +261,7 @@ def _damage_told(folder: Path) -> Iterator[None]:
 def _config_of(description: Mapping[str, Any], folder: Path) -> DiffAugConfig:
     """Read the configuration; one that another version wrote may hold what this one does not know."""
     try:
-        return DiffAugConfig.from_dict(_renamed(description["config"]), source=f"{folder}/config.json")
+        return DiffAugConfig.from_dict(description["config"], source=f"{folder}/config.json")
     except InputError as error:
         if description["diffaug_bio"] == __version__:
             raise
@@ -282,12 +282,3 @@ def _size(shape: Sequence[int], dtype: str) -> tuple[int, int]:
     n_values = math.prod(shape)
     bits = 8 if dtype == "BOOL" else int(dtype.lstrip("BFIU").partition("_")[0])
     return n_values, n_values * bits // 8
-
-
-def _renamed(config: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Give settings of earlier versions the names that they have now."""
-    sections = {section: dict(values) for section, values in config.items()}
-    generator = sections.get("generator", {})
-    if "sequence_noising" in generator:
-        generator["partial_noising"] = generator.pop("sequence_noising")
-    return sections

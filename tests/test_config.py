@@ -51,7 +51,7 @@ def test_paper_preset_holds_the_published_numbers() -> None:
     config = DiffAugConfig.preset("paper")
     assert config.encoder.hidden == (500, 500, 500)
     assert config.encoder.n_latent == 50
-    assert not config.encoder.linear_path
+    assert config.encoder.linear_path == "none"
     assert config.encoder.n_projection == 2
     assert config.generator.n_steps == 1000
     assert config.generator.n_sampling_steps == 1000
@@ -120,7 +120,14 @@ def test_toml_with_an_unknown_preset_is_an_error(tmp_path: Path) -> None:
         ({"encoder": {"n_latent": "64"}}, r"`encoder\.n_latent` has to be a whole number, got '64'"),
         ({"encoder": {"n_latent": True}}, r"`encoder\.n_latent` has to be a whole number, got True"),
         ({"encoder": {"n_latent": 6.0}}, r"`encoder\.n_latent` has to be a whole number, got 6\.0"),
-        ({"encoder": {"linear_path": 1}}, r"`encoder\.linear_path` has to be true or false, got 1"),
+        (
+            {"encoder": {"linear_path": True}},
+            r"`encoder\.linear_path` has to be one of 'auto', 'kept', 'learned', 'none', got True",
+        ),
+        (
+            {"encoder": {"strand_symmetric": 1}},
+            r"`encoder\.strand_symmetric` has to be true or false, got 1",
+        ),
         ({"encoder": {"hidden": 64}}, r"`encoder\.hidden` has to be a list of whole numbers, got 64"),
         ({"encoder": {"hidden": [64.0]}}, r"`encoder\.hidden` has to be a list of whole numbers"),
         ({"encoder": {"hidden": [True]}}, r"`encoder\.hidden` has to be a list of whole numbers"),

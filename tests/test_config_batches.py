@@ -13,6 +13,8 @@ from diffaug_bio.errors import InputError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from diffaug_bio.config import DataKind
+
 
 def test_names_of_batches_survive_the_way_through_json() -> None:
     config = DiffAugConfig().with_batches(("a", "b c", "ä"))
@@ -30,6 +32,20 @@ def test_with_batches_the_loss_compares_embeddings_and_without_nothing_changes()
     assert config.with_batches(()) == config
     named = config.updated({"batches": {"names": ["x"]}}, source="test")
     assert named.with_batches(()) == config
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [("auto", "learned"), ("kept", "learned"), ("learned", "learned"), ("none", "none")],
+)
+@pytest.mark.parametrize("kind", ["expression", "measured"])
+def test_with_batches_no_components_are_kept(kind: DataKind, path: str, expected: str) -> None:
+    config = DiffAugConfig().updated({"encoder": {"linear_path": path}}, source="test").resolved(kind)
+    with_batches = config.with_batches(("a", "b"))
+    assert with_batches.encoder.linear_path == expected
+    assert with_batches.encoder.n_kept(50) == 0
+    assert with_batches.resolved(kind) == with_batches
+    assert config.with_batches(()).encoder.linear_path == ("kept" if path == "auto" else path)
 
 
 def test_a_configuration_of_before_has_no_batches() -> None:

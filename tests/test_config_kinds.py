@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
@@ -27,7 +27,7 @@ def test_what_is_left_to_the_data_is_decided(
     config = DiffAugConfig().resolved(kind)
     assert (config.train.warmup_view, config.train.view_strength) == (view, strength)
     assert config.features.n_components == n_components
-    assert config.encoder.kind == "mlp"
+    assert (config.encoder.kind, config.encoder.linear_path) == ("mlp", "kept")
     assert (config.generator.width, config.generator.noising) == (256, 1.0)
     assert (config.loss.projection, config.loss.name) == ("free", "soft_contrastive")
     assert config.loss.temperature == 0.5
@@ -38,6 +38,7 @@ def test_what_sequences_leave_to_the_data_is_decided() -> None:
     config = DiffAugConfig().resolved("sequence")
     assert (config.train.warmup_view, config.train.view_strength) == ("mutation", 0.2)
     assert (config.features.n_components, config.encoder.kind) == (256, "cnn")
+    assert config.encoder.linear_path == "kept"
     assert config.generator.noising == 0.4
     assert config.generator.width == 256
     assert (config.loss.projection, config.loss.name) == ("free", "soft_contrastive")
@@ -49,6 +50,7 @@ def test_what_images_leave_to_the_data_is_decided(backbone: str, width: int) -> 
     config = DiffAugConfig().updated({"generator": {"backbone": backbone}}, source="test").resolved("image")
     assert (config.train.warmup_view, config.train.view_strength) == ("patch_mask", 0.15)
     assert (config.features.n_components, config.encoder.kind) == (256, "patches")
+    assert config.encoder.linear_path == "kept"
     assert (config.generator.width, config.generator.noising) == (width, 0.3)
     assert config.loss.projection == "sphere"
     assert (config.loss.name, config.loss.temperature) == ("nt_xent", 0.2)
@@ -166,7 +168,7 @@ def test_an_encoder_of_other_rows_is_refused(encoder: str, kind: DataKind) -> No
 def test_what_was_set_is_not_decided_anew() -> None:
     given = {
         "features": {"n_components": 7},
-        "encoder": {"kind": "mlp"},
+        "encoder": {"kind": "mlp", "linear_path": "learned"},
         "generator": {"width": 9},
         "loss": {"name": "info_nce", "projection": "free"},
         "train": {"warmup_view": "neighbor_mix", "view_strength": 0.3},
@@ -187,3 +189,55 @@ def test_a_u_net_is_for_images(kind: DataKind) -> None:
     config = DiffAugConfig().updated({"generator": {"backbone": "unet"}}, source="test")
     with pytest.raises(InputError, match=r"denoiser 'unet' is for images, and these rows are .*Take 'mlp'"):
         config.resolved(kind)
+
+
+# Name: kind of rows, what was set, and the linear path that "auto" is.
+AUTO: dict[str, tuple[DataKind, dict[str, dict[str, Any]], str]] = {
+    "expression": ("expression", {}, "kept"),
+    "measured": ("measured", {}, "kept"),
+    "letters": ("sequence", {}, "kept"),
+    "patches": ("image", {}, "kept"),
+    "expression-in-full": ("expression", {"features": {"front_end": "none"}}, "learned"),
+    "measured-in-full": ("measured", {"features": {"front_end": "none"}}, "learned"),
+    "convnet": ("image", {"encoder": {"kind": "convnet"}}, "learned"),
+    "resnet18": ("image", {"encoder": {"kind": "resnet18"}}, "learned"),
+}
+
+
+@pytest.mark.parametrize(("kind", "given", "expected"), AUTO.values(), ids=AUTO)
+def test_components_are_kept_where_the_encoder_sees_some(
+    kind: DataKind, given: dict[str, dict[str, Any]], expected: str
+) -> None:
+    config = DiffAugConfig().updated(given, source="test")
+    assert config.encoder.linear_path == "auto"
+    resolved = config.resolved(kind)
+    assert resolved.encoder.linear_path == expected
+    assert resolved.resolved(kind) == resolved
+    # The default embedding is 128 wide.
+    assert resolved.encoder.n_kept(50) == (50 if expected == "kept" else 0)
+    assert resolved.encoder.n_kept(256) == (64 if expected == "kept" else 0)
+
+
+@pytest.mark.parametrize("path", ["kept", "learned", "none"])
+@pytest.mark.parametrize(("kind", "given", "usual"), AUTO.values(), ids=AUTO)
+def test_a_linear_path_that_was_set_holds_or_is_refused(
+    kind: DataKind, given: dict[str, dict[str, Any]], usual: str, path: str
+) -> None:
+    config = DiffAugConfig().updated(given, source="test")
+    config = config.updated({"encoder": {"linear_path": path}}, source="test")
+    if path == "kept" and usual != "kept":
+        with pytest.raises(
+            InputError,
+            match=r"`linear_path` 'kept' keeps components of the front end, and this encoder sees none\. "
+            r"Take 'auto' or 'learned'\.",
+        ):
+            config.resolved(kind)
+        return
+    assert config.resolved(kind).encoder.linear_path == path
+
+
+@pytest.mark.parametrize("kind", ["expression", "measured"])
+def test_usual_presets_keep_components_and_the_published_one_has_no_linear_path(kind: DataKind) -> None:
+    for name, path in {"quick": "kept", "default": "kept", "paper": "none"}.items():
+        preset: Any = name
+        assert DiffAugConfig.preset(preset).resolved(kind).encoder.linear_path == path

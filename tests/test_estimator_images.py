@@ -234,6 +234,8 @@ def test_the_embedding_tells_textures_apart_wherever_they_are(images_config: Dif
     embedding = fitted_to(images, config).transform(images)
     # Chance is a third; the same over five seeds gave 0.96 and more against 0.78 and less.
     assert nearest_accuracy(embedding) > 0.9 > nearest_accuracy(images.reshape(90, -1)) + 0.05
+    # Half of the columns are kept; of the others alone it was 0.78 and more.
+    assert nearest_accuracy(embedding[:, 8:]) > 0.6
 
 
 @pytest.mark.parametrize(

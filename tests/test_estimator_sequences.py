@@ -53,13 +53,15 @@ def test_embedding_is_finite_float32_and_as_wide_as_configured(model: DiffAug) -
 
 def test_sequences_of_a_cluster_are_embedded_together(letters_config: DiffAugConfig) -> None:
     config = changed(
-        letters_config, train={"warmup_epochs": 20, "generator_epochs": 10, "encoder_epochs": 10}
+        letters_config, train={"warmup_epochs": 100, "generator_epochs": 10, "encoder_epochs": 50}
     )
     model = DiffAug(config, device="cpu").fit(TOKENS)
-    embedding = model.transform(LATER)
-    distances = np.linalg.norm(embedding[:, None] - model.transform(TOKENS)[None], axis=2)
-    nearest = distances.argmin(1)
-    assert np.mean(nearest % 3 == np.arange(30) % 3) > 0.9
+    embedding, known = model.transform(LATER), model.transform(TOKENS)
+    # Of all columns, and of those that were learned, for which chance is a third; three seeds gave 0.67
+    # and more.
+    for part, least in ((slice(None), 0.9), (slice(3, None), 0.5)):
+        nearest = np.linalg.norm(embedding[:, None, part] - known[None, :, part], axis=2).argmin(1)
+        assert np.mean(nearest % 3 == np.arange(30) % 3) > least
 
 
 def test_tokens_that_are_declared_choose_the_encoder(tiny_config: DiffAugConfig) -> None:
@@ -106,14 +108,16 @@ def test_tokens_of_any_whole_type_and_layout_are_the_same(
     "settings",
     [
         {},
-        {"encoder": {"strand_symmetric": True, "linear_path": False}},
+        {"encoder": {"strand_symmetric": True}},
+        {"encoder": {"linear_path": "learned"}},
+        {"encoder": {"strand_symmetric": True, "linear_path": "none"}},
         {
             "train": {"warmup_view": "shift", "bank_size": 2},
             "generator": {"condition": "z", "noising": 0.5},
         },
         {"loss": {"name": "byol"}},
     ],
-    ids=["default", "both-strands", "other-views", "byol"],
+    ids=["default", "both-strands", "learned-path", "no-path", "other-views", "byol"],
 )
 def test_a_saved_model_embeds_and_generates_like_the_one_that_was_fitted(
     letters_config: DiffAugConfig, tmp_path: Path, settings: dict[str, Any]

@@ -183,6 +183,11 @@ METHODS: dict[str, Method] = {
     "bank_4": Method(
         title="4 generated rows a row", group="ablations", changes={"train": {"bank_size": 4}}
     ),
+    "learned_path": Method(
+        title="learned linear path, no components kept",
+        group="ablations",
+        changes={"encoder": {"linear_path": "learned"}},
+    ),
     "no_front_end": Method(
         title="no front end", group="ablations", changes={"features": {"front_end": "none"}}
     ),

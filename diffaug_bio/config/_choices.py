@@ -50,6 +50,7 @@ FeatureView = Literal[
 SequenceView = Literal["mutation", "base_mask", "shift", "reverse_complement"]
 ImageView = Literal["pixel_noise", "patch_mask", "neighbor_noise", "neighbor_mix", "hand"]
 WarmupView = Literal["auto", FeatureView, SequenceView, ImageView]
+LinearPath = Literal["auto", "kept", "learned", "none"]
 EncoderKind = Literal["auto", "mlp", "cnn", "patches", "convnet", "resnet18"]
 
 USUAL_VIEW: dict[DataKind, FeatureView | SequenceView | ImageView] = {

@@ -55,7 +55,7 @@ _PRESETS: dict[str, dict[str, Any]] = {
         "encoder": EncoderConfig(
             hidden=(500, 500, 500),
             n_latent=50,
-            linear_path=False,
+            linear_path="none",
             projector_hidden=(500, 500),
             n_projection=2,
         ),
@@ -137,8 +137,11 @@ class DiffAugConfig:
 
     @classmethod
     def from_dict(cls, table: Mapping[str, Any], *, source: str) -> Self:
-        """Rebuild what :meth:`to_dict` returned; `source` is named in errors."""
-        return cls().updated(table, source=source)
+        """Rebuild what :meth:`to_dict` returned, of this version or an earlier one.
+
+        `source` is named in errors.
+        """
+        return cls().updated(_renamed(table), source=source)
 
     def updated(self, table: Mapping[str, Any], *, source: str) -> Self:
         """Return a copy with the values of nested tables put in.
@@ -170,10 +173,11 @@ class DiffAugConfig:
         InputError
             If encoder or view do not suit that kind of rows.
         """
+        has_components = kind == "sequence" or self.features.front_end == "pca"
         return replace(
             self,
             features=self.features.resolved(kind),
-            encoder=self.encoder.resolved(kind),
+            encoder=self.encoder.resolved(kind, has_components=has_components),
             generator=self.generator.resolved(kind),
             loss=self.loss.resolved(kind),
             train=self.train.resolved(kind),
@@ -192,10 +196,14 @@ class DiffAugConfig:
         """Return a copy for rows of these batches, whose loss compares the embeddings themselves.
 
         What a projector may leave out, the embedding could keep: batches would meet in its output only.
+        Components would keep batches apart, so none are kept.
         Without batches everything else stays as it is.
         """
         batches = replace(self.batches, names=names)
-        encoder = replace(self.encoder, n_projection=0) if names else self.encoder
+        encoder = self.encoder
+        if names:
+            path = "learned" if encoder.linear_path == "kept" else encoder.linear_path
+            encoder = replace(encoder, n_projection=0, linear_path=path)
         return replace(self, batches=batches, encoder=encoder)
 
     def to_dict(self) -> dict[str, Any]:
@@ -206,3 +214,15 @@ class DiffAugConfig:
             }
             for section, values in asdict(self).items()
         }
+
+
+def _renamed(table: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Give settings of earlier versions the names and values that they have now."""
+    sections = {section: dict(values) for section, values in table.items()}
+    generator = sections.get("generator", {})
+    if "sequence_noising" in generator:
+        generator["partial_noising"] = generator.pop("sequence_noising")
+    encoder = sections.get("encoder", {})
+    if isinstance(learned := encoder.get("linear_path"), bool):
+        encoder["linear_path"] = "learned" if learned else "none"
+    return sections

@@ -16,6 +16,7 @@ from diffaug_bio.config._choices import (
     DataKind,
     DeclaredState,
     EncoderKind,
+    LinearPath,
     Loss,
     WarmupView,
 )
@@ -81,8 +82,12 @@ class EncoderConfig:
     """Widths of the encoder's hidden layers."""
     n_latent: int = 128
     """Width of the embedding that users get."""
-    linear_path: bool = True
-    """Add a learned linear map of the row to the encoder's output."""
+    linear_path: LinearPath = "auto"
+    """`"learned"` adds a learned linear map of the row to the perceptron's output, `"none"` does not. With
+    `"kept"` there is such a map, and the row's leading components stand beside what is learned as they
+    are, as the first columns of the embedding and at most half of them. `"auto"` keeps components where
+    the encoder sees those of a front end, and else learns the path, as fits of batches always do:
+    components would keep batches apart."""
     projector_hidden: tuple[int, ...] = (256,)
     """Widths of the projector's hidden layers."""
     n_projection: int = 128
@@ -118,7 +123,11 @@ class EncoderConfig:
         """Width of what the loss compares."""
         return self.n_projection or self.n_latent
 
-    def resolved(self, kind: DataKind) -> Self:
+    def n_kept(self, n_components: int) -> int:
+        """Columns of the embedding that are components of the front end, of which there are so many."""
+        return min(n_components, self.n_latent // 2) if self.linear_path == "kept" else 0
+
+    def resolved(self, kind: DataKind, *, has_components: bool) -> Self:
         """Decide what is left to the data; see :meth:`DiffAugConfig.resolved`."""
         suitable = ENCODERS[kind]
         if self.kind not in {"auto", *suitable}:
@@ -127,7 +136,18 @@ class EncoderConfig:
                 "sequences, and 'patches', 'convnet' and 'resnet18' images."
             )
             raise InputError(msg)
-        return replace(self, kind=suitable[0] if self.kind == "auto" else self.kind)
+        chosen = suitable[0] if self.kind == "auto" else self.kind
+        sees_components = has_components and chosen not in {"convnet", "resnet18"}
+        path = self.linear_path
+        if path == "kept" and not sees_components:
+            msg = (
+                "`linear_path` 'kept' keeps components of the front end, and this encoder sees none. Take "
+                "'auto' or 'learned'."
+            )
+            raise InputError(msg)
+        if path == "auto":
+            path = "kept" if sees_components else "learned"
+        return replace(self, kind=chosen, linear_path=path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from diffaug_bio.core.sequences import SpectralFrontEnd
 
 _SLOPE = 0.1  # of LeakyReLU, as published
+_MOMENTUM, _EPSILON = 0.1, 1e-5  # of batch normalisation, by default
 
 
 def mlp(widths: Sequence[int]) -> nn.Sequential:
@@ -35,6 +36,34 @@ def mlp(widths: Sequence[int]) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
+class TotalVariance(nn.Module):
+    """Divide by one number, so that the variances of all columns sum to a given one.
+
+    As batch normalisation does column by column, training takes that of the batch and keeps a moving
+    average for later (Ioffe & Szegedy 2015); one number leaves the geometry as it is.
+
+    Parameters
+    ----------
+    total
+        What variances sum to.
+    """
+
+    running: Tensor
+
+    def __init__(self, total: float) -> None:
+        super().__init__()
+        self.total = total
+        self.register_buffer("running", torch.ones(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scale; shapes `(batch, width)` to the same."""
+        found = self.running
+        if self.training:
+            found = x.float().var(0).sum()
+            self.running.lerp_(found.detach(), _MOMENTUM)
+        return x * (self.total / (found + _EPSILON)).sqrt().to(x.dtype)
+
+
 class MLPEncoder(nn.Module):
     """Multilayer perceptron, with a linear path beside it if asked for.
 
@@ -48,19 +77,41 @@ class MLPEncoder(nn.Module):
 
     def __init__(self, n_features: int, config: EncoderConfig) -> None:
         super().__init__()
-        self.network = mlp([n_features, *config.hidden, config.n_latent])
-        self.linear = nn.Linear(n_features, config.n_latent) if config.linear_path else None
+        self.n_kept = config.n_kept(n_features)
+        n_learned = config.n_latent - self.n_kept
+        self.network = mlp([n_features, *config.hidden, n_learned])
+        self.linear = None if config.linear_path == "none" else nn.Linear(n_features, n_learned)
+        self.total_variance = TotalVariance(n_features) if self.n_kept else None
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Embed rows; shapes `(batch, n_features)` to `(batch, n_latent)`."""
+    def forward(self, x: Tensor, further: Tensor | None = None) -> Tensor:
+        """Embed rows.
+
+        Parameters
+        ----------
+        x
+            Rows. Shape: `(batch, n_features)`.
+        further
+            What another network adds to what is learned. Shape: `(batch, n_latent - n_kept)`.
+
+        Returns
+        -------
+        Embeddings, kept columns first. Shape: `(batch, n_latent)`.
+        """
         y: Tensor = self.network(x)
-        return y if self.linear is None else y + self.linear(x)
+        if self.linear is not None:
+            y = y + self.linear(x)
+        if further is not None:
+            y = y + further
+        if self.total_variance is None:
+            return y
+        return torch.cat([x[:, : self.n_kept].to(y.dtype), self.total_variance(y)], 1)
 
 
 class CNNEncoder(nn.Module):
     """Sequences to embeddings: a perceptron on the spectral front end, and convolutions beside it.
 
-    It starts as the front end itself, since the linear path is the identity and the last layers are zero.
+    What it learns starts as the front end itself: the linear path is the identity, and the last layers are
+    zero.
 
     Parameters
     ----------
@@ -74,7 +125,7 @@ class CNNEncoder(nn.Module):
         super().__init__()
         self.front_end = front_end
         self.spectral = MLPEncoder(front_end.n_components, config)
-        self.convolutions = Convolutions(config)
+        self.convolutions = Convolutions(config, config.n_latent - self.spectral.n_kept)
         self.strand_symmetric = config.strand_symmetric
         _start_as_front_end(self.spectral, self.convolutions.head)
 
@@ -86,14 +137,14 @@ class CNNEncoder(nn.Module):
         return y
 
     def _one_strand(self, tokens: Tensor) -> Tensor:
-        y: Tensor = self.spectral(self.front_end(tokens)) + self.convolutions(tokens)
+        y: Tensor = self.spectral(self.front_end(tokens), self.convolutions(tokens))
         return y
 
 
 class PatchEncoder(nn.Module):
     """Images to embeddings: a perceptron on the front end of patches.
 
-    It starts as the front end itself, as :class:`CNNEncoder` does.
+    What it learns starts as the front end itself, as :class:`CNNEncoder` does.
 
     Parameters
     ----------
@@ -132,12 +183,14 @@ class Convolutions(nn.Module):
     Parameters
     ----------
     config
-        Channels, span of the stem's filters, blocks, segments, and width of the output.
+        Channels, span of the stem's filters, blocks and segments.
+    n_out
+        Width of the output.
     """
 
     _STRIDE = 4  # letters from one filter response to the next; filters overlap
 
-    def __init__(self, config: EncoderConfig) -> None:
+    def __init__(self, config: EncoderConfig, n_out: int) -> None:
         super().__init__()
         n_channels = config.n_channels
         self.n_segments = config.n_segments
@@ -146,10 +199,10 @@ class Convolutions(nn.Module):
         self.blocks = nn.ModuleList(_DilatedBlock(n_channels, 2**n) for n in range(config.n_blocks))
         n_pooled = n_channels * (config.n_segments + 1)
         self.norm = nn.BatchNorm1d(n_pooled)
-        self.head = nn.Linear(n_pooled, config.n_latent)
+        self.head = nn.Linear(n_pooled, n_out)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Embed tokens; shapes `(batch, length)` to `(batch, n_latent)`."""
+        """Embed tokens; shapes `(batch, length)` to `(batch, n_out)`."""
         present = (tokens[:, None, :: self._STRIDE] != END).float()  # (batch, 1, length / 4)
         hidden = nn.functional.silu(self.stem(one_hot(tokens).transpose(1, 2))) * present
         for block in self.blocks:
@@ -191,16 +244,19 @@ class Projector(nn.Module):
     Parameters
     ----------
     config
-        Width of the embedding, hidden widths and width of the projection; without a width, the embedding is
-        handed on as it is.
+        Width of the embedding, hidden widths and width of the projection; without a width, what is learned
+        of the embedding is handed on as it is.
+    n_kept
+        First columns of the embedding that are kept components, which no training moves.
     """
 
-    def __init__(self, config: EncoderConfig) -> None:
+    def __init__(self, config: EncoderConfig, n_kept: int = 0) -> None:
         super().__init__()
-        widths = [config.n_latent, *config.projector_hidden, config.n_projection]
+        self.n_kept = n_kept
+        widths = [config.n_latent - n_kept, *config.projector_hidden, config.n_projection]
         self.network = mlp(widths) if config.n_projection else nn.Identity()
 
     def forward(self, y: Tensor) -> Tensor:
         """Project embeddings; shapes `(batch, n_latent)` to `(batch, n_projection)`."""
-        z: Tensor = self.network(y)
+        z: Tensor = self.network(y[:, self.n_kept :])
         return z

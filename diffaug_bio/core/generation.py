@@ -279,11 +279,13 @@ def feature_limits(rows: Rows) -> Tensor:
 
 
 def _unscaled(state: TrainState, y: Tensor, config: DiffAugConfig) -> Tensor:
-    """Compute what the generator is conditioned on, before it is standardised, from embeddings."""
-    if config.generator.condition == "none":
-        return torch.zeros_like(y)
-    if config.generator.condition == "y":
-        return y
+    """Compute what the generator is conditioned on, before it is standardised, from embeddings.
+
+    Of `y` that is what was learned: kept components would tell the generator the row itself.
+    """
+    if config.generator.condition != "z":
+        learned = y[:, state.n_kept :]
+        return torch.zeros_like(learned) if config.generator.condition == "none" else learned
     with eval_mode(state.projector):
         return torch.cat([state.projector(y[block]) for block in blocks(DenseRows(y))])
 

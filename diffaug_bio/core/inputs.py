@@ -30,6 +30,11 @@ class FeatureInput:
     """Width of a row."""
 
     @property
+    def n_components(self) -> int:
+        """Width of what the encoder starts from."""
+        return self.n_values
+
+    @property
     def n_codes(self) -> int:
         """Width of what the generator works on."""
         return self.n_values
@@ -55,6 +60,11 @@ class SequenceInput:
     """Positions of a sequence."""
     front_end: SpectralFrontEnd
     """From tokens to components."""
+
+    @property
+    def n_components(self) -> int:
+        """Width of what the encoder starts from."""
+        return self.front_end.n_components
 
     @property
     def n_codes(self) -> int:
@@ -91,6 +101,11 @@ class ImageInput:
     def n_values(self) -> int:
         """Width of a row."""
         return self.shape.n_values
+
+    @property
+    def n_components(self) -> int:
+        """Width of what the encoder of patches starts from."""
+        return self.front_end.n_components
 
     @property
     def n_codes(self) -> int:

@@ -36,6 +36,8 @@ class TrainState:
     projector: nn.Module
     denoiser: nn.Module
     averaged_denoiser: nn.Module
+    n_kept: int
+    """Columns of the embedding, the first, that are components of the row."""
     codec: AnyCodec
     """Between rows and what the generator works on."""
     diffusion: GaussianDiffusion
@@ -71,10 +73,11 @@ def build(config: DiffAugConfig, source: Input, *, seed: int, device: torch.devi
         Where they go; weights are drawn on the CPU, so that a seed means the same everywhere.
     """
     by_projection = config.generator.condition == "z"
-    n_condition = config.encoder.n_compared if by_projection else config.encoder.n_latent
+    n_kept = config.encoder.n_kept(source.n_components)
+    n_condition = config.encoder.n_compared if by_projection else config.encoder.n_latent - n_kept
     with seeded_initialisation(seed):
         encoder = source.encoder(config.encoder)
-        projector = Projector(config.encoder)
+        projector = Projector(config.encoder, n_kept)
         denoiser = source.denoiser(n_condition + len(config.batches.names), config.generator)
         codec = source.codec()
     diffusion = GaussianDiffusion(
@@ -87,6 +90,7 @@ def build(config: DiffAugConfig, source: Input, *, seed: int, device: torch.devi
         projector=projector.to(device),
         denoiser=denoiser.to(device),
         averaged_denoiser=copy.deepcopy(denoiser).to(device).requires_grad_(requires_grad=False),
+        n_kept=n_kept,
         codec=codec.to(device),
         diffusion=diffusion.to(device),
         condition_mean=torch.zeros(n_condition, device=device),

@@ -38,8 +38,9 @@ FEATURES = FeatureInput(N_FEATURES)
 
 @pytest.fixture
 def tiny_config(tiny_config: DiffAugConfig) -> DiffAugConfig:
-    """Take a view that needs no neighbors, so that most tests need none."""
-    return changed(tiny_config, train={"warmup_view": "gaussian", "view_strength": 0.5})
+    """Take a view that needs no neighbors, so that most tests need none, and keep components as usual."""
+    view = {"warmup_view": "gaussian", "view_strength": 0.5}
+    return changed(tiny_config, train=view, encoder={"linear_path": "kept"})
 
 
 @pytest.fixture

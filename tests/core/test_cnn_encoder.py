@@ -1,4 +1,4 @@
-"""The encoder of sequences: padding, strands, where it starts, and what its gradients reach."""
+"""The encoder of sequences: padding, strands, what it keeps, where it starts, what its gradients reach."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ SMALL: dict[str, Any] = {
     "n_channels": 8,
     "kernel_size": 5,
     "n_segments": 3,
+    "linear_path": "kept",  # three of eight components, and three columns that are learned
 }
+PATHS = ["kept", "learned", "none"]
 
 
 def encoder_of(n_components: int = 8, **settings: Any) -> CNNEncoder:
@@ -51,9 +53,9 @@ def padded(tokens: Tensor, n_more: int) -> Tensor:
 
 
 @pytest.mark.parametrize("n_more", [1, 2, 3, 4, 17])
-@pytest.mark.parametrize("part", ["convolutions", "whole"])
+@pytest.mark.parametrize("part", ["convolutions", *PATHS])
 def test_padding_changes_no_embedding(part: str, n_more: int) -> None:
-    encoder = used(encoder_of())
+    encoder = used(encoder_of(linear_path="kept" if part == "convolutions" else part))
     network = encoder.convolutions if part == "convolutions" else encoder
     tokens = clustered_tokens()
     # Sums over more zeros may be rounded in another order.
@@ -72,9 +74,44 @@ def test_embedding_of_a_sequence_does_not_depend_on_its_batch_in_evaluation() ->
     torch.testing.assert_close(embedded(encoder, tokens)[:3], embedded(encoder, tokens[:3]))
 
 
+@pytest.mark.parametrize(("n_latent", "n_kept"), [(5, 2), (6, 3), (16, 8), (19, 8)], ids=str)
+@pytest.mark.parametrize("training", [False, True], ids=["evaluation", "training"])
+def test_the_leading_components_are_kept_as_they_are(n_latent: int, n_kept: int, *, training: bool) -> None:
+    encoder, tokens = used(encoder_of(n_latent=n_latent)).train(training), clustered_tokens()
+    y = encoder(tokens)
+    assert y.shape == (110, n_latent)
+    assert encoder.spectral.n_kept == n_kept
+    assert torch.equal(y[:, :n_kept], encoder.front_end(tokens)[:, :n_kept])
+
+
+def test_beside_kept_components_stands_what_all_paths_learn() -> None:
+    encoder, tokens = used(encoder_of()), clustered_tokens()
+    components = encoder.front_end(tokens)
+    assert encoder.spectral.linear is not None
+    learned = (
+        embedded(encoder.spectral.linear, components)
+        + embedded(encoder.spectral.network, components)
+        + embedded(encoder.convolutions, tokens)
+    )
+    assert learned.shape == (110, 3)
+    total = encoder.spectral.total_variance
+    assert total is not None
+    torch.testing.assert_close(embedded(encoder, tokens)[:, 3:], embedded(total, learned))
+    # Together they are brought to the variance of the components, not each for itself.
+    in_training = encoder.train()(tokens)[:, 3:]
+    assert in_training.var(0).sum().item() == pytest.approx(8.0, rel=1e-3)
+
+
+def test_beside_kept_components_learning_starts_from_the_front_end() -> None:
+    encoder, tokens = encoder_of(), clustered_tokens()
+    # Before any training the running average of the variance is 1.
+    expected = encoder.front_end(tokens)[:, :3]
+    torch.testing.assert_close(embedded(encoder, tokens)[:, 3:], expected * 8**0.5, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("n_latent", [5, 8, 11], ids=["narrower", "as-wide", "wider"])
-def test_the_encoder_starts_as_the_front_end(n_latent: int) -> None:
-    encoder, tokens = encoder_of(n_latent=n_latent), clustered_tokens()
+def test_with_a_learned_path_the_encoder_starts_as_the_front_end(n_latent: int) -> None:
+    encoder, tokens = encoder_of(n_latent=n_latent, linear_path="learned"), clustered_tokens()
     components = encoder.front_end(tokens)
     expected = nn.functional.pad(components, (0, max(0, n_latent - 8)))[:, :n_latent]
     for y in (embedded(encoder, tokens), encoder.train()(tokens)):
@@ -82,9 +119,9 @@ def test_the_encoder_starts_as_the_front_end(n_latent: int) -> None:
 
 
 def test_without_a_linear_path_the_encoder_starts_as_random_networks() -> None:
-    encoder, tokens = encoder_of(linear_path=False), clustered_tokens()
+    encoder, tokens = encoder_of(linear_path="none"), clustered_tokens()
     assert encoder.spectral.linear is None
-    expected = embedded(encoder.spectral, encoder.front_end(tokens)) + embedded(
+    expected = embedded(encoder.spectral.network, encoder.front_end(tokens)) + embedded(
         encoder.convolutions, tokens
     )
     torch.testing.assert_close(embedded(encoder, tokens), expected)
@@ -100,9 +137,15 @@ def test_both_strands_get_the_same_embedding_only_where_asked_for(*, training: b
         assert torch.allclose(first, other, rtol=1e-5, atol=1e-5) == symmetric
 
 
+def test_where_both_strands_count_as_one_their_mean_components_are_kept() -> None:
+    encoder, tokens = used(encoder_of(strand_symmetric=True)), clustered_tokens()
+    both = (encoder.front_end(tokens) + encoder.front_end(reverse_complement(tokens))) / 2
+    assert torch.equal(embedded(encoder, tokens)[:, :3], both[:, :3])
+
+
 @pytest.mark.parametrize("symmetric", [False, True], ids=["one-strand", "both-strands"])
-@pytest.mark.parametrize("linear_path", [False, True], ids=["perceptron-only", "linear-path"])
-def test_gradients_reach_every_parameter(*, linear_path: bool, symmetric: bool) -> None:
+@pytest.mark.parametrize("linear_path", PATHS)
+def test_gradients_reach_every_parameter(linear_path: str, *, symmetric: bool) -> None:
     encoder = encoder_of(linear_path=linear_path, strand_symmetric=symmetric, n_blocks=3)
     used(encoder).train()
     y = encoder(clustered_tokens())
@@ -113,8 +156,8 @@ def test_gradients_reach_every_parameter(*, linear_path: bool, symmetric: bool) 
         assert parameter.grad.abs().max() > 0, name
 
 
-def test_the_first_step_moves_the_last_layers_and_the_second_all() -> None:
-    encoder = encoder_of()
+def test_with_a_learned_path_the_first_step_moves_the_last_layers_and_the_second_all() -> None:
+    encoder = encoder_of(linear_path="learned")
     optimizer = torch.optim.SGD(encoder.parameters(), lr=0.1)
     noise = torch.randn((110, 6), generator=torch.Generator().manual_seed(2))
     still: list[set[str]] = []
@@ -184,7 +227,7 @@ def pooled_slowly(hidden: Tensor, n_present: int, n_segments: int) -> list[float
 
 @pytest.mark.parametrize("n_segments", [1, 3, 5])
 def test_pooling_is_that_of_a_loop_over_what_is_there(n_segments: int) -> None:
-    convolutions = Convolutions(EncoderConfig(**{**SMALL, "n_segments": n_segments}))
+    convolutions = Convolutions(EncoderConfig(**{**SMALL, "n_segments": n_segments}), 6)
     n_present = torch.tensor([12, 7, 4, 1])
     present = (torch.arange(12) < n_present[:, None])[:, None].float()
     hidden = torch.randn((4, 8, 12), generator=torch.Generator().manual_seed(0)) * present
@@ -210,10 +253,10 @@ def test_convolutions_and_words_run_on_the_meta_device() -> None:
     # The front end does not: it switches autocast off, which knows no meta device.
     with torch.device("meta"):
         tokens = torch.zeros((4, LENGTH), dtype=torch.uint8)
-        y = Convolutions(EncoderConfig(**SMALL))(reverse_complement(tokens))
+        y = Convolutions(EncoderConfig(**SMALL), 4)(reverse_complement(tokens))
         words = spectra(tokens, ((2, 3), (1, 10)))
     assert y.device.type == words.device.type == "meta"
-    assert (y.shape, words.shape) == ((4, 6), (4, 3 * 16 + 40))
+    assert (y.shape, words.shape) == ((4, 4), (4, 3 * 16 + 40))
 
 
 @pytest.mark.gpu

@@ -84,18 +84,40 @@ def test_averaged_denoiser_follows_the_trained_one(tiny_config: DiffAugConfig) -
     assert all(not parameter.requires_grad for parameter in state.averaged_denoiser.parameters())
 
 
-def test_conditions_have_mean_zero_and_unit_variance(tiny_config: DiffAugConfig) -> None:
-    fit, state = fit_and_state(tiny_config)
+@pytest.mark.parametrize(("linear_path", "n_kept"), [("kept", 3), ("learned", 0), ("none", 0)])
+def test_conditions_are_what_was_learned_with_mean_zero_and_unit_variance(
+    tiny_config: DiffAugConfig, linear_path: str, n_kept: int
+) -> None:
+    fit, state = fit_and_state(changed(tiny_config, encoder={"linear_path": linear_path}))
     conditions = standardise_conditions(fit, state)
-    n_latent = tiny_config.encoder.n_latent
-    torch.testing.assert_close(conditions.mean(0), torch.zeros(n_latent), rtol=0, atol=1e-5)
-    torch.testing.assert_close(conditions.std(0), torch.ones(n_latent))
-    embedded = encode(state.encoder, fit.rows)
-    torch.testing.assert_close(conditions, (embedded - state.condition_mean) / state.condition_std)
+    width = tiny_config.encoder.n_latent - n_kept
+    torch.testing.assert_close(conditions.mean(0), torch.zeros(width), rtol=0, atol=1e-5)
+    torch.testing.assert_close(conditions.std(0), torch.ones(width))
+    learned = encode(state.encoder, fit.rows)[:, n_kept:]
+    torch.testing.assert_close(conditions, (learned - state.condition_mean) / state.condition_std)
 
 
-def test_a_dead_column_of_the_embedding_becomes_a_condition_of_zeros(tiny_config: DiffAugConfig) -> None:
-    fit, state = fit_and_state(changed(tiny_config, encoder={"hidden": [], "linear_path": False}))
+@pytest.mark.parametrize("condition", ["y", "z", "none"])
+def test_kept_components_tell_the_generator_nothing(tiny_config: DiffAugConfig, condition: str) -> None:
+    fit, state = fit_and_state(changed(tiny_config, generator={"condition": condition}))
+    standardise_conditions(fit, state)
+    y = encode(state.encoder, fit.rows)
+    other_kept, other_learned = y.clone(), y.clone()
+    other_kept[:, :3] += 1.0
+    other_learned[:, 3:] += 1.0
+    expected, kept_moved, learned_moved = (
+        conditions_of(state, embedding, fit.config) for embedding in (y, other_kept, other_learned)
+    )
+    assert torch.equal(kept_moved, expected)
+    assert torch.equal(learned_moved, expected) == (condition == "none")
+    assert expected.shape == (N_ROWS, 8 if condition == "z" else 3)
+
+
+@pytest.mark.parametrize("linear_path", ["kept", "none"])
+def test_a_dead_column_of_the_embedding_becomes_a_condition_of_zeros(
+    tiny_config: DiffAugConfig, linear_path: str
+) -> None:
+    fit, state = fit_and_state(changed(tiny_config, encoder={"hidden": [], "linear_path": linear_path}))
     with torch.no_grad():
         for parameter in state.encoder.parameters():
             parameter[0] = 0.0

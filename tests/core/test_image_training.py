@@ -46,6 +46,11 @@ def config(images_config: DiffAugConfig, request: pytest.FixtureRequest) -> Diff
     return changed(images_config, generator=generator).resolved("image")
 
 
+def path_of(kind: str) -> str:
+    """Which linear path an encoder has: networks on pixels see no components that they could keep."""
+    return "kept" if kind == "patches" else "learned"
+
+
 def trained_on_images(config: DiffAugConfig, *, rows: Rows = ROWS, **settings: Any) -> TrainState:
     source, _ = images_for(SHAPE, backbone=config.generator.backbone)
     return trained(config, rows=rows, source=source, **settings)
@@ -107,7 +112,7 @@ def test_pixels_on_the_device_and_on_the_host_train_the_same(config: DiffAugConf
 def test_networks_survive_the_way_through_arrays(config: DiffAugConfig, kind: str) -> None:
     config = changed(
         config,
-        encoder={"kind": kind},
+        encoder={"kind": kind, "linear_path": path_of(kind)},
         train={"warmup_epochs": 1, "encoder_epochs": 1, "min_steps": 1, "batch_size": 55},
     )
     state = trained_on_images(config)
@@ -117,7 +122,12 @@ def test_networks_survive_the_way_through_arrays(config: DiffAugConfig, kind: st
     kept = (state.encoder, state.projector, state.averaged_denoiser, state.averaged_denoiser)
     assert same(networks(rebuilt), snapshot(*kept))
     assert torch.equal(rebuilt.limits, state.limits)
-    assert torch.equal(encode(rebuilt.encoder, ROWS), encode(state.encoder, ROWS))
+    embedded = encode(state.encoder, ROWS)
+    assert torch.equal(encode(rebuilt.encoder, ROWS), embedded)
+    assert rebuilt.n_kept == state.n_kept == (3 if kind == "patches" else 0)
+    if kind == "patches":
+        components = images_for(SHAPE)[0].front_end.eval()(values_of(ROWS))
+        assert torch.equal(embedded[:, :3], components[:, :3])
 
 
 @pytest.mark.parametrize("view", get_args(ImageView))
@@ -143,7 +153,7 @@ def test_held_out_loss_of_the_warm_up_falls(config: DiffAugConfig) -> None:
 
 @pytest.mark.parametrize("kind", ["patches", "convnet"])
 def test_bfloat16_trains_on_images(config: DiffAugConfig, kind: str) -> None:
-    config = changed(config, encoder={"kind": kind})
+    config = changed(config, encoder={"kind": kind, "linear_path": path_of(kind)})
     exact, rough = (
         trained_on_images(config, precision=precision) for precision in (torch.float32, torch.bfloat16)
     )

@@ -38,22 +38,51 @@ def test_a_seed_fixes_the_weights_of_all_networks(tiny_config: DiffAugConfig) ->
     assert not any(parameter.requires_grad for parameter in first.averaged_denoiser.parameters())
 
 
-@pytest.mark.parametrize(("condition", "width"), [("y", 6), ("z", 8), ("none", 6)], ids=["y", "z", "none"])
+@pytest.mark.parametrize(
+    ("linear_path", "condition", "width"),
+    [
+        ("kept", "y", 3),
+        ("kept", "z", 8),
+        ("kept", "none", 3),
+        ("learned", "y", 6),
+        ("learned", "z", 8),
+        ("none", "none", 6),
+    ],
+)
 def test_condition_is_as_wide_as_what_it_is_taken_from(
-    tiny_config: DiffAugConfig, condition: str, width: int
+    tiny_config: DiffAugConfig, linear_path: str, condition: str, width: int
 ) -> None:
-    config = changed(tiny_config, generator={"condition": condition})
+    settings = {"encoder": {"linear_path": linear_path}, "generator": {"condition": condition}}
+    config = changed(tiny_config, **settings)
     assert (config.encoder.n_latent, config.encoder.n_projection) == (6, 8)
     fit, state = fit_and_state(config)
+    assert state.n_kept == (3 if linear_path == "kept" else 0)
     assert len(state.condition_mean) == len(state.condition_std) == width
     assert standardise_conditions(fit, state).shape == (N_ROWS, width)
     x, t = clustered_rows(4), torch.arange(4)
     assert state.denoiser(x, t, torch.zeros(4, width)).shape == x.shape
 
 
+@pytest.mark.parametrize("n_latent", [1, 2, 7, 24, 40])
+def test_a_state_knows_how_many_columns_its_encoder_keeps(
+    tiny_config: DiffAugConfig, n_latent: int
+) -> None:
+    config = changed(tiny_config, encoder={"n_latent": n_latent})
+    fit, state = fit_and_state(config)
+    assert state.n_kept == min(N_FEATURES, n_latent // 2)
+    embedded = encode(state.encoder, fit.rows)
+    assert embedded.shape == (N_ROWS, n_latent)
+    assert torch.equal(embedded[:, : state.n_kept], clustered_rows()[:, : state.n_kept])
+    assert len(state.condition_mean) == n_latent - state.n_kept
+
+
+@pytest.mark.parametrize("linear_path", ["kept", "learned"])
 @pytest.mark.parametrize("condition", ["y", "z", "none"])
-def test_networks_survive_the_way_through_arrays(tiny_config: DiffAugConfig, condition: str) -> None:
-    config = changed(tiny_config, generator={"condition": condition})
+def test_networks_survive_the_way_through_arrays(
+    tiny_config: DiffAugConfig, condition: str, linear_path: str
+) -> None:
+    settings = {"encoder": {"linear_path": linear_path}, "generator": {"condition": condition}}
+    config = changed(tiny_config, **settings)
     state = trained(config)
     arrays = {name: array.copy() for name, array in to_arrays(state).items()}
     rebuilt = from_arrays(config, FEATURES, arrays)
@@ -63,6 +92,19 @@ def test_networks_survive_the_way_through_arrays(tiny_config: DiffAugConfig, con
         assert torch.equal(getattr(rebuilt, name), getattr(state, name))
     rows = DenseRows(clustered_rows())
     assert torch.equal(encode(rebuilt.encoder, rows), encode(state.encoder, rows))
+    assert rebuilt.n_kept == state.n_kept == (3 if linear_path == "kept" else 0)
+
+
+def test_the_running_variance_of_what_is_learned_is_trained_and_saved(tiny_config: DiffAugConfig) -> None:
+    name = "encoder.total_variance.running"
+    untrained, state = fit_and_state(tiny_config)[1], trained(tiny_config)
+    assert to_arrays(untrained)[name] == 1
+    running = float(to_arrays(state)[name].item())
+    assert running > 0
+    assert running != 1
+    rebuilt = from_arrays(tiny_config, FEATURES, to_arrays(state))
+    assert to_arrays(rebuilt)[name] == to_arrays(state)[name]
+    assert name not in to_arrays(trained(changed(tiny_config, encoder={"linear_path": "learned"})))
 
 
 def test_arrays_of_other_names_are_passed_over(tiny_config: DiffAugConfig) -> None:
@@ -109,9 +151,10 @@ def test_cuda_and_cpu_compute_the_same_with_the_same_weights(tiny_config: DiffAu
         torch.testing.assert_close(
             on_cuda.projector(y.cuda()).cpu(), on_cpu.projector(y), rtol=1e-4, atol=1e-4
         )
+        learned = y[:, on_cpu.n_kept :]
         torch.testing.assert_close(
-            on_cuda.denoiser(x.cuda(), t.cuda(), y.cuda()).cpu(),
-            on_cpu.denoiser(x, t, y),
+            on_cuda.denoiser(x.cuda(), t.cuda(), learned.cuda()).cpu(),
+            on_cpu.denoiser(x, t, learned),
             rtol=1e-4,
             atol=1e-4,
         )

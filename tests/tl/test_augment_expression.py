@@ -231,10 +231,11 @@ def test_the_stronger_the_further_from_the_source(
 
 
 def test_guidance_changes_what_is_generated(cells: AnnData, tiny_config: DiffAugConfig) -> None:
-    model = fit(cells, tiny_config)
+    # Blocks of the denoiser start as the identity: what a condition says is learned, and takes a while.
+    model = fit(cells, tiny_config.updated({"train": {"generator_epochs": 20}}, source="test"))
     none, plain, guided = (tl.augment(cells, model, guidance=value) for value in (None, 1.0, 2.0))
     np.testing.assert_array_equal(dense(none), dense(plain))
-    assert (dense(none) != dense(guided)).any()
+    assert (dense(none) != dense(guided)).mean() > 0.1
     check_counts(guided, cells)
 
 
