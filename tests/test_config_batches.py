@@ -28,7 +28,7 @@ def test_names_of_batches_survive_the_way_through_json() -> None:
 def test_with_batches_the_loss_compares_embeddings_and_without_nothing_changes() -> None:
     config = DiffAugConfig()
     assert config.with_batches(("a", "b")).encoder.n_projection == 0
-    assert config.with_batches(("a", "b")).encoder.n_compared == config.encoder.n_latent
+    assert config.with_batches(("a", "b")).encoder.n_compared(0) == config.encoder.n_latent
     assert config.with_batches(()) == config
     named = config.updated({"batches": {"names": ["x"]}}, source="test")
     assert named.with_batches(()) == config

@@ -218,3 +218,26 @@ def test_a_path_of_earlier_versions_is_read_by_its_name_of_today(
     assert saved["config"]["encoder"]["linear_path"] == "learned"
     again = DiffAug.load(tmp_path / "again", device="cpu")
     np.testing.assert_array_equal(again.transform(expected["rows"]), found)
+
+
+@pytest.mark.parametrize("kind", ["cells"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"loss": {"name": "byol"}},
+        {"loss": {"name": "vicreg"}},
+        {"loss": {"name": "reconstruction"}, "train": {"generated_views": "none"}},
+        {"generator": {"condition": "z"}},
+    ],
+    ids=["byol", "vicreg", "reconstruction", "condition-z"],
+)
+@pytest.mark.parametrize("n_projection", [0, 5])
+def test_every_objective_works_on_what_is_learned(
+    rows: Any, config: DiffAugConfig, kind: str, changes: dict[str, Any], n_projection: int, tmp_path: Path
+) -> None:
+    del kind
+    settings = changed(config, encoder={"n_projection": n_projection}, **changes)
+    model = fitted_to(rows, settings)
+    check_kept(model, rows, 3)
+    model.save(tmp_path / "model")
+    np.testing.assert_array_equal(DiffAug.load(tmp_path / "model").transform(rows), model.transform(rows))

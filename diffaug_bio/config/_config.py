@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
@@ -19,8 +20,6 @@ from diffaug_bio.config._sections import (
 from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from diffaug_bio.config._choices import DataKind
 
 Preset = Literal["quick", "default", "paper", "paper-images"]
@@ -216,9 +215,12 @@ class DiffAugConfig:
         }
 
 
-def _renamed(table: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def _renamed(table: Mapping[str, Any]) -> dict[str, Any]:
     """Give settings of earlier versions the names and values that they have now."""
-    sections = {section: dict(values) for section, values in table.items()}
+    sections = {
+        section: dict(values) if isinstance(values, Mapping) else values
+        for section, values in table.items()
+    }
     generator = sections.get("generator", {})
     if "sequence_noising" in generator:
         generator["partial_noising"] = generator.pop("sequence_noising")

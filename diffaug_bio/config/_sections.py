@@ -86,12 +86,13 @@ class EncoderConfig:
     """`"learned"` adds a learned linear map of the row to the perceptron's output, `"none"` does not. With
     `"kept"` there is such a map, and the row's leading components stand beside what is learned as they
     are, as the first columns of the embedding and at most half of them. `"auto"` keeps components where
-    the encoder sees those of a front end, and else learns the path, as fits of batches always do:
-    components would keep batches apart."""
+    the encoder sees those of a front end, and is else `"learned"`. Fits of batches take `"learned"` for
+    `"kept"`: components would keep batches apart. Networks on pixels have no such path."""
     projector_hidden: tuple[int, ...] = (256,)
     """Widths of the projector's hidden layers."""
     n_projection: int = 128
-    """Width of what the loss compares; with 0, which fits of batches take, that is the embedding."""
+    """Width of what the loss compares; with 0, which fits of batches take, that is what is learned of the
+    embedding."""
     n_channels: int = 32
     """Of the convolutions (`"cnn"` and `"convnet"`; all below are for `"cnn"`)."""
     kernel_size: int = 9
@@ -118,13 +119,15 @@ class EncoderConfig:
                 msg = f"`{name}` holds widths of layers, each at least 1; got {getattr(self, name)}."
                 raise InputError(msg)
 
-    @property
-    def n_compared(self) -> int:
-        """Width of what the loss compares."""
-        return self.n_projection or self.n_latent
+    def n_compared(self, n_kept: int) -> int:
+        """Width of what the loss compares, where so many columns of the embedding are kept components."""
+        return self.n_projection or self.n_latent - n_kept
 
     def n_kept(self, n_components: int) -> int:
-        """Columns of the embedding that are components of the front end, of which there are so many."""
+        """Columns of the embedding that are components, where the front end has `n_components`.
+
+        At most half of the embedding; none unless the path is resolved to `"kept"`.
+        """
         return min(n_components, self.n_latent // 2) if self.linear_path == "kept" else 0
 
     def resolved(self, kind: DataKind, *, has_components: bool) -> Self:
@@ -171,7 +174,7 @@ class GeneratorConfig:
     n_sampling_steps: int = 15
     """Denoiser calls per generated row."""
     condition: Literal["y", "z", "none"] = "y"
-    """What the generator is conditioned on: the embedding, its projection, or nothing."""
+    """What the generator is conditioned on: what is learned, its projection, or nothing."""
     condition_noise: float = 0.0
     """Standard deviation of noise added to the standardised condition, in training and in sampling."""
     noising: float = 1.0

@@ -21,7 +21,7 @@ class Denoiser(Protocol):
     """Predicts noise or velocity from a noised row, its time step and its condition."""
 
     def __call__(self, x_t: Tensor, t: Tensor, condition: Tensor) -> Tensor:
-        """Predict; shapes `(batch, n_features)`, `(batch,)`, `(batch, n_latent)`."""
+        """Predict; shapes `(batch, n_features)`, `(batch,)`, `(batch, n_condition)`."""
         ...
 
 
@@ -104,7 +104,7 @@ class GaussianDiffusion(nn.Module):
         x0, t, noise
             As in :meth:`add_noise`.
         condition
-            Standardised embeddings. Shape: `(batch, n_latent)`.
+            Conditions. Shape: `(batch, n_condition)`.
 
         Returns
         -------
@@ -160,7 +160,7 @@ class GaussianDiffusion(nn.Module):
         denoiser
             Called `n_steps` times on the whole batch.
         condition
-            Standardised embeddings. Shape: `(batch, n_latent)`.
+            Conditions. Shape: `(batch, n_condition)`.
         limits
             Largest absolute value of each feature. Every estimate of the row is cut off there: where all
             is noise, predicted noise is divided by almost nothing. Shape: `(n_features,)`.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from diffaug_bio.core.sequences import SpectralFrontEnd
 
 _SLOPE = 0.1  # of LeakyReLU, as published
-_MOMENTUM, _EPSILON = 0.1, 1e-5  # of batch normalisation, by default
+_MOMENTUM, _EPSILON = 0.1, 1e-5  # the defaults of torch's batch normalisation
 
 
 def mlp(widths: Sequence[int]) -> nn.Sequential:
@@ -39,8 +39,8 @@ def mlp(widths: Sequence[int]) -> nn.Sequential:
 class TotalVariance(nn.Module):
     """Divide by one number, so that the variances of all columns sum to a given one.
 
-    As batch normalisation does column by column, training takes that of the batch and keeps a moving
-    average for later (Ioffe & Szegedy 2015); one number leaves the geometry as it is.
+    In training the sum is that of the batch, and a moving average is kept for later, as batch
+    normalisation does column by column (Ioffe & Szegedy 2015); one number leaves the geometry as it is.
 
     Parameters
     ----------
@@ -257,6 +257,6 @@ class Projector(nn.Module):
         self.network = mlp(widths) if config.n_projection else nn.Identity()
 
     def forward(self, y: Tensor) -> Tensor:
-        """Project embeddings; shapes `(batch, n_latent)` to `(batch, n_projection)`."""
+        """Project embeddings; shapes `(batch, n_latent)` to `(batch, n_compared)`."""
         z: Tensor = self.network(y[:, self.n_kept :])
         return z

@@ -68,7 +68,7 @@ def train_generator(fit: Fit, state: TrainState, codes: Rows, conditions: Tensor
     codes
         What :func:`code_rows` gives.
     conditions
-        Standardised embeddings of all rows. Shape: `(n_rows, n_latent)`.
+        Standardised conditions of all rows. Shape: `(n_rows, n_condition)`.
     round_
         From 1.
     """

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from diffaug_bio.config import DiffAugConfig, LossConfig
     from diffaug_bio.core.codecs import Codec
+    from diffaug_bio.core.encoders import Projector
 
 _TARGET_DECAY = 0.99  # of BYOL's target network, that of its short runs (Grill et al. 2020, table 5)
 
@@ -54,7 +55,7 @@ class Objective:
 def build_objective(
     config: DiffAugConfig,
     encoder: nn.Module,
-    projector: nn.Module,
+    projector: Projector,
     codec: Codec,
     *,
     n_codes: int,
@@ -79,7 +80,9 @@ def build_objective(
         Context in which networks run.
     """
     if config.loss.name == "reconstruction":
-        return _reconstruction(config, encoder, codec, n_codes=n_codes, seed=seed, autocast=autocast)
+        return _reconstruction(
+            config, encoder, codec, n_kept=projector.n_kept, n_codes=n_codes, seed=seed, autocast=autocast
+        )
     if config.loss.name == "byol":
         return _byol(config, encoder, projector, seed=seed, autocast=autocast)
 
@@ -124,7 +127,7 @@ def update_average(average: nn.Module, module: nn.Module, *, decay: float) -> No
 def _byol(
     config: DiffAugConfig,
     encoder: nn.Module,
-    projector: nn.Module,
+    projector: Projector,
     *,
     seed: int,
     autocast: Callable[[], AbstractContextManager[object]],
@@ -132,7 +135,7 @@ def _byol(
     """Predict the projection that a slow copy of the networks gives the other view (Grill et al. 2020)."""
     online = nn.Sequential(encoder, projector)
     target = copy.deepcopy(online).requires_grad_(requires_grad=False)
-    n_projection = config.encoder.n_compared
+    n_projection = config.encoder.n_compared(projector.n_kept)
     with seeded_initialisation(seed + 1):
         predictor = mlp([n_projection, *config.encoder.projector_hidden, n_projection])
     predictor.to(next(encoder.parameters()).device)
@@ -157,19 +160,20 @@ def _reconstruction(
     encoder: nn.Module,
     codec: Codec,
     *,
+    n_kept: int,
     n_codes: int,
     seed: int,
     autocast: Callable[[], AbstractContextManager[object]],
 ) -> Objective:
-    """Rebuild the row from its embedding with a mirrored decoder: an autoencoder."""
+    """Rebuild the row from what is learned of it, with a mirrored decoder: an autoencoder."""
     widths = config.encoder
     with seeded_initialisation(seed + 1):
-        decoder = mlp([widths.n_latent, *reversed(widths.hidden), n_codes])
+        decoder = mlp([widths.n_latent - n_kept, *reversed(widths.hidden), n_codes])
     decoder.to(next(encoder.parameters()).device)
 
     def loss(x: Tensor, pair: Tensor) -> Tensor:
         with autocast():
-            rebuilt: Tensor = decoder(encoder(x))
+            rebuilt: Tensor = decoder(encoder(x)[:, n_kept:])
         return nn.functional.mse_loss(rebuilt.float(), codec.encode(x))
 
     return Objective(

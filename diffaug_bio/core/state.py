@@ -33,7 +33,7 @@ class TrainState:
     """The networks and what is known of them; changes while training, on purpose."""
 
     encoder: nn.Module
-    projector: nn.Module
+    projector: Projector
     denoiser: nn.Module
     averaged_denoiser: nn.Module
     n_kept: int
@@ -72,9 +72,10 @@ def build(config: DiffAugConfig, source: Input, *, seed: int, device: torch.devi
     device
         Where they go; weights are drawn on the CPU, so that a seed means the same everywhere.
     """
+    widths = config.encoder
+    n_kept = widths.n_kept(source.n_components)
     by_projection = config.generator.condition == "z"
-    n_kept = config.encoder.n_kept(source.n_components)
-    n_condition = config.encoder.n_compared if by_projection else config.encoder.n_latent - n_kept
+    n_condition = widths.n_compared(n_kept) if by_projection else widths.n_latent - n_kept
     with seeded_initialisation(seed):
         encoder = source.encoder(config.encoder)
         projector = Projector(config.encoder, n_kept)

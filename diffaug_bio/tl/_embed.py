@@ -111,7 +111,8 @@ def embed(
     `None`, or the changed copy. Sets:
 
     `adata.obsm[key_added]` : `(n_obs, n_latent)` float32
-        The embedding. Compare rows by Euclidean distance.
+        The embedding. Compare rows by Euclidean distance. Of a fit without batches, the first columns, at
+        most half, are the leading principal components, and the others are what was learned.
     `adata.uns[key_added without X_]` : dict
         `params` (JSON), `version` and `history`, the losses by epoch.
 
