@@ -197,7 +197,9 @@ def test_reconstruction_does_not_use_the_views(tiny_config: DiffAugConfig) -> No
     assert not torch.equal(first, objective.loss(x + 1.0, pair(0)))
 
 
-def test_reconstruction_is_the_squared_error_of_what_is_decoded_from_what_is_learned(tiny_config: DiffAugConfig) -> None:
+def test_reconstruction_is_the_squared_error_of_what_is_decoded_from_what_is_learned(
+    tiny_config: DiffAugConfig,
+) -> None:
     objective, state = objective_and_state(tiny_config, "reconstruction")
     encoder, decoder = objective.trained
     assert state.n_kept == 3  # which it is not told: else it could copy them
