@@ -36,8 +36,6 @@ class TrainState:
     projector: Projector
     denoiser: nn.Module
     averaged_denoiser: nn.Module
-    n_kept: int
-    """Columns of the embedding, the first, that are components of the row."""
     codec: AnyCodec
     """Between rows and what the generator works on."""
     diffusion: GaussianDiffusion
@@ -46,6 +44,11 @@ class TrainState:
     limits: Tensor
     """Largest absolute value of each part of a code, beyond which nothing is generated `(n_codes,)`."""
     history: list[EpochEnd] = field(default_factory=list)
+
+    @property
+    def n_kept(self) -> int:
+        """Columns of the embedding, the first, that are components of the row."""
+        return self.projector.n_kept
 
     def to(self, device: torch.device) -> Self:
         """Move everything to a device, in place, and return it."""
@@ -91,7 +94,6 @@ def build(config: DiffAugConfig, source: Input, *, seed: int, device: torch.devi
         projector=projector.to(device),
         denoiser=denoiser.to(device),
         averaged_denoiser=copy.deepcopy(denoiser).to(device).requires_grad_(requires_grad=False),
-        n_kept=n_kept,
         codec=codec.to(device),
         diffusion=diffusion.to(device),
         condition_mean=torch.zeros(n_condition, device=device),
