@@ -163,7 +163,11 @@ def config_options(function: Callable[..., Any]) -> Callable[..., Any]:
                 help="A whole configuration by name.",
             ),
             click.option("--config", type=click.Path(), help="A TOML file that changes the preset."),
-            click.option("--n-latent", type=click.IntRange(min=1), help="Width of the embedding."),
+            click.option(
+                "--n-latent",
+                type=click.IntRange(min=1),
+                help="Width of the embedding. By default 128 for expression, and 256 for other data.",
+            ),
         ]
     ):
         function = option(function)

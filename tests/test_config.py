@@ -164,7 +164,7 @@ def test_wrong_tables_are_named(table: dict[str, Any], message: str) -> None:
         (FeatureConfig, {"n_components": -1}, r"`n_components` has to be at least 0"),
         (FeatureConfig, {"n_filters": 0}, r"`n_filters` has to be above 0, got 0"),
         (FeatureConfig, {"n_top_features": -1}, r"`n_top_features` has to be at least 0"),
-        (EncoderConfig, {"n_latent": 0}, r"`n_latent` has to be above 0"),
+        (EncoderConfig, {"n_latent": -1}, r"`n_latent` has to be at least 0"),
         (EncoderConfig, {"n_projection": -2}, r"`n_projection` has to be at least 0"),
         (EncoderConfig, {"hidden": (8, 0)}, r"`hidden` holds widths of layers, each at least 1"),
         (EncoderConfig, {"projector_hidden": (0,)}, r"`projector_hidden` holds widths of layers"),
@@ -231,7 +231,7 @@ def test_configurations_cannot_be_changed() -> None:
 def test_updating_leaves_the_original_alone() -> None:
     config = DiffAugConfig()
     changed = config.updated({"encoder": {"n_latent": 3}}, source="test")
-    assert (config.encoder.n_latent, changed.encoder.n_latent) == (128, 3)
+    assert (config.encoder.n_latent, changed.encoder.n_latent) == (0, 3)
 
 
 @pytest.mark.parametrize(

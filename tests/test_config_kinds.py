@@ -14,19 +14,20 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize(
-    ("kind", "other", "view", "strength", "n_components"),
+    ("kind", "other", "view", "strength", "n_components", "n_latent"),
     [
-        ("expression", "measured", "gaussian", 0.5, 50),
-        ("measured", "expression", "neighbor_noise", 1.0, 128),
+        ("expression", "measured", "gaussian", 0.5, 50, 128),
+        ("measured", "expression", "neighbor_noise", 1.0, 128, 256),
     ],
     ids=["expression", "measured"],
 )
 def test_what_is_left_to_the_data_is_decided(
-    kind: DataKind, other: DataKind, view: str, strength: float, n_components: int
+    kind: DataKind, other: DataKind, view: str, strength: float, n_components: int, n_latent: int
 ) -> None:
     config = DiffAugConfig().resolved(kind)
     assert (config.train.warmup_view, config.train.view_strength) == (view, strength)
-    assert config.features.n_components == n_components
+    assert (config.features.n_components, config.encoder.n_latent) == (n_components, n_latent)
+    assert config.encoder.n_kept(n_components) == n_components
     assert (config.encoder.kind, config.encoder.linear_path) == ("mlp", "kept")
     assert (config.generator.width, config.generator.noising) == (256, 1.0)
     assert (config.loss.projection, config.loss.name) == ("free", "soft_contrastive")
@@ -168,7 +169,7 @@ def test_an_encoder_of_other_rows_is_refused(encoder: str, kind: DataKind) -> No
 def test_what_was_set_is_not_decided_anew() -> None:
     given = {
         "features": {"n_components": 7},
-        "encoder": {"kind": "mlp", "linear_path": "learned"},
+        "encoder": {"kind": "mlp", "linear_path": "learned", "n_latent": 5},
         "generator": {"width": 9},
         "loss": {"name": "info_nce", "projection": "free"},
         "train": {"warmup_view": "neighbor_mix", "view_strength": 0.3},
@@ -213,9 +214,9 @@ def test_components_are_kept_where_the_encoder_sees_some(
     resolved = config.resolved(kind)
     assert resolved.encoder.linear_path == expected
     assert resolved.resolved(kind) == resolved
-    # The default embedding is 128 wide.
+    half = 64 if kind == "expression" else 128
     assert resolved.encoder.n_kept(50) == (50 if expected == "kept" else 0)
-    assert resolved.encoder.n_kept(256) == (64 if expected == "kept" else 0)
+    assert resolved.encoder.n_kept(256) == (half if expected == "kept" else 0)
 
 
 @pytest.mark.parametrize("path", ["kept", "learned", "none"])

@@ -138,7 +138,8 @@ def _features(
     elif method.representation == "front_end":
         embedding = features.project(data.matrix)
     else:
-        embedding = _components(data, features, config.encoder.n_latent, fit_rows=fit_rows, seed=seed)
+        width = config.encoder.width(data.kind)
+        embedding = _components(data, features, width, fit_rows=fit_rows, seed=seed)
     return Embedded(embedding=embedding, features=features)
 
 
@@ -170,7 +171,7 @@ def _onehot_components(
         raise NotApplicableError(str(error)) from error
     letters = replace(data, matrix=matrix, input_state="continuous")
     found = preprocess(letters, config, fit_rows=fit_rows, seed=seed)
-    embedding = _components(letters, found, config.encoder.n_latent, fit_rows=fit_rows, seed=seed)
+    embedding = _components(letters, found, config.encoder.width(data.kind), fit_rows=fit_rows, seed=seed)
     features = preprocess(data, config, fit_rows=fit_rows, seed=seed)
     return Embedded(embedding=embedding, features=features)
 
@@ -228,7 +229,7 @@ def _harmony(data: BenchmarkData, config: DiffAugConfig, *, seed: int) -> Embedd
         msg = "it needs batches"
         raise NotApplicableError(msg)
     features = preprocess(data, config, fit_rows=None, seed=seed)
-    scores = _components(data, features, config.encoder.n_latent, fit_rows=None, seed=seed)
+    scores = _components(data, features, config.encoder.width(data.kind), fit_rows=None, seed=seed)
     frame = pd.DataFrame({"batch": data.batches})
     corrected = harmonypy.run_harmony(scores, frame, ["batch"], random_state=seed, verbose=False)
     return Embedded(embedding=np.asarray(corrected.Z_corr, np.float32), features=features)
@@ -249,7 +250,7 @@ def _scvi(data: BenchmarkData, config: DiffAugConfig, *, seed: int) -> Embedded:
     if data.batches is not None:
         adata.obs["batch"] = data.batches
     scvi.model.SCVI.setup_anndata(adata, batch_key=None if data.batches is None else "batch")
-    model = scvi.model.SCVI(adata, n_latent=config.encoder.n_latent)
+    model = scvi.model.SCVI(adata, n_latent=config.encoder.width(data.kind))
     model.train(accelerator="cpu", enable_progress_bar=False)
     embedding = np.asarray(model.get_latent_representation(), np.float32)
     return Embedded(embedding=embedding, features=features)

@@ -80,8 +80,9 @@ class EncoderConfig:
     the literature, both on pixels. `"auto"` takes what suits the data, of images `"patches"`."""
     hidden: tuple[int, ...] = (256,)
     """Widths of the encoder's hidden layers."""
-    n_latent: int = 128
-    """Width of the embedding that users get."""
+    n_latent: int = 0
+    """Width of the embedding that users get; 0 takes 128 for expression, and 256 for measured features,
+    sequences and images, of which more components are kept."""
     linear_path: LinearPath = "auto"
     """`"learned"` adds a learned linear map of the row to the perceptron's output, `"none"` does not. With
     `"kept"` there is such a map, and the row's leading components stand beside what is learned as they
@@ -106,8 +107,8 @@ class EncoderConfig:
     the strand that was read means nothing."""
 
     def __post_init__(self) -> None:
-        _require_positive(self, "n_latent", "n_channels", "n_segments", "kernel_size")
-        _require_at_least(self, 0, "n_blocks", "n_projection")
+        _require_positive(self, "n_channels", "n_segments", "kernel_size")
+        _require_at_least(self, 0, "n_latent", "n_blocks", "n_projection")
         if self.kernel_size % 2 == 0 or self.kernel_size < _LEAST_SPAN:
             msg = (
                 f"`kernel_size` has to be odd, so that a filter has a middle, and at least {_LEAST_SPAN}, "
@@ -118,6 +119,10 @@ class EncoderConfig:
             if any(width < 1 for width in getattr(self, name)):
                 msg = f"`{name}` holds widths of layers, each at least 1; got {getattr(self, name)}."
                 raise InputError(msg)
+
+    def width(self, kind: DataKind) -> int:
+        """Width of the embedding of rows of this kind."""
+        return self.n_latent or (128 if kind == "expression" else 256)
 
     def n_compared(self, n_kept: int) -> int:
         """Width of what the loss compares, where so many columns of the embedding are kept components."""
@@ -150,7 +155,7 @@ class EncoderConfig:
             raise InputError(msg)
         if path == "auto":
             path = "kept" if sees_components else "learned"
-        return replace(self, kind=chosen, linear_path=path)
+        return replace(self, kind=chosen, linear_path=path, n_latent=self.width(kind))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

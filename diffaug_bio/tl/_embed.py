@@ -70,7 +70,8 @@ def embed(
     config
         A whole configuration in place of the preset, or a TOML file that changes it.
     n_latent
-        Width of the embedding, in place of the configured one.
+        Width of the embedding, in place of the configured one: by default 128 for expression, and 256
+        for measured features, sequences and images.
     encoder
         Of sequences: `"mlp"` embeds counted words, `"cnn"` letters; `"auto"` takes letters where all
         sequences are of one length up to 512, and are no reads with qualities. Of images `"patches"`,
