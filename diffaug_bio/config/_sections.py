@@ -87,8 +87,8 @@ class EncoderConfig:
     """`"learned"` adds a learned linear map of the row to the perceptron's output, `"none"` does not. With
     `"kept"` there is such a map, and the row's leading components stand beside what is learned as they
     are, as the first columns of the embedding and at most half of them. `"auto"` keeps components where
-    the encoder sees those of a front end, and is else `"learned"`. Fits of batches take `"learned"` for
-    `"kept"`: components would keep batches apart. Networks on pixels have no such path."""
+    the encoder sees those of a front end and there are no batches, which components would keep apart, and
+    is else `"learned"`. Networks on pixels have no such path."""
     projector_hidden: tuple[int, ...] = (256,)
     """Widths of the projector's hidden layers."""
     n_projection: int = 128

@@ -195,10 +195,19 @@ def _preset(config: DiffAugConfig, state: Any) -> tuple[str, list[str]]:
     """Find the preset that a configuration is nearest to, and what differs from it."""
     best: tuple[str, list[str]] | None = None
     for name in get_args(Preset):
+        preset = DiffAugConfig.preset(name)
+        given = {
+            "encoder": {"kind": config.encoder.kind},
+            "features": {"front_end": config.features.front_end},
+        }
         try:
-            preset = DiffAugConfig.preset(name).resolved(data_kind(state))
+            # The linear path follows from these two, and is no change of its own.
+            following = preset.updated(given, source=name).resolved(data_kind(state))
+            preset = preset.resolved(data_kind(state))
         except InputError:  # a preset for other data
             continue
+        path = {"linear_path": following.encoder.linear_path}
+        preset = preset.updated({"encoder": path}, source=name)
         usual = preset.with_batches(config.batches.names).to_dict()
         changed = [
             f"{section}.{key} = {value}"

@@ -315,3 +315,17 @@ def test_batches_that_the_fit_brought_together_are_told_so(tmp_path: Path) -> No
     assert "By batch: donor" in text
     assert "Preset quick, changed: generator.width = 8 Encoder" in text
     assert "The encoder keeps its last weights." in text
+
+
+def test_what_follows_from_a_change_is_no_change_of_its_own(tmp_path: Path) -> None:
+    adata = anndata.AnnData(
+        np.random.default_rng(0).poisson(3.0, (60, 20)).astype(np.float32),
+        obs=pd.DataFrame(index=[f"cell{number}" for number in range(60)]),
+    )
+    adata.write_h5ad(tmp_path / "cells.h5ad")
+    source = runs.DataSource(data=str(tmp_path / "cells.h5ad"))
+    config = DiffAugConfig.preset("quick").updated({"features": {"front_end": "none"}}, source="test")
+    runs.fit(source, tmp_path / "run", config=config, device="cpu")
+    runs.report(tmp_path / "run")
+    # Without a front end no components are kept.
+    assert "Preset quick, changed: features.front_end = none Encoder" in text_of(page_of(tmp_path / "run"))
