@@ -10,7 +10,6 @@ from diffaug_bio._rows import fit_rows, flatten_images, input_of, neighbors_of, 
 from diffaug_bio._validation import as_matrix, check_names, check_seed, column_names
 from diffaug_bio.core.runtime import resolve_device, resolve_precision
 from diffaug_bio.core.trainer import train
-from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,16 +67,10 @@ def fit_matrix(
     flat, config = flatten_images(X, config)
     matrix = as_matrix(flat)
     check_names(feature_names, matrix)
-    if batches is not None and config.encoder.linear_path == "kept":
-        msg = (
-            "`linear_path` 'kept' keeps components of the front end in the embedding, which would keep "
-            "batches apart. Take 'auto' or 'learned', or leave the batches out."
-        )
-        raise InputError(msg)
+    config = config.with_batches(() if batches is None else tuple(sorted(set(map(str, batches)))))
     features, config = fit_rows(matrix, config, seed=seed, feature_names=feature_names)
     scores = scores_of(features, matrix, config)
     known = None if batches is None else known_batches(batches, features, matrix.shape[0])
-    config = config.with_batches(() if known is None else tuple(known.names))
     rows = network_rows(features, matrix, scores, on)
     state = train(
         rows,

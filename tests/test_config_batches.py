@@ -35,17 +35,28 @@ def test_with_batches_the_loss_compares_embeddings_and_without_nothing_changes()
 
 
 @pytest.mark.parametrize(
-    ("path", "expected"),
-    [("auto", "learned"), ("kept", "learned"), ("learned", "learned"), ("none", "none")],
+    ("path", "expected"), [("auto", "learned"), ("learned", "learned"), ("none", "none")]
 )
 @pytest.mark.parametrize("kind", ["expression", "measured"])
 def test_with_batches_no_components_are_kept(kind: DataKind, path: str, expected: str) -> None:
-    config = DiffAugConfig().updated({"encoder": {"linear_path": path}}, source="test").resolved(kind)
-    with_batches = config.with_batches(("a", "b"))
+    config = DiffAugConfig().updated({"encoder": {"linear_path": path}}, source="test")
+    with_batches = config.with_batches(("a", "b")).resolved(kind)
     assert with_batches.encoder.linear_path == expected
     assert with_batches.encoder.n_kept(50) == 0
     assert with_batches.resolved(kind) == with_batches
-    assert config.with_batches(()).encoder.linear_path == ("kept" if path == "auto" else path)
+    without = config.with_batches(()).resolved(kind)
+    assert without.encoder.linear_path == ("kept" if path == "auto" else path)
+
+
+def test_with_batches_rows_are_generated_from_pure_noise() -> None:
+    config = DiffAugConfig()
+    assert config.resolved("expression").generator.noising == 0.5
+    named = config.with_batches(("a", "b"))
+    assert named.resolved("expression").generator.noising == 1
+    for key, noising in {"noising": 0.7, "partial_noising": 0.3}.items():
+        asked = named.updated({"generator": {key: noising}}, source="test").resolved("expression")
+        assert asked.generator.noising == noising
+        assert asked.resolved("expression") == asked
 
 
 def test_a_configuration_of_before_has_no_batches() -> None:

@@ -29,7 +29,7 @@ def test_what_is_left_to_the_data_is_decided(
     assert (config.features.n_components, config.encoder.n_latent) == (n_components, n_latent)
     assert config.encoder.n_kept(n_components) == n_components
     assert (config.encoder.kind, config.encoder.linear_path) == ("mlp", "kept")
-    assert (config.generator.width, config.generator.noising) == (256, 1.0)
+    assert (config.generator.width, config.generator.noising) == (256, 0.5)
     assert (config.loss.projection, config.loss.name) == ("free", "soft_contrastive")
     assert config.loss.temperature == 0.5
     assert config.resolved(other) == config
@@ -73,14 +73,13 @@ def test_the_published_preset_of_images_holds_for_images_alone() -> None:
         config.resolved("measured")
 
 
-@pytest.mark.parametrize("kind", ["sequence", "image"])
-def test_noising_that_was_set_holds_for_sequences_and_images_too(kind: DataKind) -> None:
+@pytest.mark.parametrize("kind", ["expression", "measured", "sequence", "image"])
+def test_noising_that_was_set_holds(kind: DataKind) -> None:
     config = DiffAugConfig().updated({"generator": {"noising": 0.7}}, source="test")
     assert config.resolved(kind).generator.noising == 0.7
     for share in (0.6, 1.0):
         partial = DiffAugConfig().updated({"generator": {"partial_noising": share}}, source="test")
         assert partial.resolved(kind).generator.noising == share
-        assert partial.resolved("measured").generator.noising == 1.0
 
 
 def test_a_loss_of_images_that_was_set_keeps_its_temperature() -> None:
@@ -170,7 +169,7 @@ def test_what_was_set_is_not_decided_anew() -> None:
     given = {
         "features": {"n_components": 7},
         "encoder": {"kind": "mlp", "linear_path": "learned", "n_latent": 5},
-        "generator": {"width": 9},
+        "generator": {"width": 9, "noising": 0.9},
         "loss": {"name": "info_nce", "projection": "free"},
         "train": {"warmup_view": "neighbor_mix", "view_strength": 0.3},
     }

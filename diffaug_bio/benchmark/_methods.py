@@ -177,8 +177,10 @@ METHODS: dict[str, Method] = {
         title="guidance 0.5", group="ablations", changes={"generator": {"guidance": 0.5}}
     ),
     "guidance_2": Method(title="guidance 2", group="ablations", changes={"generator": {"guidance": 2.0}}),
-    "partial_noising": Method(
-        title="noised to 60 % only", group="ablations", changes={"generator": {"noising": 0.6}}
+    "pure_noise": Method(
+        title="generated from pure noise",
+        group="ablations",
+        changes={"generator": {"partial_noising": 1.0}},
     ),
     "bank_4": Method(
         title="4 generated rows a row", group="ablations", changes={"train": {"bank_size": 4}}

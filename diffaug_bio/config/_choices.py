@@ -73,5 +73,5 @@ ENCODERS: dict[DataKind, tuple[EncoderKind, ...]] = {
 }
 """The first of each is the usual one."""
 USUAL_IMAGE_TEMPERATURE = 0.2
-USUAL_NOISING: dict[DataKind, float] = {"sequence": 0.4, "image": 0.3}
+USUAL_NOISING: dict[DataKind, float] = {"expression": 0.5, "measured": 0.5, "sequence": 0.4, "image": 0.3}
 KINDS = {"expression": "expression", "measured": "features", "sequence": "sequences", "image": "images"}

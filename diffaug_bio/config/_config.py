@@ -170,14 +170,15 @@ class DiffAugConfig:
         Raises
         ------
         InputError
-            If encoder or view do not suit that kind of rows.
+            If encoder or view do not suit that kind of rows, or a setting not the batches.
         """
+        has_batches = bool(self.batches.names)
         has_components = kind == "sequence" or self.features.front_end == "pca"
         return replace(
             self,
             features=self.features.resolved(kind),
-            encoder=self.encoder.resolved(kind, has_components=has_components),
-            generator=self.generator.resolved(kind),
+            encoder=self.encoder.resolved(kind, has_components=has_components, has_batches=has_batches),
+            generator=self.generator.resolved(kind, has_batches=has_batches),
             loss=self.loss.resolved(kind),
             train=self.train.resolved(kind),
         )
@@ -195,15 +196,10 @@ class DiffAugConfig:
         """Return a copy for rows of these batches, whose loss compares the embeddings themselves.
 
         What a projector may leave out, the embedding could keep: batches would meet in its output only.
-        Components would keep batches apart, so none are kept.
         Without batches everything else stays as it is.
         """
-        batches = replace(self.batches, names=names)
-        encoder = self.encoder
-        if names:
-            path = "learned" if encoder.linear_path == "kept" else encoder.linear_path
-            encoder = replace(encoder, n_projection=0, linear_path=path)
-        return replace(self, batches=batches, encoder=encoder)
+        encoder = replace(self.encoder, n_projection=0) if names else self.encoder
+        return replace(self, batches=replace(self.batches, names=names), encoder=encoder)
 
     def to_dict(self) -> dict[str, Any]:
         """Return nested plain values, exactly what `config.json` of a model holds."""

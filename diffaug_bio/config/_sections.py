@@ -135,7 +135,7 @@ class EncoderConfig:
         """
         return min(n_components, self.n_latent // 2) if self.linear_path == "kept" else 0
 
-    def resolved(self, kind: DataKind, *, has_components: bool) -> Self:
+    def resolved(self, kind: DataKind, *, has_components: bool, has_batches: bool) -> Self:
         """Decide what is left to the data; see :meth:`DiffAugConfig.resolved`."""
         suitable = ENCODERS[kind]
         if self.kind not in {"auto", *suitable}:
@@ -153,8 +153,14 @@ class EncoderConfig:
                 "'auto' or 'learned'."
             )
             raise InputError(msg)
+        if path == "kept" and has_batches:
+            msg = (
+                "`linear_path` 'kept' keeps components of the front end in the embedding, which would keep "
+                "batches apart. Take 'auto' or 'learned', or leave the batches out."
+            )
+            raise InputError(msg)
         if path == "auto":
-            path = "kept" if sees_components else "learned"
+            path = "kept" if sees_components and not has_batches else "learned"
         return replace(self, kind=chosen, linear_path=path, n_latent=self.width(kind))
 
 
@@ -185,7 +191,8 @@ class GeneratorConfig:
     noising: float = 1.0
     """Share of the schedule that sampling starts from: 1 is pure noise, less is the noised row itself."""
     partial_noising: float = 0.0
-    """What sequences and images have as `noising` where that is left at 1; 0 takes 0.4 or 0.3."""
+    """What `noising` is where that is left at 1; 0 takes 0.5 for features, 0.4 for sequences, 0.3 for
+    images, and 1, pure noise, with batches: a row that is noised in part would stay in its own."""
     guidance: float = 1.0
     """Classifier-free guidance; 1 is none, above 1 exaggerates the condition."""
     condition_dropout: float = 0.1
@@ -210,14 +217,14 @@ class GeneratorConfig:
             )
             raise InputError(msg)
 
-    def resolved(self, kind: DataKind) -> Self:
+    def resolved(self, kind: DataKind, *, has_batches: bool) -> Self:
         """Decide what is left to the data; see :meth:`DiffAugConfig.resolved`."""
         if self.backbone == "unet" and kind != "image":
             msg = f"The denoiser 'unet' is for images, and these rows are {KINDS[kind]}. Take 'mlp'."
             raise InputError(msg)
         noising = self.noising
-        if noising == 1 and kind in USUAL_NOISING:
-            noising = self.partial_noising or USUAL_NOISING[kind]
+        if noising == 1:
+            noising = self.partial_noising or (1.0 if has_batches else USUAL_NOISING[kind])
         return replace(
             self,
             width=self.width or {"mlp": 256, "unet": 32}[self.backbone],

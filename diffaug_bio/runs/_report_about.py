@@ -195,7 +195,7 @@ def _preset(config: DiffAugConfig, state: Any) -> tuple[str, list[str]]:
     """Find the preset that a configuration is nearest to, and what differs from it."""
     best: tuple[str, list[str]] | None = None
     for name in get_args(Preset):
-        preset = DiffAugConfig.preset(name)
+        preset = DiffAugConfig.preset(name).with_batches(config.batches.names)
         given = {
             "encoder": {"kind": config.encoder.kind},
             "features": {"front_end": config.features.front_end},
@@ -208,7 +208,7 @@ def _preset(config: DiffAugConfig, state: Any) -> tuple[str, list[str]]:
             continue
         path = {"linear_path": following.encoder.linear_path}
         preset = preset.updated({"encoder": path}, source=name)
-        usual = preset.with_batches(config.batches.names).to_dict()
+        usual = preset.to_dict()
         changed = [
             f"{section}.{key} = {value}"
             for section, values in config.to_dict().items()
