@@ -30,6 +30,7 @@ def test_what_is_left_to_the_data_is_decided(
     assert config.encoder.n_kept(n_components) == n_components
     assert (config.encoder.kind, config.encoder.linear_path) == ("mlp", "kept")
     assert (config.generator.width, config.generator.noising) == (256, 0.5)
+    assert config.generator.whitening == ("half" if kind == "measured" else "none")
     assert (config.loss.projection, config.loss.name) == ("free", "soft_contrastive")
     assert config.loss.temperature == 0.5
     assert config.resolved(other) == config
@@ -169,7 +170,7 @@ def test_what_was_set_is_not_decided_anew() -> None:
     given = {
         "features": {"n_components": 7},
         "encoder": {"kind": "mlp", "linear_path": "learned", "n_latent": 5},
-        "generator": {"width": 9, "noising": 0.9},
+        "generator": {"width": 9, "noising": 0.9, "whitening": "full"},
         "loss": {"name": "info_nce", "projection": "free"},
         "train": {"warmup_view": "neighbor_mix", "view_strength": 0.3},
     }

@@ -177,6 +177,9 @@ METHODS: dict[str, Method] = {
         title="guidance 0.5", group="ablations", changes={"generator": {"guidance": 0.5}}
     ),
     "guidance_2": Method(title="guidance 2", group="ablations", changes={"generator": {"guidance": 2.0}}),
+    "no_whitening": Method(
+        title="codes not whitened", group="ablations", changes={"generator": {"whitening": "none"}}
+    ),
     "pure_noise": Method(
         title="generated from pure noise",
         group="ablations",

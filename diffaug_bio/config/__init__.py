@@ -16,6 +16,7 @@ from diffaug_bio.config._choices import (
     Loss,
     SequenceView,
     WarmupView,
+    Whitening,
 )
 from diffaug_bio.config._config import DiffAugConfig, Preset
 from diffaug_bio.config._sections import (
@@ -44,4 +45,5 @@ __all__ = [
     "SequenceView",
     "TrainConfig",
     "WarmupView",
+    "Whitening",
 ]

@@ -30,6 +30,7 @@ _PAPER_GENERATOR = GeneratorConfig(
     prediction="noise",
     sampler="ddpm",
     partial_noising=1.0,
+    whitening="none",
     n_sampling_steps=1000,
     ema_decay=0.9999,
 )

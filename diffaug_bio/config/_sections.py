@@ -19,6 +19,7 @@ from diffaug_bio.config._choices import (
     LinearPath,
     Loss,
     WarmupView,
+    Whitening,
 )
 from diffaug_bio.errors import InputError
 
@@ -193,6 +194,11 @@ class GeneratorConfig:
     partial_noising: float = 0.0
     """What `noising` is where that is left at 1; 0 takes 0.5 for features, 0.4 for sequences, 0.3 for
     images, and 1, pure noise, with batches: a row that is noised in part would stay in its own."""
+    whitening: Whitening = "auto"
+    """What the parts of a code are divided by before noise is put on them: their standard deviations
+    (`"full"`), the square roots of these (`"half"`) or nothing (`"none"`). A denoiser's errors are of one
+    size in all parts, and small ones drown in them; but where all are of one size, noise hides the large
+    ones, which hold what a row is. `"auto"` takes `"half"` for measured features, else `"none"`."""
     guidance: float = 1.0
     """Classifier-free guidance; 1 is none, above 1 exaggerates the condition."""
     condition_dropout: float = 0.1
@@ -225,10 +231,12 @@ class GeneratorConfig:
         noising = self.noising
         if noising == 1:
             noising = self.partial_noising or (1.0 if has_batches else USUAL_NOISING[kind])
+        usual: Whitening = "half" if kind == "measured" else "none"
         return replace(
             self,
             width=self.width or {"mlp": 256, "unet": 32}[self.backbone],
             noising=noising,
+            whitening=usual if self.whitening == "auto" else self.whitening,
         )
 
 

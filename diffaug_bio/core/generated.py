@@ -182,7 +182,7 @@ def denoising_errors(
     diffusion, denoiser = state.diffusion, state.averaged_denoiser
     errors = torch.zeros(len(x), device=x.device)
     with eval_mode(denoiser, state.codec):
-        x0, condition = state.codec.encode(x), conditions_of(state, y, config)
+        x0, condition = state.codec.encode(x) / state.code_scale, conditions_of(state, y, config)
         condition = torch.cat([condition, batch_codes(None, config.batches, len(x), x.device)], 1)
         for noising, draws in zip(_NOISINGS, noises, strict=True):
             step = diffusion.sampling_steps(1, noising=noising)[0]

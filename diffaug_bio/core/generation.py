@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from diffaug_bio.config import DiffAugConfig
+    from diffaug_bio.config import DiffAugConfig, Whitening
     from diffaug_bio.core.batches import Rows
     from diffaug_bio.core.phases import Fit
     from diffaug_bio.core.state import TrainState
+
+_DEAD = 1e-12  # variance below which a feature counts as constant
 
 
 def train_decoder(fit: Fit, state: TrainState, codes: Rows) -> None:
@@ -77,7 +79,7 @@ def train_generator(fit: Fit, state: TrainState, codes: Rows, conditions: Tensor
     condition_stream = fit.stream("condition_noise", round_)
 
     def loss(indices: Tensor, generator: torch.Generator) -> Tensor:
-        x0 = codes.take(indices)
+        x0 = codes.take(indices) / state.code_scale
         device = x0.device
         t = torch.randint(settings.n_steps, (len(x0),), generator=generator, device=device)
         noise = torch.randn(x0.shape, generator=generator, device=device)
@@ -209,15 +211,16 @@ def generate(
             number = None if batch is None else batch[block]
             codes_of_batch = batch_codes(number, config.batches, len(block), codes.device)
             noised = _noised_conditions(conditions[block], settings.condition_noise, condition_stream)
-            generated[block] = state.diffusion.sample(
+            start = codes.take(block) / state.code_scale if settings.noising < 1 else None
+            generated[block] = state.code_scale * state.diffusion.sample(
                 state.averaged_denoiser,
                 torch.cat([noised, codes_of_batch], 1),
-                limits=state.limits,
+                limits=state.limits / state.code_scale,
                 n_steps=settings.n_sampling_steps,
                 sampler=settings.sampler,
                 guidance=settings.guidance,
                 generator=generator,
-                start=codes.take(block) if settings.noising < 1 else None,
+                start=start,
                 noising=settings.noising,
             )
     return generated
@@ -276,6 +279,35 @@ def feature_limits(rows: Rows) -> Tensor:
     for block in blocks(rows):
         limits = torch.maximum(limits, rows.take(block).abs().amax(0))
     return limits
+
+
+def feature_scale(rows: Rows, whitening: Whitening) -> Tensor:
+    """Find what each feature is divided by before noise is put on it, block by block.
+
+    Parameters
+    ----------
+    rows
+        Codes of all rows.
+    whitening
+        Standard deviations (`"full"`), their square roots (`"half"`), or ones.
+
+    Returns
+    -------
+    Shape: `(n_features,)`. A dead feature has 1.
+    """
+    ones = torch.ones(rows.shape[1], device=rows.device)
+    if whitening not in {"half", "full"}:
+        return ones
+    # From the first row's values on, so that a feature far from 0 does not cancel its own variance.
+    origin = rows.take(torch.zeros(1, dtype=torch.long, device=rows.device)).double()
+    sums, squares = torch.zeros_like(origin[0]), torch.zeros_like(origin[0])
+    for block in blocks(rows):
+        moved = rows.take(block).double() - origin
+        sums += moved.sum(0)
+        squares += moved.square().sum(0)
+    variance = squares / rows.shape[0] - (sums / rows.shape[0]).square()
+    power = 0.5 if whitening == "full" else 0.25  # of the variance
+    return torch.where(variance > _DEAD, variance.clamp_min(_DEAD).pow(power), ones).float()
 
 
 def _unscaled(state: TrainState, y: Tensor, config: DiffAugConfig) -> Tensor:

@@ -43,6 +43,8 @@ class TrainState:
     condition_std: Tensor
     limits: Tensor
     """Largest absolute value of each part of a code, beyond which nothing is generated `(n_codes,)`."""
+    code_scale: Tensor
+    """What each part of a code is divided by before noise is put on it `(n_codes,)`."""
     history: list[EpochEnd] = field(default_factory=list)
 
     @property
@@ -58,6 +60,7 @@ class TrainState:
         self.condition_mean = self.condition_mean.to(device)
         self.condition_std = self.condition_std.to(device)
         self.limits = self.limits.to(device)
+        self.code_scale = self.code_scale.to(device)
         return self
 
 
@@ -99,6 +102,7 @@ def build(config: DiffAugConfig, source: Input, *, seed: int, device: torch.devi
         condition_mean=torch.zeros(n_condition, device=device),
         condition_std=torch.ones(n_condition, device=device),
         limits=torch.full((source.n_codes,), math.inf, device=device),
+        code_scale=torch.ones(source.n_codes, device=device),
     )
 
 
@@ -129,6 +133,7 @@ def to_arrays(state: TrainState) -> dict[str, NDArray[np.generic]]:
     arrays["condition.mean"] = state.condition_mean
     arrays["condition.std"] = state.condition_std
     arrays["limits"] = state.limits
+    arrays["code_scale"] = state.code_scale
     return {key: value.cpu().numpy() for key, value in arrays.items()}
 
 
@@ -164,6 +169,8 @@ def from_arrays(
     state.condition_mean = torch.from_numpy(arrays["condition.mean"])
     state.condition_std = torch.from_numpy(arrays["condition.std"])
     state.limits = torch.from_numpy(arrays["limits"])
+    if "code_scale" in arrays:  # models of earlier versions have none
+        state.code_scale = torch.from_numpy(arrays["code_scale"])
     return state
 
 

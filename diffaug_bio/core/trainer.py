@@ -12,6 +12,7 @@ from diffaug_bio.core.batches import split_rows
 from diffaug_bio.core.generation import (
     code_rows,
     feature_limits,
+    feature_scale,
     generate_bank,
     standardise_conditions,
     train_decoder,
@@ -106,6 +107,7 @@ def train(
     state = build(config, source, seed=seed, device=device)
     codes = code_rows(state, rows)
     state.limits = feature_limits(codes)
+    state.code_scale = feature_scale(codes, config.generator.whitening)
     objective = build_objective(
         config,
         state.encoder,

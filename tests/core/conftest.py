@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from diffaug_bio._rows import input_of
 from diffaug_bio.config import DiffAugConfig, FeatureConfig
 from diffaug_bio.core.batches import DenseRows, split_rows
-from diffaug_bio.core.generation import code_rows, feature_limits
+from diffaug_bio.core.generation import code_rows, feature_limits, feature_scale
 from diffaug_bio.core.inputs import FeatureInput, ImageInput, SequenceInput
 from diffaug_bio.core.objectives import Objective, build_objective
 from diffaug_bio.core.phases import Fit
@@ -170,7 +170,9 @@ def fit_and_state(
         callbacks=(),
     )
     state = build(config, source, seed=seed, device=CPU)
-    state.limits = feature_limits(code_rows(state, fit.rows))
+    codes = code_rows(state, fit.rows)
+    state.limits = feature_limits(codes)
+    state.code_scale = feature_scale(codes, config.generator.whitening)
     return fit, state
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 import torch
@@ -12,6 +12,7 @@ from diffaug_bio.core.diffusion import Prediction, Sampler
 from diffaug_bio.core.generation import (
     conditions_of,
     feature_limits,
+    feature_scale,
     generate,
     generate_bank,
     standardise_conditions,
@@ -178,6 +179,33 @@ def test_nothing_is_generated_beyond_the_range_of_the_rows(
     bank = values_of(generate_bank(fit, state, fit.rows, conditions, round_=1))
     assert torch.isfinite(bank).all()
     assert (bank.abs() <= feature_limits(fit.rows)).all()
+
+
+@pytest.mark.parametrize(
+    ("whitening", "power"), [("full", 1.0), ("half", 0.5), ("none", 0.0), ("auto", 0.0)]
+)
+def test_codes_are_scaled_by_a_power_of_their_deviations(whitening: Any, power: float) -> None:
+    values = clustered_rows(9000) * torch.logspace(-3, 3, N_FEATURES) + 1e4
+    values[:, 2] = 7.0
+    found = feature_scale(DenseRows(values), whitening)
+    expected = values.double().std(0, correction=0) ** power
+    expected[2] = 1.0
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, expected.float(), rtol=1e-4, atol=0)
+
+
+@pytest.mark.parametrize("noising", [0.5, 1.0], ids="noising-{}".format)
+def test_of_whitened_codes_the_unit_does_not_count(tiny_config: DiffAugConfig, noising: float) -> None:
+    units = 2.0 ** torch.arange(N_FEATURES)  # powers of two round alike
+    config = changed(tiny_config, generator={"whitening": "full", "noising": noising})
+    conditions = torch.randn(N_ROWS, 3, generator=seeded_generator(0, CPU, "conditions"))
+    banks = []
+    for values in (clustered_rows(), clustered_rows() * units):
+        fit, state = fit_and_state(config, values=values)
+        train_generator(fit, state, fit.rows, conditions, round_=1)
+        banks.append(values_of(generate_bank(fit, state, fit.rows, conditions, round_=1)))
+    assert not torch.allclose(banks[0], clustered_rows(), atol=1e-2)
+    torch.testing.assert_close(banks[1] / units, banks[0], rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("sampler", get_args(Sampler))

@@ -81,16 +81,17 @@ def test_a_state_knows_how_many_columns_its_encoder_keeps(
 def test_networks_survive_the_way_through_arrays(
     tiny_config: DiffAugConfig, condition: str, linear_path: str
 ) -> None:
-    settings = {"encoder": {"linear_path": linear_path}, "generator": {"condition": condition}}
-    config = changed(tiny_config, **settings)
-    state = trained(config)
+    generator = {"condition": condition, "whitening": "half"}
+    config = changed(tiny_config, encoder={"linear_path": linear_path}, generator=generator)
+    rows = DenseRows(2 * clustered_rows())
+    state = trained(config, rows=rows)
     arrays = {name: array.copy() for name, array in to_arrays(state).items()}
     rebuilt = from_arrays(config, FEATURES, arrays)
     kept = (state.encoder, state.projector, state.averaged_denoiser, state.averaged_denoiser)
     assert same(networks(rebuilt), snapshot(*kept))
-    for name in ("condition_mean", "condition_std", "limits"):
+    assert (state.code_scale != 1).all()
+    for name in ("condition_mean", "condition_std", "limits", "code_scale"):
         assert torch.equal(getattr(rebuilt, name), getattr(state, name))
-    rows = DenseRows(clustered_rows())
     assert torch.equal(encode(rebuilt.encoder, rows), encode(state.encoder, rows))
     assert rebuilt.n_kept == state.n_kept == (3 if linear_path == "kept" else 0)
 
@@ -121,6 +122,15 @@ def test_a_missing_array_is_named(tiny_config: DiffAugConfig, name: str) -> None
     del arrays[name]
     with pytest.raises(KeyError, match=name):
         from_arrays(tiny_config, FEATURES, arrays)
+
+
+def test_codes_of_earlier_versions_are_not_scaled(tiny_config: DiffAugConfig) -> None:
+    config = changed(tiny_config, generator={"whitening": "full"})
+    arrays = to_arrays(trained(config, rows=DenseRows(2 * clustered_rows())))
+    assert (arrays["code_scale"] != 1).all()
+    del arrays["code_scale"]
+    rebuilt = from_arrays(tiny_config, FEATURES, arrays)
+    assert torch.equal(rebuilt.code_scale, torch.ones(N_FEATURES))
 
 
 def test_arrays_of_another_shape_are_refused(tiny_config: DiffAugConfig) -> None:
