@@ -68,16 +68,13 @@ def test_a_newer_format_asks_for_an_upgrade(folder: Path) -> None:
         DiffAug.load(folder)
 
 
-def test_a_setting_that_had_another_name_is_read(folder: Path) -> None:
+@pytest.mark.parametrize("name", ["sequence_noising", "partial_noising"])
+def test_a_setting_of_an_earlier_version_is_read(folder: Path, name: str) -> None:
     config = json.loads((folder / "config.json").read_text())["config"]
-    del (
-        config["generator"]["partial_noising"],
-        config["loss"]["projection"],
-        config["features"]["image_shape"],
-    )
-    config["generator"]["sequence_noising"] = 0.7
+    del config["loss"]["projection"], config["features"]["image_shape"]
+    config["generator"] |= {name: 0.7, "noising": 0.7}
     change_json(folder / "config.json", config=config)
-    assert DiffAug.load(folder, device="cpu").config_.generator.partial_noising == 0.7
+    assert DiffAug.load(folder, device="cpu").config_.generator.noising == 0.7
 
 
 @pytest.mark.parametrize("name", sorted(NEEDED_FILES))

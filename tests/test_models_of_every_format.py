@@ -181,12 +181,11 @@ def test_a_damaged_file_is_an_error(copied: Path, read: Any, name: str, content:
         read(copied)
 
 
-def test_a_setting_that_had_another_name_is_described(copied: Path) -> None:
+def test_a_setting_of_an_earlier_version_is_described(copied: Path) -> None:
     config = json.loads((copied / "config.json").read_text())["config"]
-    del config["generator"]["partial_noising"]
-    config["generator"]["sequence_noising"] = 0.7
+    config["generator"] |= {"sequence_noising": 0.7, "noising": 0.7}
     change_config(copied, config=config)
-    assert describe_model(copied).config.generator.partial_noising == 0.7
+    assert describe_model(copied).config.generator.noising == 0.7
 
 
 def test_the_script_makes_what_is_kept(tmp_path: Path) -> None:

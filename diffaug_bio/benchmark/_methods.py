@@ -181,9 +181,7 @@ METHODS: dict[str, Method] = {
         title="codes not whitened", group="ablations", changes={"generator": {"whitening": "none"}}
     ),
     "pure_noise": Method(
-        title="generated from pure noise",
-        group="ablations",
-        changes={"generator": {"partial_noising": 1.0}},
+        title="generated from pure noise", group="ablations", changes={"generator": {"noising": 1.0}}
     ),
     "bank_4": Method(
         title="4 generated rows a row", group="ablations", changes={"train": {"bank_size": 4}}

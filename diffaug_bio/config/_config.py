@@ -29,7 +29,7 @@ _PAPER_GENERATOR = GeneratorConfig(
     schedule="linear",
     prediction="noise",
     sampler="ddpm",
-    partial_noising=1.0,
+    noising=1.0,
     whitening="none",
     n_sampling_steps=1000,
     ema_decay=0.9999,
@@ -219,8 +219,11 @@ def _renamed(table: Mapping[str, Any]) -> dict[str, Any]:
         for section, values in table.items()
     }
     generator = sections.get("generator", {})
-    if "sequence_noising" in generator:
-        generator["partial_noising"] = generator.pop("sequence_noising")
+    for name in (
+        "sequence_noising",
+        "partial_noising",
+    ):  # said what `noising` was to be, which is saved too
+        generator.pop(name, None)
     encoder = sections.get("encoder", {})
     if isinstance(learned := encoder.get("linear_path"), bool):
         encoder["linear_path"] = "learned" if learned else "none"

@@ -189,11 +189,10 @@ class GeneratorConfig:
     """What the generator is conditioned on: what is learned, its projection, or nothing."""
     condition_noise: float = 0.0
     """Standard deviation of noise added to the standardised condition, in training and in sampling."""
-    noising: float = 1.0
-    """Share of the schedule that sampling starts from: 1 is pure noise, less is the noised row itself."""
-    partial_noising: float = 0.0
-    """What `noising` is where that is left at 1; 0 takes 0.5 for features, 0.4 for sequences, 0.3 for
-    images, and 1, pure noise, with batches: a row that is noised in part would stay in its own."""
+    noising: float = 0.0
+    """Share of the schedule that sampling starts from: 1 is pure noise, less is the noised row itself; 0
+    takes 0.5 for features, 0.4 for sequences, 0.3 for images, and 1 with batches, since a row that is
+    noised in part would stay in its own."""
     whitening: Whitening = "auto"
     """What the parts of a code are divided by before noise is put on them: their standard deviations
     (`"full"`), the square roots of these (`"half"`) or nothing (`"none"`). A denoiser's errors are of one
@@ -210,11 +209,8 @@ class GeneratorConfig:
         _require_positive(self, "n_blocks", "n_steps", "n_sampling_steps")
         _require_at_least(self, 0, "condition_noise", "width")
         _require_fraction(self, "condition_dropout", "ema_decay")
-        if not 0 < self.noising <= 1:
-            msg = f"`noising` is a share of the schedule above 0 and at most 1, got {self.noising!r}."
-            raise InputError(msg)
-        if not 0 <= self.partial_noising <= 1:
-            msg = f"`partial_noising` is a share of the schedule from 0 to 1, got {self.partial_noising!r}."
+        if not 0 <= self.noising <= 1:
+            msg = f"`noising` is a share of the schedule from 0 to 1, got {self.noising!r}."
             raise InputError(msg)
         if self.n_sampling_steps > self.n_steps:
             msg = (
@@ -228,14 +224,11 @@ class GeneratorConfig:
         if self.backbone == "unet" and kind != "image":
             msg = f"The denoiser 'unet' is for images, and these rows are {KINDS[kind]}. Take 'mlp'."
             raise InputError(msg)
-        noising = self.noising
-        if noising == 1:
-            noising = self.partial_noising or (1.0 if has_batches else USUAL_NOISING[kind])
         usual: Whitening = "half" if kind == "measured" else "none"
         return replace(
             self,
             width=self.width or {"mlp": 256, "unet": 32}[self.backbone],
-            noising=noising,
+            noising=self.noising or (1.0 if has_batches else USUAL_NOISING[kind]),
             whitening=usual if self.whitening == "auto" else self.whitening,
         )
 

@@ -201,7 +201,16 @@ class GaussianDiffusion(nn.Module):
         return x_t
 
     def sampling_steps(self, n_steps: int, *, noising: float = 1.0) -> list[int]:
-        """List the steps that a sampler visits, evenly spaced from a share of the schedule to 0."""
+        """List the steps that a sampler visits, evenly spaced from a share of the schedule to 0.
+
+        Raises
+        ------
+        ValueError
+            If the share is not above 0 and at most 1, as where a configuration has not been resolved.
+        """
+        if not 0 < noising <= 1:
+            msg = f"`noising` is a share of the schedule above 0 and at most 1, got {noising!r}."
+            raise ValueError(msg)
         first = max(1, round(noising * self.n_steps)) - 1
         n_steps = min(max(1, round(noising * n_steps)), first + 1)
         if n_steps == 1:

@@ -38,21 +38,26 @@ FEATURES = FeatureInput(N_FEATURES)
 
 @pytest.fixture
 def tiny_config(tiny_config: DiffAugConfig) -> DiffAugConfig:
-    """Take a view that needs no neighbors, so that most tests need none, and keep components as usual."""
+    """Take a view that needs no neighbors, so that most tests need none, and keep components as usual.
+
+    Rows are generated from pure noise, where nothing but the condition tells of the source.
+    """
     view = {"warmup_view": "gaussian", "view_strength": 0.5}
-    return changed(tiny_config, train=view, encoder={"linear_path": "kept"})
+    return changed(tiny_config, train=view, encoder={"linear_path": "kept"}, generator={"noising": 1.0})
 
 
 @pytest.fixture
 def letters_config(letters_config: DiffAugConfig) -> DiffAugConfig:
     """Take a view of letters."""
-    return changed(letters_config, train={"warmup_view": "mutation", "view_strength": 0.2})
+    view = {"warmup_view": "mutation", "view_strength": 0.2}
+    return changed(letters_config, train=view, generator={"noising": 1.0})
 
 
 @pytest.fixture
 def images_config(images_config: DiffAugConfig) -> DiffAugConfig:
     """Take a view of images."""
-    return changed(images_config, train={"warmup_view": "patch_mask", "view_strength": 0.3})
+    view = {"warmup_view": "patch_mask", "view_strength": 0.3}
+    return changed(images_config, train=view, generator={"noising": 1.0})
 
 
 def clustered_rows(n_rows: int = N_ROWS) -> Tensor:
