@@ -223,7 +223,7 @@ def resolve_config(
     Raises
     ------
     InputError
-        If the preset is unknown, the file cannot be used, or `n_latent` is below 1.
+        If the preset is unknown, the file cannot be used, or `n_latent` is negative.
     """
     if config is None:
         resolved = DiffAugConfig.preset(preset)
