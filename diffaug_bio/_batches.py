@@ -31,25 +31,20 @@ class KnownBatches(NamedTuple):
     """Of the batch of each row. Shape: `(n_obs,)`."""
 
 
-def known_batches(batches: Sequence[str], features: Fitted, n_obs: int) -> KnownBatches:
+def known_batches(batches: Sequence[str], n_obs: int) -> KnownBatches:
     """Check the batches of training rows, and number them.
 
     Raises
     ------
     InputError
-        If there is not one for each row, they are all the same, or the rows are no features with a front
-        end.
+        If there is not one for each row, or they are all the same.
     """
-    if not isinstance(features, FittedFeatures) or not features.front_end:
-        msg = (
-            "Batches are brought together by principal components of features. Sequences, images and "
-            "features without a front end have none: leave the batches out."
-        )
+    given = np.asarray(batches, dtype=np.str_)
+    if given.shape != (n_obs,):
+        held = f"{len(given)} values" if given.ndim == 1 else f"values of shape {given.shape}"
+        msg = f"`batches` holds {held} for {n_obs} rows; give one for each row."
         raise InputError(msg)
-    if len(batches) != n_obs:
-        msg = f"`batches` holds {len(batches)} values for {n_obs} rows; give one for each row."
-        raise InputError(msg)
-    names, number = np.unique(np.asarray(batches, dtype=np.str_), return_inverse=True)
+    names, number = np.unique(given, return_inverse=True)
     if len(names) < 2:
         msg = (
             f"All {n_obs} rows are of one batch, {str(names[0])!r}; there is nothing to bring together. "
@@ -57,6 +52,22 @@ def known_batches(batches: Sequence[str], features: Fitted, n_obs: int) -> Known
         )
         raise InputError(msg)
     return KnownBatches([str(name) for name in names], number.astype(np.int64))
+
+
+def check_has_components(features: Fitted) -> None:
+    """Check that rows of batches have what brings these together.
+
+    Raises
+    ------
+    InputError
+        If they are no features with a front end.
+    """
+    if not isinstance(features, FittedFeatures) or not features.front_end:
+        msg = (
+            "Batches are brought together by principal components of features. Sequences, images and "
+            "features without a front end have none: leave the batches out."
+        )
+        raise InputError(msg)
 
 
 def batches_of_rows(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from diffaug_bio._batches import batches_of_rows, known_batches
+from diffaug_bio._batches import batches_of_rows, check_has_components, known_batches
 from diffaug_bio._novelty import make_reference
 from diffaug_bio._rows import fit_rows, flatten_images, input_of, neighbors_of, network_rows, scores_of
 from diffaug_bio._validation import as_matrix, check_names, check_seed, column_names
@@ -67,10 +67,12 @@ def fit_matrix(
     flat, config = flatten_images(X, config)
     matrix = as_matrix(flat)
     check_names(feature_names, matrix)
-    config = config.with_batches(() if batches is None else tuple(sorted(set(map(str, batches)))))
+    known = None if batches is None else known_batches(batches, matrix.shape[0])
+    config = config.with_batches(() if known is None else tuple(known.names))
     features, config = fit_rows(matrix, config, seed=seed, feature_names=feature_names)
     scores = scores_of(features, matrix, config)
-    known = None if batches is None else known_batches(batches, features, matrix.shape[0])
+    if known is not None:
+        check_has_components(features)
     rows = network_rows(features, matrix, scores, on)
     state = train(
         rows,

@@ -34,7 +34,7 @@ NEEDED_FILES = frozenset({"config.json", "features.json", "history.json", "weigh
 MODEL_FILES = NEEDED_FILES | {CARD_FILE}
 """What is written, and may be replaced; the card is never read, and older folders have none."""
 
-_SIGNS_OF_DAMAGE = (AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError)
+_SIGNS_OF_DAMAGE = (AttributeError, KeyError, TypeError, ValueError, ArithmeticError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

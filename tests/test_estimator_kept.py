@@ -173,7 +173,8 @@ def test_with_batches_nothing_is_kept(counts: AnnData, tiny_config: DiffAugConfi
 def test_components_cannot_be_kept_of_batches(counts: AnnData, tiny_config: DiffAugConfig) -> None:
     config = changed(tiny_config, encoder={"linear_path": "kept"})
     with pytest.raises(
-        InputError, match=r"'kept' keeps components .* would keep batches apart\. Take 'auto' or 'learned'"
+        InputError,
+        match=r"'kept' keeps components .* would keep batches apart\. Leave `linear_path` to the data",
     ):
         DiffAug(config, device="cpu").fit(counts.X, batches=["a", "b"] * (counts.n_obs // 2))
 

@@ -213,18 +213,23 @@ class DiffAugConfig:
 
 
 def _renamed(table: Mapping[str, Any]) -> dict[str, Any]:
-    """Give settings of earlier versions the names and values that they have now."""
+    """Give settings of earlier versions the names and values that they have now.
+
+    Settings that came later are what was done before.
+    """
     sections = {
         section: dict(values) if isinstance(values, Mapping) else values
         for section, values in table.items()
     }
-    generator = sections.get("generator", {})
-    for name in (
-        "sequence_noising",
-        "partial_noising",
-    ):  # said what `noising` was to be, which is saved too
-        generator.pop(name, None)
-    encoder = sections.get("encoder", {})
-    if isinstance(learned := encoder.get("linear_path"), bool):
-        encoder["linear_path"] = "learned" if learned else "none"
+    if generator := sections.get("generator"):
+        # What sequences and images had where `noising` was left at 1.
+        partial = generator.pop("sequence_noising", 0.0) or generator.pop("partial_noising", 0.0)
+        generator.pop("partial_noising", None)
+        if generator.setdefault("noising", 1.0) == 1:
+            generator["noising"] = partial or 1.0
+        generator.setdefault("whitening", "none")
+    if encoder := sections.get("encoder"):
+        encoder.setdefault("n_latent", 128)
+        if isinstance(learned := encoder.get("linear_path"), bool):
+            encoder["linear_path"] = "learned" if learned else "none"
     return sections

@@ -157,7 +157,8 @@ class EncoderConfig:
         if path == "kept" and has_batches:
             msg = (
                 "`linear_path` 'kept' keeps components of the front end in the embedding, which would keep "
-                "batches apart. Take 'auto' or 'learned', or leave the batches out."
+                "batches apart. Leave `linear_path` to the data (and `noising`, where these are settings "
+                "of a fit without batches), or leave the batches out."
             )
             raise InputError(msg)
         if path == "auto":

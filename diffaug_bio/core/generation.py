@@ -298,16 +298,19 @@ def feature_scale(rows: Rows, whitening: Whitening) -> Tensor:
     ones = torch.ones(rows.shape[1], device=rows.device)
     if whitening not in {"half", "full"}:
         return ones
-    # From the first row's values on, so that a feature far from 0 does not cancel its own variance.
-    origin = rows.take(torch.zeros(1, dtype=torch.long, device=rows.device)).double()
-    sums, squares = torch.zeros_like(origin[0]), torch.zeros_like(origin[0])
-    for block in blocks(rows):
-        moved = rows.take(block).double() - origin
-        sums += moved.sum(0)
-        squares += moved.square().sum(0)
+    # From the first row's values on, so that a feature far from 0 does not cancel its own variance; on the
+    # CPU, since not every accelerator has float64.
+    origin = sums = squares = torch.zeros(rows.shape[1], dtype=torch.float64)
+    for number, block in enumerate(blocks(rows)):
+        values = rows.take(block).cpu().double()
+        origin = origin if number else values[0]
+        moved = values - origin
+        sums = sums + moved.sum(0)
+        squares = squares + moved.square().sum(0)
     variance = squares / rows.shape[0] - (sums / rows.shape[0]).square()
     power = 0.5 if whitening == "full" else 0.25  # of the variance
-    return torch.where(variance > _DEAD, variance.clamp_min(_DEAD).pow(power), ones).float()
+    scale = variance.clamp_min(_DEAD).pow(power).float().to(rows.device)
+    return torch.where((variance > _DEAD).to(rows.device), scale, ones)
 
 
 def _unscaled(state: TrainState, y: Tensor, config: DiffAugConfig) -> Tensor:

@@ -36,6 +36,7 @@ GENERATOR_CHANGES: list[dict[str, object]] = [
     {"sampler": "ddpm"},
     {"guidance": 2.0},
     {"noising": 0.4},
+    {"whitening": "full"},
     {"condition": "z"},
     {"condition": "none"},
     {"condition_noise": 0.3},

@@ -29,19 +29,21 @@ def errors_of(state: TrainState, values: torch.Tensor, config: DiffAugConfig) ->
 
 
 @pytest.mark.parametrize("prediction", ["noise", "velocity"])
-@pytest.mark.parametrize("condition", ["y", "z", "none"])
+@pytest.mark.parametrize(("condition", "whitening"), [("y", "none"), ("z", "full"), ("none", "half")])
 def test_errors_are_those_of_a_slow_loop(
-    tiny_config: DiffAugConfig, prediction: str, condition: str
+    tiny_config: DiffAugConfig, prediction: str, condition: str, whitening: str
 ) -> None:
-    config = changed(tiny_config, generator={"prediction": prediction, "condition": condition})
+    generator = {"prediction": prediction, "condition": condition, "whitening": whitening}
+    config = changed(tiny_config, generator=generator)
     state = trained(config)
+    assert bool((state.code_scale == 1).all()) == (whitening == "none")
     found = errors_of(state, ROWS.values, config)
     noises = torch.randn((2, 2, N_FEATURES), generator=seeded_generator(0, CPU, "novelty"))
     conditions = conditions_of(state, encode(state.encoder, ROWS), config)
     n_steps = config.generator.n_steps
     state.averaged_denoiser.eval()
     for row in (0, 7, 50):
-        x0, total = ROWS.values[row : row + 1], 0.0
+        x0, total = ROWS.values[row : row + 1] / state.code_scale, 0.0
         for share, draws in zip((0.3, 0.5), noises, strict=True):
             t = torch.tensor([round(share * n_steps) - 1])
             for noise in draws:

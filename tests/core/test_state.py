@@ -133,6 +133,17 @@ def test_codes_of_earlier_versions_are_not_scaled(tiny_config: DiffAugConfig) ->
     assert torch.equal(rebuilt.code_scale, torch.ones(N_FEATURES))
 
 
+def test_everything_of_a_state_moves(tiny_config: DiffAugConfig) -> None:
+    state = fit_and_state(tiny_config)[1].to(torch.device("meta"))
+    moved = [state.condition_mean, state.condition_std, state.limits, state.code_scale]
+    moved += [
+        value
+        for module in (state.encoder, state.projector, state.denoiser, state.averaged_denoiser)
+        for value in module.state_dict().values()
+    ]
+    assert {value.device.type for value in moved} == {"meta"}
+
+
 def test_arrays_of_another_shape_are_refused(tiny_config: DiffAugConfig) -> None:
     _, state = fit_and_state(tiny_config)
     with pytest.raises(RuntimeError, match="size mismatch"):
