@@ -166,7 +166,8 @@ def config_options(function: Callable[..., Any]) -> Callable[..., Any]:
             click.option(
                 "--n-latent",
                 type=click.IntRange(min=1),
-                help="Width of the embedding. By default 128 for expression, and 256 for other data.",
+                help="Width of the embedding. The default preset takes 128 for expression (counts, logged "
+                "or scaled values), and 256 for other data.",
             ),
         ]
     ):

@@ -37,7 +37,7 @@ def _text(result: dict[str, Any]) -> str:
     lines = [_line("model", f"{result['folder']} ({written})"), *_data_lines(model, run)]
     config = model["config"]
     encoder, generator, train = config["encoder"], config["generator"], config["train"]
-    lines.append(_line("encoder", f"{encoder['kind']}, embedding {encoder['n_latent']} wide"))
+    lines.append(_line("encoder", f"{encoder['kind']}, embedding {model['width']}"))
     made = "none"
     if "augment" in model["uses"]:
         made = f"{generator['backbone']}, {generator['n_sampling_steps']} steps of {generator['sampler']}"

@@ -100,7 +100,7 @@ def model_card(model: ModelDescription, *, model_license: str | None, run: Run |
             f"An encoder for {_TITLES[model.kind]}, fitted without labels by "
             f"[DiffAug](https://arxiv.org/abs/2309.07909), with diffaug-bio {escaped(model.written_by)} "
             f"(format {model.format_version} of the folder). It embeds rows "
-            f"{model.config.encoder.n_latent} wide"
+            f"{model.width}"
             + (", and generates new ones." if model.can_generate else "; it has no generator.")
         ),
         "## Use",

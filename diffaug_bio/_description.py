@@ -10,7 +10,7 @@ from diffaug_bio.pp._state import data_kind
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from diffaug_bio.config import DiffAugConfig
+    from diffaug_bio.config import DiffAugConfig, EncoderConfig
 
 ModelKind = Literal["cells", "table", "words", "letters", "images"]
 
@@ -48,6 +48,8 @@ class ModelDescription:
     """Numbers in each network, and in the fitted preprocessing and all else (`other`)."""
     n_bytes: int
     """Of all arrays."""
+    n_kept: int
+    """Columns of the embedding, the first, that are components of the front end as they are."""
     n_reference: int
     """Training rows whose embeddings it holds; 0 where an earlier version wrote it."""
 
@@ -55,6 +57,14 @@ class ModelDescription:
     def can_generate(self) -> bool:
         """Whether it makes new rows."""
         return self.config.train.has_generator
+
+    @property
+    def width(self) -> str:
+        """How wide the embedding is, and what its columns are."""
+        n_latent = self.config.encoder.n_latent
+        if not self.n_kept:
+            return f"{n_latent} wide"
+        return f"{n_latent} wide ({self.n_kept} components and {n_latent - self.n_kept} learned columns)"
 
     @property
     def matrix(self) -> str:
@@ -88,6 +98,7 @@ class ModelDescription:
             "image_shape": list(self.image_shape),
             "config": self.config.to_dict(),
             "matrix": self.matrix,
+            "width": self.width,
             "uses": ["embed", "augment"] if self.can_generate else ["embed"],
         }
 
@@ -146,8 +157,16 @@ def describe(
         n_epochs={str(phase): phases.count(phase) for phase in dict.fromkeys(phases)},
         n_weights={part: count for part, count in n_weights.items() if count},
         n_bytes=sum(n_bytes for _, n_bytes in sizes.values()),
+        n_kept=_n_kept(config.encoder, sizes),
         n_reference=sizes.get(f"{_REFERENCE}.embedding", (0, 0))[0] // config.encoder.n_latent,
     )
+
+
+def _n_kept(config: EncoderConfig, sizes: Mapping[str, tuple[int, int]]) -> int:
+    """Columns of the embedding that the projector does not see."""
+    n_weights, _ = sizes.get("projector.network.0.weight", (0, 0))
+    first = (*config.projector_hidden, config.n_projection)[0]
+    return config.n_latent - n_weights // first if n_weights else 0
 
 
 def _kind_of(state: Any, source: Mapping[str, Any]) -> ModelKind:

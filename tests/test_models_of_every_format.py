@@ -124,6 +124,9 @@ def test_rows_are_generated(folder: Path) -> None:
 
 def test_what_they_are_is_told(folder: Path) -> None:
     found = describe_model(folder)
+    assert found.n_kept == DiffAug.load(folder, device="cpu").state_.n_kept
+    kept = folder.parent.name == "format_1_kept" and folder.name != "batches"
+    assert found.width == ("3 wide (1 components and 2 learned columns)" if kept else "3 wide")
     assert found.kind == KINDS[folder.name]
     assert found.can_generate == (folder.name != "table")
     assert (found.feature_names is not None) == (folder.name in WITH_NAMES)

@@ -82,8 +82,8 @@ class EncoderConfig:
     hidden: tuple[int, ...] = (256,)
     """Widths of the encoder's hidden layers."""
     n_latent: int = 0
-    """Width of the embedding that users get; 0 takes 128 for expression, and 256 for measured features,
-    sequences and images, of which more components are kept."""
+    """Width of the embedding that users get; 0 takes 128 for expression (counts, logged or scaled), and 256
+    for measured features, sequences and images, of which more components are kept."""
     linear_path: LinearPath = "auto"
     """`"learned"` adds a learned linear map of the row to the perceptron's output, `"none"` does not. With
     `"kept"` there is such a map, and the row's leading components stand beside what is learned as they

@@ -86,7 +86,7 @@ def repeat_section(run: RunData, model: ModelDescription) -> Section:
     seconds = record["seconds"]
     facts = [
         ("Preset", f"{preset}, changed: {', '.join(changed)}" if changed else preset),
-        ("Encoder", f"{model.config.encoder.kind}, embedding {model.config.encoder.n_latent} wide"),
+        ("Encoder", f"{model.config.encoder.kind}, embedding {model.width}"),
         ("Epochs", ", ".join(f"{n} {name.replace('_', '-')}" for name, n in model.n_epochs.items())),
         ("Seed", str(record["seed"])),
         ("Device", f"{record['device']}, {record['precision']}, threads: {record['threads']}"),

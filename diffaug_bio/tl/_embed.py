@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,8 +71,9 @@ def embed(
     config
         A whole configuration in place of the preset, or a TOML file that changes it.
     n_latent
-        Width of the embedding, in place of the configured one: by default 128 for expression, and 256
-        for measured features, sequences and images.
+        Width of the embedding, in place of the configured one: with the presets `"default"` and `"quick"`
+        128 for expression (counts of any kind, logged or scaled expression), and 256 for measured
+        features, sequences and images.
     encoder
         Of sequences: `"mlp"` embeds counted words, `"cnn"` letters; `"auto"` takes letters where all
         sequences are of one length up to 512, and are no reads with qualities. Of images `"patches"`,
@@ -112,8 +114,8 @@ def embed(
     `None`, or the changed copy. Sets:
 
     `adata.obsm[key_added]` : `(n_obs, n_latent)` float32
-        The embedding. Compare rows by Euclidean distance. Of a fit without batches, the first columns, at
-        most half, are the leading principal components, and the others are what was learned.
+        The embedding. Compare rows by Euclidean distance. By default and without batches, the first
+        columns, at most half, are the leading principal components, and the others are what was learned.
     `adata.uns[key_added without X_]` : dict
         `params` (JSON), `version` and `history`, the losses by epoch.
 
@@ -235,6 +237,8 @@ def resolve_config(
             msg = f"There is no configuration file {path}."
             raise InputError(msg)
         resolved = DiffAugConfig.from_toml(path, preset=preset)
+    if isinstance(n_latent, Integral) and not isinstance(n_latent, bool):
+        n_latent = int(n_latent)  # numpy's are widths, too
     given: dict[str, dict[str, object]] = {
         "encoder": {"n_latent": n_latent, "kind": encoder},
         "train": {"warmup_view": warmup_view},

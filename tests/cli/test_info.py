@@ -57,7 +57,7 @@ def test_a_run_is_told_in_words(call: Callable[..., Result], run: Path) -> None:
         "30, counts values: gene0, gene1, gene2, gene3, gene4, ...",
         ".layers['counts']",
         "split; test rows were not fitted",
-        "mlp, embedding 6 wide",
+        "mlp, embedding 6 wide (3 components and 3 learned columns)",
         "5 steps of ddim",
         "diffaug-bio embed, diffaug-bio augment",
         "format 1",

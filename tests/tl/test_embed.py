@@ -64,6 +64,11 @@ def test_the_embedding_is_that_of_the_estimator(counts: AnnData, tiny_config: Di
     np.testing.assert_array_equal(found, model.transform(counts.X))
 
 
+def test_whole_numbers_of_numpy_are_widths(counts: AnnData, tiny_config: DiffAugConfig) -> None:
+    width: Any = np.int64(5)
+    assert embedding_of(counts, tiny_config, n_latent=width).shape == (120, 5)
+
+
 @pytest.mark.parametrize(
     ("key", "uns_key"), [("X_mine", "mine"), ("mine", "mine")], ids=["with X_", "without X_"]
 )
