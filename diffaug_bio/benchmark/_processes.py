@@ -39,6 +39,19 @@ def process_context() -> Any:
 
 
 @contextlib.contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Let Ctrl-C wait: a process that is not wholly started when it comes would complain of that."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
 def _safe_path() -> Iterator[None]:
     """Keep the current folder, which may hold another checkout, off the import path of new processes."""
     before = os.environ.get("PYTHONSAFEPATH")

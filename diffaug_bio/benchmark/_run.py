@@ -21,7 +21,7 @@ from diffaug_bio._files import write_text
 from diffaug_bio._validation import check_unique, shorten
 from diffaug_bio.benchmark._data import BenchmarkData
 from diffaug_bio.benchmark._methods import METHODS, choose_methods, missing_extra
-from diffaug_bio.benchmark._processes import process_context
+from diffaug_bio.benchmark._processes import interrupts_held, process_context
 from diffaug_bio.benchmark._text import report
 from diffaug_bio.config import DiffAugConfig
 from diffaug_bio.errors import InputError
@@ -280,9 +280,10 @@ def _run_cells(
                 cell = waiting.pop()
                 receiver, sender = context.Pipe(duplex=False)
                 process = context.Process(target=_run_cell, args=(cell, sender), daemon=True)
-                process.start()
-                sender.close()
-                running[receiver] = cell, process
+                with interrupts_held():
+                    process.start()
+                    sender.close()
+                    running[receiver] = cell, process
             for receiver in wait(list(running)):
                 cell, process = running.pop(receiver)
                 outcomes[cell.key] = outcome = _received(receiver, process)
