@@ -60,7 +60,8 @@ def _data_lines(model: dict[str, Any], run: dict[str, Any] | None) -> list[str]:
     lines = []
     if run is not None:
         lines.append(_line("fitted on", f"{run['data']['data']}, {run['data']['n_obs']} rows"))
-    features = f"{model['n_features']}, {model['input_state']} values"
+    kept = ", each row's total kept" if model["config"]["features"]["totals"] == "kept" else ""
+    features = f"{model['n_features']}, {model['input_state']} values{kept}"
     if model["image_shape"]:
         features = f"images of {' x '.join(map(str, model['image_shape']))}"
     if names := model["feature_names"]:

@@ -26,6 +26,7 @@ _VALUES = {
     "lognormalized": "log-normalised counts",
     "scaled": "expression that is logged and scaled",
     "continuous": "measured values, of which missing ones are replaced by the medians of the fit",
+    "words": "words of sequences, counted or as shares",
     "representation": "an embedding or another representation, taken as it is",
 }
 _MATCHED = (
@@ -104,4 +105,6 @@ def _of_values(model: ModelDescription) -> str:
         colors = "grey" if channels == 1 else "in color"
         return f"It reads images of {height} x {width} pixels, {colors}, as bytes."
     values = _VALUES.get(model.input_state, model.input_state)
+    if model.config.features.totals == "kept":
+        values = "raw counts of a panel, which it logs as they are"
     return f"It reads {values}; embeddings of other kinds of values mean nothing."

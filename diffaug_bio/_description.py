@@ -176,6 +176,7 @@ def _kind_of(state: Any, source: Mapping[str, Any]) -> ModelKind:
     kinds: dict[str, ModelKind] = {
         "expression": "cells",
         "measured": "table",
+        "words": "words",
         "sequence": "letters",
         "image": "images",
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
 import numpy as np
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from diffaug_bio._blocks import Matrix
-    from diffaug_bio.config import DiffAugConfig
+    from diffaug_bio.config import DiffAugConfig, Totals
     from diffaug_bio.core.batches import Rows
     from diffaug_bio.core.inputs import Input
     from diffaug_bio.features import Fitted
@@ -114,7 +115,11 @@ def fit_rows(
         msg = "Rows that stay on the disk are images, and `input_state` says something else."
         raise InputError(msg)
     features = fit_features(matrix, config.features, seed=seed, feature_names=feature_names)
-    return features, config.resolved(data_kind(features.state))
+    config = config.resolved(data_kind(features.state))
+    if features.state == "counts":
+        totals: Totals = "kept" if features.target_sum is None else "normalized"
+        config = replace(config, features=replace(config.features, totals=totals))
+    return features, config
 
 
 def scores_of(features: Fitted, matrix: Matrix, config: DiffAugConfig) -> NDArray[np.float32] | None:

@@ -55,7 +55,8 @@ def tiny_config() -> DiffAugConfig:
     """Every phase runs, in well under a second."""
     return DiffAugConfig().updated(
         {
-            "features": {"n_components": 8},
+            # Forty genes stand for all of them, and not for a panel.
+            "features": {"n_components": 8, "totals": "normalized"},
             "encoder": {
                 "n_latent": 6,
                 "hidden": [16],

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     [
         ("expression", "measured", "gaussian", 0.5, 50, 128),
         ("measured", "expression", "neighbor_noise", 1.0, 128, 256),
+        ("words", "measured", "gaussian", 0.5, 128, 256),
     ],
-    ids=["expression", "measured"],
+    ids=["expression", "measured", "words"],
 )
 def test_what_is_left_to_the_data_is_decided(
     kind: DataKind, other: DataKind, view: str, strength: float, n_components: int, n_latent: int
@@ -30,7 +31,7 @@ def test_what_is_left_to_the_data_is_decided(
     assert config.encoder.n_kept(n_components) == n_components
     assert (config.encoder.kind, config.encoder.linear_path) == ("mlp", "kept")
     assert (config.generator.width, config.generator.noising) == (256, 0.5)
-    assert config.generator.whitening == ("half" if kind == "measured" else "none")
+    assert config.generator.whitening == ("none" if kind == "expression" else "half")
     assert (config.loss.projection, config.loss.name) == ("free", "soft_contrastive")
     assert config.loss.temperature == 0.5
     assert config.resolved(other) == config

@@ -15,6 +15,7 @@ from diffaug_bio.config._choices import (
     LinearPath,
     Loss,
     SequenceView,
+    Totals,
     WarmupView,
     Whitening,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "LossConfig",
     "Preset",
     "SequenceView",
+    "Totals",
     "TrainConfig",
     "WarmupView",
     "Whitening",

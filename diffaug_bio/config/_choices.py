@@ -20,9 +20,9 @@ USUAL_STRENGTH = {
     "hand": 0.5,
 }
 
-DataKind = Literal["expression", "measured", "sequence", "image"]
+DataKind = Literal["expression", "measured", "words", "sequence", "image"]
 """What some defaults depend on: expression (counts, or what was made of them), other measured features,
-letters of sequences, or pixels of images."""
+counted words of sequences, their letters, or pixels of images."""
 DeclaredState = Literal[
     "auto",
     "counts",
@@ -30,6 +30,7 @@ DeclaredState = Literal[
     "lognormalized",
     "scaled",
     "continuous",
+    "words",
     "representation",
     "sequence",
     "image",
@@ -51,28 +52,44 @@ SequenceView = Literal["mutation", "base_mask", "shift", "reverse_complement"]
 ImageView = Literal["pixel_noise", "patch_mask", "neighbor_noise", "neighbor_mix", "hand"]
 WarmupView = Literal["auto", FeatureView, SequenceView, ImageView]
 Whitening = Literal["auto", "none", "half", "full"]
+Totals = Literal["auto", "normalized", "kept"]
 LinearPath = Literal["auto", "kept", "learned", "none"]
 EncoderKind = Literal["auto", "mlp", "cnn", "patches", "convnet", "resnet18"]
 
 USUAL_VIEW: dict[DataKind, FeatureView | SequenceView | ImageView] = {
     "expression": "gaussian",
     "measured": "neighbor_noise",
+    "words": "gaussian",
     "sequence": "mutation",
     "image": "patch_mask",
 }
 VIEWS: dict[DataKind, tuple[str, ...]] = {
     "expression": get_args(FeatureView),
     "measured": get_args(FeatureView),
+    "words": get_args(FeatureView),
     "sequence": get_args(SequenceView),
     "image": get_args(ImageView),
 }
 ENCODERS: dict[DataKind, tuple[EncoderKind, ...]] = {
     "expression": ("mlp",),
     "measured": ("mlp",),
+    "words": ("mlp",),
     "sequence": ("cnn",),
     "image": ("patches", "convnet", "resnet18"),
 }
 """The first of each is the usual one."""
 USUAL_IMAGE_TEMPERATURE = 0.2
-USUAL_NOISING: dict[DataKind, float] = {"expression": 0.5, "measured": 0.5, "sequence": 0.4, "image": 0.3}
-KINDS = {"expression": "expression", "measured": "features", "sequence": "sequences", "image": "images"}
+USUAL_NOISING: dict[DataKind, float] = {
+    "expression": 0.5,
+    "measured": 0.5,
+    "words": 0.5,
+    "sequence": 0.4,
+    "image": 0.3,
+}
+KINDS = {
+    "expression": "expression",
+    "measured": "features",
+    "words": "counted words",
+    "sequence": "sequences",
+    "image": "images",
+}

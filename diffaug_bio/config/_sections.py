@@ -18,6 +18,7 @@ from diffaug_bio.config._choices import (
     EncoderKind,
     LinearPath,
     Loss,
+    Totals,
     WarmupView,
     Whitening,
 )
@@ -34,8 +35,12 @@ class FeatureConfig:
     """What the input is; `"auto"` finds out and says so in the log."""
     image_shape: tuple[int, ...] = ()
     """Height, width and channels, where the input is images: rows are pixels in that order."""
+    totals: Totals = "auto"
+    """Whether counts are brought to one library size before log1p (`"normalized"`) or every row keeps its
+    total (`"kept"`). `"auto"` keeps totals of a panel, whose few chosen genes are no sample of all: fewer
+    than 200 features, of which half the rows hold less than `target_sum`."""
     target_sum: float = 1e4
-    """Library size that counts are brought to before log1p."""
+    """That library size."""
     n_top_features: int = 2000
     """Highly variable features kept of counts and log-normalised input; 0 keeps all."""
     max_value: float = 10.0
@@ -44,7 +49,8 @@ class FeatureConfig:
     """Fixed linear map before the networks; `"none"` shows them all kept features."""
     n_components: int = 0
     """Components of the front end, at most one less than rows; 0 takes 50 for expression, whose further
-    components are sampling noise, 128 for measured features, and 256 for sequences and images."""
+    components are sampling noise, 128 for measured features and counted words, and 256 for sequences and
+    images."""
     n_filters: int = 64
     """Patches that images are compared with (images only)."""
 
@@ -67,7 +73,7 @@ class FeatureConfig:
                 "Leave `front_end` out, or take the preset 'paper-images' for 'paper'."
             )
             raise InputError(msg)
-        usual = {"expression": 50, "measured": 128, "sequence": 256, "image": 256}[kind]
+        usual = {"expression": 50, "measured": 128, "words": 128, "sequence": 256, "image": 256}[kind]
         return replace(self, n_components=self.n_components or usual)
 
 
@@ -83,7 +89,7 @@ class EncoderConfig:
     """Widths of the encoder's hidden layers."""
     n_latent: int = 0
     """Width of the embedding that users get; 0 takes 128 for expression (counts, logged or scaled), and 256
-    for measured features, sequences and images, of which more components are kept."""
+    for all else, of which more components are kept."""
     linear_path: LinearPath = "auto"
     """`"learned"` adds a learned linear map of the row to the perceptron's output, `"none"` does not. With
     `"kept"` there is such a map, and the row's leading components stand beside what is learned as they
@@ -198,7 +204,8 @@ class GeneratorConfig:
     """What the parts of a code are divided by before noise is put on them: their standard deviations
     (`"full"`), the square roots of these (`"half"`) or nothing (`"none"`). A denoiser's errors are of one
     size in all parts, and small ones drown in them; but where all are of one size, noise hides the large
-    ones, which hold what a row is. `"auto"` takes `"half"` for measured features, else `"none"`."""
+    ones, which hold what a row is. `"auto"` takes `"half"` for measured features and counted words, else
+    `"none"`."""
     guidance: float = 1.0
     """Classifier-free guidance; 1 is none, above 1 exaggerates the condition."""
     condition_dropout: float = 0.1
@@ -225,7 +232,7 @@ class GeneratorConfig:
         if self.backbone == "unet" and kind != "image":
             msg = f"The denoiser 'unet' is for images, and these rows are {KINDS[kind]}. Take 'mlp'."
             raise InputError(msg)
-        usual: Whitening = "half" if kind == "measured" else "none"
+        usual: Whitening = "half" if kind in {"measured", "words"} else "none"
         return replace(
             self,
             width=self.width or {"mlp": 256, "unet": 32}[self.backbone],
@@ -279,9 +286,9 @@ class TrainConfig:
     the same noise in every direction, masked features, features swapped with those of another row, or
     within the row; of sequences substituted letters, letters hidden, the sequence moved, or the other
     strand; of images noise on pixels, hidden squares, a mixture with a neighbor, or (`"hand"`) cuts, mirror
-    and colours as SimCLR has them. `"auto"` takes `"gaussian"` for expression, whose sampling noise goes
-    in every direction, `"neighbor_noise"` for measured features, `"mutation"` for sequences, and
-    `"patch_mask"` for images."""
+    and colours as SimCLR has them. `"auto"` takes `"gaussian"` for expression and counted words, whose
+    sampling noise goes in every direction, `"neighbor_noise"` for measured features, `"mutation"` for
+    sequences, and `"patch_mask"` for images."""
     view_strength: float = 0.0
     """Size of the noise (1 is that of two neighbors' difference, or of a standard deviation), largest
     share of the neighbor, share of features masked or swapped, share of letters substituted or hidden,

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_PANEL = 200  # features: fewer counted ones are a panel
 _MEDIAN_VALUES = 2**24  # looked at once: 64 MB
 
 
@@ -66,11 +67,17 @@ def fit_features(
     state = state_of(matrix, summary) if declared == "auto" else declared
     check_declared(state, summary)
     medians = _medians(matrix, state, summary, feature_names)
-    mean, variance, dispersion_moments = _moments(
-        matrix, state, target_sum=config.target_sum, medians=medians
-    )
+    target_sum = _target_sum(matrix, state, config)
+    mean, variance, dispersion_moments = _moments(matrix, state, target_sum=target_sum, medians=medians)
     selected = _select(state, config, variance, dispersion_moments)
-    _log_findings(matrix, state, summary, declared=declared != "auto", n_selected=len(selected))
+    _log_findings(
+        matrix,
+        state,
+        summary,
+        declared=declared != "auto",
+        keeps_totals=target_sum is None,
+        n_selected=len(selected),
+    )
     is_representation = state == "representation"
     std = np.sqrt(variance[selected])
     if is_representation:  # its columns keep their proportions; one number makes their mean variance 1
@@ -78,7 +85,7 @@ def fit_features(
     unfitted = FittedFeatures(
         state=state,
         n_vars=matrix.shape[1],
-        target_sum=config.target_sum,
+        target_sum=target_sum,
         max_value=None if is_representation else config.max_value,
         front_end=config.front_end == "pca",
         selected=selected,
@@ -117,8 +124,16 @@ def _medians(
     return medians
 
 
+def _target_sum(matrix: Matrix, state: InputState, config: FeatureConfig) -> float | None:
+    """Library size that counts are brought to; None where rows keep their totals."""
+    if config.totals == "auto" and state == "counts" and matrix.shape[1] < _PANEL:
+        totals = np.asarray(matrix.sum(1, dtype=np.float64)).ravel()
+        return None if np.median(totals) < config.target_sum else config.target_sum
+    return None if config.totals == "kept" else config.target_sum
+
+
 def _moments(
-    matrix: Matrix, state: InputState, *, target_sum: float, medians: Floats
+    matrix: Matrix, state: InputState, *, target_sum: float | None, medians: Floats
 ) -> tuple[
     NDArray[np.float64], NDArray[np.float64], tuple[NDArray[np.float64], NDArray[np.float64]] | None
 ]:
@@ -147,7 +162,7 @@ def _moments(
 def _expected(
     state: InputState, unlogged: tuple[NDArray[np.float64], NDArray[np.float64]] | None
 ) -> Floats:
-    """Mean of every feature at one library size, where rows are brought to one."""
+    """Mean of every feature of counts, at one library size where rows are brought to one."""
     if state != "counts" or unlogged is None:
         return np.zeros(0, np.float32)
     return unlogged[0].astype(np.float32)
@@ -173,16 +188,24 @@ def _select(
 
 
 def _log_findings(
-    matrix: Matrix, state: InputState, summary: MatrixSummary, *, declared: bool, n_selected: int
+    matrix: Matrix,
+    state: InputState,
+    summary: MatrixSummary,
+    *,
+    declared: bool,
+    keeps_totals: bool,
+    n_selected: int,
 ) -> None:
     """Say what the input was taken for and what is done with it."""
     n_obs, n_vars = matrix.shape
+    library = "each row's total kept" if keeps_totals else "normalised to library size"
     treatment = {
-        "counts": "normalised to library size, logged, standardised",
+        "counts": f"{library}, logged, standardised",
         "normalized": "logged, standardised",
         "lognormalized": "standardised",
         "scaled": "standardised",
         "continuous": "standardised",
+        "words": "standardised",
         "representation": "taken as they are",
     }[state]
     logger.info(

@@ -29,8 +29,8 @@ class FittedFeatures:
     """What the input was."""
     n_vars: int
     """Features of the input."""
-    target_sum: float
-    """Library size for counts."""
+    target_sum: float | None
+    """Library size for counts; None where every row keeps its total."""
     max_value: float | None
     """Where standardised values are cut off; a given representation is not."""
     front_end: bool
@@ -48,8 +48,8 @@ class FittedFeatures:
     components: Floats
     """Principal axes over one common scale. Shape: `(n_selected, n_components)`."""
     expected: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
-    """Of counts, the mean of every feature at one library size, not logged; empty for all else, and in
-    models of older versions. Shape: `(n_vars,)`."""
+    """Of counts, the mean of every feature, at one library size where they are brought to one, not logged;
+    empty for all else, and in models of older versions. Shape: `(n_vars,)`."""
     variances: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
     """Of the components among the training rows; empty in models of older versions. Shape:
     `(n_components,)`."""
@@ -159,7 +159,8 @@ class FittedFeatures:
         absent, target_sum = np.zeros(len(self.selected), bool), self.target_sum
         if columns is not None:
             block, absent = _take_columns(block, columns), columns[self.selected] < 0
-            target_sum *= self._expected_share(columns >= 0)
+            if target_sum is not None:
+                target_sum *= self._expected_share(columns >= 0)
         kept = normalize(block, self.state, target_sum=target_sum)[:, self.selected]
         if sparse.issparse(kept):
             offset = self._cut_off(-self.mean / self.std)
@@ -193,7 +194,7 @@ def used_features(features: object) -> NDArray[np.int64] | None:
     return features.selected if isinstance(features, FittedFeatures) else None
 
 
-def normalize(block: Matrix, state: InputState, *, target_sum: float) -> Matrix:
+def normalize(block: Matrix, state: InputState, *, target_sum: float | None) -> Matrix:
     """Bring rows to log-normalised expression, or leave measured values as they are.
 
     Parameters
@@ -203,7 +204,7 @@ def normalize(block: Matrix, state: InputState, *, target_sum: float) -> Matrix:
     state
         What they hold; counts are brought to `target_sum` and logged, normalised values logged.
     target_sum
-        Library size.
+        Library size; with None counts keep their totals.
 
     Returns
     -------
@@ -215,7 +216,7 @@ def normalize(block: Matrix, state: InputState, *, target_sum: float) -> Matrix:
         return np.array(dense, dtype=np.float32)
     rows = sparse.csr_matrix(block, dtype=np.float32, copy=True)
     rows.sum_duplicates()
-    if state == "counts":
+    if state == "counts" and target_sum is not None:
         library = np.asarray(rows.sum(1, dtype=np.float64)).ravel()
         factor = np.divide(target_sum, library, out=np.zeros_like(library), where=library > 0)
         rows.data *= np.repeat(factor, np.diff(rows.indptr)).astype(np.float32)

@@ -63,8 +63,8 @@ class FeatureInverse:
         """
         chosen = features.selected if columns is None else columns[features.selected]
         held = chosen >= 0
-        is_counted = features.state == "counts"
-        ceiling = float(np.log1p(features.target_sum)) if is_counted else _MAX_LOGGED
+        library = features.target_sum if features.state == "counts" else None
+        ceiling = _MAX_LOGGED if library is None else float(np.log1p(library))
         return cls(features=features, held=held, columns=chosen[held], ceiling=ceiling)
 
     @property
@@ -85,7 +85,7 @@ class FeatureInverse:
         """
         counts, units = self.counts(matrix)
         known = self
-        if self.features.state != "counts":
+        if self.features.state != "counts" or self.features.target_sum is None:
             kept = _dense(matrix[:, self.columns])
             logged = kept if self.features.state == "lognormalized" else np.log1p(kept)
             known = replace(self, ceiling=float(logged.max(initial=0.0)))

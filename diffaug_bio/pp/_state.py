@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     from diffaug_bio.config import DataKind
 
 InputState = Literal[
-    "counts", "normalized", "lognormalized", "scaled", "continuous", "representation", "sequence", "image"
+    "counts",
+    "normalized",
+    "lognormalized",
+    "scaled",
+    "continuous",
+    "words",
+    "representation",
+    "sequence",
+    "image",
 ]
 STATE_NAMES: dict[InputState, str] = {
     "counts": "counts",
@@ -25,6 +33,7 @@ STATE_NAMES: dict[InputState, str] = {
     "lognormalized": "log-normalised values",
     "scaled": "scaled values",
     "continuous": "measured values",
+    "words": "counted words of sequences",
     "representation": "a representation",
     "sequence": "letters of sequences",
     "image": "images",
@@ -40,8 +49,8 @@ def is_expression(state: InputState) -> bool:
 
 def data_kind(state: InputState) -> DataKind:
     """Name the kind of data that a state is of, on which some defaults depend."""
-    if state in {"sequence", "image"}:
-        return "sequence" if state == "sequence" else "image"
+    if state in {"words", "sequence", "image"}:
+        return state
     return "expression" if state in EXPRESSION_STATES or state == "scaled" else "measured"
 
 
@@ -73,8 +82,9 @@ def detect_state(X: object) -> InputState:  # noqa: N803 - scikit-learn's name
     `"continuous"`
         Anything else: proteins, metabolites, microarray intensities, clinical values.
 
-    `"representation"`, an embedding whose columns must not be standardised, `"sequence"`, tokens of
-    letters as :func:`encode_tokens` gives them, and `"image"`, pixels, are never detected, only declared.
+    `"words"`, counts or shares of words as :func:`encode_kmers` gives them, `"representation"`, an
+    embedding whose columns must not be standardised, `"sequence"`, tokens of letters as
+    :func:`encode_tokens` gives them, and `"image"`, pixels, are never detected, only declared.
 
     Raises
     ------

@@ -28,7 +28,7 @@ _LAPS = {
     "evaluate": "scoring",
     "write": "writing",
 }
-_OF_THE_DATA = ("input_state", "image_shape")  # settings that the data decided
+_OF_THE_DATA = ("input_state", "image_shape", "totals")  # settings that the data decided
 
 
 def data_section(run: RunData, model: ModelDescription) -> Section:
@@ -47,7 +47,7 @@ def data_section(run: RunData, model: ModelDescription) -> Section:
         ("Data", base_name(data["data"])),
         ("Rows", f"{run.n_obs:,}"),
         (width.capitalize(), f"{model.n_features:,}"),
-        ("Taken for", STATE_NAMES.get(data["input_state"], str(data["input_state"]))),
+        ("Taken for", _taken_for(data["input_state"], model.config)),
     ]
     matrix = model.matrix.replace(", or a plain matrix", "")
     if matrix != ".X" or str(data["data"]).endswith(_ANNDATA):  # a table has but one matrix
@@ -189,6 +189,12 @@ def _what_was_done(run: RunData) -> str:
         if asked == run.batch_key
         else f"the fit brought those of {asked} together"
     )
+
+
+def _taken_for(state: Any, config: DiffAugConfig) -> str:
+    """Say what the values were taken for, and what follows of it that is not usual."""
+    known = STATE_NAMES.get(state, str(state))
+    return f"{known}, each row's total kept" if config.features.totals == "kept" else known
 
 
 def _preset(config: DiffAugConfig, state: Any) -> tuple[str, list[str]]:

@@ -260,8 +260,8 @@ def declared_state(adata: AnnData, choice: MatrixChoice) -> DeclaredState:
     if choice.sequences:
         return "sequence"
     if choice.kmers is not None:
-        return "continuous"
-    return "continuous" if choice.is_open and _KMERS_KEY in adata.uns else "auto"
+        return "words"
+    return "words" if choice.is_open and _KMERS_KEY in adata.uns else "auto"
 
 
 def _variables(adata: AnnData, choice: MatrixChoice) -> tuple[Matrix, pd.DataFrame]:

@@ -111,7 +111,7 @@ def test_sequences_are_known_only_where_the_matrix_was_made_of_them(
     data = BenchmarkData.from_anndata(adata, name="genes", label_key="kind")
     assert data.sequences is not None
     assert list(data.sequences[:6]) == SEQUENCES
-    assert data.input_state == "continuous"
+    assert data.input_state == "words"
     annotated.obs["sequence"] = "ACGT"
     assert BenchmarkData.from_anndata(annotated, name="cells", label_key="cluster").sequences is None
 

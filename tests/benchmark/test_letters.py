@@ -119,7 +119,7 @@ def test_data_become_tokens_of_their_sequences() -> None:
     data = dna(unequal=True)
     tokens = data.of_letters()
     np.testing.assert_array_equal(tokens.matrix, encode_tokens(clustered_dna(unequal=True)))
-    assert (data.kind, tokens.kind) == ("measured", "sequence")
+    assert (data.kind, tokens.kind) == ("words", "sequence")
     assert tokens.labels is data.labels
     shortest = np.flatnonzero(np.char.str_len(data.sequences) == 34)  # type: ignore[arg-type]
     assert data.of_letters(shortest).matrix.shape == (90, 34)
@@ -137,7 +137,7 @@ def cell(config: DiffAugConfig, **changes: Any) -> Cell:
         "held_out": False,
         "threads": 1,
         "digest": "d",
-        "kind": "measured",
+        "kind": "words",
     }
     return Cell(**{**given, **changes})
 

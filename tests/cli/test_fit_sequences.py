@@ -110,7 +110,7 @@ def test_the_encoder_is_that_asked_for_or_goes_by_the_lengths(
     assert encoder_of(place / "run") == expected
     assert run["data"]["sequences"] is (expected == "cnn")
     assert (run["data"]["kmers"] is None) == (expected == "cnn")
-    assert run["data"]["input_state"] == ("sequence" if expected == "cnn" else "continuous")
+    assert run["data"]["input_state"] == ("sequence" if expected == "cnn" else "words")
     assert read_embedding(place / "run").shape == (N_OBS, 6)
     assert list(read_embedding(place / "run").index) == [f"s{n}" for n in range(N_OBS)]
     scores = json.loads((place / "run" / "metrics.json").read_text())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import shutil
 import subprocess
@@ -49,12 +50,18 @@ def run(place: Path, tmp_path: Path) -> Path:
     return tmp_path / "run"
 
 
+def test_a_panel_is_told_by_page_and_card(run: Path) -> None:
+    page = html.unescape((run / "report.html").read_text())
+    assert "counts, each row's total kept" in page
+    assert "raw counts of a panel, which it logs as they are" in (run / "model" / "README.md").read_text()
+
+
 def test_a_run_is_told_in_words(call: Callable[..., Result], run: Path) -> None:
     result = call("info", run)
     assert result.code == 0
     for words in (
         "cells.h5ad, 90 rows",
-        "30, counts values: gene0, gene1, gene2, gene3, gene4, ...",
+        "30, counts values, each row's total kept: gene0, gene1, gene2, gene3, gene4, ...",
         ".layers['counts']",
         "split; test rows were not fitted",
         "mlp, embedding 6 wide (3 components and 3 learned columns)",

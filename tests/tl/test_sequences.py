@@ -84,7 +84,7 @@ def test_words_are_embedded_where_lengths_differ(
     assert (
         "The sequences are of different lengths: the encoder is 'mlp', on counted words." in caplog.messages
     )
-    declared = config.updated({"features": {"input_state": "continuous"}}, source="test")
+    declared = config.updated({"features": {"input_state": "words"}}, source="test")
     expected = DiffAug(declared, device="cpu").fit_transform(unequal.X)
     np.testing.assert_array_equal(unequal.obsm["X_diffaug"], expected)
     params = params_of(unequal)

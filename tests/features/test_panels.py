@@ -1,0 +1,141 @@
+"""Counts of a panel, whose rows keep their totals."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import scanpy as sc
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+
+from diffaug_bio import DiffAug
+from diffaug_bio.config import FeatureConfig
+from diffaug_bio.features import FeatureInverse, FittedFeatures, fit_features
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+    from diffaug_bio.config import DiffAugConfig
+
+
+def fit(matrix: Any, **changes: Any) -> FittedFeatures:
+    return fit_features(matrix, FeatureConfig(n_components=6, **changes), seed=0)
+
+
+def make_panel(n_obs: int = 150, n_genes: int = 30, depth: float = 5.0) -> NDArray[np.float32]:
+    """Three kinds of cells, which differ in their totals as well."""
+    rng = np.random.default_rng(0)
+    rates = rng.gamma(1.0, depth, (3, n_genes)) * np.array([[0.5], [1.0], [2.0]])
+    return np.asarray(rng.poisson(rates[np.arange(n_obs) % 3]), np.float32)
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_matrix], ids=["dense", "csr"])
+def test_rows_of_a_panel_are_logged_as_they_are(container: type, counts: AnnData) -> None:
+    expected = counts.copy()
+    sc.pp.log1p(expected)
+    expected.X = expected.X.toarray()
+    sc.pp.scale(expected, max_value=10)
+    matrix = container(counts.X.toarray())
+    fitted = fit(matrix)
+    assert fitted.target_sum is None
+    found = fitted.dense_rows(matrix) + fitted.center
+    np.testing.assert_allclose(found, expected.X[:, fitted.selected], atol=2e-4)
+
+
+def test_what_a_row_holds_in_all_counts_in_a_panel_only() -> None:
+    panel = make_panel()
+    kept, normalized = fit(panel), fit(panel, totals="normalized")
+    assert np.abs(kept.project(panel * 2) - kept.project(panel)).max() > 0.1
+    np.testing.assert_allclose(normalized.project(panel * 2), normalized.project(panel), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("n_genes", "depth", "keeps_totals"),
+    [(30, 5, True), (199, 5, True), (200, 5, False), (30, 500, False)],
+    ids=["panel", "largest panel", "too many genes", "deep table"],
+)
+def test_a_panel_has_few_features_and_few_counts(n_genes: int, depth: float, *, keeps_totals: bool) -> None:
+    fitted = fit(make_panel(n_genes=n_genes, depth=depth))
+    assert (fitted.target_sum is None) == keeps_totals
+
+
+@given(totals=st.integers(50, 150))
+@settings(max_examples=20, deadline=None)
+def test_half_the_rows_below_the_library_size_are_a_panel(totals: int) -> None:
+    rows = np.full((60, 4), 1.0, np.float32)
+    rows[:, 0] = np.arange(60) % 7
+    rows[:, 3] = totals - rows[:, :3].sum(1)
+    fitted = fit(rows, target_sum=100.0)
+    assert (fitted.target_sum is None) == (totals < 100)
+
+
+def test_what_is_asked_for_is_done() -> None:
+    assert fit(make_panel(), totals="normalized").target_sum == 1e4
+    assert fit(make_panel(n_genes=300), totals="kept").target_sum is None
+
+
+def test_logged_values_of_a_panel_are_left_as_before() -> None:
+    logged = np.log1p(make_panel(depth=1.0) / 7)
+    fitted = fit(logged)
+    assert fitted.state == "lognormalized"
+    np.testing.assert_array_equal(fitted.project(logged), fit(logged, totals="normalized").project(logged))
+
+
+def test_it_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="diffaug_bio"):
+        fit(make_panel())
+        fit(make_panel(), totals="normalized")
+    first, second = (record.getMessage() for record in caplog.records if "Input:" in record.getMessage())
+    assert "each row's total kept, logged" in first
+    assert "normalised to library size, logged" in second
+
+
+def test_missing_genes_leave_the_others_as_they_are() -> None:
+    panel = make_panel()
+    fitted = fit(panel)
+    columns = np.where(np.arange(30) < 10, -1, np.arange(30))
+    whole, part = fitted.dense_rows(panel), fitted.dense_rows(panel, columns)
+    present = columns[fitted.selected] >= 0
+    np.testing.assert_array_equal(part[:, present], whole[:, present])
+    np.testing.assert_array_equal(part[:, ~present], 0)
+
+
+def test_counts_come_back_from_components() -> None:
+    panel = make_panel()
+    fitted = fit(panel)
+    codes = fitted.project(panel)
+    inverse = FeatureInverse.of(fitted, None).calibrated(panel, codes, codes)
+    expected = inverse.expected(codes)
+    # Unlike at a library size, these are counts: of rows twice as deep, twice as many.
+    deep = panel.sum(1) > np.median(panel.sum(1))
+    assert expected[deep].sum(1).mean() > 2 * expected[~deep].sum(1).mean()
+    assert expected.max() <= panel.max() * 1.001
+    assert np.corrcoef(expected.ravel(), panel.ravel())[0, 1] > 0.8
+    same = inverse.apply(panel, codes, codes, redraw=0.0, generator=np.random.default_rng(0))
+    np.testing.assert_array_equal(same, panel)
+    others = np.roll(codes, 3, axis=0)  # each of the same kind
+    moved = inverse.apply(panel, codes, others, redraw=1.0, generator=np.random.default_rng(0))
+    np.testing.assert_array_equal(moved, np.rint(moved))
+    assert np.corrcoef(moved.mean(0), panel.mean(0))[0, 1] > 0.9
+
+
+def test_a_model_of_a_panel_says_so_and_is_loaded_as_it_was(
+    tiny_config: DiffAugConfig, tmp_path: Path
+) -> None:
+    panel = make_panel()
+    config = tiny_config.updated({"features": {"totals": "auto"}}, source="test")
+    model = DiffAug(config, device="cpu").fit(panel)
+    assert model.config_.features.totals == "kept"
+    model.save(tmp_path / "model")
+    loaded = DiffAug.load(tmp_path / "model", device="cpu")
+    assert loaded.config_.features.totals == "kept"
+    np.testing.assert_array_equal(loaded.transform(panel), model.transform(panel))
+    whole = DiffAug(config, device="cpu").fit(make_panel(n_genes=250))
+    assert whole.config_.features.totals == "normalized"
