@@ -37,7 +37,11 @@ def replaced(node: _Node, table: Mapping[str, Any], *, source: str, where: str) 
             changes[key] = replaced(current, value, source=source, where=f"{name}.")
         else:
             changes[key] = _parsed(value, hints[key], name=name, source=source)
-    return replace(node, **changes)
+    try:
+        return replace(node, **changes)
+    except InputError as error:  # a section knows its settings, and not where they come from
+        msg = f"{source}: [{where[:-1]}] {error}"
+        raise InputError(msg) from error
 
 
 def _parsed(value: object, hint: Any, *, name: str, source: str) -> object:

@@ -156,10 +156,28 @@ def test_wrong_tables_are_named(table: dict[str, Any], message: str) -> None:
         DiffAugConfig().updated(table, source="test")
 
 
+def test_values_out_of_range_are_named_with_file_and_section(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text("[encoder]\nn_latent = -3\n")
+    with pytest.raises(
+        InputError, match=r"settings\.toml: \[encoder\] `n_latent` has to be at least 0, got -3"
+    ):
+        DiffAugConfig.from_toml(path)
+
+
 @pytest.mark.parametrize(
     ("section", "values", "message"),
     [
         (FeatureConfig, {"target_sum": 0.0}, r"`target_sum` has to be above 0"),
+        (
+            FeatureConfig,
+            {"totals": "raw"},
+            r"`totals` has to be one of 'auto', 'normalized', 'kept', got 'ra",
+        ),
+        (EncoderConfig, {"linear_path": "x"}, r"`linear_path` has to be one of 'auto', 'kept', 'learned',"),
+        (GeneratorConfig, {"whitening": True}, r"`whitening` has to be one of 'auto', .* got True"),
+        (LossConfig, {"name": "triplet"}, r"`name` has to be one of 'auto', 'soft_contrastive', 'hard"),
+        (TrainConfig, {"warmup_view": ""}, r"`warmup_view` has to be one of 'auto', .* got ''"),
         (FeatureConfig, {"max_value": -1.0}, r"`max_value` has to be above 0"),
         (FeatureConfig, {"n_components": -1}, r"`n_components` has to be at least 0"),
         (FeatureConfig, {"n_filters": 0}, r"`n_filters` has to be above 0, got 0"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal, Self
 
+from diffaug_bio.config._checks import require_at_least, require_choices, require_fraction, require_positive
 from diffaug_bio.config._choices import (
     ENCODERS,
     KINDS,
@@ -55,8 +56,9 @@ class FeatureConfig:
     """Patches that images are compared with (images only)."""
 
     def __post_init__(self) -> None:
-        _require_positive(self, "target_sum", "max_value", "n_filters")
-        _require_at_least(self, 0, "n_top_features", "n_components")
+        require_choices(self)
+        require_positive(self, "target_sum", "max_value", "n_filters")
+        require_at_least(self, 0, "n_top_features", "n_components")
         shape = self.image_shape
         if (self.input_state == "image") != bool(shape) or (shape and not _is_image_shape(shape)):
             msg = (
@@ -114,8 +116,9 @@ class EncoderConfig:
     the strand that was read means nothing."""
 
     def __post_init__(self) -> None:
-        _require_positive(self, "n_channels", "n_segments", "kernel_size")
-        _require_at_least(self, 0, "n_latent", "n_blocks", "n_projection")
+        require_choices(self)
+        require_positive(self, "n_channels", "n_segments", "kernel_size")
+        require_at_least(self, 0, "n_latent", "n_blocks", "n_projection")
         if self.kernel_size % 2 == 0 or self.kernel_size < _LEAST_SPAN:
             msg = (
                 f"`kernel_size` has to be odd, so that a filter has a middle, and at least {_LEAST_SPAN}, "
@@ -214,9 +217,10 @@ class GeneratorConfig:
     """Decay of the averaged weights that sample."""
 
     def __post_init__(self) -> None:
-        _require_positive(self, "n_blocks", "n_steps", "n_sampling_steps")
-        _require_at_least(self, 0, "condition_noise", "width")
-        _require_fraction(self, "condition_dropout", "ema_decay")
+        require_choices(self)
+        require_positive(self, "n_blocks", "n_steps", "n_sampling_steps")
+        require_at_least(self, 0, "condition_noise", "width")
+        require_fraction(self, "condition_dropout", "ema_decay")
         if not 0 <= self.noising <= 1:
             msg = f"`noising` is a share of the schedule from 0 to 1, got {self.noising!r}."
             raise InputError(msg)
@@ -264,7 +268,8 @@ class LossConfig:
     """Temperature of InfoNCE and NT-Xent."""
 
     def __post_init__(self) -> None:
-        _require_positive(self, "degrees_y", "degrees_z", "radius", "temperature")
+        require_choices(self)
+        require_positive(self, "degrees_y", "degrees_z", "radius", "temperature")
 
     def resolved(self, kind: DataKind) -> Self:
         """Decide what is left to the data; see :meth:`DiffAugConfig.resolved`."""
@@ -330,12 +335,13 @@ class TrainConfig:
     early."""
 
     def __post_init__(self) -> None:
-        _require_positive(self, "learning_rate")
-        _require_at_least(self, 0, "view_strength", "rounds", "patience", "min_steps", "weight_decay")
-        _require_at_least(self, 1, "warmup_epochs", "generator_epochs", "encoder_epochs", "decoder_epochs")
-        _require_at_least(self, 1, "bank_size")
-        _require_at_least(self, 2, "batch_size", "n_neighbors")
-        _require_fraction(self, "validation_fraction")
+        require_choices(self)
+        require_positive(self, "learning_rate")
+        require_at_least(self, 0, "view_strength", "rounds", "patience", "min_steps", "weight_decay")
+        require_at_least(self, 1, "warmup_epochs", "generator_epochs", "encoder_epochs", "decoder_epochs")
+        require_at_least(self, 1, "bank_size")
+        require_at_least(self, 2, "batch_size", "n_neighbors")
+        require_fraction(self, "validation_fraction")
         if not 0 <= self.generated_fraction <= 1:
             msg = f"`generated_fraction` is a share from 0 to 1, got {self.generated_fraction!r}."
             raise InputError(msg)
@@ -368,24 +374,3 @@ class TrainConfig:
 
 def _is_image_shape(shape: tuple[int, ...]) -> bool:
     return len(shape) == 3 and min(shape) > 0 and shape[2] in {1, 3}
-
-
-def _require_positive(config: object, *names: str) -> None:
-    for name in names:
-        if not getattr(config, name) > 0:
-            msg = f"`{name}` has to be above 0, got {getattr(config, name)!r}."
-            raise InputError(msg)
-
-
-def _require_at_least(config: object, least: int, *names: str) -> None:
-    for name in names:
-        if getattr(config, name) < least:
-            msg = f"`{name}` has to be at least {least}, got {getattr(config, name)!r}."
-            raise InputError(msg)
-
-
-def _require_fraction(config: object, *names: str) -> None:
-    for name in names:
-        if not 0 <= getattr(config, name) < 1:
-            msg = f"`{name}` is a share in [0, 1), got {getattr(config, name)!r}."
-            raise InputError(msg)
