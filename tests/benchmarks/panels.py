@@ -1,0 +1,45 @@
+"""Make panels of a few genes out of sets of counts, to compare what is done with their totals.
+
+    python tests/benchmarks/panels.py cells.h5ad more.h5ad --n-genes 40 150 -o panels
+    diffaug-bio benchmark panels/*.h5ad --label-key cell_type --methods diffaug,pca -o kept
+    diffaug-bio benchmark panels/*.h5ad --label-key cell_type --methods diffaug,pca \\
+        --config normalized.toml -o normalized
+
+where `normalized.toml` holds `[features]` and `totals = "normalized"`. A panel holds the genes whose counts
+vary most, which no label chooses.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import anndata
+import numpy as np
+from scipy import sparse
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("data", type=Path, nargs="+", help="h5ad files with counts in .X")
+    parser.add_argument("--n-genes", type=int, nargs="+", default=[40, 150])
+    parser.add_argument("-o", "--output", type=Path, required=True, help="folder for the panels")
+    arguments = parser.parse_args()
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    for path in arguments.data:
+        adata = anndata.read_h5ad(path)
+        counts = sparse.csr_matrix(adata.X)
+        mean = np.asarray(counts.mean(0)).ravel()
+        variance = np.asarray(counts.multiply(counts).mean(0)).ravel() - mean**2
+        for n_genes in arguments.n_genes:
+            most_variable = np.sort(np.argsort(-variance)[:n_genes])
+            panel = adata[:, most_variable].copy()
+            target = arguments.output / f"{path.stem}_{n_genes}.h5ad"
+            panel.write_h5ad(target)
+            depth = np.median(np.asarray(panel.X.sum(1)))
+            sys.stdout.write(f"{target}: {panel.n_obs} x {panel.n_vars}, median total {depth:g}\n")
+
+
+if __name__ == "__main__":
+    main()
