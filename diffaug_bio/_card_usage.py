@@ -106,5 +106,5 @@ def _of_values(model: ModelDescription) -> str:
         return f"It reads images of {height} x {width} pixels, {colors}, as bytes."
     values = _VALUES.get(model.input_state, model.input_state)
     if model.config.features.totals == "kept":
-        values = "raw counts of a panel, which it logs as they are"
+        values = "raw counts, which it logs itself and of which it keeps each row's total"
     return f"It reads {values}; embeddings of other kinds of values mean nothing."

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_TELLING_ROWS, _MOST_UNLIKE = 20, 3.0  # from so many rows on, by such a factor, totals are another depth
 _NEIGHBOR_VIEWS = frozenset({"neighbor_noise", "neighbor_mix"})
 
 
@@ -116,10 +117,9 @@ def fit_rows(
         raise InputError(msg)
     features = fit_features(matrix, config.features, seed=seed, feature_names=feature_names)
     config = config.resolved(data_kind(features.state))
-    if features.state == "counts":
-        totals: Totals = "kept" if features.target_sum is None else "normalized"
-        config = replace(config, features=replace(config.features, totals=totals))
-    return features, config
+    totals: Totals = "kept" if features.target_sum is None else "normalized"
+    totals = totals if features.state == "counts" else "auto"
+    return features, replace(config, features=replace(config.features, totals=totals))
 
 
 def scores_of(features: Fitted, matrix: Matrix, config: DiffAugConfig) -> NDArray[np.float32] | None:
@@ -197,8 +197,27 @@ def prepared_rows(
     summary = summarise(matrix, feature_names=feature_names)
     detected = config.features.input_state == "auto"  # found out rather than declared
     check_like_training(matrix, summary, state=features.state, detected=detected)
+    _compare_totals(features, matrix, columns)
     scores = features.project(matrix, columns) if features.front_end else None
     return network_rows(features, matrix, scores, device, columns=columns)
+
+
+def _compare_totals(features: FittedFeatures, matrix: Matrix, columns: NDArray[np.int64] | None) -> None:
+    """Warn where rows whose totals are kept hold far more or less than those of the fit."""
+    if features.target_sum is not None or matrix.shape[0] < _TELLING_ROWS:
+        return
+    usual, found = features.expected, np.asarray(matrix.sum(0, dtype=np.float64)).ravel() / matrix.shape[0]
+    if columns is not None:
+        usual, found = usual[columns >= 0], found[columns[columns >= 0]]
+    expected, mean = float(usual.sum(dtype=np.float64)), float(found.sum())
+    if not expected / _MOST_UNLIKE <= mean <= expected * _MOST_UNLIKE:
+        logger.warning(
+            "Warning: these rows hold %.3g counts on average, those of the fit %.3g, and the model keeps "
+            "totals: to it, rows of another depth are other rows. Where depth is technical, fit with "
+            '`totals = "normalized"` in [features].',
+            mean,
+            expected,
+        )
 
 
 def network_rows(

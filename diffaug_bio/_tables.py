@@ -40,7 +40,7 @@ def replaced(node: _Node, table: Mapping[str, Any], *, source: str, where: str) 
     try:
         return replace(node, **changes)
     except InputError as error:  # a section knows its settings, and not where they come from
-        msg = f"{source}: [{where[:-1]}] {error}"
+        msg = f"{source}: {f'[{where[:-1]}] ' if where else ''}{error}"
         raise InputError(msg) from error
 
 

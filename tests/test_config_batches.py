@@ -37,7 +37,7 @@ def test_with_batches_the_loss_compares_embeddings_and_without_nothing_changes()
 @pytest.mark.parametrize(
     ("path", "expected"), [("auto", "learned"), ("learned", "learned"), ("none", "none")]
 )
-@pytest.mark.parametrize("kind", ["expression", "measured"])
+@pytest.mark.parametrize("kind", ["expression", "measured", "words"])
 def test_with_batches_no_components_are_kept(kind: DataKind, path: str, expected: str) -> None:
     config = DiffAugConfig().updated({"encoder": {"linear_path": path}}, source="test")
     with_batches = config.with_batches(("a", "b")).resolved(kind)

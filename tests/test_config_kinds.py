@@ -75,7 +75,7 @@ def test_the_published_preset_of_images_holds_for_images_alone() -> None:
         config.resolved("measured")
 
 
-@pytest.mark.parametrize("kind", ["expression", "measured", "sequence", "image"])
+@pytest.mark.parametrize("kind", ["expression", "measured", "words", "sequence", "image"])
 @pytest.mark.parametrize("noising", [0.7, 1.0])
 def test_noising_that_was_set_holds(kind: DataKind, noising: float) -> None:
     config = DiffAugConfig().updated({"generator": {"noising": noising}}, source="test")
@@ -87,7 +87,7 @@ def test_a_loss_of_images_that_was_set_keeps_its_temperature() -> None:
     assert config.resolved("image").loss.temperature == 0.7
 
 
-@pytest.mark.parametrize("kind", ["expression", "measured"])
+@pytest.mark.parametrize("kind", ["expression", "measured", "words"])
 @pytest.mark.parametrize("view", get_args(FeatureView))
 def test_every_view_of_features_has_a_usual_strength_that_it_accepts(view: str, kind: DataKind) -> None:
     config = DiffAugConfig().updated({"train": {"warmup_view": view}}, source="test")
@@ -184,7 +184,7 @@ def test_a_projection_that_was_set_holds_for_all_rows(kind: DataKind, projection
     assert config.resolved(kind).loss.projection == projection
 
 
-@pytest.mark.parametrize("kind", ["expression", "measured", "sequence"])
+@pytest.mark.parametrize("kind", ["expression", "measured", "words", "sequence"])
 def test_a_u_net_is_for_images(kind: DataKind) -> None:
     config = DiffAugConfig().updated({"generator": {"backbone": "unet"}}, source="test")
     with pytest.raises(InputError, match=r"denoiser 'unet' is for images, and these rows are .*Take 'mlp'"):
@@ -236,7 +236,7 @@ def test_a_linear_path_that_was_set_holds_or_is_refused(
     assert config.resolved(kind).encoder.linear_path == path
 
 
-@pytest.mark.parametrize("kind", ["expression", "measured"])
+@pytest.mark.parametrize("kind", ["expression", "measured", "words"])
 def test_usual_presets_keep_components_and_the_published_one_has_no_linear_path(kind: DataKind) -> None:
     for name, path in {"quick": "kept", "default": "kept", "paper": "none"}.items():
         preset: Any = name

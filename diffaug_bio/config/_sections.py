@@ -39,7 +39,8 @@ class FeatureConfig:
     totals: Totals = "auto"
     """Whether counts are brought to one library size before log1p (`"normalized"`) or every row keeps its
     total (`"kept"`). `"auto"` keeps totals of a panel, whose few chosen genes are no sample of all: fewer
-    than 200 features, of which half the rows hold less than `target_sum`."""
+    than 200 features, of which half the rows hold less than `target_sum`. Take `"normalized"` where depth
+    is technical nevertheless, as of taxa of a microbiome (counts only)."""
     target_sum: float = 1e4
     """That library size."""
     n_top_features: int = 2000
@@ -76,7 +77,8 @@ class FeatureConfig:
             )
             raise InputError(msg)
         usual = {"expression": 50, "measured": 128, "words": 128, "sequence": 256, "image": 256}[kind]
-        return replace(self, n_components=self.n_components or usual)
+        totals = self.totals if kind == "expression" else "auto"
+        return replace(self, n_components=self.n_components or usual, totals=totals)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,8 +27,9 @@ class CountNoise:
     """How counts vary around the rates that components give.
 
     Rates are reconstructed expression times a gain for each feature, scaled so that every row keeps its
-    total. The gains make the mean of each feature that of the real counts: once for the reconstruction of
-    real rows, once for generated ones, whose logarithm is off by other amounts.
+    total, or gets that which its components say where totals are not brought to one. The gains make the
+    mean of each feature that of the real counts: once for the reconstruction of real rows, once for
+    generated ones, whose logarithm is off by other amounts.
     """
 
     gain_before: Floats
@@ -55,7 +56,7 @@ class CountNoise:
     Shape of each: `(n_obs, n_explained)`."""
 
     @classmethod
-    def fit(cls, counts: Floats, before: Floats, after: Floats) -> Self:
+    def fit(cls, counts: Floats, before: Floats, after: Floats, *, totals: Floats | None = None) -> Self:
         """Learn gains and noise; of fewer than 50 rows one gain only, and noise is taken as Poisson.
 
         Parameters
@@ -64,17 +65,21 @@ class CountNoise:
             Of real rows. Shape: `(n_obs, n)`.
         before, after
             Expected expression by the rows' components, and by generated ones. Shape: `(n_obs, n)`.
+        totals
+            Of each row once it is generated; what it holds if left out. Shape: `(n_obs, 1)`.
         """
-        gain_before, rates = _balanced(counts, before)
+        held = counts.sum(1, keepdims=True)
+        totals = held if totals is None else totals
+        gain_before, rates = _balanced(counts, before, held)
         if len(counts) < FEW_ROWS:
             return cls._poisson(gain_before)
         noise = np.clip(np.square(counts - rates).sum(0) / np.maximum(rates.sum(0), 1e-9), 0.0, 1.0)
         # Beside the Poisson noise of what is drawn.
         variance = np.maximum(counts.var(0) - counts.mean(0), 0.0)
-        power = _powers(_balanced(counts, after)[1], variance, slack=_SLACK * counts.var(0))
+        power = _powers(_balanced(counts, after, totals)[1], variance, slack=_SLACK * counts.var(0))
         # Both to one power, so that a row whose components stay as they are keeps its counts.
-        gain_before, rates = _balanced(counts, _powered(before, power))
-        gain_after, generated = _balanced(counts, _powered(after, power))
+        gain_before, rates = _balanced(counts, _powered(before, power), held)
+        gain_after, generated = _balanced(counts, _powered(after, power), totals)
         excess = np.square(counts - rates).sum(0) - rates.sum(0)
         dispersion_before = _dispersion(excess, np.square(rates).sum(0))
         lost = (counts * np.maximum(1 - generated / rates, 0.0)).sum(0)
@@ -122,6 +127,7 @@ class CountNoise:
         *,
         redraw: float,
         generator: np.random.Generator,
+        totals: Floats | None = None,
     ) -> Floats:
         """Draw counts at the new rates, coupled to the old ones.
 
@@ -142,13 +148,16 @@ class CountNoise:
             Share drawn anew, 0 to 1.
         generator
             Source of noise.
+        totals
+            What rows are to hold; what they held if left out. Shape: `(n_obs, 1)`.
 
         Returns
         -------
         Whole numbers. Shape: `(n_obs, n)`.
         """
-        old = _scaled(counts, _powered(before, self.power) * self.gain_before)
-        new = _scaled(counts, _powered(after, self.power) * self.gain_after)
+        held = counts.sum(1, keepdims=True)
+        old = _scaled(_powered(before, self.power) * self.gain_before, held)
+        new = _scaled(_powered(after, self.power) * self.gain_after, held if totals is None else totals)
         anew = generator.random(counts.shape) < redraw
         kept = generator.binomial(counts.astype(np.int64), np.minimum(1.0, new / old))
         kept = np.where(anew, 0, kept)
@@ -197,22 +206,20 @@ def _dispersion(excess: Floats, squares: Floats) -> Floats:
     return np.clip(excess / np.maximum(squares, 1e-9), _MIN_DISPERSION, _MAX_DISPERSION)
 
 
-def _balanced(counts: Floats, expression: Floats) -> tuple[Floats, Floats]:
-    """Gains that give features and rows the totals of the counts, and the rates that follow."""
-    totals, wanted = counts.sum(1), counts.sum(0) + 1
+def _balanced(counts: Floats, expression: Floats, totals: Floats) -> tuple[Floats, Floats]:
+    """Gains that give features the totals of the counts and rows the given ones; rates that follow."""
+    wanted = counts.sum(0) + 1
     held, gain = expression.astype(np.float64), np.ones(counts.shape[1])
     for _ in range(_N_BALANCINGS):
         # Sums of rates by products with vectors: the rates themselves are made once, at the end.
-        rows = totals / np.maximum(held @ gain, 1e-9)
+        rows = totals[:, 0] / np.maximum(held @ gain, 1e-9)
         # A count more on either side: features that are never seen keep a gain.
         gain *= wanted / (gain * (rows @ held) + 1)
-    return gain, _scaled(counts, expression * gain)
+    return gain, _scaled(expression * gain, totals)
 
 
-def _scaled(counts: Floats, expression: Floats) -> Floats:
-    """Rates in proportion to the expression of each row, with the total of its counts; never quite 0."""
+def _scaled(expression: Floats, totals: Floats) -> Floats:
+    """Rates in proportion to the expression of each row, with a total `(n_obs, 1)`; never quite 0."""
     raised: Floats = expression + 1e-9
-    scaled: Floats = (
-        raised * (counts.sum(1, keepdims=True) / np.maximum(raised.sum(1, keepdims=True), 1e-9)) + 1e-9
-    )
+    scaled: Floats = raised * (totals / np.maximum(raised.sum(1, keepdims=True), 1e-9)) + 1e-9
     return scaled

@@ -126,10 +126,14 @@ def _medians(
 
 def _target_sum(matrix: Matrix, state: InputState, config: FeatureConfig) -> float | None:
     """Library size that counts are brought to; None where rows keep their totals."""
-    if config.totals == "auto" and state == "counts" and matrix.shape[1] < _PANEL:
+    if state != "counts" or config.totals == "normalized":
+        return config.target_sum
+    if config.totals == "auto":
+        if matrix.shape[1] >= _PANEL:
+            return config.target_sum
         totals = np.asarray(matrix.sum(1, dtype=np.float64)).ravel()
         return None if np.median(totals) < config.target_sum else config.target_sum
-    return None if config.totals == "kept" else config.target_sum
+    return None
 
 
 def _moments(

@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 _BLOCK_VALUES = 2**21  # of kept features, or of all where they are dense, that are worked on at once
 _MAX_LOGGED = 50.0  # nothing logged lies above it
 _NEARLY_WHOLE = 0.05
+_MOST_GROWN = 10.0  # times: a row's total
 _TELLING = 100.0  # counts up to which it shows whether they are whole: larger ones carry rounding errors
 
 
@@ -105,7 +106,9 @@ class FeatureInverse:
                 n_counted,
             )
         before, after = (known.expected(part[is_counted]) for part in (codes, generated))
-        return replace(known, noise=CountNoise.fit(counts[is_counted], before, after))
+        seen = counts[is_counted]
+        totals = known._totals(seen, before, after)
+        return replace(known, noise=CountNoise.fit(seen, before, after, totals=totals))
 
     def apply(
         self,
@@ -194,14 +197,24 @@ class FeatureInverse:
         values = np.empty_like(before)
         rest = np.isnan(units[:, 0]) | (self.noise is None)
         if self.noise is not None:
-            old, new = before[~rest], after[~rest]
-            drawn = self.noise.draw(counts[~rest], old, new, redraw=redraw, generator=generator)
+            seen, old, new = counts[~rest], before[~rest], after[~rest]
+            totals = self._totals(seen, old, new)
+            drawn = self.noise.draw(seen, old, new, totals=totals, redraw=redraw, generator=generator)
             values[~rest] = units[~rest] * drawn
         if rest.any():
             kept = _dense(block[rest][:, self.columns])
             linear = np.expm1(kept) if is_logged else kept
             values[rest] = self._in_proportion(linear, before[rest], after[rest])
         return self._placed(block, np.log1p(values) if is_logged else values)
+
+    def _totals(self, counts: Floats, before: Floats, after: Floats) -> Floats | None:
+        """Totals of rows once they are changed, where components know of totals. Shape: `(n_obs, 1)`."""
+        if self.features.state != "counts" or self.features.target_sum is not None:
+            return None
+        totals: Floats = counts.sum(1, keepdims=True)
+        old, new = (np.maximum(part.sum(1, keepdims=True), 1e-9) for part in (before, after))
+        totals *= np.clip(new / old, 1 / _MOST_GROWN, _MOST_GROWN)
+        return totals
 
     def _in_proportion(self, linear: Floats, before: Floats, after: Floats) -> Floats:
         """Change values that are no counts as their expectation changes; each row keeps its total."""

@@ -192,9 +192,10 @@ def _what_was_done(run: RunData) -> str:
 
 
 def _taken_for(state: Any, config: DiffAugConfig) -> str:
-    """Say what the values were taken for, and what follows of it that is not usual."""
+    """Say what the values were taken for, and of counts what was done with their totals."""
     known = STATE_NAMES.get(state, str(state))
-    return f"{known}, each row's total kept" if config.features.totals == "kept" else known
+    treatment = {"kept": ", each row's total kept", "normalized": ", normalised to library size"}
+    return known + treatment.get(config.features.totals, "")
 
 
 def _preset(config: DiffAugConfig, state: Any) -> tuple[str, list[str]]:

@@ -52,7 +52,8 @@ def augment(
     noise on it. The change of the code is turned back into what the model was fitted on:
 
     - counts are thinned and added to as their rates change, and some are drawn anew: they stay whole
-      numbers, and each observation keeps about the total that its source has;
+      numbers, and each observation keeps about the total that its source has
+      (of a panel, whose totals a model keeps, that changes with the components);
     - logged or normalised expression stays 0 or more; measured features and counted words change by what
       the components changed, and pixels by what those of images did (a U-Net makes all pixels);
     - letters are drawn, and what the code does not tell is taken from the source.

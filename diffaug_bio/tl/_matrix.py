@@ -196,12 +196,18 @@ def resolve_choice(adata: AnnData, choice: MatrixChoice, config: DiffAugConfig) 
     Raises
     ------
     InputError
-        If letters are asked for, but there are none.
+        If letters are asked for, but there are none, or words are declared.
     """
     is_open = config.features.input_state in {"auto", "image"}
     if choice.is_open and IMAGE_SHAPE_KEY in adata.uns and is_open:
         return replace(choice, images=True)
     encoder, has_letters = config.encoder.kind, SEQUENCE_KEY in adata.obs
+    if config.features.input_state == "words" and (encoder == "cnn" or choice.sequences):
+        msg = (
+            "`input_state` 'words' says that words are counted, and the encoder of letters was asked for. "
+            "Leave one of them out."
+        )
+        raise InputError(msg)
     if encoder == "cnn" and not choice.sequences and (not choice.is_open or not has_letters):
         msg = (
             "The encoder 'cnn' reads letters of sequences, and these data have none in "
@@ -224,7 +230,9 @@ def _suits_letters(adata: AnnData, config: DiffAugConfig) -> bool:
     """Whether the encoder of letters is to be taken, which is said in the log."""
     lengths = adata.obs[SEQUENCE_KEY].astype(str).str.len()
     against = ""
-    if lengths.nunique() != 1:
+    if config.features.input_state == "words":
+        against = "are declared as counted words"
+    elif lengths.nunique() != 1:
         against = "are of different lengths"
     elif lengths.iloc[0] > _USUAL_LENGTH:
         against = f"are of more than {_USUAL_LENGTH} letters"

@@ -29,12 +29,14 @@ def main() -> None:
     arguments.output.mkdir(parents=True, exist_ok=True)
     for path in arguments.data:
         adata = anndata.read_h5ad(path)
-        counts = sparse.csr_matrix(adata.X)
+        counts = sparse.csr_matrix(adata.X, dtype=np.float64)
         mean = np.asarray(counts.mean(0)).ravel()
         variance = np.asarray(counts.multiply(counts).mean(0)).ravel() - mean**2
         for n_genes in arguments.n_genes:
             most_variable = np.sort(np.argsort(-variance)[:n_genes])
-            panel = adata[:, most_variable].copy()
+            panel = anndata.AnnData(
+                adata.X[:, most_variable], obs=adata.obs, var=adata.var.iloc[most_variable]
+            )
             target = arguments.output / f"{path.stem}_{n_genes}.h5ad"
             panel.write_h5ad(target)
             depth = np.median(np.asarray(panel.X.sum(1)))

@@ -53,7 +53,7 @@ def run(place: Path, tmp_path: Path) -> Path:
 def test_a_panel_is_told_by_page_and_card(run: Path) -> None:
     page = html.unescape((run / "report.html").read_text())
     assert "counts, each row's total kept" in page
-    assert "raw counts of a panel, which it logs as they are" in (run / "model" / "README.md").read_text()
+    assert "of which it keeps each row's total" in (run / "model" / "README.md").read_text()
 
 
 def test_a_run_is_told_in_words(call: Callable[..., Result], run: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+import anndata
 import numpy as np
 import pytest
 import scanpy as sc
@@ -12,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from diffaug_bio import DiffAug
-from diffaug_bio.config import FeatureConfig
+from diffaug_bio import DiffAug, tl
+from diffaug_bio.config import DiffAugConfig, FeatureConfig
 from diffaug_bio.features import FeatureInverse, FittedFeatures, fit_features
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
     from numpy.typing import NDArray
-
-    from diffaug_bio.config import DiffAugConfig
 
 
 def fit(matrix: Any, **changes: Any) -> FittedFeatures:
@@ -124,6 +123,75 @@ def test_counts_come_back_from_components() -> None:
     moved = inverse.apply(panel, codes, others, redraw=1.0, generator=np.random.default_rng(0))
     np.testing.assert_array_equal(moved, np.rint(moved))
     assert np.corrcoef(moved.mean(0), panel.mean(0))[0, 1] > 0.9
+
+
+def test_totals_change_as_components_say() -> None:
+    panel = make_panel()
+    kind = np.arange(150) % 3
+    fitted = fit(panel)
+    codes = fitted.project(panel)
+    others = codes.copy()
+    others[kind == 0] = codes[kind == 2]  # whose rates are other, and four times as high
+    inverse = FeatureInverse.of(fitted, None).calibrated(panel, codes, codes)
+    for redraw in (0.0, 1.0):
+        moved = inverse.apply(panel, codes, others, redraw=redraw, generator=np.random.default_rng(0))
+        totals, wanted = moved.sum(1), panel.sum(1)
+        assert totals[kind == 0].mean() == pytest.approx(wanted[kind == 2].mean(), rel=0.2)
+        assert totals[kind == 1].mean() == pytest.approx(wanted[kind == 1].mean(), rel=0.05)
+        gone = np.linalg.norm(fitted.project(moved)[kind == 0] - others[kind == 0], axis=1).mean()
+        assert gone < 0.4 * np.linalg.norm(codes[kind == 0] - others[kind == 0], axis=1).mean()
+
+
+def test_totals_of_a_batch_become_those_of_the_other(tiny_config: DiffAugConfig) -> None:
+    rng = np.random.default_rng(0)
+    kind, batch = np.arange(400) % 3, np.arange(400) // 200
+    rates = rng.gamma(1.0, 5.0, (3, 30))[kind] * np.where(batch, 2.0, 1.0)[:, None]
+    adata = anndata.AnnData(np.asarray(rng.poisson(rates), np.float32))
+    adata.obs["batch"] = np.where(batch, "deep", "shallow")
+    changes = {
+        "features": {"totals": "auto"},
+        "encoder": {"n_latent": 16, "hidden": [64]},
+        "generator": {"width": 64, "n_sampling_steps": 15},
+        "train": {"warmup_epochs": 20, "generator_epochs": 60, "encoder_epochs": 10},
+    }
+    model = tl.fit_model(adata, config=tiny_config.updated(changes, source="test"), batch_key="batch")
+    tl.correct_expression(adata, model, batch="shallow")
+    before, after = (matrix.sum(1) for matrix in (adata.X, adata.layers["diffaug_corrected"]))
+    assert before[batch == 1].mean() > 1.8 * before[batch == 0].mean()
+    assert after[batch == 1].mean() < 1.3 * before[batch == 0].mean()
+
+
+@pytest.mark.parametrize("factor", [0.2, 1.0, 5.0])
+def test_rows_of_another_depth_are_warned_of(
+    tiny_config: DiffAugConfig, caplog: pytest.LogCaptureFixture, factor: float
+) -> None:
+    panel = make_panel(depth=20)
+    for totals in ("auto", "normalized"):
+        config = tiny_config.updated({"features": {"totals": totals}}, source="test")
+        model = DiffAug(config, device="cpu").fit(panel, feature_names=[f"gene{i}" for i in range(30)])
+        caplog.clear()
+        some = np.rint(panel[:, 5:] * factor)  # as many in each of the others
+        model.transform(some, feature_names=[f"gene{i}" for i in range(5, 30)])
+        assert ("counts on average" in caplog.text) == (totals == "auto" and factor != 1)
+        caplog.clear()
+        model.transform(np.rint(panel[:10] * factor))  # a few rows may differ
+        assert "counts on average" not in caplog.text
+
+
+@pytest.mark.parametrize("totals", ["auto", "kept", "normalized"])
+def test_what_is_no_counts_has_no_totals(tiny_config: DiffAugConfig, totals: str) -> None:
+    config = tiny_config.updated({"features": {"totals": totals}}, source="test")
+    for matrix in (np.log1p(make_panel(depth=1.0) / 7), make_panel() / 7 - 3):
+        model = DiffAug(config, device="cpu").fit(matrix)
+        assert model.config_.features.totals == "auto"
+        assert isinstance(model.features_, FittedFeatures)
+        assert model.features_.target_sum == 1e4
+
+
+def test_models_of_earlier_versions_were_normalised() -> None:
+    table = DiffAugConfig().to_dict()
+    del table["features"]["totals"]
+    assert DiffAugConfig.from_dict(table, source="an earlier model").features.totals == "normalized"
 
 
 def test_a_model_of_a_panel_says_so_and_is_loaded_as_it_was(

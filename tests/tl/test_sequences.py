@@ -76,6 +76,27 @@ def test_letters_are_embedded_where_all_lengths_are_equal(
     assert params["config"]["features"]["input_state"] == "sequence"
 
 
+def test_declared_words_are_embedded_where_letters_would_do(
+    equal: AnnData, config: DiffAugConfig, caplog: pytest.LogCaptureFixture
+) -> None:
+    declared = config.updated({"features": {"input_state": "words"}}, source="test")
+    with caplog.at_level(logging.INFO, logger="diffaug_bio"):
+        tl.embed(equal, config=declared, device="cpu")
+    told = "The sequences are declared as counted words: the encoder is 'mlp', on counted words."
+    assert told in caplog.messages
+    expected = DiffAug(declared, device="cpu").fit_transform(equal.X)
+    np.testing.assert_array_equal(equal.obsm["X_diffaug"], expected)
+    assert params_of(equal)["config"]["train"]["warmup_view"] == "gaussian"
+
+
+def test_words_and_letters_at_once_are_refused(equal: AnnData, config: DiffAugConfig) -> None:
+    declared = config.updated({"features": {"input_state": "words"}}, source="test")
+    with pytest.raises(
+        InputError, match=r"'words' says that words are counted, and the encoder of letters"
+    ):
+        tl.embed(equal, config=of_kind(declared, "cnn"), device="cpu")
+
+
 def test_words_are_embedded_where_lengths_differ(
     unequal: AnnData, config: DiffAugConfig, caplog: pytest.LogCaptureFixture
 ) -> None:
