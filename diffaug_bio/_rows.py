@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from diffaug_bio._blocks import Matrix
-    from diffaug_bio.config import DiffAugConfig, Totals
+    from diffaug_bio.config import DiffAugConfig
     from diffaug_bio.core.batches import Rows
     from diffaug_bio.core.inputs import Input
     from diffaug_bio.features import Fitted
@@ -117,9 +117,14 @@ def fit_rows(
         raise InputError(msg)
     features = fit_features(matrix, config.features, seed=seed, feature_names=feature_names)
     config = config.resolved(data_kind(features.state))
-    totals: Totals = "kept" if features.target_sum is None else "normalized"
-    totals = totals if features.state == "counts" else "auto"
-    return features, replace(config, features=replace(config.features, totals=totals))
+    decided = config.features
+    if features.state != "counts":
+        decided = replace(decided, totals="auto")
+    elif features.target_sum is None:
+        decided = replace(decided, totals="kept")
+    else:
+        decided = replace(decided, totals="normalized", target_sum=features.target_sum)
+    return features, replace(config, features=decided)
 
 
 def scores_of(features: Fitted, matrix: Matrix, config: DiffAugConfig) -> NDArray[np.float32] | None:
@@ -197,7 +202,8 @@ def prepared_rows(
     summary = summarise(matrix, feature_names=feature_names)
     detected = config.features.input_state == "auto"  # found out rather than declared
     check_like_training(matrix, summary, state=features.state, detected=detected)
-    _compare_totals(features, matrix, columns)
+    if summary.is_integer:
+        _compare_totals(features, matrix, columns)
     scores = features.project(matrix, columns) if features.front_end else None
     return network_rows(features, matrix, scores, device, columns=columns)
 
@@ -214,7 +220,7 @@ def _compare_totals(features: FittedFeatures, matrix: Matrix, columns: NDArray[n
         logger.warning(
             "Warning: these rows hold %.3g counts on average, those of the fit %.3g, and the model keeps "
             "totals: to it, rows of another depth are other rows. Where depth is technical, fit with "
-            '`totals = "normalized"` in [features].',
+            '`totals = "normalized"` in [features] of a configuration.',
             mean,
             expected,
         )

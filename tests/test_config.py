@@ -168,7 +168,7 @@ def test_values_out_of_range_are_named_with_file_and_section(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("section", "values", "message"),
     [
-        (FeatureConfig, {"target_sum": 0.0}, r"`target_sum` has to be above 0"),
+        (FeatureConfig, {"target_sum": -1.0}, r"`target_sum` has to be at least 0"),
         (
             FeatureConfig,
             {"totals": "raw"},

@@ -41,8 +41,8 @@ class FeatureConfig:
     total (`"kept"`). `"auto"` keeps totals of a panel, whose few chosen genes are no sample of all: fewer
     than 200 features, of which half the rows hold less than `target_sum`. Take `"normalized"` where depth
     is technical nevertheless, as of taxa of a microbiome (counts only)."""
-    target_sum: float = 1e4
-    """That library size."""
+    target_sum: float = 0.0
+    """That library size; 0 takes 10,000, and of a panel that is normalised the median total."""
     n_top_features: int = 2000
     """Highly variable features kept of counts and log-normalised input; 0 keeps all."""
     max_value: float = 10.0
@@ -58,8 +58,8 @@ class FeatureConfig:
 
     def __post_init__(self) -> None:
         require_choices(self)
-        require_positive(self, "target_sum", "max_value", "n_filters")
-        require_at_least(self, 0, "n_top_features", "n_components")
+        require_positive(self, "max_value", "n_filters")
+        require_at_least(self, 0, "target_sum", "n_top_features", "n_components")
         shape = self.image_shape
         if (self.input_state == "image") != bool(shape) or (shape and not _is_image_shape(shape)):
             msg = (

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _PANEL = 200  # features: fewer counted ones are a panel
+_LIBRARY = 1e4  # counts
 _MEDIAN_VALUES = 2**24  # looked at once: 64 MB
 
 
@@ -126,13 +127,24 @@ def _medians(
 
 def _target_sum(matrix: Matrix, state: InputState, config: FeatureConfig) -> float | None:
     """Library size that counts are brought to; None where rows keep their totals."""
-    if state != "counts" or config.totals == "normalized":
-        return config.target_sum
-    if config.totals == "auto":
-        if matrix.shape[1] >= _PANEL:
-            return config.target_sum
-        totals = np.asarray(matrix.sum(1, dtype=np.float64)).ravel()
-        return None if np.median(totals) < config.target_sum else config.target_sum
+    usual = config.target_sum or _LIBRARY
+    if state != "counts":
+        return usual
+    if config.totals == "kept":
+        return None
+    if matrix.shape[1] >= _PANEL:
+        return usual
+    median = float(np.median(np.asarray(matrix.sum(1, dtype=np.float64))))
+    if median >= usual:
+        return usual
+    if config.totals == "normalized":
+        return config.target_sum or max(median, 1.0)
+    logger.info(
+        "Fewer than %d features, with a median total of %.3g: a panel, whose rows keep their totals. "
+        'Where depth is technical, set `totals = "normalized"` in [features] of a configuration.',
+        _PANEL,
+        median,
+    )
     return None
 
 

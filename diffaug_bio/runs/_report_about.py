@@ -28,7 +28,7 @@ _LAPS = {
     "evaluate": "scoring",
     "write": "writing",
 }
-_OF_THE_DATA = ("input_state", "image_shape", "totals")  # settings that the data decided
+_OF_THE_DATA = ("input_state", "image_shape", "totals", "target_sum")  # settings that the data decided
 
 
 def data_section(run: RunData, model: ModelDescription) -> Section:
@@ -129,7 +129,7 @@ def use_section(model: ModelDescription) -> Section:
         'adata = sc.read_h5ad("embedded.h5ad")',
         'sc.pp.neighbors(adata, use_rep="X_diffaug")',
         "sc.tl.umap(adata)",
-        "sc.tl.leiden(adata)",
+        'sc.tl.leiden(adata, flavor="igraph", n_iterations=2)',
     ]
     r_lines = [
         'embedding <- read.csv("embedding.csv", row.names = 1)',
@@ -194,7 +194,8 @@ def _what_was_done(run: RunData) -> str:
 def _taken_for(state: Any, config: DiffAugConfig) -> str:
     """Say what the values were taken for, and of counts what was done with their totals."""
     known = STATE_NAMES.get(state, str(state))
-    treatment = {"kept": ", each row's total kept", "normalized": ", normalised to library size"}
+    target = f", brought to {config.features.target_sum:,.5g} a row"
+    treatment = {"kept": ", each row's total kept", "normalized": target}
     return known + treatment.get(config.features.totals, "")
 
 

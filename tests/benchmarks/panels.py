@@ -5,7 +5,8 @@
     diffaug-bio benchmark panels/*.h5ad --label-key cell_type --methods diffaug,pca \\
         --config normalized.toml -o normalized
 
-where `normalized.toml` holds `[features]` and `totals = "normalized"`. A panel holds the genes whose counts
+where `normalized.toml` holds `[features]`, `totals = "normalized"` and, for a library size other than the
+median total, `target_sum = 10000`. A panel holds the genes whose counts
 vary most, which no label chooses.
 """
 

@@ -76,7 +76,14 @@ def test_half_the_rows_below_the_library_size_are_a_panel(totals: int) -> None:
 
 
 def test_what_is_asked_for_is_done() -> None:
-    assert fit(make_panel(), totals="normalized").target_sum == 1e4
+    panel = make_panel()
+    assert fit(panel, totals="normalized").target_sum == np.median(panel.sum(1))
+    assert fit(panel, totals="normalized", target_sum=500.0).target_sum == 500
+    assert fit(make_panel(depth=500), totals="normalized").target_sum == 1e4
+    assert fit(make_panel(n_genes=300), totals="normalized").target_sum == 1e4
+    assert (
+        fit(np.eye(60, 4, dtype=np.float32) * 2, totals="normalized").target_sum == 1
+    )  # mostly empty rows
     assert fit(make_panel(n_genes=300), totals="kept").target_sum is None
 
 
@@ -92,6 +99,7 @@ def test_it_is_said(caplog: pytest.LogCaptureFixture) -> None:
         fit(make_panel())
         fit(make_panel(), totals="normalized")
     first, second = (record.getMessage() for record in caplog.records if "Input:" in record.getMessage())
+    assert "Fewer than 200 features, with a median total of" in caplog.records[0].getMessage()
     assert "each row's total kept, logged" in first
     assert "normalised to library size, logged" in second
 
