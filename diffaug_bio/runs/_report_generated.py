@@ -178,7 +178,10 @@ def _table(scores: Mapping[str, float]) -> Table:
             if name in scores
         ),
         numeric=(1,),
-        notes=("Of a sample; diffaug-bio evaluate RUN scores all rows.",),
+        notes=(
+            "Of a sample; diffaug-bio evaluate RUN scores all rows.",
+            "Rows of a sample lie further apart, so that more count as memorised here.",
+        ),
     )
 
 
