@@ -117,13 +117,10 @@ def fit_rows(
         raise InputError(msg)
     features = fit_features(matrix, config.features, seed=seed, feature_names=feature_names)
     config = config.resolved(data_kind(features.state))
-    decided = config.features
     if features.state != "counts":
-        decided = replace(decided, totals="auto")
-    elif features.target_sum is None:
-        decided = replace(decided, totals="kept")
+        decided = replace(config.features, totals="normalized")
     else:
-        decided = replace(decided, totals="normalized", target_sum=features.target_sum)
+        decided = replace(config.features, target_sum=features.target_sum or 0.0)
     return features, replace(config, features=decided)
 
 
@@ -219,8 +216,8 @@ def _compare_totals(features: FittedFeatures, matrix: Matrix, columns: NDArray[n
     if not expected / _MOST_UNLIKE <= mean <= expected * _MOST_UNLIKE:
         logger.warning(
             "Warning: these rows hold %.3g counts on average, those of the fit %.3g, and the model keeps "
-            "totals: to it, rows of another depth are other rows. Where depth is technical, fit with "
-            '`totals = "normalized"` in [features] of a configuration.',
+            "totals: to it, rows of another depth are other rows. Where depth is technical, fit without "
+            '`totals = "kept"`.',
             mean,
             expected,
         )

@@ -56,7 +56,7 @@ def tiny_config() -> DiffAugConfig:
     return DiffAugConfig().updated(
         {
             # Forty genes stand for all of them, and not for a panel.
-            "features": {"n_components": 8, "totals": "normalized", "target_sum": 1e4},
+            "features": {"n_components": 8, "target_sum": 1e4},
             "encoder": {
                 "n_latent": 6,
                 "hidden": [16],

@@ -172,7 +172,7 @@ def test_values_out_of_range_are_named_with_file_and_section(tmp_path: Path) -> 
         (
             FeatureConfig,
             {"totals": "raw"},
-            r"`totals` has to be one of 'auto', 'normalized', 'kept', got 'ra",
+            r"`totals` has to be one of 'normalized', 'kept', got 'raw'",
         ),
         (EncoderConfig, {"linear_path": "x"}, r"`linear_path` has to be one of 'auto', 'kept', 'learned',"),
         (GeneratorConfig, {"whitening": True}, r"`whitening` has to be one of 'auto', .* got True"),

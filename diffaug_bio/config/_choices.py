@@ -52,7 +52,7 @@ SequenceView = Literal["mutation", "base_mask", "shift", "reverse_complement"]
 ImageView = Literal["pixel_noise", "patch_mask", "neighbor_noise", "neighbor_mix", "hand"]
 WarmupView = Literal["auto", FeatureView, SequenceView, ImageView]
 Whitening = Literal["auto", "none", "half", "full"]
-Totals = Literal["auto", "normalized", "kept"]
+Totals = Literal["normalized", "kept"]
 LinearPath = Literal["auto", "kept", "learned", "none"]
 EncoderKind = Literal["auto", "mlp", "cnn", "patches", "convnet", "resnet18"]
 

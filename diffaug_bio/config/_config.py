@@ -221,8 +221,6 @@ def _renamed(table: Mapping[str, Any]) -> dict[str, Any]:
         section: dict(values) if isinstance(values, Mapping) else values
         for section, values in table.items()
     }
-    if features := sections.get("features"):
-        features.setdefault("totals", "normalized")
     if generator := sections.get("generator"):
         # What sequences and images had where `noising` was left at 1.
         partial = generator.pop("sequence_noising", 0.0) or generator.pop("partial_noising", 0.0)

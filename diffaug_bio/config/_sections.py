@@ -36,13 +36,12 @@ class FeatureConfig:
     """What the input is; `"auto"` finds out and says so in the log."""
     image_shape: tuple[int, ...] = ()
     """Height, width and channels, where the input is images: rows are pixels in that order."""
-    totals: Totals = "auto"
-    """Whether counts are brought to one library size before log1p (`"normalized"`) or every row keeps its
-    total (`"kept"`). `"auto"` keeps totals of a panel, whose few chosen genes are no sample of all: fewer
-    than 200 features, of which half the rows hold less than `target_sum`. Take `"normalized"` where depth
-    is technical nevertheless, as of taxa of a microbiome (counts only)."""
+    totals: Totals = "normalized"
+    """Whether counts are brought to one library size before log1p, or every row keeps its total (`"kept"`),
+    where that is no matter of depth."""
     target_sum: float = 0.0
-    """That library size; 0 takes 10,000, and of a panel that is normalised the median total."""
+    """That library size; 0 takes 10,000, and of a panel the median total: of fewer than 100 features, of
+    which half the rows hold less than 10,000."""
     n_top_features: int = 2000
     """Highly variable features kept of counts and log-normalised input; 0 keeps all."""
     max_value: float = 10.0
@@ -77,7 +76,7 @@ class FeatureConfig:
             )
             raise InputError(msg)
         usual = {"expression": 50, "measured": 128, "words": 128, "sequence": 256, "image": 256}[kind]
-        totals = self.totals if kind == "expression" else "auto"
+        totals = self.totals if kind == "expression" else "normalized"
         return replace(self, n_components=self.n_components or usual, totals=totals)
 
 

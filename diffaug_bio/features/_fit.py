@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_PANEL = 200  # features: fewer counted ones are a panel
+_PANEL = 100  # features: fewer counted ones are a panel
 _LIBRARY = 1e4  # counts
 _MEDIAN_VALUES = 2**24  # looked at once: 64 MB
 
@@ -127,25 +127,22 @@ def _medians(
 
 def _target_sum(matrix: Matrix, state: InputState, config: FeatureConfig) -> float | None:
     """Library size that counts are brought to; None where rows keep their totals."""
-    usual = config.target_sum or _LIBRARY
-    if state != "counts":
-        return usual
-    if config.totals == "kept":
+    if state == "counts" and config.totals == "kept":
         return None
-    if matrix.shape[1] >= _PANEL:
-        return usual
-    median = float(np.median(np.asarray(matrix.sum(1, dtype=np.float64))))
-    if median >= usual:
-        return usual
-    if config.totals == "normalized":
-        return config.target_sum or max(median, 1.0)
+    if config.target_sum:
+        return config.target_sum
+    if state != "counts" or matrix.shape[1] >= _PANEL:
+        return _LIBRARY
+    median = max(1.0, float(np.median(np.asarray(matrix.sum(1, dtype=np.float64)))))
+    if median >= _LIBRARY:
+        return _LIBRARY
     logger.info(
-        "Fewer than %d features, with a median total of %.3g: a panel, whose rows keep their totals. "
-        'Where depth is technical, set `totals = "normalized"` in [features] of a configuration.',
+        "A panel of fewer than %d features: rows are brought to their median total, %.5g, and not to %d.",
         _PANEL,
         median,
+        _LIBRARY,
     )
-    return None
+    return median
 
 
 def _moments(

@@ -28,7 +28,7 @@ _LAPS = {
     "evaluate": "scoring",
     "write": "writing",
 }
-_OF_THE_DATA = ("input_state", "image_shape", "totals", "target_sum")  # settings that the data decided
+_OF_THE_DATA = ("input_state", "image_shape", "target_sum")  # settings that the data decided
 
 
 def data_section(run: RunData, model: ModelDescription) -> Section:
@@ -194,9 +194,11 @@ def _what_was_done(run: RunData) -> str:
 def _taken_for(state: Any, config: DiffAugConfig) -> str:
     """Say what the values were taken for, and of counts what was done with their totals."""
     known = STATE_NAMES.get(state, str(state))
-    target = f", brought to {config.features.target_sum:,.5g} a row"
-    treatment = {"kept": ", each row's total kept", "normalized": target}
-    return known + treatment.get(config.features.totals, "")
+    if state != "counts":
+        return known
+    if config.features.totals == "kept":
+        return f"{known}, each row's total kept"
+    return f"{known}, brought to {config.features.target_sum:,.5g} a row"
 
 
 def _preset(config: DiffAugConfig, state: Any) -> tuple[str, list[str]]:

@@ -50,10 +50,21 @@ def run(place: Path, tmp_path: Path) -> Path:
     return tmp_path / "run"
 
 
-def test_a_panel_is_told_by_page_and_card(run: Path) -> None:
+def test_the_library_size_of_a_panel_is_told(run: Path) -> None:
+    """The cells have 30 genes."""
     page = html.unescape((run / "report.html").read_text())
-    assert "counts, each row's total kept" in page
-    assert "of which it keeps each row's total" in (run / "model" / "README.md").read_text()
+    target_sum = json.loads((run / "model" / "config.json").read_text())["config"]["features"]["target_sum"]
+    assert target_sum < 1000
+    assert f"counts, brought to {target_sum:,.5g} a row" in page
+
+
+def test_totals_that_are_kept_are_told(place: Path, call: Callable[..., Result], tmp_path: Path) -> None:
+    (tmp_path / "kept.toml").write_text(TINY.replace("[features]", '[features]\ntotals = "kept"'))
+    arguments = ["--config", tmp_path / "kept.toml", "--threads", 1, "--device", "cpu"]
+    assert call("fit", place / "cells.h5ad", "-o", tmp_path / "run", *arguments).code == 0
+    assert "counts, each row's total kept" in html.unescape((tmp_path / "run" / "report.html").read_text())
+    assert "of which it keeps each row's total" in (tmp_path / "run" / "model" / "README.md").read_text()
+    assert "30, counts values, each row's total kept: gene0" in call("info", tmp_path / "run").out
 
 
 def test_a_run_is_told_in_words(call: Callable[..., Result], run: Path) -> None:
@@ -61,7 +72,7 @@ def test_a_run_is_told_in_words(call: Callable[..., Result], run: Path) -> None:
     assert result.code == 0
     for words in (
         "cells.h5ad, 90 rows",
-        "30, counts values, each row's total kept: gene0, gene1, gene2, gene3, gene4, ...",
+        "30, counts values: gene0, gene1, gene2, gene3, gene4, ...",
         ".layers['counts']",
         "split; test rows were not fitted",
         "mlp, embedding 6 wide (3 components and 3 learned columns)",

@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from diffaug_bio._blocks import Matrix
     from diffaug_bio.features import FittedFeatures
 
-CONFIG = FeatureConfig(
-    n_components=6, n_top_features=0, totals="normalized", target_sum=1e4
-)  # few genes, no panel
+CONFIG = FeatureConfig(n_components=6, n_top_features=0, target_sum=1e4)  # few genes, no panel
 
 
 def make_clusters(n_obs: int = 120, n_vars: int = 30) -> NDArray[np.float32]:

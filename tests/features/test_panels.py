@@ -1,4 +1,4 @@
-"""Counts of a panel, whose rows keep their totals."""
+"""Counts of a panel, which are brought to their median total, and rows that keep their totals."""
 
 from __future__ import annotations
 
@@ -36,77 +36,73 @@ def make_panel(n_obs: int = 150, n_genes: int = 30, depth: float = 5.0) -> NDArr
 
 
 @pytest.mark.parametrize("container", [np.asarray, sparse.csr_matrix], ids=["dense", "csr"])
-def test_rows_of_a_panel_are_logged_as_they_are(container: type, counts: AnnData) -> None:
+@pytest.mark.parametrize("totals", ["normalized", "kept"])
+def test_rows_of_a_panel_are_those_of_scanpy(container: type, totals: str, counts: AnnData) -> None:
     expected = counts.copy()
+    if totals == "normalized":
+        sc.pp.normalize_total(expected)  # to the median
     sc.pp.log1p(expected)
     expected.X = expected.X.toarray()
     sc.pp.scale(expected, max_value=10)
     matrix = container(counts.X.toarray())
-    fitted = fit(matrix)
-    assert fitted.target_sum is None
+    fitted = fit(matrix, totals=totals)
     found = fitted.dense_rows(matrix) + fitted.center
     np.testing.assert_allclose(found, expected.X[:, fitted.selected], atol=2e-4)
 
 
-def test_what_a_row_holds_in_all_counts_in_a_panel_only() -> None:
+def test_what_a_row_holds_in_all_counts_where_totals_are_kept() -> None:
     panel = make_panel()
-    kept, normalized = fit(panel), fit(panel, totals="normalized")
+    kept, normalized = fit(panel, totals="kept"), fit(panel)
     assert np.abs(kept.project(panel * 2) - kept.project(panel)).max() > 0.1
     np.testing.assert_allclose(normalized.project(panel * 2), normalized.project(panel), atol=1e-4)
 
 
 @pytest.mark.parametrize(
-    ("n_genes", "depth", "keeps_totals"),
-    [(30, 5, True), (199, 5, True), (200, 5, False), (30, 500, False)],
+    ("n_genes", "depth", "is_panel"),
+    [(30, 5, True), (99, 5, True), (100, 5, False), (30, 500, False)],
     ids=["panel", "largest panel", "too many genes", "deep table"],
 )
-def test_a_panel_has_few_features_and_few_counts(n_genes: int, depth: float, *, keeps_totals: bool) -> None:
-    fitted = fit(make_panel(n_genes=n_genes, depth=depth))
-    assert (fitted.target_sum is None) == keeps_totals
+def test_a_panel_has_few_features_and_few_counts(n_genes: int, depth: float, *, is_panel: bool) -> None:
+    panel = make_panel(n_genes=n_genes, depth=depth)
+    assert fit(panel).target_sum == (np.median(panel.sum(1)) if is_panel else 1e4)
 
 
-@given(totals=st.integers(50, 150))
+@given(total=st.integers(9900, 10100))
 @settings(max_examples=20, deadline=None)
-def test_half_the_rows_below_the_library_size_are_a_panel(totals: int) -> None:
+def test_half_the_rows_below_the_library_size_are_a_panel(total: int) -> None:
     rows = np.full((60, 4), 1.0, np.float32)
     rows[:, 0] = np.arange(60) % 7
-    rows[:, 3] = totals - rows[:, :3].sum(1)
-    fitted = fit(rows, target_sum=100.0)
-    assert (fitted.target_sum is None) == (totals < 100)
+    rows[:, 3] = total - rows[:, :3].sum(1)
+    assert fit(rows).target_sum == min(total, 10_000)
 
 
 def test_what_is_asked_for_is_done() -> None:
-    panel = make_panel()
-    assert fit(panel, totals="normalized").target_sum == np.median(panel.sum(1))
-    assert fit(panel, totals="normalized", target_sum=500.0).target_sum == 500
-    assert fit(make_panel(depth=500), totals="normalized").target_sum == 1e4
-    assert fit(make_panel(n_genes=300), totals="normalized").target_sum == 1e4
-    assert (
-        fit(np.eye(60, 4, dtype=np.float32) * 2, totals="normalized").target_sum == 1
-    )  # mostly empty rows
+    assert fit(make_panel(), target_sum=500.0).target_sum == 500
     assert fit(make_panel(n_genes=300), totals="kept").target_sum is None
+    mostly_empty = np.eye(60, 4, dtype=np.float32) * 2
+    assert fit(mostly_empty).target_sum == 1
 
 
 def test_logged_values_of_a_panel_are_left_as_before() -> None:
     logged = np.log1p(make_panel(depth=1.0) / 7)
     fitted = fit(logged)
     assert fitted.state == "lognormalized"
-    np.testing.assert_array_equal(fitted.project(logged), fit(logged, totals="normalized").project(logged))
+    np.testing.assert_array_equal(fitted.project(logged), fit(logged, totals="kept").project(logged))
 
 
 def test_it_is_said(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, logger="diffaug_bio"):
         fit(make_panel())
-        fit(make_panel(), totals="normalized")
-    first, second = (record.getMessage() for record in caplog.records if "Input:" in record.getMessage())
-    assert "Fewer than 200 features, with a median total of" in caplog.records[0].getMessage()
-    assert "each row's total kept, logged" in first
-    assert "normalised to library size, logged" in second
+        fit(make_panel(), totals="kept")
+    told, first, second = (record.getMessage() for record in caplog.records)
+    assert "A panel of fewer than 100 features: rows are brought to their median total, 1" in told
+    assert "normalised to library size, logged" in first
+    assert "each row's total kept, logged" in second
 
 
 def test_missing_genes_leave_the_others_as_they_are() -> None:
     panel = make_panel()
-    fitted = fit(panel)
+    fitted = fit(panel, totals="kept")
     columns = np.where(np.arange(30) < 10, -1, np.arange(30))
     whole, part = fitted.dense_rows(panel), fitted.dense_rows(panel, columns)
     present = columns[fitted.selected] >= 0
@@ -116,7 +112,7 @@ def test_missing_genes_leave_the_others_as_they_are() -> None:
 
 def test_counts_come_back_from_components() -> None:
     panel = make_panel()
-    fitted = fit(panel)
+    fitted = fit(panel, totals="kept")
     codes = fitted.project(panel)
     inverse = FeatureInverse.of(fitted, None).calibrated(panel, codes, codes)
     expected = inverse.expected(codes)
@@ -136,7 +132,7 @@ def test_counts_come_back_from_components() -> None:
 def test_totals_change_as_components_say() -> None:
     panel = make_panel()
     kind = np.arange(150) % 3
-    fitted = fit(panel)
+    fitted = fit(panel, totals="kept")
     codes = fitted.project(panel)
     others = codes.copy()
     others[kind == 0] = codes[kind == 2]  # whose rates are other, and four times as high
@@ -157,7 +153,7 @@ def test_totals_of_a_batch_become_those_of_the_other(tiny_config: DiffAugConfig)
     adata = anndata.AnnData(np.asarray(rng.poisson(rates), np.float32))
     adata.obs["batch"] = np.where(batch, "deep", "shallow")
     changes = {
-        "features": {"totals": "auto"},
+        "features": {"totals": "kept"},
         "encoder": {"n_latent": 16, "hidden": [64]},
         "generator": {"width": 64, "n_sampling_steps": 15},
         "train": {"warmup_epochs": 20, "generator_epochs": 60, "encoder_epochs": 10},
@@ -174,44 +170,45 @@ def test_rows_of_another_depth_are_warned_of(
     tiny_config: DiffAugConfig, caplog: pytest.LogCaptureFixture, factor: float
 ) -> None:
     panel = make_panel(depth=20)
-    for totals in ("auto", "normalized"):
+    for totals in ("kept", "normalized"):
         config = tiny_config.updated({"features": {"totals": totals}}, source="test")
         model = DiffAug(config, device="cpu").fit(panel, feature_names=[f"gene{i}" for i in range(30)])
         caplog.clear()
         some = np.rint(panel[:, 5:] * factor)  # as many in each of the others
         model.transform(some, feature_names=[f"gene{i}" for i in range(5, 30)])
-        assert ("counts on average" in caplog.text) == (totals == "auto" and factor != 1)
+        assert ("counts on average" in caplog.text) == (totals == "kept" and factor != 1)
         caplog.clear()
         model.transform(np.rint(panel[:10] * factor))  # a few rows may differ
         assert "counts on average" not in caplog.text
 
 
-@pytest.mark.parametrize("totals", ["auto", "kept", "normalized"])
+@pytest.mark.parametrize("totals", ["kept", "normalized"])
 def test_what_is_no_counts_has_no_totals(tiny_config: DiffAugConfig, totals: str) -> None:
     config = tiny_config.updated({"features": {"totals": totals}}, source="test")
     for matrix in (np.log1p(make_panel(depth=1.0) / 7), make_panel() / 7 - 3):
         model = DiffAug(config, device="cpu").fit(matrix)
-        assert model.config_.features.totals == "auto"
+        assert model.config_.features.totals == "normalized"
         assert isinstance(model.features_, FittedFeatures)
         assert model.features_.target_sum == 1e4
-
-
-def test_models_of_earlier_versions_were_normalised() -> None:
-    table = DiffAugConfig().to_dict()
-    del table["features"]["totals"]
-    assert DiffAugConfig.from_dict(table, source="an earlier model").features.totals == "normalized"
 
 
 def test_a_model_of_a_panel_says_so_and_is_loaded_as_it_was(
     tiny_config: DiffAugConfig, tmp_path: Path
 ) -> None:
     panel = make_panel()
-    config = tiny_config.updated({"features": {"totals": "auto"}}, source="test")
-    model = DiffAug(config, device="cpu").fit(panel)
-    assert model.config_.features.totals == "kept"
-    model.save(tmp_path / "model")
-    loaded = DiffAug.load(tmp_path / "model", device="cpu")
-    assert loaded.config_.features.totals == "kept"
-    np.testing.assert_array_equal(loaded.transform(panel), model.transform(panel))
-    whole = DiffAug(config, device="cpu").fit(make_panel(n_genes=250))
-    assert whole.config_.features.totals == "normalized"
+    for totals in ("kept", "normalized"):
+        changes = {"features": {"totals": totals, "target_sum": 0.0}}
+        model = DiffAug(tiny_config.updated(changes, source="test"), device="cpu").fit(panel)
+        decided = model.config_.features
+        assert decided.totals == totals
+        assert decided.target_sum == (np.median(panel.sum(1)) if totals == "normalized" else 0)
+        model.save(tmp_path / totals)
+        loaded = DiffAug.load(tmp_path / totals, device="cpu")
+        assert loaded.config_.features == decided
+        np.testing.assert_array_equal(loaded.transform(panel), model.transform(panel))
+        assert DiffAug(decided_config(model), device="cpu").fit(panel).config_ == model.config_
+
+
+def decided_config(model: DiffAug) -> DiffAugConfig:
+    """What a fit decided, to fit with it again."""
+    return DiffAugConfig.from_dict(model.config_.to_dict(), source="test")

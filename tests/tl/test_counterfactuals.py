@@ -28,7 +28,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "generator": {"width": 64, "n_blocks": 1, "n_steps": 100, "n_sampling_steps": 8, "ema_decay": 0.99},
     "train": {"warmup_epochs": 15, "generator_epochs": 250, "encoder_epochs": 10, "batch_size": 64},
 }
-TOTALS = {"features": {"totals": "normalized", "target_sum": 1e4}}  # forty genes stand for all of them
+TOTALS = {"features": {"target_sum": 1e4}}  # forty genes stand for all of them
 CONFIG = DiffAugConfig().updated(SMALL, source="test").updated(TOTALS, source="test")
 
 
