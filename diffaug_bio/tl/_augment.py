@@ -53,7 +53,7 @@ def augment(
 
     - counts are thinned and added to as their rates change, and some are drawn anew: they stay whole
       numbers, and each observation keeps about the total that its source has
-      (of a panel, whose totals a model keeps, that changes with the components);
+      (with `totals = "kept"` in the fit, it changes with the components);
     - logged or normalised expression stays 0 or more; measured features and counted words change by what
       the components changed, and pixels by what those of images did (a U-Net makes all pixels);
     - letters are drawn, and what the code does not tell is taken from the source.

@@ -39,8 +39,8 @@ def correct_expression(
     The generator makes a code of each row in its own batch and in the other, from the same noise. What
     parts the two, averaged over draws, is added to the row's own code, and the change is turned back into
     features as :func:`augment` does: counts are thinned and added to, and stay counts. Rows of that batch
-    stay as they are, and so do features that the model left out, and about the total of each row (of a
-    panel, whose totals a model keeps, that changes with the batch).
+    stay as they are, and so do features that the model left out, and about the total of each row (with
+    `totals = "kept"` in the fit, it changes with the batch).
 
     This is an estimate for pictures, markers and methods that take no batch. **It is no data**: do not
     test for differential expression on it. Tests would take what the model believes for what was
