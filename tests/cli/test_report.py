@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from tests.conftest import clustered_dna
@@ -80,6 +81,26 @@ def test_a_fit_writes_a_page_that_says_what_it_logged(place: Path) -> None:
     log = json.loads((place / "run" / "run.json").read_text())["log"]
     assert [one["level"] for one in log] == ["info"] * len(log)
     assert not any("epoch" in one["text"] or "Scoring" in one["text"] for one in log)
+
+
+def test_a_table_that_is_declared_as_words_is_drawn_as_a_table(
+    place: Path, call: Callable[..., Result], tmp_path: Path
+) -> None:
+    rows = ["".join(f",w{number}" for number in range(12))]
+    rng = np.random.default_rng(0)
+    rows += [f"s{row}," + ",".join(map(str, rng.poisson(3, 12))) for row in range(60)]
+    (tmp_path / "words.csv").write_text("\n".join(rows))
+    declared = TINY.replace("[features]", '[features]\ninput_state = "words"')
+    (tmp_path / "words.toml").write_text(declared)
+    run = tmp_path / "run"
+    result = call(
+        "fit", tmp_path / "words.csv", "-o", run, "--config", tmp_path / "words.toml", "--threads", 1
+    )
+    assert result.code == 0
+    assert "report.html" in result.out
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert "counted words of sequences" in page
+    assert "generated-violin" in page
 
 
 def test_the_summary_names_the_page_and_no_report_leaves_it_out(place: Path) -> None:
