@@ -28,9 +28,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from diffaug_bio._blocks import Matrix
-    from diffaug_bio.config import DataKind, DiffAugConfig
+    from diffaug_bio.config import DataKind, DiffAugConfig, InputState
     from diffaug_bio.datasets import Recipe
-    from diffaug_bio.pp._state import InputState
 
 logger = logging.getLogger(__name__)
 

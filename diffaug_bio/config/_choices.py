@@ -23,8 +23,7 @@ USUAL_STRENGTH = {
 DataKind = Literal["expression", "measured", "words", "sequence", "image"]
 """What some defaults depend on: expression (counts, or what was made of them), other measured features,
 counted words of sequences, their letters, or pixels of images."""
-DeclaredState = Literal[
-    "auto",
+InputState = Literal[
     "counts",
     "normalized",
     "lognormalized",
@@ -35,6 +34,8 @@ DeclaredState = Literal[
     "sequence",
     "image",
 ]
+"""What a matrix holds; see :func:`diffaug_bio.pp.detect_state`."""
+DeclaredState = Literal["auto", InputState]
 Loss = Literal[
     "auto",
     "soft_contrastive",

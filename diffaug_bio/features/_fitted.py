@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from diffaug_bio._blocks import Matrix
+    from diffaug_bio.config import InputState
     from diffaug_bio.features._axes import PrincipalAxes
-    from diffaug_bio.pp._state import InputState
 
     Floats = NDArray[np.float32]
 

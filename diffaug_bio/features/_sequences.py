@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from diffaug_bio._blocks import Matrix
-    from diffaug_bio.config import FeatureConfig
-    from diffaug_bio.pp._state import InputState
+    from diffaug_bio.config import FeatureConfig, InputState
 
     Floats = NDArray[np.float32]
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 from scipy import sparse
 
 from diffaug_bio._validation import as_matrix, summarise
+from diffaug_bio.config import InputState
 from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,17 +17,6 @@ if TYPE_CHECKING:
     from diffaug_bio._validation import MatrixSummary
     from diffaug_bio.config import DataKind
 
-InputState = Literal[
-    "counts",
-    "normalized",
-    "lognormalized",
-    "scaled",
-    "continuous",
-    "words",
-    "representation",
-    "sequence",
-    "image",
-]
 STATE_NAMES: dict[InputState, str] = {
     "counts": "counts",
     "normalized": "normalised values that are not logged",

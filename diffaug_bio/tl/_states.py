@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from diffaug_bio._blocks import Matrix
-    from diffaug_bio.pp._state import InputState
+    from diffaug_bio.config import InputState
 
 logger = logging.getLogger(__name__)
 

@@ -1,13 +1,11 @@
 """Make panels of a few genes out of sets of counts, to compare what is done with their totals.
 
     python tests/benchmarks/panels.py cells.h5ad more.h5ad --n-genes 40 150 -o panels
-    diffaug-bio benchmark panels/*.h5ad --label-key cell_type --methods diffaug,pca -o kept
     diffaug-bio benchmark panels/*.h5ad --label-key cell_type --methods diffaug,pca \\
-        --config normalized.toml -o normalized
+        --config settings.toml -o panels_scored
 
-where `normalized.toml` holds `[features]`, `totals = "normalized"` and, for a library size other than the
-median total, `target_sum = 10000`. A panel holds the genes whose counts
-vary most, which no label chooses.
+where `settings.toml` holds `[features]` and `target_sum = 10000`, the median total that is printed, or
+`totals = "kept"`. A panel holds the genes whose counts vary most, which no label chooses.
 """
 
 from __future__ import annotations
