@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from diffaug_bio.pp import KmerEncoding
 
-_MAX_DEFAULT_THREADS = 8  # these networks are small: more threads wait more than they compute
-
 
 def data_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Which data, which matrix of it, and what names its columns."""
@@ -207,7 +205,8 @@ def machine_options(function: Callable[..., Any]) -> Callable[..., Any]:
             click.option(
                 "--threads",
                 type=click.IntRange(min=1),
-                help=f"CPU threads; by default all available ones, at most {_MAX_DEFAULT_THREADS}.",
+                help="CPU threads.  [default: OMP_NUM_THREADS or SLURM_CPUS_PER_TASK, else 1, and 2 to "
+                "train on many rows on idle cores]",
             ),
             click.option("--quiet", is_flag=True, help="No log and no progress, only errors."),
             click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
@@ -218,23 +217,25 @@ def machine_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def set_threads(threads: int | None) -> None:
-    """Set the threads of every library, before any of them is loaded.
+    """Set the threads of every library for the rest of the command.
 
-    What is loaded later (numba, a second OpenMP) reads the environment; a limit set at run time would
-    reach only what is loaded already.
+    Libraries that are loaded later (numba, another BLAS) read the environment; a limit set at run time
+    reaches those that are loaded already. Without `--threads` the user's variables stand, and a fit
+    decides for itself (:mod:`diffaug_bio._threads`).
     """
-    if threads is None:
-        available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        threads = min(available or 1, _MAX_DEFAULT_THREADS)
-    for library in ("OMP", "OPENBLAS", "MKL"):
-        os.environ[f"{library}_NUM_THREADS"] = str(threads)
-    if "numba" not in sys.modules:  # which refuses another number once its threads run
-        os.environ["NUMBA_NUM_THREADS"] = str(threads)
-    import torch
-    from threadpoolctl import threadpool_limits
+    from diffaug_bio._numba import find_cache
+    from diffaug_bio._threads import asked_for, limited_to
 
-    torch.set_num_threads(threads)
-    threadpool_limits(threads)
+    asked = asked_for(threads)
+    number = 1 if asked is None else asked.number
+    if threads is not None:
+        os.environ["OMP_NUM_THREADS"] = str(number)
+    for library in ("OPENBLAS", "MKL", "NUMBA"):
+        # numba refuses another number once its threads run.
+        if not (library == "NUMBA" and "numba" in sys.modules):
+            os.environ[f"{library}_NUM_THREADS"] = str(number)
+    find_cache()
+    click.get_current_context().with_resource(limited_to(number))
 
 
 class _EchoHandler(logging.Handler):

@@ -144,6 +144,7 @@ def command(
             random_state=seed,
             device=device,
             precision=precision,
+            threads=threads,
             callbacks=callbacks,
             force=force,
             model_license=model_license,

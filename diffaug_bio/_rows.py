@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, assert_never
 import numpy as np
 import torch
 
+from diffaug_bio._threads import torch_limited_to
 from diffaug_bio._validation import (
     LazyMatrix,
     as_matrix,
@@ -145,8 +146,9 @@ def neighbors_of(
     if scores is None or config.train.warmup_view not in _NEIGHBOR_VIEWS:
         return None
     n_threads = torch.get_num_threads()
-    found = nearest_rows(scores, config.train.n_neighbors, seed=seed)
-    torch.set_num_threads(n_threads)  # pynndescent sets that of all cores, for the whole process
+    # Numba, below pynndescent, sets the number of torch's threads as well.
+    with torch_limited_to(n_threads):
+        found = nearest_rows(scores, config.train.n_neighbors, seed=seed, n_threads=n_threads)
     return torch.from_numpy(found).to(device)
 
 

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
+import logging
 from typing import TYPE_CHECKING, NamedTuple
 
 from diffaug_bio._batches import batches_of_rows, check_has_components, known_batches
 from diffaug_bio._novelty import make_reference
 from diffaug_bio._rows import fit_rows, flatten_images, input_of, neighbors_of, network_rows, scores_of
+from diffaug_bio._threads import (
+    Load,
+    Threads,
+    Watch,
+    limited_to,
+    short_work,
+    torch_limited_to,
+    training_threads,
+)
 from diffaug_bio._validation import as_matrix, check_names, check_seed, column_names
 from diffaug_bio.core.runtime import resolve_device, resolve_precision
 from diffaug_bio.core.trainer import train
@@ -20,6 +31,8 @@ if TYPE_CHECKING:
     from diffaug_bio.core.state import TrainState
     from diffaug_bio.features import Fitted
     from diffaug_bio.mapping import Reference
+
+logger = logging.getLogger(__name__)
 
 
 class Training(NamedTuple):
@@ -37,6 +50,8 @@ class Training(NamedTuple):
     """Their names, where they are known."""
     reference: Reference
     """Training rows that later rows are compared with."""
+    threads: Threads
+    """CPU threads that the networks trained on."""
 
 
 def fit_matrix(
@@ -48,6 +63,7 @@ def fit_matrix(
     device: str,
     precision: Precision,
     callbacks: Sequence[Callback],
+    threads: int | None = None,
     batches: Sequence[str] | None = None,
 ) -> Training:
     """Fit preprocessing, encoder and generator; parameters are those of :class:`~diffaug_bio.DiffAug`.
@@ -59,6 +75,33 @@ def fit_matrix(
     TrainingError
         If training diverges.
     """
+    with limited_to(short_work(threads)):
+        return _fit_matrix(
+            X,
+            config,
+            feature_names=feature_names,
+            seed=seed,
+            device=device,
+            precision=precision,
+            callbacks=callbacks,
+            threads=threads,
+            batches=batches,
+        )
+
+
+def _fit_matrix(
+    X: object,  # noqa: N803 - scikit-learn's name
+    config: DiffAugConfig,
+    *,
+    feature_names: Sequence[str] | None,
+    seed: int,
+    device: str,
+    precision: Precision,
+    callbacks: Sequence[Callback],
+    threads: int | None,
+    batches: Sequence[str] | None,
+) -> Training:
+    load = Load()
     check_seed(seed)
     seed = int(seed)  # numpy's integers are seeds too, and torch wants Python's
     on = resolve_device(device)
@@ -74,15 +117,25 @@ def fit_matrix(
     if known is not None:
         check_has_components(features)
     rows = network_rows(features, matrix, scores, on)
-    state = train(
-        rows,
-        config,
-        input_of(features, config),
-        neighbors=neighbors_of(scores, config, seed=seed, device=on),
-        seed=seed,
-        precision=dtype,
-        callbacks=callbacks,
-        batches=None if known is None else batches_of_rows(known, scores, config, seed=seed, device=on),
-    )
+    neighbors = neighbors_of(scores, config, seed=seed, device=on)
+    partners = None if known is None else batches_of_rows(known, scores, config, seed=seed, device=on)
+    chosen = training_threads(threads, n_rows=rows.shape[0], is_on_cpu=on.type == "cpu", load=load)
+    watch = Watch(chosen, load)
+    logger.info("CPU threads: %d (%s).", chosen.number, chosen.reason)
+    with torch_limited_to(chosen.number):
+        state = train(
+            rows,
+            config,
+            input_of(features, config),
+            neighbors=neighbors,
+            seed=seed,
+            precision=dtype,
+            callbacks=callbacks,
+            on_step=watch,
+            batches=partners,
+        )
+    if watch.lowered:
+        reason = f"{chosen.reason}; lowered to 1 while training, when other processes used them"
+        chosen = dataclasses.replace(chosen, reason=reason)
     reference = make_reference(state, rows, config, seed=seed)
-    return Training(config, features, state, matrix.shape[1], feature_names, reference)
+    return Training(config, features, state, matrix.shape[1], feature_names, reference, chosen)

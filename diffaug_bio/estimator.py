@@ -14,6 +14,7 @@ from diffaug_bio._keys import CSV_PREFIX
 from diffaug_bio._novelty import embed_with_novelty, known_reference
 from diffaug_bio._records import put_into, record_of
 from diffaug_bio._rows import held_rows, input_of, prepared_rows
+from diffaug_bio._threads import short_work, torch_limited_to
 from diffaug_bio._training import fit_matrix
 from diffaug_bio._validation import check_generator, check_seed, check_shape
 from diffaug_bio.checkpoint import load_model, save_model
@@ -25,6 +26,7 @@ from diffaug_bio.features import FittedFeatures, check_names_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
     from os import PathLike
 
     from numpy.typing import NDArray
@@ -54,6 +56,10 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     precision
         Of matrix products in training: `"auto"`, `"float32"` or `"bfloat16"`. Losses and embeddings
         are float32.
+    threads
+        CPU threads. If left out, `OMP_NUM_THREADS` or `SLURM_CPUS_PER_TASK` say how many; without them
+        one, and two while networks train on many rows and no other process needs the cores. The number
+        is put back afterwards.
 
     Attributes
     ----------
@@ -67,6 +73,9 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Embeddings of up to 5000 training rows; None in models of an earlier version.
     history_ : list of EpochEnd
         Losses of every epoch.
+    threads_ : Threads
+        Number of CPU threads that the networks trained on, with the reason for it; not in models that were
+        read from a folder.
     n_features_in_ : int
         Features of the training matrix.
     feature_names_in_ : ndarray of str
@@ -96,11 +105,13 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         random_state: int = 0,
         device: str = "auto",
         precision: Precision = "auto",
+        threads: int | None = None,
     ) -> None:
         self.config = config
         self.random_state = random_state
         self.device = device
         self.precision = precision
+        self.threads = threads
 
     def fit(
         self,
@@ -142,6 +153,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             device=self.device,
             precision=self.precision,
             callbacks=callbacks,
+            threads=self.threads,
             batches=batches,
         )
         self.config_, self.features_ = fitted.config, fitted.features
@@ -149,6 +161,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.reference_: Reference | None = fitted.reference
         self.history_: list[EpochEnd] = fitted.state.history
         self.source_: dict[str, Any] = {}
+        self.threads_ = fitted.threads
         self.n_features_in_ = fitted.n_vars
         if fitted.feature_names is not None:
             self.feature_names_in_ = np.asarray(fitted.feature_names, dtype=object)
@@ -185,7 +198,8 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         InputError
             If the features do not fit, or fewer than a fifth of them are there.
         """
-        return self._embedded(self._prepared(X, feature_names))
+        with self._few_threads():
+            return self._embedded(self._prepared(X, feature_names))
 
     def novelty(
         self,
@@ -215,8 +229,10 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     ) -> tuple[NDArray[np.float32], Novelty]:
         """Do what :meth:`transform` and :meth:`novelty` do, reading and embedding the rows once."""
         self._check_fitted()
-        reference, rows = known_reference(self.reference_), self._prepared(X, feature_names)
-        return embed_with_novelty(reference, self.state_, rows, self.config_)
+        reference = known_reference(self.reference_)
+        with self._few_threads():
+            rows = self._prepared(X, feature_names)
+            return embed_with_novelty(reference, self.state_, rows, self.config_)
 
     def generate_rows(
         self,
@@ -252,11 +268,12 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             As for :meth:`transform`, and where the model was fitted without a generator.
         """
         check_seed(random_state)
-        rows = self._prepared(X, feature_names)
-        check_generator(exists=self.has_generator)
-        config = sampling_config(self.config_, strength=strength, guidance=guidance)
-        number = batch_numbers(batch, config, rows.shape[0])
-        found = generated_codes(self.state_, rows, config, seed=random_state, batch=number)
+        with self._few_threads():
+            rows = self._prepared(X, feature_names)
+            check_generator(exists=self.has_generator)
+            config = sampling_config(self.config_, strength=strength, guidance=guidance)
+            number = batch_numbers(batch, config, rows.shape[0])
+            found = generated_codes(self.state_, rows, config, seed=random_state, batch=number)
         return found[0].cpu().numpy(), found[1].cpu().numpy()
 
     def decode_rows(
@@ -288,7 +305,8 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         rows = self._prepared(X, None)
         n_codes = input_of(self.features_, self.config_).n_codes
         check_shape(codes, (rows.shape[0], n_codes), what="codes")
-        decoded = decoded_rows(self.state_, codes, rows, seed=random_state)
+        with self._few_threads():
+            decoded = decoded_rows(self.state_, codes, rows, seed=random_state)
         return cast("NDArray[np.generic]", decoded.cpu().numpy())
 
     def encode_rows(self, rows: NDArray[np.generic]) -> NDArray[np.float32]:
@@ -304,7 +322,8 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Embeddings. Shape: `(n_obs, n_latent)`.
         """
         self._check_fitted()
-        return self._embedded(held_rows(self.features_, rows, resolve_device(self.device)))
+        with self._few_threads():
+            return self._embedded(held_rows(self.features_, rows, resolve_device(self.device)))
 
     def get_feature_names_out(self, input_features: Sequence[str] | None = None) -> NDArray[np.object_]:
         """Name the embedding's columns, `diffaug_1` and up, for scikit-learn's `set_output`.
@@ -337,14 +356,14 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         save_model(Path(folder), self.record(), overwrite=overwrite, model_license=model_license)
 
     @classmethod
-    def load(cls, folder: str | PathLike[str], *, device: str = "auto") -> Self:
+    def load(cls, folder: str | PathLike[str], *, device: str = "auto", threads: int | None = None) -> Self:
         """Read a model that :meth:`save` or `diffaug-bio fit` wrote.
 
         Parameters
         ----------
         folder
             The model folder, or the run folder around it.
-        device
+        device, threads
             As for the class.
 
         Raises
@@ -353,7 +372,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             If the folder is missing, incomplete, damaged, or of a newer format.
         """
         record = load_model(Path(folder))
-        model = cls(record.config, random_state=record.seed, device=device)
+        model = cls(record.config, random_state=record.seed, device=device, threads=threads)
         put_into(model, record, folder)
         return model
 
@@ -370,6 +389,10 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Whether a generator was trained."""
         self._check_fitted()
         return self.config_.train.has_generator
+
+    def _few_threads(self) -> AbstractContextManager[None]:
+        """Compute on one thread, or as many as were asked for."""
+        return torch_limited_to(short_work(self.threads))
 
     def _prepared(self, X: Matrix, feature_names: Sequence[str] | None) -> Rows:  # noqa: N803
         """Rows for the networks, checked, with features in the order of the fit."""

@@ -8,6 +8,7 @@ import glob
 import hashlib
 import json
 import logging
+import os
 import platform
 import signal
 import tempfile
@@ -27,7 +28,6 @@ from diffaug_bio.config import DiffAugConfig
 from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Iterable, Sequence
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
@@ -336,6 +336,7 @@ def _run_cell(cell: Cell, sender: Connection) -> None:
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first ends the others
     warnings.simplefilter("ignore")
+    os.environ["OMP_NUM_THREADS"] = str(cell.threads)  # for what is loaded and decided later
     torch.set_num_threads(cell.threads)
     logging.getLogger("diffaug_bio").setLevel(logging.ERROR)
     try:

@@ -73,6 +73,8 @@ class Fit:
     seed: int
     precision: torch.dtype
     callbacks: Sequence[Callback]
+    on_step: Callable[[], None]
+    """Called after every step."""
     batches: Batches | None = None
     """Which batches the rows are of, where that is known."""
 
@@ -163,6 +165,7 @@ def run_phase(
             optimizer.step()
             scheduler.step()
             after_step(step)
+            fit.on_step()
             total += value.detach()
         held_out_loss = _held_out_loss(fit, trained, loss)
         if keeps_best and held_out_loss < best_loss:

@@ -25,7 +25,7 @@ from diffaug_bio.core.phases import Fit, run_phase
 from diffaug_bio.core.state import build
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from diffaug_bio.config import DiffAugConfig
     from diffaug_bio.core.batches import Rows
@@ -58,6 +58,7 @@ def train(
     seed: int,
     precision: torch.dtype,
     callbacks: Sequence[Callback] = (),
+    on_step: Callable[[], None] = lambda: None,
     batches: Batches | None = None,
 ) -> TrainState:
     """Train encoder and generator in turn (paper, algorithm 1).
@@ -78,6 +79,8 @@ def train(
         Type that networks compute in.
     callbacks
         Called after every epoch.
+    on_step
+        Called after every step.
     batches
         Which batches the rows are of, to be brought together.
 
@@ -102,6 +105,7 @@ def train(
         seed=seed,
         precision=precision,
         callbacks=callbacks,
+        on_step=on_step,
         batches=batches,
     )
     state = build(config, source, seed=seed, device=device)

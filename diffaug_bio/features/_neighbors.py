@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 _EXACT_ROWS = 50_000  # up to which brute force finds neighbors faster than an index
 
 
-def nearest_rows(scores: NDArray[np.float32], n_neighbors: int, *, seed: int) -> NDArray[np.int64]:
+def nearest_rows(
+    scores: NDArray[np.float32], n_neighbors: int, *, seed: int, n_threads: int = 1
+) -> NDArray[np.int64]:
     """Find each row's nearest other rows.
 
     Parameters
@@ -23,6 +25,8 @@ def nearest_rows(scores: NDArray[np.float32], n_neighbors: int, *, seed: int) ->
         How many; fewer where there are not as many others.
     seed
         Seed of the approximate search in more than 50,000 rows.
+    n_threads
+        CPU threads of that search.
 
     Returns
     -------
@@ -37,7 +41,7 @@ def nearest_rows(scores: NDArray[np.float32], n_neighbors: int, *, seed: int) ->
     else:
         from pynndescent import NNDescent
 
-        graph = NNDescent(scores, n_neighbors=n_neighbors + 1, random_state=seed)
+        graph = NNDescent(scores, n_neighbors=n_neighbors + 1, random_state=seed, n_jobs=n_threads)
         rows = np.arange(len(scores))[:, None]
         indices = graph.neighbor_graph[0]
         # Self, which is not always first, goes last; what was not found (-1) is the row itself.

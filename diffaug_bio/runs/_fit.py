@@ -11,6 +11,7 @@ import numpy as np
 from diffaug_bio import metrics
 from diffaug_bio._files import staged_folder, write_json
 from diffaug_bio._keys import BATCH_ENTRY, OBSM_KEY, TEST
+from diffaug_bio._threads import limited_to, short_work
 from diffaug_bio._validation import shorten
 from diffaug_bio.features import plain_components
 from diffaug_bio.runs._log import kept_log
@@ -47,6 +48,7 @@ def fit(
     random_state: int = 0,
     device: str = "auto",
     precision: Precision = "auto",
+    threads: int | None = None,
     callbacks: Sequence[Callback] = (),
     force: bool = False,
     model_license: str | None = None,
@@ -66,7 +68,7 @@ def fit(
         The whole configuration.
     choice
         Which matrix to embed.
-    batch_key, random_state, device, precision, callbacks
+    batch_key, random_state, device, precision, threads, callbacks
         As for :func:`diffaug_bio.tl.embed`.
     force
         Whether a run that is there may be replaced.
@@ -117,6 +119,7 @@ def fit(
             random_state=random_state,
             device=device,
             precision=precision,
+            threads=threads,
             callbacks=callbacks,
         )
         clock.lap("fit")
@@ -125,7 +128,8 @@ def fit(
         if labels is not None:
             logger.info("Scoring the embedding against %r, beside PCA.", label_key)
             keys = {"label_key": label_key, "group_key": source.group_key, "split_key": split_key}
-            scores = {**keys, **_score(adata, model, labels, seed=random_state)}
+            with limited_to(short_work(threads)):
+                scores = {**keys, **_score(adata, model, labels, seed=random_state)}
             write_json(stage / "metrics.json", scores)
             clock.lap("evaluate")
         write_embedded(stage, adata)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from diffaug_bio import __version__
 from diffaug_bio._keys import OBSM_KEY
 from diffaug_bio._process import peak_memory
+from diffaug_bio._threads import short_work
 from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
@@ -90,8 +91,6 @@ def make_record(
     fingerprint: dict[str, object],
 ) -> dict[str, Any]:
     """Everything that one needs to know, or to run it again."""
-    import torch
-
     from diffaug_bio.core.runtime import resolve_device, resolve_precision
 
     record = model.record()
@@ -114,7 +113,7 @@ def make_record(
         "seed": record.seed,
         "device": str(device),
         "precision": str(precision).removeprefix("torch."),
-        "threads": torch.get_num_threads(),
+        **_threads_of(model),
         "n_epochs": len(model.history_),
         "seconds": seconds,
         "peak_memory_mb": peak_memory(),
@@ -124,6 +123,14 @@ def make_record(
         },
         "platform": platform.platform(),
     }
+
+
+def _threads_of(model: DiffAug) -> dict[str, Any]:
+    """Say on how many CPU threads was computed, and why."""
+    found = getattr(model, "threads_", None)
+    if found is None:  # read from a folder, so that nothing was trained
+        return {"threads": short_work(model.threads)}
+    return {"threads": found.number, "threads_reason": found.reason}
 
 
 class Clock:

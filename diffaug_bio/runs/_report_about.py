@@ -89,7 +89,7 @@ def repeat_section(run: RunData, model: ModelDescription) -> Section:
         ("Encoder", f"{model.config.encoder.kind}, embedding {model.width}"),
         ("Epochs", ", ".join(f"{n} {name.replace('_', '-')}" for name, n in model.n_epochs.items())),
         ("Seed", str(record["seed"])),
-        ("Device", f"{record['device']}, {record['precision']}, threads: {record['threads']}"),
+        ("Device", f"{record['device']}, {record['precision']}, threads: {_threads(record)}"),
         (
             "Time",
             f"{_time(sum(seconds.values()))}: "
@@ -113,6 +113,12 @@ def repeat_section(run: RunData, model: ModelDescription) -> Section:
             Text(text="The same seed gives the same embedding on the same number of threads."),
         ),
     )
+
+
+def _threads(record: Mapping[str, Any]) -> str:
+    """Say how many threads there were, and why where that is known."""
+    reason = record.get("threads_reason")
+    return f"{record['threads']} ({reason})" if reason else str(record["threads"])
 
 
 def use_section(model: ModelDescription) -> Section:

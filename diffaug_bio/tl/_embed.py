@@ -51,6 +51,7 @@ def embed(
     random_state: int = 0,
     device: str = "auto",
     precision: Precision = "auto",
+    threads: int | None = None,
     callbacks: Sequence[Callback] = (),
     key_added: str = OBSM_KEY,
     copy: bool = False,
@@ -102,6 +103,9 @@ def embed(
         `"auto"`, `"cpu"`, `"cuda"`, `"cuda:N"` or `"mps"`.
     precision
         `"auto"`, `"float32"` or `"bfloat16"`.
+    threads
+        CPU threads. If left out, `OMP_NUM_THREADS` or `SLURM_CPUS_PER_TASK` say how many; without them
+        one, and two while networks train on many rows and no other process needs the cores.
     callbacks
         Called after every epoch.
     key_added
@@ -150,6 +154,7 @@ def embed(
         random_state=random_state,
         device=device,
         precision=precision,
+        threads=threads,
         callbacks=callbacks,
         key_added=key_added,
     )
@@ -167,6 +172,7 @@ def fit_model(
     random_state: int = 0,
     device: str = "auto",
     precision: Precision = "auto",
+    threads: int | None = None,
     callbacks: Sequence[Callback] = (),
     key_added: str = OBSM_KEY,
 ) -> DiffAug:
@@ -174,7 +180,7 @@ def fit_model(
 
     Parameters
     ----------
-    adata, split_key, batch_key, random_state, device, precision, callbacks, key_added
+    adata, split_key, batch_key, random_state, device, precision, threads, callbacks, key_added
         As for :func:`embed`.
     config
         The whole configuration; the default preset if left out.
@@ -200,7 +206,7 @@ def fit_model(
     choice = resolve_choice(fitted, choice or MatrixChoice(), config)
     matrix, names = choose_matrix(fitted, choice)
     config = declare(config, fitted, choice)
-    model = DiffAug(config, random_state=random_state, device=device, precision=precision)
+    model = DiffAug(config, random_state=random_state, device=device, precision=precision, threads=threads)
     model.fit(matrix, feature_names=names, batches=batches, callbacks=callbacks)
     if split is not None:
         matrix, names = choose_matrix(adata, choice, model=model)

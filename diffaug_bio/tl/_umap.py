@@ -10,6 +10,7 @@ import numpy as np
 
 from diffaug_bio import __version__
 from diffaug_bio._keys import OBSM_KEY, umap_key, uns_key
+from diffaug_bio._numba import find_cache
 from diffaug_bio._validation import check_count, check_seed, shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.metrics._sample import sample_rows
@@ -206,6 +207,7 @@ def _layout(
     matrix: NDArray[np.float32], *, n_neighbors: int, min_dist: float, seed: int
 ) -> NDArray[np.float32]:
     """Lay out all rows, on an AnnData of their own."""
+    find_cache()
     import anndata
     import pandas as pd
     import scanpy as sc

@@ -164,6 +164,7 @@ def fit_and_state(
         rows = DenseRows(clustered_rows() if values is None else values)
     train_rows, held_out_rows = split_rows(rows.shape[0], config.train.validation_fraction, seed=seed)
     fit = Fit(
+        on_step=lambda: None,
         config=config,
         source=source,
         rows=rows,

@@ -1,0 +1,51 @@
+"""Folder for what numba compiles, where neither home nor installation can be written to."""
+
+from __future__ import annotations
+
+import atexit
+import importlib.util
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+_VARIABLE = "NUMBA_CACHE_DIR"
+_COMPILED = "umap"  # package whose compiled functions numba caches beside its files
+
+
+def find_cache() -> None:
+    """Let numba cache in a temporary folder where it finds no other.
+
+    numba writes beside the compiled package or into the user's cache; in a container both may be read-only,
+    and importing umap-learn fails there. The folder is this process's own, since numba loads what lies in
+    it, and is removed at the end. A folder that the user names in `NUMBA_CACHE_DIR` stands.
+    """
+    if os.environ.get(_VARIABLE) or _is_writable(_beside_package()) or _is_writable(_of_user()):
+        return
+    folder = tempfile.mkdtemp(prefix="diffaug-bio-numba-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ[_VARIABLE] = folder
+    if "numba" in sys.modules:  # which has read the environment already
+        sys.modules["numba"].config.CACHE_DIR = folder
+
+
+def _beside_package() -> Path | None:
+    found = importlib.util.find_spec(_COMPILED)
+    return None if found is None or found.origin is None else Path(found.origin).parent / "__pycache__"
+
+
+def _of_user() -> Path | None:
+    cache = os.environ.get("XDG_CACHE_HOME")
+    try:
+        return (Path(cache) if cache else Path.home() / ".cache") / "numba"
+    except RuntimeError:  # of a user without a home
+        return None
+
+
+def _is_writable(folder: Path | None) -> bool:
+    """Tell whether a folder can be written to, or made."""
+    if folder is None:
+        return False
+    there = next((path for path in (folder, *folder.parents) if path.exists()), None)
+    return there is not None and there.is_dir() and os.access(there, os.W_OK | os.X_OK)
