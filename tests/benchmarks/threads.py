@@ -3,9 +3,9 @@
     python tests/benchmarks/threads.py                 # idle: 1, 2 and the default, at three sizes
     python tests/benchmarks/threads.py --busy 2        # beside two other busy processes: 1 and the default
 
-Each figure is the median of some runs of `diffaug-bio fit --preset quick` on simulated counts of 2,000 genes,
-as a whole process, the ways taken in turn. Ratios are to the best of 1 and 2 threads (idle), or to 1 thread
-(busy).
+Each figure is the median of some runs of `diffaug-bio fit --preset quick` on made-up counts of
+2,000 genes, of which 7 % are not zero: whole processes, the ways taken in turn. Ratios are to the best of
+1 and 2 threads (idle), or to 1 thread (busy).
 """
 
 from __future__ import annotations
