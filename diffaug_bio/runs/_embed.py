@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from diffaug_bio._files import staged_folder, write_json
 from diffaug_bio.runs._apart import check_apart
-from diffaug_bio.runs._record import RUN_FILES, Clock, make_record, write_embedded, write_novelty
+from diffaug_bio.runs._record import Clock, make_record, write_embedded, write_novelty
 from diffaug_bio.runs._source import DataSource, fingerprint, read_for_model
 from diffaug_bio.tl._matrix import MatrixChoice
 
@@ -65,7 +65,7 @@ def embed(
 
     clock = Clock()
     check_apart(output, model_folder=model_folder, source=source)
-    with staged_folder(output, overwrite=force, known=RUN_FILES) as stage:
+    with staged_folder(output, overwrite=force) as stage:
         model = DiffAug.load(model_folder, device=device)
         adata = read_for_model(source, model)
         digest = fingerprint(source)

@@ -14,7 +14,7 @@ from diffaug_bio._keys import BATCH_ENTRY, OBSM_KEY, TEST
 from diffaug_bio._validation import shorten
 from diffaug_bio.features import plain_components
 from diffaug_bio.runs._log import kept_log
-from diffaug_bio.runs._record import RUN_FILES, Clock, make_record, write_embedded, write_h5ad
+from diffaug_bio.runs._record import Clock, make_record, write_embedded, write_h5ad
 from diffaug_bio.runs._replicates import look_like_replicates
 from diffaug_bio.runs._source import DataSource, fingerprint, read_source, with_recipe_keys
 from diffaug_bio.tl._labels import choose_labels
@@ -88,7 +88,7 @@ def fit(
 
     choice = choice or MatrixChoice()
     clock = Clock()
-    with staged_folder(output, overwrite=force, known=RUN_FILES) as stage, kept_log() as said:
+    with staged_folder(output, overwrite=force) as stage, kept_log() as said:
         source = with_recipe_keys(source)
         columns = [] if batch_key is None else [name.strip() for name in batch_key.split(",")]
         adata, label_key = read_source(source, annotations=columns)

@@ -23,18 +23,6 @@ if TYPE_CHECKING:
     from diffaug_bio.runs._source import DataSource
     from diffaug_bio.tl._matrix import MatrixChoice
 
-RUN_FILES = frozenset(
-    {
-        "embedding.csv",
-        "embedded.h5ad",
-        "labels.csv",
-        "metrics.json",
-        "model",
-        "novelty.csv",
-        "report.html",
-        "run.json",
-    }
-)
 _PACKAGES = ("torch", "anndata", "scanpy", "numpy", "scipy", "scikit-learn")
 
 
