@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from diffaug_bio import __version__
+from diffaug_bio._apart import check_apart
 from diffaug_bio._card import CARD_FILE, model_card
 from diffaug_bio._description import describe
 from diffaug_bio._files import staged_folder, write_json
@@ -75,8 +76,9 @@ def save_model(folder: Path, record: ModelRecord, *, overwrite: bool, model_lice
     Raises
     ------
     InputError
-        If the folder exists and may not be replaced.
+        If the folder exists and may not be replaced, or lies within one that a run wrote.
     """
+    check_apart(folder, {})
     with staged_folder(folder, overwrite=overwrite) as stage:
         write_model(stage, record, model_license=model_license)
 

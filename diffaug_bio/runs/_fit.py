@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from diffaug_bio import metrics
+from diffaug_bio._apart import check_apart
 from diffaug_bio._files import staged_folder, write_json
 from diffaug_bio._keys import BATCH_ENTRY, OBSM_KEY, TEST
 from diffaug_bio._validation import shorten
 from diffaug_bio.features import plain_components
+from diffaug_bio.runs._apart import paths_read
 from diffaug_bio.runs._log import kept_log
 from diffaug_bio.runs._record import Clock, make_record, write_embedded, write_h5ad
 from diffaug_bio.runs._replicates import look_like_replicates
@@ -88,6 +90,7 @@ def fit(
 
     choice = choice or MatrixChoice()
     clock = Clock()
+    check_apart(output, paths_read(source))
     with staged_folder(output, overwrite=force) as stage, kept_log() as said:
         source = with_recipe_keys(source)
         columns = [] if batch_key is None else [name.strip() for name in batch_key.split(",")]

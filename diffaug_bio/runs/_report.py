@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from diffaug_bio import __version__
+from diffaug_bio._apart import check_apart
 from diffaug_bio._card import base_name
 from diffaug_bio._files import added_files, check_addable, staged_file
 from diffaug_bio.errors import InputError
@@ -68,10 +69,13 @@ def report(
     if not folder.is_dir():
         msg = f"There is no folder {folder}. Name the one that `diffaug-bio fit` or `benchmark` wrote."
         raise InputError(msg)
-    if output is None:
+    own = folder / REPORT_FILE
+    target = own if output is None or output.resolve() == own.resolve() else output
+    if target is own:
         check_addable(folder, [REPORT_FILE], force=force)
     else:
-        _check_target(output, force=force)
+        _check_target(target, force=force)
+        check_apart(target, {"folder": folder})
     if (folder / "benchmark.json").is_file():
         if label_key is not None or batch_key is not None:
             msg = f"{folder} holds a benchmark, whose labels are settled. Leave the keys out."
@@ -82,12 +86,11 @@ def report(
         page = _run_report(run, folder)
         shown = {"n_obs": run.n_obs, "n_shown": len(run.rows)}
     content = render(page).encode()
-    target = output or folder / REPORT_FILE
-    if output is None:
+    if target is own:
         with added_files(folder, force=force) as stage:
             (stage / REPORT_FILE).write_bytes(content)
     else:
-        with staged_file(output, overwrite=force) as written:
+        with staged_file(target, overwrite=force) as written:
             written.write_bytes(content)
     return {"report": str(target), "n_bytes": len(content), **shown}
 
