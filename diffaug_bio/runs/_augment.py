@@ -10,7 +10,6 @@ from diffaug_bio._apart import check_apart
 from diffaug_bio._files import staged_file
 from diffaug_bio.errors import InputError
 from diffaug_bio.runs._apart import paths_read
-from diffaug_bio.runs._record import write_h5ad
 from diffaug_bio.runs._source import DataSource, read_for_model
 
 if TYPE_CHECKING:
@@ -72,6 +71,7 @@ def augment(
     """
     from diffaug_bio import io, tl
     from diffaug_bio.estimator import DiffAug
+    from diffaug_bio.io._write_h5ad import write_h5ad
 
     ending = _ending(output)
     _check_output(output, force=force)

@@ -16,7 +16,7 @@ from diffaug_bio._validation import shorten
 from diffaug_bio.features import plain_components
 from diffaug_bio.runs._apart import paths_read
 from diffaug_bio.runs._log import kept_log
-from diffaug_bio.runs._record import Clock, make_record, write_embedded, write_h5ad
+from diffaug_bio.runs._record import Clock, make_record, write_embedded
 from diffaug_bio.runs._replicates import look_like_replicates
 from diffaug_bio.runs._source import DataSource, fingerprint, read_source, with_recipe_keys
 from diffaug_bio.tl._labels import choose_labels
@@ -86,6 +86,7 @@ def fit(
     """
     from diffaug_bio._card import Run
     from diffaug_bio.checkpoint import write_model
+    from diffaug_bio.io._write_h5ad import write_h5ad
     from diffaug_bio.tl._embed import fit_model
 
     choice = choice or MatrixChoice()
