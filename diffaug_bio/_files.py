@@ -161,13 +161,8 @@ def write_json(path: Path, value: object) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file beside its name and rename it, so that it is never half-written."""
-    write_bytes(path, text.encode())
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file beside its name and rename it, so that it is never half-written."""
     with staged_file(path) as stage:
-        stage.write_bytes(content)
+        stage.write_bytes(text.encode())
 
 
 @contextlib.contextmanager
