@@ -13,6 +13,8 @@ from pathlib import Path
 from platform import node
 from typing import TYPE_CHECKING
 
+from diffaug_bio._interrupts import interrupts_held
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -55,16 +57,15 @@ def open_stage(home: Path) -> Iterator[Stage]:
     home
         Folder in which to make it.
     """
-    stage, descriptor = _make_stage(home)
+    made: list[tuple[Stage, int]] = []
     try:
-        yield stage
+        with interrupts_held():
+            made.append(_make_stage(home))
+        yield made[0][0]
     finally:
-        is_done = not stage.journal.exists()
-        if is_done:
-            _empty(stage)
-        os.close(descriptor)
-        if is_done:  # only now: Windows removes no file that is open
-            shutil.rmtree(stage.folder, ignore_errors=True)
+        with interrupts_held():
+            for stage, descriptor in made:
+                _close(stage, descriptor)
 
 
 def stages_in(folder: Path) -> list[Stage]:
@@ -161,6 +162,16 @@ def _make_stage(home: Path) -> tuple[Stage, int]:
             stage.new.mkdir()
             return stage, descriptor
         os.close(descriptor)
+
+
+def _close(stage: Stage, descriptor: int) -> None:
+    """Remove a stage unless files are changing places in it, and give its lock back."""
+    is_done = not stage.journal.exists()
+    if is_done:
+        _empty(stage)
+    os.close(descriptor)
+    if is_done:  # only now: Windows removes no file that is open
+        shutil.rmtree(stage.folder, ignore_errors=True)
 
 
 def _empty(stage: Stage) -> None:

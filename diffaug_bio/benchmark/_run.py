@@ -17,11 +17,12 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from diffaug_bio._interrupts import interrupts_held
 from diffaug_bio._validation import check_unique, shorten
 from diffaug_bio.benchmark._data import BenchmarkData
 from diffaug_bio.benchmark._folder import SCORES, SETTINGS, SUMMARY, add, check_folder
 from diffaug_bio.benchmark._methods import METHODS, choose_methods, missing_extra
-from diffaug_bio.benchmark._processes import interrupts_held, process_context
+from diffaug_bio.benchmark._processes import process_context
 from diffaug_bio.benchmark._text import report
 from diffaug_bio.config import DiffAugConfig
 from diffaug_bio.errors import InputError

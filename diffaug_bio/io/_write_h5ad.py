@@ -10,6 +10,7 @@ import io
 import re
 from typing import TYPE_CHECKING
 
+from diffaug_bio._interrupts import interrupts_held
 from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
@@ -47,13 +48,18 @@ def write_h5ad(path: Path, adata: AnnData) -> None:
     adata.strings_to_categoricals()
     if adata.raw is not None:
         adata.strings_to_categoricals(adata.raw.var)
-    with _CalmFile(path, "w+") as stream:
+    # An interrupt in the midst of HDF5's work would leave it with a file that it cannot close.
+    with interrupts_held() as waiting, _CalmFile(path, "w+") as stream:
         with h5py.File(stream, "w") as file:
             file.attrs["encoding-type"], file.attrs["encoding-version"] = "anndata", "0.1.0"
             for name, element in _elements(adata):
                 _write_element(file, name, element)
                 stream.check()
+                if waiting:
+                    break
         stream.check()
+    if waiting:
+        raise KeyboardInterrupt
 
 
 def _elements(adata: AnnData) -> Iterator[tuple[str, object]]:
@@ -93,7 +99,7 @@ class _CalmFile(io.FileIO):
 
     def __init__(self, path: Path, mode: str) -> None:
         super().__init__(path, mode)
-        self._error: BaseException | None = None
+        self._error: OSError | None = None
         self._kept: dict[int, bytearray] = {}
 
     def check(self) -> None:
@@ -109,7 +115,7 @@ class _CalmFile(io.FileIO):
             done = 0
             while self._error is None and done < len(view):
                 done += super().write(view[done:])
-        except BaseException as error:  # noqa: BLE001 - Ctrl-C too; `check` raises it
+        except OSError as error:
             self._error = error
         if self._error is not None and len(view) <= _MOST_KEPT:
             self._keep(start, view)
@@ -130,7 +136,7 @@ class _CalmFile(io.FileIO):
         """Cut or extend, or remember why it cannot be."""
         try:
             return super().truncate(size)
-        except BaseException as error:  # noqa: BLE001 - as above
+        except OSError as error:
             self._error = self._error or error
             return size or 0
 
