@@ -1,94 +1,156 @@
-"""Writing files and folders so that nothing is ever half-written."""
+"""Writing files and folders so that nothing is ever half-written, and nothing of the user's is lost."""
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
-import shutil
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from diffaug_bio._ownership import (
+    RECORD_FILE,
+    Written,
+    files_in,
+    is_unchanged,
+    make_record,
+    not_ours,
+    read_record,
+    write_record,
+)
+from diffaug_bio._stages import Stage, is_hidden, locked, open_stage, remove_abandoned
+from diffaug_bio._swap import finish_swaps, swap, sync, sync_all, unfinished
 from diffaug_bio._validation import shorten
 from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-_STAGE_PREFIX = ".diffaug-bio."
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
 
 @contextlib.contextmanager
-def staged_folder(target: Path, *, overwrite: bool, known: frozenset[str]) -> Iterator[Path]:
+def staged_folder(target: Path, *, overwrite: bool) -> Iterator[Path]:
     """Give an empty folder that takes the place of `target` when the block succeeds.
 
     The folder is made beside or in `target` at once, so that a place without write permission is found
-    before any work is done. When the block fails, the folder is removed and `target` is as it was.
+    before any work is done. When the block fails, the folder is removed and `target` is as it was. The
+    folder gets a record of its files, `files.json`, by which a later run knows what it may replace.
 
     Parameters
     ----------
     target
         The folder to write. An empty one may exist.
     overwrite
-        Whether a folder that holds something may be replaced.
-    known
-        Names that this package writes there. A folder that holds anything else is never replaced.
+        Whether a folder that this package wrote may be replaced, if no file was added or changed since.
 
     Raises
     ------
     InputError
-        If `target` exists and may not be replaced, or nothing can be written there.
+        If `target` exists and may not be replaced, or nothing can be written there; or if it changed while
+        the block ran: then all that was written is kept beside it, under a name that the error says.
     """
-    check_replaceable(target, overwrite=overwrite, known=known)
-    made: list[Path] = []
-    try:
-        # Inside a folder that exists, else beside it: either way on the same file system.
-        home = target if target.is_dir() else target.parent
-        made = [folder for folder in (home, *home.parents) if not folder.exists()]
-        home.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(prefix=_STAGE_PREFIX, dir=home))
-    except OSError as error:
-        _remove_empty(made)
-        msg = f"Cannot write to {target}: {error.strerror}. Choose another output folder."
-        raise InputError(msg) from error
-    try:
-        stage.chmod(0o777 & ~_umask())
-        yield stage
-        _sync(stage)
-        if target.is_dir():
-            _replace_entries(stage, target)
-        else:
-            stage.rename(target)
-        _sync_path(target.parent)
-    except BaseException:
-        shutil.rmtree(stage, ignore_errors=True)
-        _remove_empty(made)
-        raise
+    # Inside a folder that exists, else beside it: either way on the same file system.
+    home = target if target.is_dir() else target.parent
+    with _stage_in(home, target=target, make_parents=True) as stage:
+        found = _check_replaceable(target, overwrite=overwrite)
+        yield stage.new
+        write_record(stage.new)
+        sync_all(stage.new)
+        _put_folder(stage, target, found=found, overwrite=overwrite)
 
 
-def check_replaceable(target: Path, *, overwrite: bool, known: frozenset[str]) -> None:
-    """Refuse a folder that must not be replaced; see :func:`staged_folder`."""
-    if not target.exists() and not target.is_symlink():
-        return
-    if not target.is_dir():
-        msg = f"{target} exists and is not a folder. Choose another output folder."
-        raise InputError(msg)
-    # What a killed run left behind is nobody's work.
-    names = sorted(entry.name for entry in target.iterdir())
-    present = [name for name in names if not name.startswith(_STAGE_PREFIX)]
-    if foreign := [name for name in present if name not in known]:
+@contextlib.contextmanager
+def added_files(folder: Path, *, force: bool = False) -> Iterator[Path]:
+    """Give an empty folder whose files are added to `folder` when the block succeeds, all or none.
+
+    A file that is there already is replaced if this package wrote it and it was not changed since. The
+    record of the folder, and those of folders in it, then list the new files, too.
+
+    Parameters
+    ----------
+    folder
+        A folder that exists.
+    force
+        Whether a file that is there may be replaced whoever wrote it.
+
+    Raises
+    ------
+    InputError
+        If a file that is there may not be replaced, or nothing can be written there.
+    """
+    with _stage_in(folder, target=folder) as stage:
+        with locked(folder):
+            _finish_swaps(folder)
+        yield stage.new
+        with locked(folder):
+            _finish_swaps(folder)
+            _write_records(stage.new, folder)
+            into = _record_last(files_in(stage.new))
+            check_addable(folder, [name for name in into if name != RECORD_FILE], force=force)
+            sync_all(stage.new)
+            swap(stage, folder, out=[name for name in into if os.path.lexists(folder / name)], into=into)
+
+
+def check_addable(folder: Path, names: Sequence[str], *, force: bool = False) -> None:
+    """Refuse files that :func:`added_files` would not replace, best before any work is done.
+
+    Parameters
+    ----------
+    folder
+        The folder.
+    names
+        Files to add, as relative names with `/`.
+    force
+        As for :func:`added_files`.
+
+    Raises
+    ------
+    InputError
+        If one is there that may not be replaced.
+    """
+    record = read_record(folder) or {}
+    there = [name for name in names if os.path.lexists(folder / name)]
+    kept = [
+        name
+        for name in there
+        if ((folder / name).is_dir() if force else not is_unchanged(folder / name, record.get(name)))
+    ]
+    if kept:
         msg = (
-            f"{target} exists and holds what diffaug-bio did not write: {shorten(foreign)}. Choose "
-            "another output folder, or an empty one."
+            f"{folder} holds files that diffaug-bio did not write or that were changed since, which would "
+            f"be replaced: {shorten(kept)}. Move them away or rename them."
         )
         raise InputError(msg)
-    if present and not overwrite:
-        msg = (
-            f"{target} exists already. Choose another output folder, or overwrite it "
-            "(`--force`, in Python `overwrite=True`)."
-        )
-        raise InputError(msg)
+
+
+@contextlib.contextmanager
+def staged_file(target: Path, *, overwrite: bool = True) -> Iterator[Path]:
+    """Give the name of a file that takes the place of `target` when the block succeeds.
+
+    Its name is that of `target`, for writers that go by it. When the block fails, `target` is as it was.
+
+    Parameters
+    ----------
+    target
+        The file to write.
+    overwrite
+        Whether a file that is there when the block ends is replaced.
+
+    Raises
+    ------
+    InputError
+        If nothing can be written there; or, without `overwrite`, if another run wrote the file meanwhile:
+        then this one is kept beside it, under a name that the error says.
+    """
+    with _stage_in(target.parent, target=target) as stage:
+        written = stage.new / target.name
+        yield written
+        sync(written)
+        if overwrite:
+            written.replace(target)
+        elif not _take_name(written, target):
+            _keep_beside(written, target)
+        sync(target.parent)
 
 
 def write_json(path: Path, value: object) -> None:
@@ -99,52 +161,141 @@ def write_json(path: Path, value: object) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file beside its name and rename it, so that it is never half-written."""
-    write_bytes(path, text.encode())
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file beside its name and rename it, so that it is never half-written."""
     with staged_file(path) as stage:
-        stage.write_bytes(content)
+        stage.write_bytes(text.encode())
 
 
 @contextlib.contextmanager
-def staged_file(target: Path) -> Iterator[Path]:
-    """Give the name of a file that takes the place of `target` when the block succeeds.
-
-    Its ending is that of `target`, for writers that go by it. When the block fails, `target` is as it was.
-    """
-    descriptor, name = tempfile.mkstemp(prefix=_STAGE_PREFIX, suffix=target.name, dir=target.parent)
-    os.close(descriptor)
-    stage = Path(name)
-    try:
+def _stage_in(home: Path, *, target: Path, make_parents: bool = False) -> Iterator[Stage]:
+    """Make a stage, or say that nothing can be written; folders made for it go again if all fails."""
+    made = [folder for folder in (home, *home.parents) if not folder.exists()] if make_parents else []
+    with contextlib.ExitStack() as stack:
+        stack.callback(_remove_empty, made)
+        try:
+            if make_parents:
+                home.mkdir(parents=True, exist_ok=True)
+            for place in {home, target.parent}:
+                remove_abandoned(place)
+            stage = stack.enter_context(open_stage(home))
+        except OSError as error:
+            msg = f"Cannot write to {target}: {error.strerror}. Choose another output folder."
+            raise InputError(msg) from error
         yield stage
-        _sync_path(stage)
-        stage.chmod(0o666 & ~_umask())
-        stage.replace(target)
-    except BaseException:
-        stage.unlink(missing_ok=True)
-        raise
 
 
-def _replace_entries(stage: Path, target: Path) -> None:
-    """Put the stage's entries in the place of those of a folder by renaming; the folder itself stays."""
-    old = Path(tempfile.mkdtemp(prefix=_STAGE_PREFIX, dir=target))
-    moved: list[tuple[Path, Path]] = []
+def _check_replaceable(target: Path, *, overwrite: bool) -> dict[str, Written] | None:
+    """Refuse a folder that must not be replaced; gives the record of one that may be."""
+    if not os.path.lexists(target):
+        return None
+    if not target.is_dir():
+        msg = f"{target} exists and is not a folder. Choose another output folder."
+        raise InputError(msg)
+    with locked(target):
+        _finish_swaps(target)
+        return _replaceable(target, overwrite=overwrite)
+
+
+def _replaceable(target: Path, *, overwrite: bool) -> dict[str, Written] | None:
+    """Give the record of a folder, or refuse one that holds anything else or is not to be replaced."""
+    if foreign := not_ours(target):
+        msg = (
+            f"{target} holds files that diffaug-bio did not write or that were changed since: "
+            f"{shorten(foreign)}. Choose another output folder, or move them away."
+        )
+        raise InputError(msg)
+    if not overwrite and not all(is_hidden(entry.name) for entry in target.iterdir()):
+        msg = (
+            f"{target} exists already. Choose another output folder, or overwrite it "
+            "(`--force`, in Python `overwrite=True`)."
+        )
+        raise InputError(msg)
+    return read_record(target)
+
+
+def _finish_swaps(folder: Path) -> None:
+    """Make the moves that dead processes did not make; refuse a folder where they cannot be made."""
+    finish_swaps(folder)
+    if (stage := unfinished(folder)) is not None:
+        msg = (
+            f"A run into {folder} was cut off while it put its files in place, perhaps on another machine: "
+            f"they lie in {stage / 'new'}, those before them in {stage / 'old'}. Run it again there or in "
+            "ten minutes, or move the files by hand."
+        )
+        raise InputError(msg)
+
+
+def _put_folder(stage: Stage, target: Path, *, found: dict[str, Written] | None, overwrite: bool) -> None:
+    """Put the files of a stage in their place, or keep them beside what came there meanwhile."""
+    if stage.folder.parent != target:  # which was not there
+        if not _take_name(stage.new, target):
+            _keep_beside(stage.new, target)
+        sync(target.parent)
+        return
+    with locked(target):
+        try:
+            _finish_swaps(target)
+            is_as_before = _replaceable(target, overwrite=overwrite) == found
+        except InputError:
+            is_as_before = False
+        if is_as_before:
+            old = [name for name in [*(found or {}), RECORD_FILE] if os.path.lexists(target / name)]
+            swap(stage, target, out=old, into=_record_last(files_in(stage.new)))
+            return
+    _keep_beside(stage.new, target)
+
+
+def _write_records(added: Path, folder: Path) -> None:
+    """Write the records that a folder, and folders in it, have once files are added."""
+    inner = {place for name in files_in(added) for place in (added / name).relative_to(added).parents}
+    for place in sorted(inner, key=lambda one: len(one.parts), reverse=True):
+        record = read_record(folder / place)
+        if record is not None or not place.parts:
+            write_record(added / place, make_record(added / place, known=record))
+
+
+def _record_last(names: list[str]) -> list[str]:
+    """Sort a folder's own record to the end."""
+    return sorted(names, key=lambda name: (name == RECORD_FILE, name))
+
+
+def _take_name(written: Path, target: Path) -> bool:
+    """Give a file or folder its name, unless something has that; an empty folder may."""
     try:
-        for entry in [entry for entry in target.iterdir() if not entry.name.startswith(_STAGE_PREFIX)]:
-            entry.rename(old / entry.name)
-            moved.append((old / entry.name, entry))
-        for entry in list(stage.iterdir()):
-            entry.rename(target / entry.name)
-            moved.append((target / entry.name, entry))
-    except BaseException:  # Ctrl-C too: what was there comes back before anything is removed
-        for now, before in reversed(moved):
-            now.rename(before)
-        old.rmdir()
+        if written.is_dir() or not _has_link(written, target):
+            written.rename(target)
+    except OSError:
+        if os.path.lexists(target):
+            return False
         raise
-    shutil.rmtree(old, ignore_errors=True)
-    stage.rmdir()
+    return True
+
+
+def _has_link(written: Path, target: Path) -> bool:
+    """Link a file to a name, which unlike renaming never replaces what has it, where there are links."""
+    try:
+        os.link(written, target)
+    except OSError:
+        if os.path.lexists(target):
+            raise
+        return False
+    return True
+
+
+def _keep_beside(written: Path, target: Path) -> None:
+    """Give a finished output a free name beside that which another run took, or within it, and say so."""
+    is_folder = written.is_dir()
+    ending = "" if is_folder else "".join(target.suffixes[-2 if target.suffix == ".gz" else -1 :])
+    stem = target.name.removesuffix(ending)
+    real = target.resolve()
+    home = real if is_folder and not os.access(real.parent, os.W_OK) else real.parent
+    for number in itertools.count(2):
+        kept = home / f"{stem}-{number}{ending}"
+        if not os.path.lexists(kept) and _take_name(written, kept):
+            msg = (
+                f"{target} was written or changed by somebody else while this run was at work, and was "
+                f"left as it is. All that this run wrote is in {kept}."
+            )
+            raise InputError(msg)
 
 
 def _remove_empty(folders: list[Path]) -> None:
@@ -152,24 +303,3 @@ def _remove_empty(folders: list[Path]) -> None:
     for folder in folders:
         with contextlib.suppress(OSError):
             folder.rmdir()
-
-
-def _sync(folder: Path) -> None:
-    """Make sure that all files of a folder are on the disk before it gets its name."""
-    for path in [*folder.rglob("*"), folder]:
-        _sync_path(path)
-
-
-def _sync_path(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _umask() -> int:
-    """Read the process's umask, which can only be read by setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

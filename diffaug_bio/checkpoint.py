@@ -9,10 +9,13 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from diffaug_bio import __version__
+from diffaug_bio._apart import check_apart
 from diffaug_bio._card import CARD_FILE, model_card
 from diffaug_bio._description import describe
 from diffaug_bio._files import staged_folder, write_json
 from diffaug_bio._keys import SOURCE_ENTRIES
+from diffaug_bio._ownership import write_record
+from diffaug_bio._swap import unfinished
 from diffaug_bio._validation import shorten
 from diffaug_bio.config import DiffAugConfig
 from diffaug_bio.errors import CheckpointError, InputError
@@ -31,8 +34,7 @@ _Row = TypeVar("_Row")
 
 FORMAT_VERSION = 1
 NEEDED_FILES = frozenset({"config.json", "features.json", "history.json", "weights.safetensors"})
-MODEL_FILES = NEEDED_FILES | {CARD_FILE}
-"""What is written, and may be replaced; the card is never read, and older folders have none."""
+"""Files that are read; beside them lie the card for people, and the record `files.json`."""
 
 _SIGNS_OF_DAMAGE = (AttributeError, KeyError, TypeError, ValueError, ArithmeticError, RecursionError)
 
@@ -74,9 +76,10 @@ def save_model(folder: Path, record: ModelRecord, *, overwrite: bool, model_lice
     Raises
     ------
     InputError
-        If the folder exists and may not be replaced.
+        If the folder exists and may not be replaced, or lies within one that a run wrote.
     """
-    with staged_folder(folder, overwrite=overwrite, known=MODEL_FILES) as stage:
+    check_apart(folder, {})
+    with staged_folder(folder, overwrite=overwrite) as stage:
         write_model(stage, record, model_license=model_license)
 
 
@@ -114,6 +117,7 @@ def write_model(
     (folder / "weights.safetensors").write_bytes(save(dict(record.arrays)))
     card = model_card(describe_model(folder), model_license=model_license, run=run)
     (folder / CARD_FILE).write_text(card, encoding="utf-8")
+    write_record(folder)  # its own, also within a run folder: people copy models out of there
 
 
 def load_model(folder: Path) -> ModelRecord:
@@ -181,8 +185,15 @@ def find_model(folder: Path) -> Path:
     Raises
     ------
     CheckpointError
-        If there is none, or it lacks a file.
+        If there is none, it lacks a file, or its files are being put in place.
     """
+    for place in (folder, folder.parent):
+        if unfinished(place) is not None:
+            msg = (
+                f"{place} is being written, or a run was cut off while it put its files in place. Run the "
+                "same command again: it first puts the files of that run in place."
+            )
+            raise CheckpointError(msg)
     folder = folder / "model" if (folder / "model" / "config.json").is_file() else folder
     if not folder.is_dir():
         msg = (

@@ -123,8 +123,7 @@ def shifted_textures(
     return images.clip(0, 255).round().astype(np.uint8)
 
 
-@pytest.fixture
-def counts() -> AnnData:
+def make_counts() -> AnnData:
     """Counts of 120 cells and 40 genes in CSR, three clusters of cells that differ in their genes."""
     rng = np.random.default_rng(0)
     cluster = np.repeat([0, 1, 2], 40)
@@ -138,6 +137,12 @@ def counts() -> AnnData:
         ),
         var=pd.DataFrame(index=[f"gene{i}" for i in range(40)]),
     )
+
+
+@pytest.fixture
+def counts() -> AnnData:
+    """Counts of 120 cells and 40 genes in three clusters."""
+    return make_counts()
 
 
 @pytest.fixture

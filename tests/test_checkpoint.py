@@ -11,7 +11,9 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from diffaug_bio import DiffAug, __version__
-from diffaug_bio.checkpoint import MODEL_FILES, NEEDED_FILES, describe_model
+from diffaug_bio._card import CARD_FILE
+from diffaug_bio._ownership import RECORD_FILE
+from diffaug_bio.checkpoint import NEEDED_FILES, describe_model
 from diffaug_bio.errors import CheckpointError, InputError
 from tests.conftest import shifted_textures
 
@@ -34,7 +36,7 @@ def change_json(path: Path, **changes: Any) -> None:
 
 
 def test_folder_holds_json_safetensors_and_a_card_alone(folder: Path) -> None:
-    assert {path.name for path in folder.iterdir()} == MODEL_FILES
+    assert {path.name for path in folder.iterdir()} == NEEDED_FILES | {CARD_FILE, RECORD_FILE}
     for path in folder.glob("*.json"):
         json.loads(path.read_text(encoding="utf-8"), parse_constant=pytest.fail)
     header = (folder / "weights.safetensors").read_bytes()[:9]
@@ -150,12 +152,12 @@ def test_saving_over_a_model_needs_to_be_asked_for(folder: Path, fitted: DiffAug
     with pytest.raises(InputError, match=r"exists already"):
         fitted.save(folder)
     fitted.save(folder, overwrite=True)
-    assert {path.name for path in folder.iterdir()} == MODEL_FILES
+    assert {path.name for path in folder.iterdir()} == NEEDED_FILES | {CARD_FILE, RECORD_FILE}
 
 
 def test_saving_never_replaces_other_files(folder: Path, fitted: DiffAug) -> None:
     (folder / "notes.txt").write_text("mine")
-    with pytest.raises(InputError, match=r"holds what diffaug-bio did not write: 'notes\.txt'"):
+    with pytest.raises(InputError, match=r"holds files that diffaug-bio did not write .*: 'notes\.txt'"):
         fitted.save(folder, overwrite=True)
     assert (folder / "notes.txt").read_text() == "mine"
 

@@ -14,6 +14,7 @@ import numpy as np
 from diffaug_bio._keys import IMAGE_SHAPE_KEY, TEST
 from diffaug_bio._validation import LazyMatrix, check_unique, shorten
 from diffaug_bio.errors import InputError
+from diffaug_bio.io._write_h5ad import write_h5ad
 from diffaug_bio.pp import detect_state, encode_tokens
 from diffaug_bio.pp._state import data_kind
 from diffaug_bio.tl._images import image_shape
@@ -195,8 +196,7 @@ class BenchmarkData:
         obs = pd.DataFrame(columns, index=[str(number) for number in range(self.n_obs)])
         kept = {"name": self.name, "input_state": self.input_state, "image_shape": self.image_shape}
         adata = anndata.AnnData(X=self.matrix, obs=obs, uns={_UNS_KEY: json.dumps(kept)})
-        adata.strings_to_categoricals()
-        adata.write_h5ad(path)
+        write_h5ad(path, adata)
 
     @classmethod
     def read(cls, path: Path) -> BenchmarkData:

@@ -39,25 +39,6 @@ def process_context() -> Any:
 
 
 @contextlib.contextmanager
-def interrupts_held() -> Iterator[None]:
-    """Let Ctrl-C wait: a process that is not wholly started when it comes would complain of that.
-
-    By a handler, since a mask of this thread would leave the signal to the threads of other libraries.
-    """
-    if threading.current_thread() is not threading.main_thread():  # which Ctrl-C does not reach
-        yield
-        return
-    caught: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: caught.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if caught:
-        signal.raise_signal(signal.SIGINT)
-
-
-@contextlib.contextmanager
 def _safe_path() -> Iterator[None]:
     """Keep the current folder, which may hold another checkout, off the import path of new processes."""
     before = os.environ.get("PYTHONSAFEPATH")

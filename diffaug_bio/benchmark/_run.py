@@ -18,11 +18,12 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from diffaug_bio._files import write_text
+from diffaug_bio._interrupts import interrupts_held
 from diffaug_bio._validation import check_unique, shorten
 from diffaug_bio.benchmark._data import BenchmarkData
+from diffaug_bio.benchmark._folder import SCORES, SETTINGS, SUMMARY, add, check_folder
 from diffaug_bio.benchmark._methods import METHODS, choose_methods, missing_extra
-from diffaug_bio.benchmark._processes import interrupts_held, process_context
+from diffaug_bio.benchmark._processes import process_context
 from diffaug_bio.benchmark._text import report
 from diffaug_bio.config import DiffAugConfig
 from diffaug_bio.errors import InputError
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 COLUMNS = ("data", "method", "seed", "metric", "value", "seconds", "peak_memory_mb")
+_CELLS = "cells"
 _PACKAGES = ("diffaug-bio", "torch", "numpy", "scipy", "scikit-learn", "igraph")
 
 
@@ -149,7 +151,7 @@ def run(
     ------
     InputError
         If names repeat, a method is unknown, rows are to be held out of data with a split of their own, or
-        the folder holds something else.
+        the folder holds something else or was changed.
 
     Examples
     --------
@@ -210,15 +212,17 @@ def run(
             "platform": platform.platform(),
             "versions": {name: version(name) for name in _PACKAGES},
         }
-        (folder / "cells").mkdir(parents=True, exist_ok=True)
-        write_text(folder / "benchmark.json", json.dumps(settings, indent=2) + "\n")
-        outcomes = _run_cells(cells, folder / "cells", jobs=jobs, on_result=on_result)
+        folder.mkdir(parents=True, exist_ok=True)
+        add(folder, {SETTINGS: json.dumps(settings, indent=2) + "\n"})
+        outcomes = _run_cells(cells, folder, jobs=jobs, on_result=on_result)
     result = _collect(cells, outcomes, left_out, misfits)
     settings |= {"left_out": result.left_out, "failed": result.failed}
-    write_text(folder / "benchmark.json", json.dumps(settings, indent=2) + "\n")
-    summary = "" if result.scores.empty else report(result)
-    write_text(folder / "results.csv", result.scores.to_csv(index=False))
-    write_text(folder / "summary.md", summary)
+    texts = {
+        SETTINGS: json.dumps(settings, indent=2) + "\n",
+        SCORES: result.scores.to_csv(index=False),
+        SUMMARY: "" if result.scores.empty else report(result),
+    }
+    add(folder, texts)
     return result
 
 
@@ -241,12 +245,7 @@ def _check_settings(
     if unfit := [one.name for one in data if Path(one.name).name != one.name]:
         msg = f"A data set cannot be named {unfit[0]!r}: the name becomes part of a file's."
         raise InputError(msg)
-    if folder.exists() and not folder.is_dir():
-        msg = f"{folder} exists and is not a folder. Choose another output folder."
-        raise InputError(msg)
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / "benchmark.json").is_file():
-        msg = f"{folder} holds something else than a benchmark. Choose another or an empty output folder."
-        raise InputError(msg)
+    check_folder(folder)
 
 
 def _check_held_out(data: Sequence[BenchmarkData], *, held_out: bool) -> None:
@@ -288,7 +287,9 @@ def _run_cells(
                 cell, process = running.pop(receiver)
                 outcomes[cell.key] = outcome = _received(receiver, process)
                 if "error" not in outcome:
-                    write_text(folder / cell.file_name, json.dumps({"key": cell.key, **outcome}, indent=1))
+                    text = json.dumps({"key": cell.key, **outcome}, indent=1)
+                    # One that is there and was not taken is damaged: nothing else has such a name.
+                    add(folder, {f"{_CELLS}/{cell.file_name}": text}, force=True)
                     if on_result is not None and "scores" in outcome:
                         on_result(cell, outcome["scores"], len(outcomes), len(different))
     finally:
@@ -299,7 +300,7 @@ def _run_cells(
 
 def _stored(folder: Path, cell: Cell) -> dict[str, Any] | None:
     """Outcome that an earlier run left, if data and settings were the same."""
-    paths = list(folder.glob(f"{glob.escape(cell.data)}--*--{cell.seed}--{cell.key[:12]}.json"))
+    paths = list((folder / _CELLS).glob(f"{glob.escape(cell.data)}--*--{cell.seed}--{cell.key[:12]}.json"))
     if not paths:
         return None
     path = paths[0]

@@ -7,14 +7,12 @@ from diffaug_bio.runs._embed import embed
 from diffaug_bio.runs._evaluate import evaluate
 from diffaug_bio.runs._fit import fit
 from diffaug_bio.runs._info import info
-from diffaug_bio.runs._record import RUN_FILES
 from diffaug_bio.runs._report import report
 from diffaug_bio.runs._source import RECIPE_PREFIX, DataSource, read_source
 from diffaug_bio.runs._transfer import transfer
 
 __all__ = [
     "RECIPE_PREFIX",
-    "RUN_FILES",
     "DataSource",
     "augment",
     "embed",

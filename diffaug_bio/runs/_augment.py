@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from diffaug_bio._apart import check_apart
 from diffaug_bio._files import staged_file
 from diffaug_bio.errors import InputError
-from diffaug_bio.runs._record import write_h5ad
+from diffaug_bio.runs._apart import paths_read
 from diffaug_bio.runs._source import DataSource, read_for_model
 
 if TYPE_CHECKING:
@@ -66,13 +67,15 @@ def augment(
     CheckpointError
         If the model cannot be used.
     InputError
-        If the data do not fit the model, or the file cannot be written.
+        If the data do not fit the model, or the file cannot be written or is or lies within what is read.
     """
     from diffaug_bio import io, tl
     from diffaug_bio.estimator import DiffAug
+    from diffaug_bio.io._write_h5ad import write_h5ad
 
     ending = _ending(output)
     _check_output(output, force=force)
+    check_apart(output, paths_read(source, model_folder=model_folder))
     model = DiffAug.load(model_folder, device=device)
     _check_kind(model, output, ending)
     if ending == ".png" and groupby is not None:
@@ -93,17 +96,17 @@ def augment(
         var_key=var_key,
         random_state=random_state,
     )
-    if ending in _FASTA:
-        io.write_fasta(output, generated)
-    elif ending in _TABLES:
-        io.write_table(output, generated)
-    elif ending == ".npz":
-        io.write_images(output, generated)
-    elif ending == ".png":
-        io.write_image_grid(output, _grid_columns(adata, generated, model))
-    else:
-        with staged_file(output) as stage:
-            write_h5ad(stage, generated)
+    with staged_file(output, overwrite=force) as written:
+        if ending in _FASTA:
+            io.write_fasta(written, generated)
+        elif ending in _TABLES:
+            io.write_table(written, generated)
+        elif ending == ".npz":
+            io.write_images(written, generated)
+        elif ending == ".png":
+            io.write_image_grid(written, _grid_columns(adata, generated, model))
+        else:
+            write_h5ad(written, generated)
     return generated
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from diffaug_bio._apart import check_apart
 from diffaug_bio._files import staged_folder, write_json
-from diffaug_bio.runs._apart import check_apart
-from diffaug_bio.runs._record import RUN_FILES, Clock, make_record, write_embedded, write_novelty
+from diffaug_bio.runs._apart import paths_read
+from diffaug_bio.runs._record import Clock, make_record, write_embedded, write_novelty
 from diffaug_bio.runs._source import DataSource, fingerprint, read_for_model
 from diffaug_bio.tl._matrix import MatrixChoice
 
@@ -64,8 +65,8 @@ def embed(
     from diffaug_bio.tl._project import project_choice
 
     clock = Clock()
-    check_apart(output, model_folder=model_folder, source=source)
-    with staged_folder(output, overwrite=force, known=RUN_FILES) as stage:
+    check_apart(output, paths_read(source, model_folder=model_folder))
+    with staged_folder(output, overwrite=force) as stage:
         model = DiffAug.load(model_folder, device=device)
         adata = read_for_model(source, model)
         digest = fingerprint(source)

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from diffaug_bio import metrics
+from diffaug_bio._apart import check_apart
 from diffaug_bio._files import staged_folder, write_json
 from diffaug_bio._keys import BATCH_ENTRY, OBSM_KEY, TEST
 from diffaug_bio._threads import limited_to, short_work
 from diffaug_bio._validation import shorten
 from diffaug_bio.features import plain_components
+from diffaug_bio.runs._apart import paths_read
 from diffaug_bio.runs._log import kept_log
-from diffaug_bio.runs._record import RUN_FILES, Clock, make_record, write_embedded, write_h5ad
+from diffaug_bio.runs._record import Clock, make_record, write_embedded
 from diffaug_bio.runs._replicates import look_like_replicates
 from diffaug_bio.runs._source import DataSource, fingerprint, read_source, with_recipe_keys
 from diffaug_bio.tl._labels import choose_labels
@@ -86,11 +88,13 @@ def fit(
     """
     from diffaug_bio._card import Run
     from diffaug_bio.checkpoint import write_model
+    from diffaug_bio.io._write_h5ad import write_h5ad
     from diffaug_bio.tl._embed import fit_model
 
     choice = choice or MatrixChoice()
     clock = Clock()
-    with staged_folder(output, overwrite=force, known=RUN_FILES) as stage, kept_log() as said:
+    check_apart(output, paths_read(source))
+    with staged_folder(output, overwrite=force) as stage, kept_log() as said:
         source = with_recipe_keys(source)
         columns = [] if batch_key is None else [name.strip() for name in batch_key.split(",")]
         adata, label_key = read_source(source, annotations=columns)

@@ -12,7 +12,6 @@ from diffaug_bio import __version__
 from diffaug_bio._keys import OBSM_KEY
 from diffaug_bio._process import peak_memory
 from diffaug_bio._threads import short_work
-from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,40 +23,16 @@ if TYPE_CHECKING:
     from diffaug_bio.runs._source import DataSource
     from diffaug_bio.tl._matrix import MatrixChoice
 
-RUN_FILES = frozenset(
-    {
-        "embedding.csv",
-        "embedded.h5ad",
-        "labels.csv",
-        "metrics.json",
-        "model",
-        "novelty.csv",
-        "report.html",
-        "run.json",
-    }
-)
 _PACKAGES = ("torch", "anndata", "scanpy", "numpy", "scipy", "scikit-learn")
 
 
 def write_embedded(stage: Path, adata: AnnData) -> None:
     """Write the embedding as CSV and the data with it."""
     from diffaug_bio.io import write_embedding
+    from diffaug_bio.io._write_h5ad import write_h5ad
 
     write_embedding(stage / "embedding.csv", adata.obsm[OBSM_KEY], adata.obs_names)
     write_h5ad(stage / "embedded.h5ad", adata)
-
-
-def write_h5ad(path: Path, adata: AnnData) -> None:
-    """Write an AnnData, or say which of its parts cannot be written."""
-    try:
-        adata.write_h5ad(path)
-    except (TypeError, ValueError, NotImplementedError) as error:
-        lines = str(error).splitlines()
-        msg = (
-            f"The data hold something that h5ad cannot: {lines[0] if lines else type(error).__name__} "
-            "Remove or rename it, and save the file again."
-        )
-        raise InputError(msg) from error
 
 
 def write_novelty(path: Path, adata: AnnData, novelty: Novelty | None) -> dict[str, Any] | None:

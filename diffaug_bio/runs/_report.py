@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from diffaug_bio import __version__
+from diffaug_bio._apart import check_apart
 from diffaug_bio._card import base_name
-from diffaug_bio._files import write_text
+from diffaug_bio._files import added_files, check_addable, staged_file
 from diffaug_bio.errors import InputError
 from diffaug_bio.report import Highlight, Report, render
 from diffaug_bio.runs._report_about import FEATURE_WORDS, data_section, repeat_section, use_section
@@ -43,13 +44,13 @@ def report(
     folder
         What `diffaug-bio fit` or `diffaug-bio benchmark` wrote.
     output
-        The file; `report.html` in the folder, which is replaced, if left out.
+        The file; if left out, `report.html` in the folder, in place of the one that a run or report wrote.
     label_key
         Column of `.obs` to colour and compare by; that of the fit if left out.
     batch_key
         Column of `.obs` with batches; `batch` if left out and there.
     force
-        Whether another file that is there may be replaced.
+        Whether a file that is there may be replaced, also a `report.html` that was changed.
 
     Returns
     -------
@@ -68,8 +69,13 @@ def report(
     if not folder.is_dir():
         msg = f"There is no folder {folder}. Name the one that `diffaug-bio fit` or `benchmark` wrote."
         raise InputError(msg)
-    target = folder / REPORT_FILE if output is None else output
-    _check_target(target, force=force or output is None)
+    own = folder / REPORT_FILE
+    target = own if output is None or output.resolve() == own.resolve() else output
+    if target is own:
+        check_addable(folder, [REPORT_FILE], force=force)
+    else:
+        _check_target(target, force=force)
+        check_apart(target, {"folder": folder})
     if (folder / "benchmark.json").is_file():
         if label_key is not None or batch_key is not None:
             msg = f"{folder} holds a benchmark, whose labels are settled. Leave the keys out."
@@ -79,9 +85,14 @@ def report(
         run = read_run(folder, label_key=label_key, batch_key=batch_key)
         page = _run_report(run, folder)
         shown = {"n_obs": run.n_obs, "n_shown": len(run.rows)}
-    text = render(page)
-    write_text(target, text)
-    return {"report": str(target), "n_bytes": len(text.encode()), **shown}
+    content = render(page).encode()
+    if target is own:
+        with added_files(folder, force=force) as stage:
+            (stage / REPORT_FILE).write_bytes(content)
+    else:
+        with staged_file(target, overwrite=force) as written:
+            written.write_bytes(content)
+    return {"report": str(target), "n_bytes": len(content), **shown}
 
 
 def _check_target(target: Path, *, force: bool) -> None:

@@ -6,11 +6,12 @@ import dataclasses
 import logging
 from typing import TYPE_CHECKING, Any
 
+from diffaug_bio._apart import check_apart
 from diffaug_bio._files import staged_folder, write_json
 from diffaug_bio._keys import OBSM_KEY, UNASSIGNED
 from diffaug_bio.errors import InputError
-from diffaug_bio.runs._apart import check_apart
-from diffaug_bio.runs._record import RUN_FILES, Clock, make_record, write_embedded, write_novelty
+from diffaug_bio.runs._apart import paths_read
+from diffaug_bio.runs._record import Clock, make_record, write_embedded, write_novelty
 from diffaug_bio.runs._source import DataSource, fingerprint, read_for_model
 from diffaug_bio.tl._matrix import MatrixChoice
 
@@ -88,8 +89,8 @@ def transfer(
     from diffaug_bio.tl._project import project_choice
 
     clock = Clock()
-    check_apart(output, model_folder=run_folder, source=source, labels_from=labels_from)
-    with staged_folder(output, overwrite=force, known=RUN_FILES) as stage:
+    check_apart(output, paths_read(source, model_folder=run_folder, labels_from=labels_from))
+    with staged_folder(output, overwrite=force) as stage:
         model = DiffAug.load(run_folder, device=device)
         path = _reference_path(run_folder) if labels_from is None else labels_from
         held = _embedded(path, label_key)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Values: TypeAlias = "Mapping[str, Mapping[str, Mapping[str, list[float]]]]"
 
 
-FILES = {"results.csv", "summary.md", "benchmark.json", "cells"}
+FILES = {"results.csv", "summary.md", "benchmark.json", "cells", "files.json"}
 METHOD_NAMES = ["pca", "raw", "gaussian"]
 COSTS = ["seconds", "peak_memory_mb"]  # differ from run to run
 First: TypeAlias = "tuple[Path, BenchmarkResult, list[BenchmarkData]]"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Result
 
 OPTIONS = ["--seeds", "1", "--jobs", "1", "--preset", "quick"]
-FILES = {"results.csv", "summary.md", "report.html", "benchmark.json", "cells"}
+FILES = {"results.csv", "summary.md", "report.html", "benchmark.json", "cells", "files.json"}
 
 
 @pytest.fixture

@@ -52,6 +52,7 @@ def test_a_saved_model_gives_the_embedding_of_its_training(
     assert {path.name for path in (folder / "new").iterdir()} == {
         "embedding.csv",
         "embedded.h5ad",
+        "files.json",
         "novelty.csv",
         "run.json",
     }

@@ -44,7 +44,7 @@ encoder_epochs = 2
 min_steps = 4
 batch_size = 64
 """
-FILES = {"embedding.csv", "embedded.h5ad", "metrics.json", "model", "report.html", "run.json"}
+FILES = {"embedding.csv", "embedded.h5ad", "files.json", "metrics.json", "model", "report.html", "run.json"}
 SCORES = {"linear_probe", "knn_accuracy", "kmeans_nmi", "kmeans_ari"}
 
 

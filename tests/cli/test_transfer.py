@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 OPTIONS = ["--threads", "1", "--device", "cpu"]
-FILES = {"embedding.csv", "embedded.h5ad", "labels.csv", "novelty.csv", "run.json"}
+FILES = {"embedding.csv", "embedded.h5ad", "files.json", "labels.csv", "novelty.csv", "run.json"}
 
 
 @pytest.fixture

@@ -1,0 +1,42 @@
+"""Letting Ctrl-C wait while something that must not be cut is at work."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_STOPPING = ("SIGINT", "SIGTERM", "SIGHUP")
+
+
+@contextlib.contextmanager
+def interrupts_held() -> Iterator[list[int]]:
+    """Let signals that stop a program wait for the end of the block; gives those that wait.
+
+    By handlers, since a mask of this thread would leave a signal to the threads of other libraries.
+    """
+    waiting: list[int] = []
+    if threading.current_thread() is not threading.main_thread():  # which no signal reaches
+        yield waiting
+        return
+    numbers = [getattr(signal, name) for name in _STOPPING if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
+    try:
+        for number, handler in before.items():
+            if handler not in {signal.SIG_IGN, None}:
+                signal.signal(number, lambda caught, _: waiting.append(caught))
+        yield waiting
+    finally:
+        for number, handler in before.items():
+            if handler is not None:  # which belongs to a library in C
+                signal.signal(number, handler)
+    if waiting:
+        handler = before[waiting[0]]
+        if callable(handler):
+            handler(waiting[0], None)  # not sent again: who counts signals would take it for a second one
+        else:
+            signal.raise_signal(waiting[0])

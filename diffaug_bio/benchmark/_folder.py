@@ -1,0 +1,59 @@
+"""The folder of a benchmark, which grows with every result."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from diffaug_bio._files import added_files, check_addable
+from diffaug_bio._ownership import read_record
+from diffaug_bio._stages import is_hidden
+from diffaug_bio.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+SETTINGS, SCORES, SUMMARY = "benchmark.json", "results.csv", "summary.md"
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder with something else in it, or whose tables were changed.
+
+    Parameters
+    ----------
+    folder
+        Where a benchmark goes; a new or empty folder, or one that a benchmark wrote.
+
+    Raises
+    ------
+    InputError
+        If it is none of these.
+    """
+    if folder.exists() and not folder.is_dir():
+        msg = f"{folder} exists and is not a folder. Choose another output folder."
+        raise InputError(msg)
+    if not folder.is_dir() or all(is_hidden(entry.name) for entry in folder.iterdir()):
+        return
+    if SETTINGS not in (read_record(folder) or {}):
+        msg = f"{folder} holds something else than a benchmark. Choose another or an empty output folder."
+        raise InputError(msg)
+    check_addable(folder, [SETTINGS, SCORES, SUMMARY])
+
+
+def add(folder: Path, texts: Mapping[str, str], *, force: bool = False) -> None:
+    """Add text files to the folder of a benchmark, or replace those that it wrote, all or none.
+
+    Parameters
+    ----------
+    folder
+        The folder.
+    texts
+        Their contents by relative names.
+    force
+        Whether one that was changed is replaced.
+    """
+    with added_files(folder, force=force) as stage:
+        for name, text in texts.items():
+            path = stage / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")

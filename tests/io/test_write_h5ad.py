@@ -1,0 +1,116 @@
+"""h5ad files as anndata writes them, and one sentence where the disk takes no more."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import anndata
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+from diffaug_bio.errors import InputError
+from diffaug_bio.io._write_h5ad import write_h5ad
+from tests.conftest import make_counts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from anndata import AnnData
+
+
+def make_full() -> AnnData:
+    """An AnnData with something in every part."""
+    adata = make_counts()
+    adata.obs["few"] = ["a", "b"] * 60
+    adata.obs["many"] = [f"word {i}" for i in range(120)]
+    adata.obs["gaps"] = pd.array([1, None] * 60, dtype="Int64")
+    adata.raw = adata.copy()
+    adata.layers["dense"] = adata.X.toarray()
+    adata.obsm["X_diffaug"] = np.ones((120, 8), np.float32)
+    adata.obsm["frame"] = pd.DataFrame({"x": range(120)}, index=adata.obs_names)
+    adata.obsp["near"] = sparse.eye(120, format="csr")
+    adata.varm["loadings"] = np.zeros((40, 3))
+    adata.uns["diffaug"] = {"a": [1, 2], "b": "Zellgröße", "c": None, "d": {"e": True, "f": np.arange(3)}}
+    return adata
+
+
+def elements(path: Path) -> dict[str, Any]:
+    """All groups, arrays and attributes of an HDF5 file."""
+    found: dict[str, Any] = {}
+
+    def look(name: str, item: h5py.Group | h5py.Dataset) -> None:
+        attributes = {key: repr(value) for key, value in item.attrs.items()}
+        value = None
+        if isinstance(item, h5py.Dataset) and item.shape is not None:
+            value = str(item.dtype), item.shape, np.asarray(item[()]).tolist()
+        found[name] = attributes, value
+
+    with h5py.File(path) as file:
+        look("/", file)
+        file.visititems(look)
+    return found
+
+
+def test_a_file_holds_what_anndata_writes(tmp_path: Path) -> None:
+    write_h5ad(tmp_path / "ours.h5ad", make_full())
+    make_full().write_h5ad(tmp_path / "theirs.h5ad")
+    ours, theirs = (elements(tmp_path / f"{name}.h5ad") for name in ("ours", "theirs"))
+    assert len(ours) >= 50
+    assert ours == theirs
+    read = anndata.read_h5ad(tmp_path / "ours.h5ad")
+    assert isinstance(read.obs["few"].dtype, pd.CategoricalDtype)
+    assert read.uns["diffaug"]["b"] == "Zellgröße"
+
+
+def test_data_without_a_matrix_are_written(tmp_path: Path) -> None:
+    write_h5ad(tmp_path / "a.h5ad", anndata.AnnData(obs=make_counts().obs))
+    assert anndata.read_h5ad(tmp_path / "a.h5ad").X is None
+
+
+def test_what_h5ad_cannot_hold_is_named(tmp_path: Path) -> None:
+    adata = make_counts()
+    adata.uns["odd"] = {"thing": object()}
+    with pytest.raises(InputError, match=r"in uns/odd/thing that h5ad cannot: .*Remove or rename it"):
+        write_h5ad(tmp_path / "a.h5ad", adata)
+
+
+# Each limit in a forked process: one that HDF5 brings down ends by a signal.
+FULL = """
+import os, resource, signal, sys
+from pathlib import Path
+from diffaug_bio.io._write_h5ad import write_h5ad
+from tests.io.test_write_h5ad import make_full
+
+place, adata, ends = Path(sys.argv[1]), make_full(), set()
+write_h5ad(place / "whole.h5ad", adata)
+size = (place / "whole.h5ad").stat().st_size
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+for number in range(60):
+    child = os.fork()
+    if not child:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size * number // 60, resource.RLIM_INFINITY))
+        try:
+            write_h5ad(place / "cut.h5ad", adata)
+        except OSError as error:
+            os._exit(7)
+        os._exit(0)
+    ends.add(os.waitpid(child, 0)[1])
+print(sorted(ends))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits the size of files as POSIX does")
+def test_a_disk_that_is_full_is_an_ordinary_error_wherever_it_comes(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"[{7 << 8}]\n", "")

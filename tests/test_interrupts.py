@@ -1,0 +1,67 @@
+"""Ctrl-C that waits for what must not be cut."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from diffaug_bio._files import staged_file
+from diffaug_bio._interrupts import interrupts_held
+from diffaug_bio.io._write_h5ad import write_h5ad
+from tests.conftest import make_counts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_an_interrupt_waits_until_the_end_of_what_must_not_be_cut() -> None:
+    done = []
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), interrupts_held():  # noqa: PT012
+            signal.raise_signal(signal.SIGINT)
+            done.append("started")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert done == ["started"]
+
+
+def test_an_ignored_interrupt_stays_ignored() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with interrupts_held():
+            signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a timer that sends signals")
+def test_an_interrupt_at_any_moment_leaves_no_half_file_and_no_complaint(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = {
+        signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler),
+        signal.SIGALRM: signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT)),
+    }
+    target, adata = tmp_path / "cells.h5ad", make_counts()
+    n_caught = 0
+    try:
+        for number in range(30):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 0.001 * (number + 1))
+                with staged_file(target) as stage:
+                    write_h5ad(stage, adata)
+            except KeyboardInterrupt:
+                n_caught += 1
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert n_caught
+    assert {path.name for path in tmp_path.iterdir()} <= {"cells.h5ad"}
+    assert capfd.readouterr() == ("", "")

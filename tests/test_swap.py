@@ -1,0 +1,269 @@
+"""Runs that are killed: nothing is lost, and the next run removes or finishes what they left."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from diffaug_bio._files import added_files, staged_file, staged_folder
+from diffaug_bio._ownership import not_ours
+from diffaug_bio._stages import stages_in
+from diffaug_bio._swap import unfinished
+from diffaug_bio.checkpoint import find_model
+from diffaug_bio.errors import CheckpointError, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="kills processes as POSIX does")
+
+OLD = {"a": "old", "b": "old", "model/config.json": "old", "model/gone.txt": "old"}
+NEW = {"a": "new", "c": "new", "model/config.json": "new"}
+
+# A forked process for each move of a file, which dies instead of making it, until one makes all of them.
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from diffaug_bio._files import added_files, staged_folder
+
+def fill(folder, files):
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+
+def work(target, killed_at):
+    rename, calls = Path.rename, []
+    def dying(self, *names):
+        calls.append(self)
+        if len(calls) == killed_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return rename(self, *names)
+    with OPENED as stage:
+        fill(stage, NEW)
+        Path.rename = dying
+
+for number in range(1, 100):
+    target = Path(sys.argv[1], str(number), "run")
+    with staged_folder(target, overwrite=False) as stage:
+        fill(stage, OLD)
+    child = os.fork()
+    if not child:
+        work(target, number)
+        os._exit(0)
+    if not os.waitpid(child, 0)[1]:
+        break
+"""
+
+
+def kill_at_every_move(place: Path, opened: str) -> Path:
+    """Make folders into which a run was killed, one for each move of a file."""
+    script = KILLED.replace("OPENED", opened).replace("OLD", repr(OLD)).replace("NEW", repr(NEW))
+    subprocess.run([sys.executable, "-c", script, str(place)], check=True, timeout=60)
+    return place
+
+
+@pytest.fixture(scope="module")
+def killed_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return kill_at_every_move(tmp_path_factory.mktemp("killed"), "staged_folder(target, overwrite=True)")
+
+
+@pytest.fixture
+def killed(killed_runs: Path, tmp_path: Path) -> list[Path]:
+    """Folders in which a run that replaced all was killed, one for each move of a file."""
+    return runs_in(shutil.copytree(killed_runs, tmp_path / "killed"))
+
+
+def runs_in(place: Path) -> list[Path]:
+    """Sort the folders by the move at which the run was killed; the last run was not."""
+    folders = sorted((path / "run" for path in place.iterdir()), key=lambda path: int(path.parent.name))
+    assert len(folders) > 6
+    assert not stages_in(folders.pop())
+    return folders
+
+
+def texts(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_text()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != "files.json"
+    }
+
+
+def everywhere(folder: Path) -> set[tuple[str, str]]:
+    """Names and contents of all files, those in stages included."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != ".diffaug-bio.lock"]
+    return {(path.name, path.read_text()) for path in files}
+
+
+def start(target: Path, *, overwrite: bool) -> None:
+    """Start a run that ends before it writes anything."""
+    with contextlib.suppress(RuntimeError), staged_folder(target, overwrite=overwrite):
+        raise RuntimeError
+
+
+def test_a_run_killed_while_it_replaces_a_folder_is_finished_by_the_next(killed: list[Path]) -> None:
+    states = []
+    for target in killed:
+        held = everywhere(target)
+        assert {(name.rpartition("/")[2], text) for name, text in {**OLD}.items()} <= held
+        assert {(name.rpartition("/")[2], text) for name, text in {**NEW}.items()} <= held
+        was_begun = unfinished(target) is not None
+        with pytest.raises(InputError, match="exists already"):
+            start(target, overwrite=False)
+        assert texts(target) == (NEW if was_begun else OLD)
+        assert not_ours(target) == []
+        assert not list(target.glob(".*"))
+        states.append(was_begun)
+    assert states == sorted(states)
+    assert sum(states) >= len(OLD) + len(NEW)
+
+
+def test_a_run_killed_while_it_adds_files_is_finished_by_the_next(tmp_path: Path) -> None:
+    for target in runs_in(kill_at_every_move(tmp_path, "added_files(target)")):
+        was_begun = unfinished(target) is not None
+        with added_files(target):
+            pass
+        assert texts(target) == ({**OLD, **NEW} if was_begun else OLD)
+        assert not_ours(target) == []
+        assert not list(target.glob(".*"))
+
+
+def test_reading_a_folder_whose_files_were_changing_places_says_so(killed: list[Path]) -> None:
+    for target in filter(unfinished, killed):
+        for folder in (target, target / "model"):
+            with pytest.raises(CheckpointError, match=r"cut off .* Run the same command again"):
+                find_model(folder)
+
+
+@pytest.mark.parametrize("name", ["a", "c"])
+def test_files_that_came_after_a_run_was_killed_are_kept(killed: list[Path], name: str) -> None:
+    for target in filter(unfinished, killed):
+        (target / name).write_text("the user's")
+        held = everywhere(target)
+        with pytest.raises(InputError, match=rf"'{name}'"):
+            start(target, overwrite=True)
+        assert (target / name).read_text() == "the user's"
+        assert everywhere(target) >= {(name, text) for name, text in held if text in {"new", "the user's"}}
+
+
+def test_what_was_cut_off_is_said(killed: list[Path], caplog: pytest.LogCaptureFixture) -> None:
+    target = next(filter(unfinished, killed))
+    start(target, overwrite=True)
+    assert f"An earlier run into {target} was cut off" in caplog.text
+
+
+BUSY = """
+import sys, time
+from pathlib import Path
+from diffaug_bio._files import added_files, staged_file, staged_folder
+
+target = Path(sys.argv[1])
+with OPENED as stage:
+    (stage / "a" if stage.is_dir() else stage).write_text("half")
+    print("at work", flush=True)
+    time.sleep(60)
+"""
+
+
+@contextlib.contextmanager
+def busy(target: Path, opened: str) -> Iterator[subprocess.Popen[str]]:
+    """A process in the middle of writing."""
+    script = textwrap.dedent(BUSY).replace("OPENED", opened)
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(target)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "at work\n"
+            yield process
+        finally:
+            process.kill()
+
+
+def test_stages_of_dead_processes_are_removed_and_those_of_living_ones_are_not(tmp_path: Path) -> None:
+    target = tmp_path / "run"
+    with busy(target, "staged_folder(target, overwrite=False)") as living:
+        with busy(tmp_path / "x.csv", "staged_file(target)") as dead:
+            assert len(stages_in(tmp_path)) == 2
+            dead.send_signal(signal.SIGKILL)
+            dead.wait()
+        with staged_file(tmp_path / "other.csv") as stage:
+            stage.write_text("whole")
+        [left] = stages_in(tmp_path)
+        assert (left.new / "a").read_text() == "half"
+        living.send_signal(signal.SIGKILL)
+        living.wait()
+    with staged_folder(target, overwrite=False) as stage:
+        (stage / "a").write_text("whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other.csv", "run"]
+
+
+def test_a_stage_that_a_run_left_within_a_folder_is_no_content_of_it(tmp_path: Path) -> None:
+    target = tmp_path / "run"
+    target.mkdir()
+    with busy(target, "staged_folder(target, overwrite=False)") as process:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert stages_in(target)
+    with staged_folder(target, overwrite=False) as stage:
+        (stage / "a").write_text("whole")
+    assert texts(target) == {"a": "whole"}
+    assert not list(target.glob(".*"))
+
+
+def test_a_stage_of_another_machine_is_kept_while_it_is_young(tmp_path: Path) -> None:
+    with busy(tmp_path / "run", "staged_folder(target, overwrite=False)") as process:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    [stage] = stages_in(tmp_path)
+    (stage.folder / "lock").write_bytes(b"another machine")
+    with staged_file(tmp_path / "other.csv") as file:
+        file.write_text("whole")
+    assert stages_in(tmp_path) == [stage]
+    for path in [*stage.folder.rglob("*"), stage.folder]:
+        os.utime(path, (0, 0))
+    with staged_file(tmp_path / "other.csv") as file:
+        file.write_text("whole")
+    assert stages_in(tmp_path) == []
+
+
+def test_an_interrupt_at_any_move_brings_all_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rename = Path.rename
+    for number in range(1, 100):
+        target = tmp_path / str(number)
+        with staged_folder(target, overwrite=False) as stage:
+            (stage / "a").write_text("old")
+            (stage / "model").mkdir()
+            (stage / "model" / "b").write_text("old")
+        calls: list[Path] = []
+
+        def interrupted(self: Path, name: Path, at: int = number, calls: list[Path] = calls) -> Path:
+            moved = rename(self, name)
+            calls.append(self)
+            if len(calls) == at:  # it was made, but nobody could note it
+                raise KeyboardInterrupt
+            return moved
+
+        try:
+            with staged_folder(target, overwrite=True) as stage:
+                (stage / "a").write_text("new")
+                monkeypatch.setattr(Path, "rename", interrupted)
+        except KeyboardInterrupt:
+            monkeypatch.undo()
+            assert texts(target) == {"a": "old", "model/b": "old"}
+            assert not_ours(target) == []
+            assert not list(target.glob(".*"))
+        else:
+            monkeypatch.undo()
+            assert texts(target) == {"a": "new"}
+            assert number > 5
+            return
