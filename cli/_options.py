@@ -5,14 +5,18 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from diffaug_bio.pp import KmerEncoding
+    from diffaug_bio.runs._output_names import Writer
+
+logger = logging.getLogger("diffaug_bio.cli")
 
 _MAX_DEFAULT_THREADS = 8  # these networks are small: more threads wait more than they compute
 
@@ -175,23 +179,38 @@ def config_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
+def run_options(default: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Where to write, on what to run, and how much to say."""
-    function = machine_options(function)
-    for option in reversed(
-        [
-            click.option(
-                "-o",
-                "--output",
-                required=True,
-                type=click.Path(),
-                help="Folder to write; made if it is not there.",
-            ),
-            click.option("--force", is_flag=True, help="Replace what an earlier run wrote there."),
-        ]
-    ):
-        function = option(function)
-    return function
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        function = machine_options(function)
+        for option in reversed(
+            [
+                click.option(
+                    "-o",
+                    "--output",
+                    type=click.Path(),
+                    help="Folder to write; made if it is not there.  "
+                    f"[default: here, named after DATA: {default}]",
+                ),
+                click.option("--force", is_flag=True, help="Replace what an earlier run wrote there."),
+            ]
+        ):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def output_of(command: Writer, data: str | Sequence[str], output: str | None) -> Path:
+    """Take the output that was named, or name one after the data and say so."""
+    if output is not None:
+        return Path(output)
+    from diffaug_bio import runs
+
+    place = runs.default_output(command, data)
+    logger.info("Results go to %s, here, named after the data; -o names another place.", place)
+    return place
 
 
 def machine_options(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 logger = logging.getLogger("diffaug_bio.cli")
 
 
-def write_report(folder: str) -> bool:
+def write_report(folder: Path) -> bool:
     """Add `report.html` to a folder that is whole and in its place: whatever breaks it costs nothing else.
 
     Parameters
@@ -32,7 +35,7 @@ def write_report(folder: str) -> bool:
     level = package.level
     package.setLevel(logging.ERROR)  # what is said of the data was said before
     try:
-        runs.report(Path(folder))
+        runs.report(folder)
     except KeyboardInterrupt:
         click.echo(f"Interrupted; all is kept in {folder} but report.html. {again}.", err=True)
         raise click.exceptions.Exit(130) from None

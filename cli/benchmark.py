@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from ._options import config_options, set_threads, start_log
+from ._options import config_options, output_of, set_threads, start_log
 from ._report_file import write_report
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ logger = logging.getLogger("diffaug_bio.progress")
 
 _EPILOG = """\b
 Examples:
-  diffaug-bio benchmark cells.h5ad --label-key cell_type -o results
+  diffaug-bio benchmark cells.h5ad --label-key cell_type
   diffaug-bio benchmark a.h5ad b.csv.gz --label-key cell_type --label-key label -o results --jobs 2
   diffaug-bio benchmark mice.csv.gz --label-key class --group-key id:_ --methods diffaug,pca -o results
 \b
@@ -46,7 +46,12 @@ Run the same command again to go on where a run was cut.
     help="Column with train and test, to fit and score by: [NAME=]KEY, auto ('split' if there) or none.",
 )
 @click.option("--batch-key", "batch_keys", multiple=True, help="Column with batches: [NAME=]KEY.")
-@click.option("-o", "--output", required=True, type=click.Path(), help="Folder for the results.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(),
+    help="Folder for the results.  [default: here, named after DATA: data.diffaug-benchmark for data.h5ad]",
+)
 @click.option(
     "--methods",
     default="default",
@@ -82,7 +87,7 @@ def command(
     group_keys: tuple[str, ...],
     split_keys: tuple[str, ...],
     batch_keys: tuple[str, ...],
-    output: str,
+    output: str | None,
     methods: str,
     seeds: int,
     preset: Literal["quick", "default", "paper", "paper-images"],
@@ -106,6 +111,7 @@ def command(
     from diffaug_bio import benchmark
     from diffaug_bio.tl._embed import resolve_config
 
+    folder = output_of("benchmark", data, output)
     chosen = [name.strip() for name in methods.split(",")]
     benchmark.choose_methods(chosen)  # a wrong name is found before large files are read
 
@@ -120,7 +126,7 @@ def command(
     try:
         result = benchmark.run(
             benchmark.read_data(data, keys, min_obs=min_rows),
-            output,
+            folder,
             methods=chosen,
             n_seeds=seeds,
             config=resolve_config(preset, config, n_latent=n_latent),
@@ -131,21 +137,21 @@ def command(
         )
     except KeyboardInterrupt:
         click.echo(
-            f"Interrupted; what is done is kept in {output}. Run the same command to go on.", err=True
+            f"Interrupted; what is done is kept in {folder}. Run the same command to go on.", err=True
         )
         raise click.exceptions.Exit(130) from None
     if result.scores.empty:
         where, why = next(iter((result.failed | result.left_out).items()))
         msg = f"No method gave a result, the first {where}: {why}."
         raise click.ClickException(msg)
-    has_report = write_report(output)
+    has_report = write_report(folder)
     if as_json:
         click.echo(json.dumps(_as_json(result), indent=2))
     elif not quiet:
         click.echo(benchmark.overview(result))
-        click.echo(f"See {output}/summary.md for each data set, {output}/results.csv for all numbers.")
+        click.echo(f"See {folder}/summary.md for each data set, {folder}/results.csv for all numbers.")
         if has_report:
-            click.echo(f"To look at, print and send: {output}/report.html")
+            click.echo(f"To look at, print and send: {folder}/report.html")
     if result.failed:
         where, why = next(iter(result.failed.items()))
         msg = f"{len(result.failed)} of the runs broke, the first {where}: {why}. The others are kept."

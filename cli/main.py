@@ -49,7 +49,7 @@ class _LazyGroup(click.Group):
 @click.group(
     cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Example: diffaug-bio fit cells.h5ad -o run --label-key cell_type",
+    epilog="Example: diffaug-bio fit data.h5ad",
 )
 @click.option("--debug", is_flag=True, help="Show tracebacks and all warnings.")
 @click.version_option(__version__, prog_name="diffaug-bio")

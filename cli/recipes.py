@@ -22,7 +22,7 @@ Examples:
   diffaug-bio recipes list --modality dna
   diffaug-bio recipes show pbmc68k
   diffaug-bio recipes fetch cifar10 --from ~/Downloads
-  diffaug-bio fit recipe:cifar10 -o run
+  diffaug-bio fit recipe:cifar10
 \b
 Files are kept in a folder for caches; the variable DIFFAUG_BIO_CACHE names another one.
 """
@@ -141,7 +141,7 @@ def fetch(name: str, *, from_path: str | None, unchecked: bool, force: bool, qui
         raise click.exceptions.Exit(130) from None
     if not quiet:
         here = f"in {files.roots[0]}" if files.roots else "inside an installed package"
-        click.echo(f"The files of {name} are {here}. Use them: diffaug-bio fit {_PREFIX}{name} -o run")
+        click.echo(f"The files of {name} are {here}. Use them: diffaug-bio fit {_PREFIX}{name}")
 
 
 @command.command("verify")

@@ -173,7 +173,7 @@ def test_another_file_other_labels_and_json(
     assert "are for label, which the fit was scored by; the rest of the page shows batch" in page
     refused = call("report", place / "run", "-o", target)
     assert refused.code == 1
-    assert "exists already. Choose another output file, or overwrite it (`--force`)." in refused.err
+    assert "exists already. Choose another output file (`-o`), or overwrite it (`--force`)." in refused.err
     assert call("report", place / "run", "-o", target, "--force").code == 0
     assert "<h3>By label</h3>" in target.read_text(encoding="utf-8")
 
