@@ -5,10 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from ._arguments import word_lengths
+from ._signals import end_if_interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -88,7 +92,7 @@ def reading_options(function: Callable[..., Any]) -> Callable[..., Any]:
             ),
             click.option(
                 "--image-size",
-                type=click.IntRange(min=1),
+                type=click.IntRange(min=1, max=4096),
                 help="Height and width that image files are resized to.",
             ),
             click.option(
@@ -123,6 +127,7 @@ def sequence_options(function: Callable[..., Any]) -> Callable[..., Any]:
             ),
             click.option(
                 "--k",
+                callback=word_lengths,
                 help="Letters of the words that are counted, 1 to 8; several with commas. [default: 4]",
             ),
             click.option(
@@ -130,7 +135,7 @@ def sequence_options(function: Callable[..., Any]) -> Callable[..., Any]:
             ),
             click.option(
                 "--bins",
-                type=click.IntRange(min=1),
+                type=click.IntRange(min=1, max=10_000),
                 default=1,
                 show_default=True,
                 help="Parts of a sequence whose words are counted apart.",
@@ -141,18 +146,13 @@ def sequence_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def kmer_encoding(k: str | None, *, canonical: bool, bins: int) -> KmerEncoding | None:
+def kmer_encoding(k: tuple[int, ...] | None, *, canonical: bool, bins: int) -> KmerEncoding | None:
     """Bring the options about words together; None where none was given."""
     if k is None and not canonical and bins == 1:
         return None
     from diffaug_bio.pp import KmerEncoding
 
-    try:
-        lengths = tuple(int(part) for part in (k or "4").split(","))
-    except ValueError:
-        msg = f"--k takes whole numbers with commas, such as 4 or 3,4,5; got {k!r}."
-        raise click.BadParameter(msg) from None
-    return KmerEncoding(k=lengths, canonical=canonical, n_bins=bins)
+    return KmerEncoding(k=k or (4,), canonical=canonical, n_bins=bins)
 
 
 def config_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -169,7 +169,7 @@ def config_options(function: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--config", type=click.Path(), help="A TOML file that changes the preset."),
             click.option(
                 "--n-latent",
-                type=click.IntRange(min=1),
+                type=click.IntRange(min=1, max=4096),
                 help="Width of the embedding. The default preset takes 128 for expression (counts, logged "
                 "or scaled values), and 256 for other data.",
             ),
@@ -204,10 +204,11 @@ def run_options(default: str) -> Callable[[Callable[..., Any]], Callable[..., An
 
 def output_of(command: Writer, data: str | Sequence[str], output: str | None) -> Path:
     """Take the output that was named, or name one after the data and say so."""
-    if output is not None:
-        return Path(output)
     from diffaug_bio import runs
 
+    end_if_interrupted()
+    if output is not None:
+        return Path(output)
     place = runs.default_output(command, data)
     logger.info("Results go to %s, here, named after the data; -o names another place.", place)
     return place
@@ -260,7 +261,8 @@ class _EchoHandler(logging.Handler):
     """Writes to what standard error is at that moment, so that a progress bar stays below the log."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        click.echo(self.format(record), err=True)
+        with suppress(OSError):  # who reads it may have gone, as in `2>&1 | head`
+            click.echo(self.format(record), err=True)
 
 
 def start_log(*, quiet: bool) -> None:

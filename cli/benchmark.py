@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from ._kept import kept
 from ._options import config_options, output_of, set_threads, start_log
 from ._report_file import write_report
 
@@ -58,11 +59,13 @@ Run the same command again to go on where a run was cut.
     show_default=True,
     help="Methods and groups of them, with commas: diffaug, views, peers, baselines, ablations, ...",
 )
-@click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Number of seeds.")
+@click.option(
+    "--seeds", type=click.IntRange(min=1, max=1000), default=3, show_default=True, help="Number of seeds."
+)
 @config_options
 @click.option(
     "--min-rows",
-    type=click.IntRange(min=0),
+    type=click.IntRange(min=0, max=10**9),
     default=0,
     show_default=True,
     help="Leave out smaller data sets.",
@@ -73,7 +76,9 @@ Run the same command again to go on where a run was cut.
     help="Keep a fifth of the rows from everything but the score, preprocessing included.",
 )
 @click.option(
-    "--jobs", type=click.IntRange(min=1), help="Processes at a time; by default one a core and thread."
+    "--jobs",
+    type=click.IntRange(min=1, max=1024),
+    help="Processes at a time; by default one a core and thread.",
 )
 @click.option(
     "--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Of each process."
@@ -123,23 +128,21 @@ def command(
         "split_key": split_keys,
         "batch_key": batch_keys,
     }
-    try:
+    settled = resolve_config(preset, config, n_latent=n_latent)
+    read = benchmark.read_data(data, keys, min_obs=min_rows)
+    note = f"What is done is kept in {folder}. Run the same command to go on."
+    with kept(note, on=(KeyboardInterrupt, OSError, MemoryError)):
         result = benchmark.run(
-            benchmark.read_data(data, keys, min_obs=min_rows),
+            read,
             folder,
             methods=chosen,
             n_seeds=seeds,
-            config=resolve_config(preset, config, n_latent=n_latent),
+            config=settled,
             held_out=held_out,
             jobs=jobs,
             threads=threads,
             on_result=_progress(),
         )
-    except KeyboardInterrupt:
-        click.echo(
-            f"Interrupted; what is done is kept in {folder}. Run the same command to go on.", err=True
-        )
-        raise click.exceptions.Exit(130) from None
     if result.scores.empty:
         where, why = next(iter((result.failed | result.left_out).items()))
         msg = f"No method gave a result, the first {where}: {why}."

@@ -8,6 +8,7 @@ from typing import Literal
 
 import click
 
+from ._kept import kept
 from ._options import data_options, mapping_options, output_of, run_options, set_threads, start_log
 
 _EPILOG = """\b
@@ -74,8 +75,9 @@ def command(
         device=device,
         force=force,
     )
-    if as_json:
-        click.echo(json.dumps({**result, "output": str(folder)}, indent=2))
-    elif not quiet:
-        n_obs = result["data"]["n_obs"]
-        click.echo(f"{n_obs} rows embedded; see {folder}/embedding.csv and {folder}/embedded.h5ad.")
+    with kept(f"All is kept in {folder}."):
+        if as_json:
+            click.echo(json.dumps({**result, "output": str(folder)}, indent=2))
+        elif not quiet:
+            n_obs = result["data"]["n_obs"]
+            click.echo(f"{n_obs} rows embedded; see {folder}/embedding.csv and {folder}/embedded.h5ad.")

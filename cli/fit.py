@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from ._kept import kept
 from ._options import (
     config_options,
     data_options,
@@ -18,7 +19,7 @@ from ._options import (
     split_option,
     start_log,
 )
-from ._progress import training_progress
+from ._progress import fit_progress
 from ._report_file import write_report
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def command(
     image_size: int | None,
     skip_bad: bool,
     encoder: Literal["auto", "mlp", "cnn", "patches", "convnet", "resnet18"] | None,
-    k: str | None,
+    k: tuple[int, ...] | None,
     canonical: bool,
     bins: int,
     force: bool,
@@ -139,7 +140,7 @@ def command(
         image_size=image_size,
         skip_bad=skip_bad,
     )
-    with training_progress(quiet=quiet) as callbacks:
+    with fit_progress(quiet=quiet) as progress:
         result = runs.fit(
             source,
             folder,
@@ -149,17 +150,19 @@ def command(
             random_state=seed,
             device=device,
             precision=precision,
-            callbacks=callbacks,
+            callbacks=progress.callbacks,
+            on_score=progress.on_score,
             force=force,
             model_license=model_license,
         )
     has_report = not no_report and write_report(folder)
-    if as_json:
-        click.echo(json.dumps({**result, "output": str(folder)}, indent=2))
-    elif not quiet:
-        click.echo(_summary(result, folder))
-        if has_report:
-            click.echo(f"To look at, print and send: {folder}/report.html")
+    with kept(f"All is kept in {folder}."):
+        if as_json:
+            click.echo(json.dumps({**result, "output": str(folder)}, indent=2))
+        elif not quiet:
+            click.echo(_summary(result, folder))
+            if has_report:
+                click.echo(f"To look at, print and send: {folder}/report.html")
 
 
 def _summary(result: dict[str, Any], folder: Path) -> str:

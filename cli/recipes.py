@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ._kept import kept
 from ._options import start_log
 
 if TYPE_CHECKING:
@@ -131,14 +132,11 @@ def fetch(name: str, *, from_path: str | None, unchecked: bool, force: bool, qui
     start_log(quiet=quiet)
     from diffaug_bio import datasets
 
-    try:
-        with _progress(quiet=quiet) as on_progress:
-            files = datasets.fetch(
-                name, from_path=from_path, force=force, on_progress=on_progress, checked=not unchecked
-            )
-    except KeyboardInterrupt:
-        click.echo("Interrupted. Run the same command to go on.", err=True)
-        raise click.exceptions.Exit(130) from None
+    go_on = kept("Run the same command to go on.", on=(KeyboardInterrupt,))
+    with go_on, _progress(quiet=quiet) as on_progress:
+        files = datasets.fetch(
+            name, from_path=from_path, force=force, on_progress=on_progress, checked=not unchecked
+        )
     if not quiet:
         here = f"in {files.roots[0]}" if files.roots else "inside an installed package"
         click.echo(f"The files of {name} are {here}. Use them: diffaug-bio fit {_PREFIX}{name}")

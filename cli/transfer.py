@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 import click
 
+from ._arguments import Number
+from ._kept import kept
 from ._options import data_options, mapping_options, output_of, run_options, set_threads, start_log
 
 _EPILOG = """\b
@@ -30,7 +32,7 @@ Examples:
 )
 @click.option(
     "--n-neighbors",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=1, max=100_000),
     default=15,
     show_default=True,
     help="Labelled neighbors that vote.",
@@ -44,7 +46,7 @@ Examples:
 )
 @click.option(
     "--min-confidence",
-    type=click.FloatRange(min=0, max=1),
+    type=Number(min=0, max=1),
     default=0.5,
     show_default=True,
     help="Share of the vote below which a row stays unassigned.",
@@ -111,10 +113,11 @@ def command(
         device=device,
         force=force,
     )
-    if as_json:
-        click.echo(json.dumps({**result, "output": str(folder)}, indent=2))
-    elif not quiet:
-        click.echo(_summary(result, folder))
+    with kept(f"All is kept in {folder}."):
+        if as_json:
+            click.echo(json.dumps({**result, "output": str(folder)}, indent=2))
+        elif not quiet:
+            click.echo(_summary(result, folder))
 
 
 def _summary(result: dict[str, Any], folder: Path) -> str:

@@ -6,35 +6,28 @@ import dataclasses
 import logging
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from diffaug_bio import metrics
 from diffaug_bio._apart import check_apart
 from diffaug_bio._files import staged_folder, write_json
-from diffaug_bio._keys import BATCH_ENTRY, OBSM_KEY, TEST
+from diffaug_bio._keys import BATCH_ENTRY
 from diffaug_bio._validation import shorten
-from diffaug_bio.features import plain_components
 from diffaug_bio.runs._apart import paths_read
 from diffaug_bio.runs._log import kept_log
 from diffaug_bio.runs._record import Clock, make_record, write_embedded, write_h5ad
 from diffaug_bio.runs._replicates import look_like_replicates
+from diffaug_bio.runs._score import score_fit
 from diffaug_bio.runs._source import DataSource, fingerprint, read_source, with_recipe_keys
 from diffaug_bio.tl._labels import choose_labels
-from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix
+from diffaug_bio.tl._matrix import MatrixChoice
 from diffaug_bio.tl._split import resolve_split_key
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
-
-    from anndata import AnnData
-    from numpy.typing import NDArray
 
     from diffaug_bio.config import DiffAugConfig
     from diffaug_bio.core.phases import Callback
     from diffaug_bio.core.runtime import Precision
-    from diffaug_bio.estimator import DiffAug
-    from diffaug_bio.tl._labels import Labels
+    from diffaug_bio.runs._score import ScoringStep
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +43,7 @@ def fit(
     device: str = "auto",
     precision: Precision = "auto",
     callbacks: Sequence[Callback] = (),
+    on_score: Callable[[ScoringStep], None] | None = None,
     force: bool = False,
     model_license: str | None = None,
 ) -> dict[str, Any]:
@@ -70,6 +64,8 @@ def fit(
         Which matrix to embed.
     batch_key, random_state, device, precision, callbacks
         As for :func:`diffaug_bio.tl.embed`.
+    on_score
+        Called before every step of scoring.
     force
         Whether a run that is there may be replaced.
     model_license
@@ -128,7 +124,7 @@ def fit(
         if labels is not None:
             logger.info("Scoring the embedding against %r, beside PCA.", label_key)
             keys = {"label_key": label_key, "group_key": source.group_key, "split_key": split_key}
-            scores = {**keys, **_score(adata, model, labels, seed=random_state)}
+            scores = {**keys, **score_fit(adata, model, labels, seed=random_state, on_score=on_score)}
             write_json(stage / "metrics.json", scores)
             clock.lap("evaluate")
         write_embedded(stage, adata)
@@ -148,34 +144,3 @@ def fit(
         run["log"] = found
         write_json(stage / "run.json", run)
     return {**run, "metrics": scores}
-
-
-def _score(adata: AnnData, model: DiffAug, labels: Labels, *, seed: int) -> dict[str, Any]:
-    """Score the embedding, as many principal components, and those the networks saw."""
-    matrix, _ = choose_matrix(adata, MatrixChoice.from_dict(model.source_), model=model)
-    fitted = matrix if labels.split is None else matrix[labels.split != TEST]
-    n_latent = model.config_.encoder.n_latent
-    components = plain_components(model.features_, fitted, matrix, width=n_latent, seed=seed)
-    seen = model.features_.project(matrix)
-    scored = labels.scored
-
-    def score(embedding: NDArray[np.float32]) -> dict[str, Any]:
-        scores = metrics.evaluate(
-            embedding[scored],
-            labels.names[scored],
-            groups=None if labels.groups is None else labels.groups[scored],
-            splits=labels.splits,
-            seed=seed,
-        )
-        return {"width": embedding.shape[1], **scores}
-
-    return {
-        "n_scored": int(scored.sum()),
-        "n_left_out": int((~scored).sum()),
-        "n_labels": len(np.unique(labels.names[scored])),
-        "n_folds": metrics.N_FOLDS if labels.splits is None else 1,
-        "n_neighbors": metrics.N_NEIGHBORS,
-        "embedding": score(adata.obsm[OBSM_KEY]),
-        "pca": score(components),
-        "front_end": score(seen),
-    }
