@@ -6,7 +6,8 @@ import logging
 import sys
 from typing import TYPE_CHECKING
 
-from ._kept import kept
+from diffaug_bio._kept import kept
+
 from ._signals import end_if_interrupted
 
 if TYPE_CHECKING:

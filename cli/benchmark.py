@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from ._kept import kept
+from diffaug_bio._kept import kept
+
 from ._options import config_options, output_of, set_threads, start_log
 from ._report_file import write_report
 

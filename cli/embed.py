@@ -8,7 +8,8 @@ from typing import Literal
 
 import click
 
-from ._kept import kept
+from diffaug_bio._kept import kept
+
 from ._options import data_options, mapping_options, output_of, run_options, set_threads, start_log
 
 _EPILOG = """\b

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from ._kept import kept
+from diffaug_bio._kept import kept
+
 from ._options import (
     config_options,
     data_options,

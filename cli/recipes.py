@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ._kept import kept
+from diffaug_bio._kept import kept
+
 from ._options import start_log
 
 if TYPE_CHECKING:

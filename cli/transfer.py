@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 import click
 
+from diffaug_bio._kept import kept
+
 from ._arguments import Number
-from ._kept import kept
 from ._options import data_options, mapping_options, output_of, run_options, set_threads, start_log
 
 _EPILOG = """\b

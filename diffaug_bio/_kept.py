@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def kept(note: str, *, on: tuple[type[BaseException], ...] = (BaseException,)) -> Iterator[None]:
-    """Have what ends the block say what is kept, and how to go on; `main` prints it.
+    """Have what ends the block say what is kept, and how to go on, as notes do.
 
     Parameters
     ----------
