@@ -5,14 +5,22 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ._arguments import word_lengths
+from ._signals import end_if_interrupted
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from diffaug_bio.pp import KmerEncoding
+    from diffaug_bio.runs._output_names import Writer
+
+logger = logging.getLogger("diffaug_bio.cli")
 
 
 def data_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -82,7 +90,7 @@ def reading_options(function: Callable[..., Any]) -> Callable[..., Any]:
             ),
             click.option(
                 "--image-size",
-                type=click.IntRange(min=1),
+                type=click.IntRange(min=1, max=4096),
                 help="Height and width that image files are resized to.",
             ),
             click.option(
@@ -117,6 +125,7 @@ def sequence_options(function: Callable[..., Any]) -> Callable[..., Any]:
             ),
             click.option(
                 "--k",
+                callback=word_lengths,
                 help="Letters of the words that are counted, 1 to 8; several with commas. [default: 4]",
             ),
             click.option(
@@ -124,7 +133,7 @@ def sequence_options(function: Callable[..., Any]) -> Callable[..., Any]:
             ),
             click.option(
                 "--bins",
-                type=click.IntRange(min=1),
+                type=click.IntRange(min=1, max=10_000),
                 default=1,
                 show_default=True,
                 help="Parts of a sequence whose words are counted apart.",
@@ -135,18 +144,13 @@ def sequence_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def kmer_encoding(k: str | None, *, canonical: bool, bins: int) -> KmerEncoding | None:
+def kmer_encoding(k: tuple[int, ...] | None, *, canonical: bool, bins: int) -> KmerEncoding | None:
     """Bring the options about words together; None where none was given."""
     if k is None and not canonical and bins == 1:
         return None
     from diffaug_bio.pp import KmerEncoding
 
-    try:
-        lengths = tuple(int(part) for part in (k or "4").split(","))
-    except ValueError:
-        msg = f"--k takes whole numbers with commas, such as 4 or 3,4,5; got {k!r}."
-        raise click.BadParameter(msg) from None
-    return KmerEncoding(k=lengths, canonical=canonical, n_bins=bins)
+    return KmerEncoding(k=k or (4,), canonical=canonical, n_bins=bins)
 
 
 def config_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -163,7 +167,7 @@ def config_options(function: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--config", type=click.Path(), help="A TOML file that changes the preset."),
             click.option(
                 "--n-latent",
-                type=click.IntRange(min=1),
+                type=click.IntRange(min=1, max=4096),
                 help="Width of the embedding. The default preset takes 128 for expression (counts, logged "
                 "or scaled values), and 256 for other data.",
             ),
@@ -173,23 +177,39 @@ def config_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
+def run_options(default: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Where to write, on what to run, and how much to say."""
-    function = machine_options(function)
-    for option in reversed(
-        [
-            click.option(
-                "-o",
-                "--output",
-                required=True,
-                type=click.Path(),
-                help="Folder to write; made if it is not there.",
-            ),
-            click.option("--force", is_flag=True, help="Replace what an earlier run wrote there."),
-        ]
-    ):
-        function = option(function)
-    return function
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        function = machine_options(function)
+        for option in reversed(
+            [
+                click.option(
+                    "-o",
+                    "--output",
+                    type=click.Path(),
+                    help="Folder to write; made if it is not there.  "
+                    f"[default: here, named after DATA: {default}]",
+                ),
+                click.option("--force", is_flag=True, help="Replace what an earlier run wrote there."),
+            ]
+        ):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def output_of(command: Writer, data: str | Sequence[str], output: str | None) -> Path:
+    """Take the output that was named, or name one after the data and say so."""
+    from diffaug_bio import runs
+
+    end_if_interrupted()
+    if output is not None:
+        return Path(output)
+    place = runs.default_output(command, data)
+    logger.info("Results go to %s, here, named after the data; -o names another place.", place)
+    return place
 
 
 def machine_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -242,7 +262,8 @@ class _EchoHandler(logging.Handler):
     """Writes to what standard error is at that moment, so that a progress bar stays below the log."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        click.echo(self.format(record), err=True)
+        with suppress(OSError):  # who reads it may have gone, as in `2>&1 | head`
+            click.echo(self.format(record), err=True)
 
 
 def start_log(*, quiet: bool) -> None:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import logging
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-import click
+from diffaug_bio._kept import kept
+
+from ._signals import end_if_interrupted
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 logger = logging.getLogger("diffaug_bio.cli")
 
 
-def write_report(folder: str) -> bool:
+def write_report(folder: Path) -> bool:
     """Add `report.html` to a folder that is whole and in its place: whatever breaks it costs nothing else.
 
     Parameters
@@ -21,32 +26,34 @@ def write_report(folder: str) -> bool:
 
     Returns
     -------
-    Whether the page is there. Where it is not, the log says why, also where it is quiet; a fault of the
-    program has its traceback.
+    Whether the page is there. Where it is not, the log says why, also where it is quiet.
     """
-    from diffaug_bio import runs
-    from diffaug_bio.errors import DiffAugError
-
     again = f"`diffaug-bio report {folder}` makes it"
     package = logging.getLogger("diffaug_bio")
     level = package.level
     package.setLevel(logging.ERROR)  # what is said of the data was said before
     try:
-        runs.report(Path(folder))
-    except KeyboardInterrupt:
-        click.echo(f"Interrupted; all is kept in {folder} but report.html. {again}.", err=True)
-        raise click.exceptions.Exit(130) from None
+        with kept(f"All is kept in {folder} but report.html. {again}.", on=(KeyboardInterrupt,)):
+            return _is_written(folder, again)
+    finally:
+        package.setLevel(level)
+
+
+def _is_written(folder: Path, again: str) -> bool:
+    """Write the page, or log why there is none."""
+    from diffaug_bio import runs
+
+    try:
+        runs.report(folder)
     except Exception as error:  # what was fitted is kept, also where the fault is ours
-        is_told = isinstance(error, DiffAugError | OSError | ImportError | MemoryError)
+        end_if_interrupted()
         logger.error(
             "All is kept in %s but report.html, which could not be made: %s: %s. %s, once that is mended.",
             folder,
             type(error).__name__,
-            str(error).rstrip("."),
+            " ".join(str(error).split()).rstrip("."),
             again,
-            exc_info="--debug" in sys.argv or not is_told,
+            exc_info="--debug" in sys.argv,
         )
         return False
-    finally:
-        package.setLevel(level)
     return True

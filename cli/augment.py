@@ -8,10 +8,14 @@ from typing import Literal
 
 import click
 
-from ._options import machine_options, reading_options, set_threads, start_log, var_key_option
+from diffaug_bio._kept import kept
+
+from ._arguments import Number
+from ._options import machine_options, output_of, reading_options, set_threads, start_log, var_key_option
 
 _EPILOG = """\b
 Examples:
+  diffaug-bio augment cells.h5ad --model cells.diffaug
   diffaug-bio augment cells.h5ad --model run -o more.h5ad --balance cell_type --target 200
   diffaug-bio augment cells.h5ad --model run -o as_donor1.h5ad --batch donor1
   diffaug-bio augment promoters.fa.gz --model run -o more.fa.gz --views 2
@@ -28,21 +32,27 @@ Examples:
 @click.option(
     "-o",
     "--output",
-    required=True,
     type=click.Path(),
-    help="File: .h5ad; .csv[.gz] or .tsv[.gz]; .fa[.gz] of DNA; .npz, or .png (a picture), of images.",
+    help="File: .h5ad; .csv[.gz] or .tsv[.gz]; .fa[.gz] of DNA; .npz, or .png (a picture), of images.  "
+    "[default: here, named after DATA: data.diffaug-augment.h5ad for data.h5ad, data.fa, ...]",
 )
-@click.option("--views", type=click.IntRange(min=1), help="New rows for each.  [default: 1]")
+@click.option("--views", type=click.IntRange(min=1, max=10_000), help="New rows for each.  [default: 1]")
 @click.option("--balance", metavar="LABEL", help="Bring rare classes of this column up to --target rows.")
 @click.option(
-    "--target", type=click.IntRange(min=1), help="Rows of each class.  [default: median of the classes]"
+    "--target",
+    type=click.IntRange(min=1, max=10_000_000),
+    help="Rows of each class.  [default: median of the classes]",
 )
 @click.option(
     "--strength",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=Number(0, 1, min_open=True),
     help="How far from the source: 1 is from pure noise.  [default: 0.5 or less]",
 )
-@click.option("--guidance", type=float, help="Above 1 exaggerates what the embedding says.  [default: 1]")
+@click.option(
+    "--guidance",
+    type=Number(-1000, 1000),
+    help="Above 1 exaggerates what the embedding says.  [default: 1]",
+)
 @click.option("--batch", help="As this batch of the fit would have measured them.  [default: their own]")
 @click.option(
     "--seed", type=click.IntRange(min=0, max=2**32 - 1), default=0, show_default=True, help="Seed."
@@ -55,7 +65,7 @@ def command(
     data: str,
     *,
     model: str,
-    output: str,
+    output: str | None,
     views: int | None,
     balance: str | None,
     target: int | None,
@@ -86,6 +96,7 @@ def command(
     set_threads(threads)
     from diffaug_bio import runs
 
+    file = output_of("augment", data, output)
     generated = runs.augment(
         runs.DataSource(
             data=data,
@@ -96,7 +107,7 @@ def command(
             skip_bad=skip_bad,
         ),
         Path(model),
-        Path(output),
+        file,
         n_views=views,
         groupby=balance,
         target=target,
@@ -108,8 +119,14 @@ def command(
         device=device,
         force=force,
     )
-    if as_json:
-        found = {"n_obs": generated.n_obs, "n_vars": generated.n_vars, "output": output, "seed": seed}
-        click.echo(json.dumps(found, indent=2))
-    elif not quiet:
-        click.echo(f"{generated.n_obs} rows generated; see {output}.")
+    with kept(f"All is kept in {file}."):
+        if as_json:
+            found = {
+                "n_obs": generated.n_obs,
+                "n_vars": generated.n_vars,
+                "output": str(file),
+                "seed": seed,
+            }
+            click.echo(json.dumps(found, indent=2))
+        elif not quiet:
+            click.echo(f"{generated.n_obs} rows generated; see {file}.")

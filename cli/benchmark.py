@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from ._options import config_options, set_threads, start_log
+from diffaug_bio._kept import kept
+
+from ._options import config_options, output_of, set_threads, start_log
 from ._report_file import write_report
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ logger = logging.getLogger("diffaug_bio.progress")
 
 _EPILOG = """\b
 Examples:
-  diffaug-bio benchmark cells.h5ad --label-key cell_type -o results
+  diffaug-bio benchmark cells.h5ad --label-key cell_type
   diffaug-bio benchmark a.h5ad b.csv.gz --label-key cell_type --label-key label -o results --jobs 2
   diffaug-bio benchmark mice.csv.gz --label-key class --group-key id:_ --methods diffaug,pca -o results
 \b
@@ -46,18 +48,25 @@ Run the same command again to go on where a run was cut.
     help="Column with train and test, to fit and score by: [NAME=]KEY, auto ('split' if there) or none.",
 )
 @click.option("--batch-key", "batch_keys", multiple=True, help="Column with batches: [NAME=]KEY.")
-@click.option("-o", "--output", required=True, type=click.Path(), help="Folder for the results.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(),
+    help="Folder for the results.  [default: here, named after DATA: data.diffaug-benchmark for data.h5ad]",
+)
 @click.option(
     "--methods",
     default="default",
     show_default=True,
     help="Methods and groups of them, with commas: diffaug, views, peers, baselines, ablations, ...",
 )
-@click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Number of seeds.")
+@click.option(
+    "--seeds", type=click.IntRange(min=1, max=1000), default=3, show_default=True, help="Number of seeds."
+)
 @config_options
 @click.option(
     "--min-rows",
-    type=click.IntRange(min=0),
+    type=click.IntRange(min=0, max=10**9),
     default=0,
     show_default=True,
     help="Leave out smaller data sets.",
@@ -68,7 +77,9 @@ Run the same command again to go on where a run was cut.
     help="Keep a fifth of the rows from everything but the score, preprocessing included.",
 )
 @click.option(
-    "--jobs", type=click.IntRange(min=1), help="Processes at a time; by default one a core and thread."
+    "--jobs",
+    type=click.IntRange(min=1, max=1024),
+    help="Processes at a time; by default one a core and thread.",
 )
 @click.option(
     "--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Of each process."
@@ -82,7 +93,7 @@ def command(
     group_keys: tuple[str, ...],
     split_keys: tuple[str, ...],
     batch_keys: tuple[str, ...],
-    output: str,
+    output: str | None,
     methods: str,
     seeds: int,
     preset: Literal["quick", "default", "paper", "paper-images"],
@@ -106,6 +117,7 @@ def command(
     from diffaug_bio import benchmark
     from diffaug_bio.tl._embed import resolve_config
 
+    folder = output_of("benchmark", data, output)
     chosen = [name.strip() for name in methods.split(",")]
     benchmark.choose_methods(chosen)  # a wrong name is found before large files are read
 
@@ -117,35 +129,33 @@ def command(
         "split_key": split_keys,
         "batch_key": batch_keys,
     }
-    try:
+    settled = resolve_config(preset, config, n_latent=n_latent)
+    read = benchmark.read_data(data, keys, min_obs=min_rows)
+    note = f"What is done is kept in {folder}. Run the same command to go on."
+    with kept(note, on=(KeyboardInterrupt, OSError, MemoryError)):
         result = benchmark.run(
-            benchmark.read_data(data, keys, min_obs=min_rows),
-            output,
+            read,
+            folder,
             methods=chosen,
             n_seeds=seeds,
-            config=resolve_config(preset, config, n_latent=n_latent),
+            config=settled,
             held_out=held_out,
             jobs=jobs,
             threads=threads,
             on_result=_progress(),
         )
-    except KeyboardInterrupt:
-        click.echo(
-            f"Interrupted; what is done is kept in {output}. Run the same command to go on.", err=True
-        )
-        raise click.exceptions.Exit(130) from None
     if result.scores.empty:
         where, why = next(iter((result.failed | result.left_out).items()))
         msg = f"No method gave a result, the first {where}: {why}."
         raise click.ClickException(msg)
-    has_report = write_report(output)
+    has_report = write_report(folder)
     if as_json:
         click.echo(json.dumps(_as_json(result), indent=2))
     elif not quiet:
         click.echo(benchmark.overview(result))
-        click.echo(f"See {output}/summary.md for each data set, {output}/results.csv for all numbers.")
+        click.echo(f"See {folder}/summary.md for each data set, {folder}/results.csv for all numbers.")
         if has_report:
-            click.echo(f"To look at, print and send: {output}/report.html")
+            click.echo(f"To look at, print and send: {folder}/report.html")
     if result.failed:
         where, why = next(iter(result.failed.items()))
         msg = f"{len(result.failed)} of the runs broke, the first {where}: {why}. The others are kept."

@@ -8,10 +8,13 @@ from typing import Literal
 
 import click
 
-from ._options import data_options, mapping_options, run_options, set_threads, start_log
+from diffaug_bio._kept import kept
+
+from ._options import data_options, mapping_options, output_of, run_options, set_threads, start_log
 
 _EPILOG = """\b
-Example:
+Examples:
+  diffaug-bio embed new_cells.h5ad --model cells.diffaug
   diffaug-bio embed new_cells.h5ad --model run/model -o new
 """
 
@@ -22,14 +25,14 @@ Example:
     "--model", required=True, type=click.Path(), help="Model folder, or the run folder around it."
 )
 @mapping_options
-@run_options
+@run_options("data.diffaug-embed for data.h5ad")
 def command(
     data: str,
     *,
     model: str,
     no_novelty: bool,
     correct: Literal["none", "mnn"],
-    output: str,
+    output: str | None,
     layer: str | None,
     use_rep: str | None,
     use_raw: bool,
@@ -55,6 +58,7 @@ def command(
     from diffaug_bio import runs
     from diffaug_bio.tl._matrix import MatrixChoice
 
+    folder = output_of("embed", data, output)
     result = runs.embed(
         runs.DataSource(
             data=data,
@@ -65,15 +69,16 @@ def command(
             skip_bad=skip_bad,
         ),
         Path(model),
-        Path(output),
+        folder,
         choice=MatrixChoice(layer=layer, use_rep=use_rep, use_raw=use_raw, var_key=var_key),
         novelty=not no_novelty,
         correct=correct,
         device=device,
         force=force,
     )
-    if as_json:
-        click.echo(json.dumps(result, indent=2))
-    elif not quiet:
-        n_obs = result["data"]["n_obs"]
-        click.echo(f"{n_obs} rows embedded; see {output}/embedding.csv and {output}/embedded.h5ad.")
+    with kept(f"All is kept in {folder}."):
+        if as_json:
+            click.echo(json.dumps({**result, "output": str(folder)}, indent=2))
+        elif not quiet:
+            n_obs = result["data"]["n_obs"]
+            click.echo(f"{n_obs} rows embedded; see {folder}/embedding.csv and {folder}/embedded.h5ad.")

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ._options import machine_options, set_threads, split_option, start_log, var_key_option
+from ._signals import end_if_interrupted
 
 _EPILOG = """\b
 Examples:
@@ -69,6 +70,7 @@ def command(
     set_threads(threads)
     from diffaug_bio import runs
 
+    end_if_interrupted()
     result = runs.evaluate(
         runs.DataSource(
             data=data,

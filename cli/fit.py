@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
+
+from diffaug_bio._kept import kept
 
 from ._options import (
     config_options,
     data_options,
     kmer_encoding,
+    output_of,
     run_options,
     sequence_options,
     set_threads,
     split_option,
     start_log,
 )
-from ._progress import training_progress
+from ._progress import fit_progress
 from ._report_file import write_report
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _EPILOG = """\b
 Examples:
-  diffaug-bio fit recipe:pbmc68k -o run
+  diffaug-bio fit data.h5ad
+  diffaug-bio fit recipe:pbmc68k
   diffaug-bio fit cells.h5ad -o run --label-key cell_type --layer counts
   diffaug-bio fit cells.h5ad -o run --batch-key donor
   diffaug-bio fit proteins.csv.gz -o run --label-key genotype --n-latent 64 --seed 1
@@ -38,7 +44,7 @@ Examples:
 @click.command("fit", epilog=_EPILOG)
 @data_options
 @sequence_options
-@run_options
+@run_options("data.diffaug for data.h5ad")
 @config_options
 @click.option(
     "--warmup-view",
@@ -73,7 +79,7 @@ Examples:
 def command(
     data: str,
     *,
-    output: str,
+    output: str | None,
     layer: str | None,
     use_rep: str | None,
     use_raw: bool,
@@ -84,7 +90,7 @@ def command(
     image_size: int | None,
     skip_bad: bool,
     encoder: Literal["auto", "mlp", "cnn", "patches", "convnet", "resnet18"] | None,
-    k: str | None,
+    k: tuple[int, ...] | None,
     canonical: bool,
     bins: int,
     force: bool,
@@ -118,6 +124,7 @@ def command(
     from diffaug_bio.tl._embed import resolve_config
     from diffaug_bio.tl._matrix import MatrixChoice
 
+    folder = output_of("fit", data, output)
     kmers = kmer_encoding(k, canonical=canonical, bins=bins)
     if kmers is not None:  # who says how words are counted wants them embedded
         encoder = encoder or "mlp"
@@ -134,10 +141,10 @@ def command(
         image_size=image_size,
         skip_bad=skip_bad,
     )
-    with training_progress(quiet=quiet) as callbacks:
+    with fit_progress(quiet=quiet) as progress:
         result = runs.fit(
             source,
-            Path(output),
+            folder,
             config=resolved,
             choice=MatrixChoice(layer=layer, use_rep=use_rep, use_raw=use_raw, var_key=var_key),
             batch_key=batch_key,
@@ -145,23 +152,25 @@ def command(
             device=device,
             precision=precision,
             threads=threads,
-            callbacks=callbacks,
+            callbacks=progress.callbacks,
+            on_score=progress.on_score,
             force=force,
             model_license=model_license,
         )
-    has_report = not no_report and write_report(output)
-    if as_json:
-        click.echo(json.dumps(result, indent=2))
-    elif not quiet:
-        click.echo(_summary(result, output))
-        if has_report:
-            click.echo(f"To look at, print and send: {output}/report.html")
+    has_report = not no_report and write_report(folder)
+    with kept(f"All is kept in {folder}."):
+        if as_json:
+            click.echo(json.dumps({**result, "output": str(folder)}, indent=2))
+        elif not quiet:
+            click.echo(_summary(result, folder))
+            if has_report:
+                click.echo(f"To look at, print and send: {folder}/report.html")
 
 
-def _summary(result: dict[str, Any], output: str) -> str:
+def _summary(result: dict[str, Any], folder: Path) -> str:
     """Say what was written, and the scores beside PCA's."""
     data = result["data"]
-    lines = [f"{data['n_obs']} rows embedded; see {output}/embedding.csv and {output}/embedded.h5ad."]
+    lines = [f"{data['n_obs']} rows embedded; see {folder}/embedding.csv and {folder}/embedded.h5ad."]
     if scores := result["metrics"]:
         lines.append(
             f"{'':44}{'linear probe':>14}{'kNN':>8}{'NMI':>8}{'ARI':>8}   against {scores['label_key']!r}"
@@ -177,6 +186,6 @@ def _summary(result: dict[str, Any], output: str) -> str:
             values = (row[key] for key in ("knn_accuracy", "kmeans_nmi", "kmeans_ari"))
             figures = "".join(f"{value:8.3f}" for value in values)
             lines.append(f"{title:44}{row['linear_probe']:14.3f}{figures}")
-    lines.append(f'In Python: adata = sc.read_h5ad("{output}/embedded.h5ad")')
+    lines.append(f'In Python: adata = sc.read_h5ad("{folder}/embedded.h5ad")')
     lines.append('           sc.pp.neighbors(adata, use_rep="X_diffaug")')
     return "\n".join(lines)

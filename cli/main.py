@@ -1,19 +1,23 @@
-"""The command group, the log, and the one place that turns errors into a sentence and an exit code."""
+"""The command group, and the one place that turns errors into a sentence and an exit code."""
 
 from __future__ import annotations
 
 import errno
 import logging
 import os
-import signal
 import sys
+import traceback
 import warnings
+from contextlib import suppress
 from importlib import import_module
 
 import click
 
 from diffaug_bio import __version__
 from diffaug_bio.errors import DiffAugError
+
+from ._arguments import check_arguments
+from ._signals import Interruption
 
 _COMMANDS = {
     "fit": "Fit DiffAug to data and write embedding, model and scores.",
@@ -26,6 +30,8 @@ _COMMANDS = {
     "benchmark": "Compare methods on labelled data.",
     "recipes": "List, show, fetch and verify data sets that are known by name.",
 }
+_DEBUG = "--debug"
+_BROKEN_PIPE = 141  # as of a program that SIGPIPE ended
 
 
 class _LazyGroup(click.Group):
@@ -49,9 +55,9 @@ class _LazyGroup(click.Group):
 @click.group(
     cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Example: diffaug-bio fit cells.h5ad -o run --label-key cell_type",
+    epilog="Example: diffaug-bio fit data.h5ad",
 )
-@click.option("--debug", is_flag=True, help="Show tracebacks and all warnings.")
+@click.option(_DEBUG, is_flag=True, help="Show tracebacks and all warnings; may stand anywhere.")
 @click.version_option(__version__, prog_name="diffaug-bio")
 def group(*, debug: bool) -> None:
     """Label-free embeddings with positives from a diffusion model.
@@ -65,40 +71,64 @@ def group(*, debug: bool) -> None:
 
 def main() -> None:
     """Run the command line; exit code 1 for what went wrong, 2 for how it was called."""
-    # Ends like Ctrl-C: half-written folders are removed on the way out.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    interruption = Interruption()
+    interruption.install()
     os.environ["MPLBACKEND"] = "Agg"  # pictures go to files: no window, and none of a notebook around us
+    arguments = [word for word in sys.argv[1:] if word != _DEBUG]
+    debug = len(arguments) < len(sys.argv[1:])
+    if not debug:
+        sys.unraisablehook = _ignore  # of HDF5 and others, about objects that cannot be closed any more
     try:
-        code = group.main(standalone_mode=False)
-    except click.exceptions.Exit as error:
-        code = error.exit_code
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted; nothing was written.", err=True)
-        code = 130
-    except (DiffAugError, OSError, MemoryError, RuntimeError) as error:
-        if not isinstance(error, DiffAugError | OSError | MemoryError) and not _is_out_of_memory(error):
-            raise
-        if "--debug" in sys.argv:
-            raise
-        click.echo(f"Error: {_sentence(error)}", err=True)
-        code = 1
+        code = _run([_DEBUG, *arguments] if debug else arguments, interruption)
+    except SystemExit:
+        raise
+    except BaseException as error:  # noqa: BLE001 - whatever it is, users get a sentence
+        if debug:
+            traceback.print_exc()
+        code = _tell(error, interruption)
     finally:
+        interruption.finish()
         logging.shutdown()
-    sys.exit(code if isinstance(code, int) else 0)
+    sys.exit(code)
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether memory ran out; torch has no class of its own for that on the CPU."""
-    return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError)
-        and any(phrase in str(error) for phrase in ("out of memory", "can't allocate memory"))
-    )
+def _run(arguments: list[str], interruption: Interruption) -> int:
+    """Run the command.
+
+    Not by click's own `main`, which takes the end of a cut file for Ctrl-C.
+    """
+    try:
+        check_arguments(arguments)
+        with group.make_context("diffaug-bio", arguments, obj=interruption) as context:
+            group.invoke(context)
+        sys.stdout.flush()
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.ClickException as error:
+        text = _one_line(error.format_message())
+        shown = click.ClickException(text)
+        if isinstance(error, click.UsageError):  # which shows how to call it
+            shown = click.UsageError(text, error.ctx)
+        shown.show()
+        return error.exit_code
+    return 0
 
 
-def _sentence(error: BaseException) -> str:
+def _tell(error: BaseException, interruption: Interruption) -> int:
+    """Say in a line what went wrong and what is kept, and give the exit code."""
+    kept = " ".join(getattr(error, "__notes__", []))
+    if isinstance(error, KeyboardInterrupt) or interruption.signal is not None:
+        # Code in C that a signal cuts raises anything: an ImportError, a SystemError.
+        _say(f"Interrupted. {kept}" if kept else "Interrupted; nothing was written.")
+        return interruption.exit_code
+    if isinstance(error, BrokenPipeError):
+        _silence_stdout()
+        return _BROKEN_PIPE
+    _say(" ".join(part for part in (f"Error: {_sentence(error, kept=bool(kept))}", kept) if part))
+    return 1
+
+
+def _sentence(error: BaseException, *, kept: bool) -> str:
     """One sentence for the user."""
     if isinstance(error, DiffAugError):
         return str(error)
@@ -109,8 +139,43 @@ def _sentence(error: BaseException) -> str:
     # HDF5 names the error only in its text.
     no_space = f"errno = {errno.ENOSPC}"
     if isinstance(error, OSError) and (error.errno == errno.ENOSPC or no_space in str(error)):
-        return "There is no space left on the disk of the output folder; nothing was written."
-    return str(error)
+        ending = "." if kept else "; nothing was written."
+        return f"There is no space left on the disk of the output folder{ending}"
+    text = _one_line(str(error))
+    if isinstance(error, OSError):
+        return text
+    return f"Unexpected {type(error).__name__}: {text.rstrip('.')}; {_DEBUG} shows more."
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether memory ran out; torch has no class of its own for that on the CPU."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError)
+        and any(phrase in str(error) for phrase in ("out of memory", "can't allocate memory"))
+    )
+
+
+def _one_line(text: str, *, limit: int = 500) -> str:
+    """Bring a text to one line, and cut it where it is long."""
+    line = " ".join(text.split())
+    return line if len(line) <= limit else f"{line[:limit]} ..."
+
+
+def _say(text: str) -> None:
+    """Write to standard error, if anybody is still there."""
+    with suppress(OSError):
+        click.echo(text, err=True)
+
+
+def _silence_stdout() -> None:
+    """Send what is left to print nowhere: who read it has gone."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+def _ignore(_unraisable: object, /) -> None:
+    """Say nothing."""
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from diffaug_bio._kept import kept
+
 from ._options import start_log
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ Examples:
   diffaug-bio recipes list --modality dna
   diffaug-bio recipes show pbmc68k
   diffaug-bio recipes fetch cifar10 --from ~/Downloads
-  diffaug-bio fit recipe:cifar10 -o run
+  diffaug-bio fit recipe:cifar10
 \b
 Files are kept in a folder for caches; the variable DIFFAUG_BIO_CACHE names another one.
 """
@@ -131,17 +133,14 @@ def fetch(name: str, *, from_path: str | None, unchecked: bool, force: bool, qui
     start_log(quiet=quiet)
     from diffaug_bio import datasets
 
-    try:
-        with _progress(quiet=quiet) as on_progress:
-            files = datasets.fetch(
-                name, from_path=from_path, force=force, on_progress=on_progress, checked=not unchecked
-            )
-    except KeyboardInterrupt:
-        click.echo("Interrupted. Run the same command to go on.", err=True)
-        raise click.exceptions.Exit(130) from None
+    go_on = kept("Run the same command to go on.", on=(KeyboardInterrupt,))
+    with go_on, _progress(quiet=quiet) as on_progress:
+        files = datasets.fetch(
+            name, from_path=from_path, force=force, on_progress=on_progress, checked=not unchecked
+        )
     if not quiet:
         here = f"in {files.roots[0]}" if files.roots else "inside an installed package"
-        click.echo(f"The files of {name} are {here}. Use them: diffaug-bio fit {_PREFIX}{name} -o run")
+        click.echo(f"The files of {name} are {here}. Use them: diffaug-bio fit {_PREFIX}{name}")
 
 
 @command.command("verify")

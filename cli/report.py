@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from ._options import set_threads, start_log
+from ._signals import end_if_interrupted
 
 _EPILOG = """\b
 Examples:
@@ -44,6 +45,7 @@ def command(
     set_threads(None)
     from diffaug_bio import runs
 
+    end_if_interrupted()
     result = runs.report(
         Path(run),
         None if output is None else Path(output),

@@ -8,11 +8,14 @@ from typing import Any, Literal
 
 import click
 
-from ._options import data_options, mapping_options, run_options, set_threads, start_log
+from diffaug_bio._kept import kept
+
+from ._arguments import Number
+from ._options import data_options, mapping_options, output_of, run_options, set_threads, start_log
 
 _EPILOG = """\b
 Examples:
-  diffaug-bio transfer new_cells.h5ad --model run --label-key cell_type -o labelled
+  diffaug-bio transfer new_cells.h5ad --model cells.diffaug --label-key cell_type
   diffaug-bio transfer new_cells.h5ad --model run --label-key cell_type --labels-from atlas.h5ad -o labelled
 """
 
@@ -30,7 +33,7 @@ Examples:
 )
 @click.option(
     "--n-neighbors",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=1, max=100_000),
     default=15,
     show_default=True,
     help="Labelled neighbors that vote.",
@@ -44,13 +47,13 @@ Examples:
 )
 @click.option(
     "--min-confidence",
-    type=click.FloatRange(min=0, max=1),
+    type=Number(min=0, max=1),
     default=0.5,
     show_default=True,
     help="Share of the vote below which a row stays unassigned.",
 )
 @mapping_options
-@run_options
+@run_options("data.diffaug-transfer for data.h5ad")
 def command(
     data: str,
     *,
@@ -62,7 +65,7 @@ def command(
     min_confidence: float,
     no_novelty: bool,
     correct: Literal["none", "mnn"],
-    output: str,
+    output: str | None,
     layer: str | None,
     use_rep: str | None,
     use_raw: bool,
@@ -88,6 +91,7 @@ def command(
     from diffaug_bio import runs
     from diffaug_bio.tl._matrix import MatrixChoice
 
+    folder = output_of("transfer", data, output)
     result = runs.transfer(
         runs.DataSource(
             data=data,
@@ -98,7 +102,7 @@ def command(
             skip_bad=skip_bad,
         ),
         Path(model),
-        Path(output),
+        folder,
         label_key=label_key,
         labels_from=None if labels_from is None else Path(labels_from),
         choice=MatrixChoice(layer=layer, use_rep=use_rep, use_raw=use_raw, var_key=var_key),
@@ -110,16 +114,17 @@ def command(
         device=device,
         force=force,
     )
-    if as_json:
-        click.echo(json.dumps(result, indent=2))
-    elif not quiet:
-        click.echo(_summary(result, output))
+    with kept(f"All is kept in {folder}."):
+        if as_json:
+            click.echo(json.dumps({**result, "output": str(folder)}, indent=2))
+        elif not quiet:
+            click.echo(_summary(result, folder))
 
 
-def _summary(result: dict[str, Any], output: str) -> str:
+def _summary(result: dict[str, Any], folder: Path) -> str:
     """Count the rows of each label, and say where they are."""
     found = result["transfer"]
     lines = [f"{n:8}  {name}" for name, n in found["labels"].items() if n]
     n_obs = result["data"]["n_obs"]
-    lines.append(f"{found['n_unassigned']} of {n_obs} rows unassigned; see {output}/labels.csv.")
+    lines.append(f"{found['n_unassigned']} of {n_obs} rows unassigned; see {folder}/labels.csv.")
     return "\n".join(lines)

@@ -205,7 +205,7 @@ def _replaceable(target: Path, *, overwrite: bool) -> dict[str, Written] | None:
         raise InputError(msg)
     if not overwrite and not all(is_hidden(entry.name) for entry in target.iterdir()):
         msg = (
-            f"{target} exists already. Choose another output folder, or overwrite it "
+            f"{target} exists already. Choose another output folder (`-o`), or overwrite it "
             "(`--force`, in Python `overwrite=True`)."
         )
         raise InputError(msg)

@@ -115,9 +115,24 @@ def write_model(
     write_json(folder / "history.json", {key: list(col) for key, col in record.history.items()})
     # Written by Python, so that a full disk is an ordinary OSError.
     (folder / "weights.safetensors").write_bytes(save(dict(record.arrays)))
-    card = model_card(describe_model(folder), model_license=model_license, run=run)
-    (folder / CARD_FILE).write_text(card, encoding="utf-8")
+    write_card(folder / CARD_FILE, folder, model_license=model_license, run=run)
     write_record(folder)  # its own, also within a run folder: people copy models out of there
+
+
+def write_card(path: Path, folder: Path, *, model_license: str | None, run: Run | None) -> None:
+    """Write the card of a model folder, which may go somewhere else first.
+
+    Parameters
+    ----------
+    path
+        The file to write.
+    folder
+        The model folder.
+    model_license, run
+        As for :func:`diffaug_bio._card.model_card`.
+    """
+    card = model_card(describe_model(folder), model_license=model_license, run=run)
+    path.write_text(card, encoding="utf-8")
 
 
 def load_model(folder: Path) -> ModelRecord:

@@ -18,7 +18,7 @@ from diffaug_bio.metrics._clusters import (
     leiden_grid,
 )
 from diffaug_bio.metrics._connectivity import graph_connectivity
-from diffaug_bio.metrics._evaluate import evaluate
+from diffaug_bio.metrics._evaluate import STEPS, evaluate
 from diffaug_bio.metrics._generated import generated_quality
 from diffaug_bio.metrics._integration import integration
 from diffaug_bio.metrics._isolated import isolated_f1, isolated_labels
@@ -36,6 +36,7 @@ __all__ = [
     "N_FOLDS",
     "N_NEIGHBORS",
     "RESOLUTIONS",
+    "STEPS",
     "FoldScores",
     "Neighbors",
     "batch_accuracy",

@@ -12,12 +12,15 @@ from diffaug_bio.metrics._splits import make_splits
 from diffaug_bio.metrics._structure import trustworthiness
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
     from diffaug_bio.metrics._probes import FoldScores
     from diffaug_bio.metrics._splits import Groups, Split
+
+STEPS = ("linear probe", "nearest neighbors", "k-means clusters", "Leiden clusters", "silhouette")
+"""What :func:`evaluate` does, in this order, without a reference."""
 
 
 def evaluate(
@@ -28,6 +31,7 @@ def evaluate(
     splits: Sequence[Split] | None = None,
     reference: NDArray[np.float32] | None = None,
     seed: int = 0,
+    on_step: Callable[[str], None] | None = None,
 ) -> dict[str, float]:
     """Score an embedding by linear probe, nearest neighbors, clusters and distances.
 
@@ -46,6 +50,8 @@ def evaluate(
         The rows before the embedding. Shape: `(n_obs, n_vars)`.
     seed
         Seed of the folds, of clusters, and of samples of rows.
+    on_step
+        Called with the name of each step before it is taken: :data:`STEPS`.
 
     Returns
     -------
@@ -61,15 +67,23 @@ def evaluate(
     """
     if splits is None:
         splits = make_splits(labels, groups=groups, seed=seed)
+    begin = on_step or (lambda _step: None)
+    begin("linear probe")
     linear = linear_probe(embedding, labels, groups=groups, splits=splits, seed=seed)
+    begin("nearest neighbors")
     neighbors = knn_probe(embedding, labels, groups=groups, splits=splits, seed=seed)
     tested = np.unique(np.concatenate([test for _, test in splits]))
     embedding, labels = embedding[tested], labels[tested]
+    begin("k-means clusters")
+    kmeans = kmeans_agreement(embedding, labels, seed=seed)
+    begin("Leiden clusters")
+    leiden = leiden_agreement(embedding, labels, seed=seed)
+    begin("silhouette")
     scores = {
         **_summary(linear, accuracy="linear_probe", prefix="linear"),
         **_summary(neighbors, accuracy="knn_accuracy", prefix="knn"),
-        **kmeans_agreement(embedding, labels, seed=seed),
-        **leiden_agreement(embedding, labels, seed=seed),
+        **kmeans,
+        **leiden,
         "silhouette": label_silhouette(embedding, labels, seed=seed),
     }
     if reference is not None:

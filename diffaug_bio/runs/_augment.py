@@ -132,7 +132,7 @@ def _check_output(output: Path, *, force: bool) -> None:
         msg = f"{output} exists and is a folder. Choose another output file."
         raise InputError(msg)
     if output.exists() and not force:
-        msg = f"{output} exists already. Choose another output file, or overwrite it (`--force`)."
+        msg = f"{output} exists already. Choose another output file (`-o`), or overwrite it (`--force`)."
         raise InputError(msg)
     if not output.parent.is_dir():
         msg = f"There is no folder {output.parent} to write {output.name} into. Make it first."

@@ -6,35 +6,33 @@ import dataclasses
 import logging
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from diffaug_bio import metrics
 from diffaug_bio._apart import check_apart
-from diffaug_bio._files import staged_folder, write_json
-from diffaug_bio._keys import BATCH_ENTRY, OBSM_KEY, TEST
+from diffaug_bio._files import added_files, staged_folder, write_json
+from diffaug_bio._kept import kept
+from diffaug_bio._keys import BATCH_ENTRY
+from diffaug_bio._process import peak_memory
 from diffaug_bio._threads import limited_to, short_work
 from diffaug_bio._validation import shorten
-from diffaug_bio.features import plain_components
 from diffaug_bio.runs._apart import paths_read
 from diffaug_bio.runs._log import kept_log
 from diffaug_bio.runs._record import Clock, make_record, write_embedded
 from diffaug_bio.runs._replicates import look_like_replicates
+from diffaug_bio.runs._score import score_fit
 from diffaug_bio.runs._source import DataSource, fingerprint, read_source, with_recipe_keys
 from diffaug_bio.tl._labels import choose_labels
-from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix
+from diffaug_bio.tl._matrix import MatrixChoice
 from diffaug_bio.tl._split import resolve_split_key
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from anndata import AnnData
-    from numpy.typing import NDArray
 
     from diffaug_bio.config import DiffAugConfig
     from diffaug_bio.core.phases import Callback
     from diffaug_bio.core.runtime import Precision
-    from diffaug_bio.estimator import DiffAug
+    from diffaug_bio.runs._score import ScoringStep
     from diffaug_bio.tl._labels import Labels
 
 logger = logging.getLogger(__name__)
@@ -52,13 +50,14 @@ def fit(
     precision: Precision = "auto",
     threads: int | None = None,
     callbacks: Sequence[Callback] = (),
+    on_score: Callable[[ScoringStep], None] | None = None,
     force: bool = False,
     model_license: str | None = None,
 ) -> dict[str, Any]:
     """Fit DiffAug to a data file and write a run folder, whole or not at all.
 
-    The folder holds `embedding.csv`, `embedded.h5ad`, `model/`, `run.json` and, where labels are known,
-    `metrics.json`.
+    The folder holds `embedding.csv`, `embedded.h5ad`, `model/` and `run.json`. Where labels are known it is
+    scored then, and gets `metrics.json`: what breaks the scoring has a note of what is kept.
 
     Parameters
     ----------
@@ -72,6 +71,8 @@ def fit(
         Which matrix to embed.
     batch_key, random_state, device, precision, threads, callbacks
         As for :func:`diffaug_bio.tl.embed`.
+    on_score
+        Called before every step of scoring.
     force
         Whether a run that is there may be replaced.
     model_license
@@ -95,22 +96,8 @@ def fit(
     clock = Clock()
     check_apart(output, paths_read(source))
     with staged_folder(output, overwrite=force) as stage, kept_log() as said:
-        source = with_recipe_keys(source)
-        columns = [] if batch_key is None else [name.strip() for name in batch_key.split(",")]
-        adata, label_key = read_source(source, annotations=columns)
+        adata, source, labels = _read(source, batch_key)
         digest = fingerprint(source)
-        # Unusable labels, groups and splits are found before any training.
-        split_key = resolve_split_key(adata, source.split_key, group_key=source.group_key)
-        source = dataclasses.replace(source, label_key=label_key, split_key=split_key)
-        labels = None
-        if label_key is not None:
-            labels = choose_labels(adata, label_key, source.group_key, split_key=split_key)
-            if source.group_key is None and split_key is None and look_like_replicates(adata.obs_names):
-                logger.info(
-                    "Names of rows look like replicates (%s): the group key `id:_` scores those of one "
-                    "subject on one side.",
-                    shorten(adata.obs_names, limit=2),
-                )
         # Found before any training: what was read may hold parts that cannot be written back.
         write_h5ad(stage / "embedded.h5ad", adata)
         clock.lap("read")
@@ -118,7 +105,7 @@ def fit(
             adata,
             config=config,
             choice=choice,
-            split_key=split_key,
+            split_key=source.split_key,
             batch_key=batch_key,
             random_state=random_state,
             device=device,
@@ -127,15 +114,6 @@ def fit(
             callbacks=callbacks,
         )
         clock.lap("fit")
-        found = list(said)  # about the data, before anything else is said
-        scores = None
-        if labels is not None:
-            logger.info("Scoring the embedding against %r, beside PCA.", label_key)
-            keys = {"label_key": label_key, "group_key": source.group_key, "split_key": split_key}
-            with limited_to(short_work(threads)):
-                scores = {**keys, **_score(adata, model, labels, seed=random_state)}
-            write_json(stage / "metrics.json", scores)
-            clock.lap("evaluate")
         write_embedded(stage, adata)
         run = make_record(
             "fit",
@@ -148,39 +126,56 @@ def fit(
         )
         run["data"][BATCH_ENTRY] = batch_key
         (stage / "model").mkdir()
-        write_model(stage / "model", model.record(), model_license=model_license, run=Run(run, scores))
+        write_model(stage / "model", model.record(), model_license=model_license, run=Run(run, None))
         clock.lap("write")
-        run["log"] = found
+        run["log"] = list(said)  # about the data, before anything else is said
         write_json(stage / "run.json", run)
+    scores = None
+    if labels is not None:
+        logger.info("Scoring the embedding against %r, beside PCA.", source.label_key)
+        note = (
+            f"What was fitted is kept in {output}: `diffaug-bio evaluate {output}` scores it, "
+            f"`diffaug-bio report {output}` draws it."
+        )
+        with kept(note), limited_to(short_work(threads)):
+            scores = {
+                **{key: getattr(source, key) for key in ("label_key", "group_key", "split_key")},
+                **score_fit(adata, model, labels, seed=random_state, on_score=on_score),
+            }
+            clock.lap("evaluate")
+            _add_scores(output, run, scores, model_license=model_license)
     return {**run, "metrics": scores}
 
 
-def _score(adata: AnnData, model: DiffAug, labels: Labels, *, seed: int) -> dict[str, Any]:
-    """Score the embedding, as many principal components, and those the networks saw."""
-    matrix, _ = choose_matrix(adata, MatrixChoice.from_dict(model.source_), model=model)
-    fitted = matrix if labels.split is None else matrix[labels.split != TEST]
-    n_latent = model.config_.encoder.n_latent
-    components = plain_components(model.features_, fitted, matrix, width=n_latent, seed=seed)
-    seen = model.features_.project(matrix)
-    scored = labels.scored
+def _read(source: DataSource, batch_key: str | None) -> tuple[AnnData, DataSource, Labels | None]:
+    """Read the data, and find by what they are fitted and scored: what cannot be used costs no training."""
+    source = with_recipe_keys(source)
+    columns = [] if batch_key is None else [name.strip() for name in batch_key.split(",")]
+    adata, label_key = read_source(source, annotations=columns)
+    split_key = resolve_split_key(adata, source.split_key, group_key=source.group_key)
+    labels = None
+    if label_key is not None:
+        labels = choose_labels(adata, label_key, source.group_key, split_key=split_key)
+        if source.group_key is None and split_key is None and look_like_replicates(adata.obs_names):
+            logger.info(
+                "Names of rows look like replicates (%s): the group key `id:_` scores those of one "
+                "subject on one side.",
+                shorten(adata.obs_names, limit=2),
+            )
+    return adata, dataclasses.replace(source, label_key=label_key, split_key=split_key), labels
 
-    def score(embedding: NDArray[np.float32]) -> dict[str, Any]:
-        scores = metrics.evaluate(
-            embedding[scored],
-            labels.names[scored],
-            groups=None if labels.groups is None else labels.groups[scored],
-            splits=labels.splits,
-            seed=seed,
-        )
-        return {"width": embedding.shape[1], **scores}
 
-    return {
-        "n_scored": int(scored.sum()),
-        "n_left_out": int((~scored).sum()),
-        "n_labels": len(np.unique(labels.names[scored])),
-        "n_folds": metrics.N_FOLDS if labels.splits is None else 1,
-        "n_neighbors": metrics.N_NEIGHBORS,
-        "embedding": score(adata.obsm[OBSM_KEY]),
-        "pca": score(components),
-        "front_end": score(seen),
-    }
+def _add_scores(
+    folder: Path, run: dict[str, Any], scores: dict[str, Any], *, model_license: str | None
+) -> None:
+    """Add the scores to a run folder, and bring its record and the model's card up to date."""
+    from diffaug_bio._card import CARD_FILE, Run
+    from diffaug_bio.checkpoint import write_card
+
+    run["peak_memory_mb"] = peak_memory()
+    with added_files(folder) as stage:
+        write_json(stage / "metrics.json", scores)
+        write_json(stage / "run.json", run)
+        (stage / "model").mkdir()
+        card = stage / "model" / CARD_FILE
+        write_card(card, folder / "model", model_license=model_license, run=Run(run, scores))

@@ -107,7 +107,7 @@ def _check_target(target: Path, *, force: bool) -> None:
         msg = f"There is no folder {target.parent} to write {target.name} into. Make it first."
         raise InputError(msg)
     if target.exists() and not force:
-        msg = f"{target} exists already. Choose another output file, or overwrite it (`--force`)."
+        msg = f"{target} exists already. Choose another output file (`-o`), or overwrite it (`--force`)."
         raise InputError(msg)
 
 

@@ -23,13 +23,27 @@ class Result(NamedTuple):
     err: str
 
 
-@pytest.fixture
-def call(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Callable[..., Result]]:
-    """Call the command line in this process; the log and signals are put back afterwards."""
+@pytest.fixture(autouse=True)
+def _what_a_call_sets_is_put_back(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Put back the log, signals and the hook, which belong to a whole process."""
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
     logger = logging.getLogger("diffaug_bio")
-    handlers, level, on_stop = list(logger.handlers), logger.level, signal.getsignal(signal.SIGTERM)
+    handlers, level = list(logger.handlers), logger.level
+    signals = {
+        number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
+    yield
+    logger.handlers[:] = handlers
+    logger.setLevel(level)
+    for number, handler in signals.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
+    """Call the command line in this process."""
+    logger = logging.getLogger("diffaug_bio")
+    handlers = list(logger.handlers)
 
     def run(*arguments: object) -> Result:
         monkeypatch.setattr(sys, "argv", ["diffaug-bio", *map(str, arguments)])
@@ -38,6 +52,4 @@ def call(
         logger.handlers[:] = handlers
         return Result(caught.value.code, *capsys.readouterr())
 
-    yield run
-    logger.setLevel(level)
-    signal.signal(signal.SIGTERM, on_stop)
+    return run

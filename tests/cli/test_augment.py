@@ -165,7 +165,9 @@ def test_a_model_of_counted_words_gives_an_h5ad_and_no_fasta(
 def test_a_file_that_exists_is_replaced_only_by_force(place: Path, call: Callable[..., Result]) -> None:
     (place / "more.fa").write_text("years of work")
     refused = call(*arguments_in(place, "more.fa"))
-    fails(refused, "more.fa exists already. Choose another output file, or overwrite it (`--force`).")
+    fails(
+        refused, "more.fa exists already. Choose another output file (`-o`), or overwrite it (`--force`)."
+    )
     assert (place / "more.fa").read_text() == "years of work"
     assert call(*arguments_in(place, "more.fa"), "--force").code == 0
     check(io.read(place / "more.fa"), place)

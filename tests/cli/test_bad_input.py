@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -17,23 +16,15 @@ from scipy import sparse
 from diffaug_bio.cli.main import main
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
+
+    from tests.cli.conftest import Result
 
 Case: TypeAlias = "Callable[[Path], list[object]]"
 
 TINY = "[train]\nwarmup_epochs = 1\ngenerator_epochs = 1\nencoder_epochs = 1\nmin_steps = 1\n"
-
-
-@pytest.fixture(autouse=True)
-def _log_and_signals_are_put_back() -> Iterator[None]:
-    logger = logging.getLogger("diffaug_bio")
-    handlers, level, on_stop = list(logger.handlers), logger.level, signal.getsignal(signal.SIGTERM)
-    yield
-    logger.handlers[:] = handlers
-    logger.setLevel(level)
-    signal.signal(signal.SIGTERM, on_stop)
 
 
 def make_counts(n_obs: int = 30) -> NDArray[np.float32]:
@@ -243,9 +234,73 @@ def test_embed_says_what_is_no_model_and_leaves_nothing(
     assert [entry.name for entry in tmp_path.iterdir()] == ["cells.h5ad"]
 
 
-def test_debug_shows_the_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    arguments = ["--debug", "fit", str(tmp_path / "nowhere.h5ad"), "-o", str(tmp_path / "run")]
-    monkeypatch.setattr(sys, "argv", ["diffaug-bio", *arguments, "--threads", "1"])
-    with pytest.raises(ValueError, match="There is no file"):
-        main()
+@pytest.mark.parametrize("place", [0, 1, 4], ids=["before the command", "after it", "at the end"])
+def test_debug_shows_the_traceback_wherever_it_stands(
+    place: int, tmp_path: Path, call: Callable[..., Result]
+) -> None:
+    arguments = ["fit", str(tmp_path / "nowhere.h5ad"), "-o", str(tmp_path / "run"), "--threads", "1"]
+    arguments.insert(place, "--debug")
+    result = call(*arguments)
+    assert (result.code, result.out) == (1, "")
+    assert "Traceback (most recent call last)" in result.err
+    assert result.err.splitlines()[-1].startswith("Error: There is no file")
     assert list(tmp_path.iterdir()) == []
+
+
+BEYOND = str(10**20)
+REFUSED: list[list[str]] = [
+    ["fit", "x.h5ad", "--n-latent", BEYOND],
+    ["fit", "x.h5ad", "--n-latent", "100000"],
+    ["fit", "x.h5ad", "--n-latent", "9" * 5000],
+    ["fit", "x.h5ad", "--seed", "-1"],
+    ["fit", "x.h5ad", "--seed", "nan"],
+    ["fit", "x.h5ad", "--image-size", BEYOND],
+    ["fit", "x.h5ad", "--bins", BEYOND],
+    ["fit", "x.h5ad", "--k", "9"],
+    ["fit", "x.h5ad", "--k", "4,,5"],
+    ["fit", "x.h5ad", "--k", BEYOND],
+    ["fit", "x.h5ad", "--layer", ""],
+    ["fit", "x.h5ad", "--layer="],
+    ["fit", ""],
+    ["fit", "x.h5ad", "-o", ""],
+    ["fit", "x\0.h5ad"],
+    ["fit", "x" * 100_000],
+    ["augment", "x.h5ad", "--model", "m", "--views", "100000000"],
+    ["augment", "x.h5ad", "--model", "m", "--target", BEYOND],
+    ["augment", "x.h5ad", "--model", "m", "--guidance", "nan"],
+    ["augment", "x.h5ad", "--model", "m", "--guidance", "inf"],
+    ["augment", "x.h5ad", "--model", "m", "--strength", "nan"],
+    ["transfer", "x.h5ad", "--model", "m", "--label-key", "k", "--min-confidence", "nan"],
+    ["transfer", "x.h5ad", "--model", "m", "--label-key", "k", "--n-neighbors", BEYOND],
+    ["benchmark", "x.h5ad", "--seeds", BEYOND],
+    ["benchmark", "x.h5ad", "--jobs", BEYOND],
+    ["benchmark", "x.h5ad", "--min-rows", BEYOND],
+]
+
+
+@pytest.mark.parametrize("arguments", REFUSED, ids=lambda words: " ".join(words)[:60].replace("\0", "0"))
+def test_absurd_arguments_are_refused_in_a_line(
+    arguments: list[str], call: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = call(*arguments)
+    assert (result.code, result.out) == (2, "")
+    assert [line for line in result.err.splitlines() if line.startswith("Error: ")] == (
+        result.err.splitlines()[-1:]
+    )
+    assert len(result.err) < 1000
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_arguments_are_refused_before_anything_heavy_is_loaded() -> None:
+    code = (
+        "import sys\n"
+        "sys.argv = ['diffaug-bio', 'fit', 'x.h5ad', '--n-latent', '100000']\n"
+        "from diffaug_bio.cli.main import main\n"
+        "try:\n"
+        "    main()\n"
+        "finally:\n"
+        "    print(sorted({'torch', 'anndata', 'pandas'} & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (2, "[]\n")

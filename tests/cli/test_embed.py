@@ -94,6 +94,7 @@ def test_json_is_all_that_is_printed_and_is_what_is_written(
         "embed", folder / "cells.h5ad", "--model", run_folder, "-o", folder / "new", "--json", *OPTIONS
     )
     printed = json.loads(result.out)
+    assert printed.pop("output") == str(folder / "new")
     assert printed == json.loads((folder / "new" / "run.json").read_text())
     assert printed["command"] == "embed"
     assert printed["model"] == str(run_folder)

@@ -151,6 +151,7 @@ def test_the_same_seed_gives_the_same_bytes_and_json_is_all_that_is_printed(plac
     assert printed["metrics"] == json.loads((place / "again" / "metrics.json").read_text())
     assert printed["metrics"] == json.loads((place / "run" / "metrics.json").read_text())
     run = json.loads((place / "again" / "run.json").read_text())
+    assert printed.pop("output") == str(place / "again")
     assert {key: value for key, value in printed.items() if key != "metrics"} == run
     shutil.rmtree(place / "again")
 
@@ -172,7 +173,7 @@ def test_output_that_exists_is_replaced_only_by_force(
     refused = call(*arguments, "--seed", "5")
     assert refused.code == 1
     assert refused.err.startswith("Error: ")
-    assert "exists already. Choose another output folder, or overwrite it (`--force`" in refused.err
+    assert "exists already. Choose another output folder (`-o`), or overwrite it (`--force`" in refused.err
     assert (tmp_path / "run" / "run.json").read_bytes() == before
     assert call(*arguments, "--seed", "5", "--force").code == 0
     assert json.loads((tmp_path / "run" / "run.json").read_text())["seed"] == 5
@@ -259,7 +260,6 @@ def test_help_shows_an_example(command: list[str], call: Callable[..., Result]) 
     "arguments",
     [
         ["fit", "cells.h5ad", "-o", "run", "--epochs", "3"],
-        ["fit", "cells.h5ad"],
         ["fit", "-o", "run"],
         ["fit", "cells.h5ad", "-o", "run", "--preset", "huge"],
         ["fit", "cells.h5ad", "-o", "run", "--n-latent", "0"],
@@ -267,7 +267,7 @@ def test_help_shows_an_example(command: list[str], call: Callable[..., Result]) 
         ["embed", "cells.h5ad", "-o", "run"],
         ["train"],
     ],
-    ids=["unknown option", "no output", "no data", "preset", "width", "seed", "no model", "command"],
+    ids=["unknown option", "no data", "preset", "width", "seed", "no model", "command"],
 )
 def test_wrong_calls_exit_with_two(
     arguments: list[str],

@@ -129,7 +129,7 @@ def test_a_page_that_cannot_be_made_costs_no_fit(place: Path, tmp_path: Path) ->
     assert (place / "kept" / "embedding.csv").read_bytes() == (place / "run" / "embedding.csv").read_bytes()
 
 
-def test_a_fault_of_the_program_in_a_page_has_its_traceback_and_costs_no_fit(
+def test_a_fault_of_the_program_in_a_page_costs_no_fit_and_debug_has_its_traceback(
     place: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "jinja2").mkdir()
@@ -139,7 +139,10 @@ def test_a_fault_of_the_program_in_a_page_has_its_traceback_and_costs_no_fit(
     assert (
         "All is kept in faulty but report.html, which could not be made: ZeroDivisionError" in result.stderr
     )
-    assert "Traceback (most recent call last)" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    told = fit_in(place, "told", "--debug", environment={"PYTHONPATH": str(tmp_path)})
+    assert told.returncode == 0
+    assert "Traceback (most recent call last)" in told.stderr
     assert (place / "faulty" / "embedding.csv").exists()
 
 
@@ -173,7 +176,7 @@ def test_another_file_other_labels_and_json(
     assert "are for label, which the fit was scored by; the rest of the page shows batch" in page
     refused = call("report", place / "run", "-o", target)
     assert refused.code == 1
-    assert "exists already. Choose another output file, or overwrite it (`--force`)." in refused.err
+    assert "exists already. Choose another output file (`-o`), or overwrite it (`--force`)." in refused.err
     assert call("report", place / "run", "-o", target, "--force").code == 0
     assert "<h3>By label</h3>" in target.read_text(encoding="utf-8")
 

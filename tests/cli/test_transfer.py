@@ -86,6 +86,7 @@ def test_json_counts_labels_and_is_what_is_written(folder: Path, call: Callable[
     result = call(*command(folder, "--json", *further))
     assert result.code == 0
     printed = json.loads(result.out)
+    assert printed.pop("output") == str(folder / "out")
     assert printed == json.loads((folder / "out" / "run.json").read_text())
     found = printed["transfer"]
     assert found["labels"] == {"c0": 0, "c1": 0, "c2": 0, "unassigned": 60}

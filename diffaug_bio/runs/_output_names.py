@@ -1,0 +1,85 @@
+"""Names of outputs that nobody named: those of the data, in the current folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NoReturn
+
+from diffaug_bio.errors import InputError
+from diffaug_bio.runs._source import RECIPE_PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Writer = Literal["fit", "embed", "transfer", "augment", "benchmark"]
+
+_ENDINGS: dict[Writer, str] = {
+    "fit": ".diffaug",
+    "embed": ".diffaug-embed",
+    "transfer": ".diffaug-transfer",
+    "augment": ".diffaug-augment.h5ad",
+    "benchmark": ".diffaug-benchmark",
+}
+_N_NAMED = 3  # data sets that a name is made of
+
+
+def default_output(command: Writer, data: str | Sequence[str]) -> Path:
+    """Name the output of a command after its data: `fit` of `data.h5ad` writes to `data.diffaug`.
+
+    Parameters
+    ----------
+    command
+        The command.
+    data
+        A path or `recipe:NAME`, or several.
+
+    Returns
+    -------
+    A name in the current folder; nothing is made, and something may be there.
+
+    Raises
+    ------
+    InputError
+        If the data give no name: a pipe, or a folder that holds the current one.
+
+    Examples
+    --------
+    >>> str(default_output("fit", "measured/cells.csv.gz"))
+    'cells.diffaug'
+    >>> str(default_output("augment", "recipe:pbmc68k"))
+    'pbmc68k.diffaug-augment.h5ad'
+    """
+    names = [_name_of(one) for one in ([data] if isinstance(data, str) else data)]
+    shown = names if len(names) <= _N_NAMED else [names[0], f"{len(names) - 1}-more"]
+    return Path("+".join(shown) + _ENDINGS[command])
+
+
+def _name_of(data: str) -> str:
+    """Take the name of a data set, without what says how it is stored."""
+    path = Path(data.removeprefix(RECIPE_PREFIX))
+    # The name as it is written: `..` has none, and a link has its own.
+    name = os.path.basename(os.path.abspath(path))  # noqa: PTH100, PTH119 - resolve() follows links
+    is_recipe = data.startswith(RECIPE_PREFIX)
+    if not is_recipe and path.is_dir():
+        if Path.cwd().is_relative_to(path.resolve()):
+            _ask(data, "is the folder that we are in, or holds it")
+    elif not is_recipe and path.exists() and not path.is_file():
+        _ask(data, "is no ordinary file")
+    else:
+        name = _without_endings(name, is_recipe=is_recipe)
+    # A leading dot would hide the results, a dash would make an option of their name.
+    return name.lstrip(".-") or _ask(data, "has no name")
+
+
+def _without_endings(name: str, *, is_recipe: bool) -> str:
+    """Take the ending of a file away, and `.gz` behind it; of recipes only that of their own files."""
+    if is_recipe:
+        return name.removesuffix(".toml")
+    name = name.lstrip(".")
+    return Path(name[:-3] if name.lower().endswith(".gz") else name).stem
+
+
+def _ask(data: str, why: str) -> NoReturn:
+    msg = f"The output cannot be named after {data!r}, which {why}. Say where to write (`-o`)."
+    raise InputError(msg)
