@@ -82,29 +82,12 @@ def reference_arrays(reference: Reference | None) -> dict[str, NDArray[np.float3
     return arrays if reference.denoising is None else {**arrays, _DENOISING: reference.denoising}
 
 
-def reference_from(arrays: Mapping[str, NDArray[np.generic]], config: DiffAugConfig) -> Reference | None:
-    """Rebuild what :func:`reference_arrays` gave, or None of a model of an earlier version.
-
-    Raises
-    ------
-    KeyError, ValueError
-        If an array is missing, or of another shape than the configuration says.
-    """
+def reference_from(arrays: Mapping[str, NDArray[np.generic]]) -> Reference | None:
+    """Rebuild what :func:`reference_arrays` gave, or None of a model that holds none."""
     if _EMBEDDING not in arrays:
         return None
-    embedding = arrays[_EMBEDDING].astype(np.float32, copy=False)
-    has_generator = config.train.has_generator
-    denoising = arrays[_DENOISING].astype(np.float32, copy=False) if has_generator else None
-    n_reference, n_latent = embedding.shape
-    if n_latent != config.encoder.n_latent or n_reference < 2:  # neighbors of one row are none
-        msg = (
-            f"{_EMBEDDING} has the shape {embedding.shape}, with embeddings {config.encoder.n_latent} wide"
-        )
-        raise ValueError(msg)
-    if denoising is not None and denoising.shape != (n_reference,):
-        msg = f"{_DENOISING} has the shape {denoising.shape}, for {n_reference} rows"
-        raise ValueError(msg)
-    return Reference(embedding=embedding, denoising=denoising)
+    denoising = arrays[_DENOISING].astype(np.float32) if _DENOISING in arrays else None
+    return Reference(embedding=arrays[_EMBEDDING].astype(np.float32), denoising=denoising)
 
 
 def _encoded(
