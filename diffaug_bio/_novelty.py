@@ -8,9 +8,8 @@ import numpy as np
 import torch
 
 from diffaug_bio.core.batches import PickedRows
-from diffaug_bio.core.generated import encode_with_errors
+from diffaug_bio.core.generated import embedded, encode_with_errors
 from diffaug_bio.core.runtime import seeded_generator
-from diffaug_bio.core.state import encode
 from diffaug_bio.errors import InputError
 from diffaug_bio.mapping import MOST_REFERENCE_ROWS, Reference, compare
 
@@ -95,6 +94,6 @@ def _encoded(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
     """Embeddings, and errors of the denoiser where there is one."""
     if not config.train.has_generator:
-        return encode(state.encoder.to(rows.device), rows).cpu().numpy(), None
+        return embedded(state.encoder, rows).cpu().numpy(), None
     embedding, errors = encode_with_errors(state, rows, config)
     return embedding.cpu().numpy(), errors.cpu().numpy()

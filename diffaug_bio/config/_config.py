@@ -254,7 +254,7 @@ def _renamed(table: Mapping[str, Any]) -> dict[str, Any]:
         # What sequences and images had where `noising` was left at 1.
         partial = generator.pop("sequence_noising", 0.0) or generator.pop("partial_noising", 0.0)
         generator.pop("partial_noising", None)
-        if generator.setdefault("noising", 1.0) == 1:
+        if (noising := generator.setdefault("noising", 1.0)) == 1 and not isinstance(noising, bool):
             generator["noising"] = partial or 1.0
         generator.setdefault("whitening", "none")
     if encoder := sections.get("encoder"):
