@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from numbers import Real
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,7 @@ def sampling_settings(*, strength: float | None, guidance: float | None) -> dict
             raise InputError(msg)
         asked["noising"] = float(strength)
     if guidance is not None:
-        if not _is_number(guidance) or not np.isfinite(guidance):
+        if not _is_number(guidance):
             msg = f"`guidance` has to be a number: 1 is none, above 1 exaggerates; got {guidance!r}."
             raise InputError(msg)
         asked["guidance"] = float(guidance)
@@ -215,5 +216,8 @@ def denoising_errors(
 
 
 def _is_number(value: object) -> bool:
-    """Whether it is a real number, numpy's too; truth values are none."""
-    return isinstance(value, Real) and not isinstance(value, bool)
+    """Whether it is a finite number, numpy's too, that a float can hold; truth values are none."""
+    try:
+        return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:
+        return False

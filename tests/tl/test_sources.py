@@ -23,7 +23,8 @@ def frame(*sizes: int, missing: int = 0) -> pd.DataFrame:
 
 
 def choose(obs: pd.DataFrame, **options: Any) -> list[Sources]:
-    return choose_sources(obs, **{"n_views": None, "groupby": None, "target": None, "seed": 0, **options})
+    given = {"n_views": None, "groupby": None, "target": None, "seed": 0, "row_bytes": 8.0, **options}
+    return choose_sources(obs, **given)
 
 
 def sizes_after(obs: pd.DataFrame, sources: Sources) -> dict[str, int]:
