@@ -119,6 +119,22 @@ def test_what_cannot_be_is_refused(options: dict[str, Any], message: str) -> Non
         choose(frame(4, 3), **options)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"n_views": 10**8},
+        {"n_views": 10**20},
+        {"n_views": np.int64(2**62)},
+        {"groupby": "kind", "target": 10**8},
+        {"groupby": "kind", "target": 10**20},
+        {"n_views": 1000, "row_bytes": 1e10},
+    ],
+)
+def test_more_than_a_machine_holds_is_refused_before_it_is_made(options: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"new observations, about .* GB, are more than is made at once"):
+        choose(frame(4, 3), **options)
+
+
 def test_a_column_without_any_class_is_refused() -> None:
     with pytest.raises(InputError, match=r"No observation has a class in `\.obs\['kind'\]`"):
         choose(frame(missing=4), groupby="kind")
