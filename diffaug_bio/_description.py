@@ -166,7 +166,7 @@ def _n_kept(config: EncoderConfig, sizes: Mapping[str, tuple[int, int]]) -> int:
     """Columns of the embedding that the projector does not see."""
     n_weights, _ = sizes.get("projector.network.0.weight", (0, 0))
     first = (*config.projector_hidden, config.n_projection)[0]
-    return config.n_latent - n_weights // first if n_weights else 0
+    return config.n_latent - n_weights // first if n_weights and first else 0
 
 
 def _kind_of(state: Any, source: Mapping[str, Any]) -> ModelKind:

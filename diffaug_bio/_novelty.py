@@ -8,9 +8,8 @@ import numpy as np
 import torch
 
 from diffaug_bio.core.batches import PickedRows
-from diffaug_bio.core.generated import encode_with_errors
+from diffaug_bio.core.generated import embedded, encode_with_errors
 from diffaug_bio.core.runtime import seeded_generator
-from diffaug_bio.core.state import encode
 from diffaug_bio.errors import InputError
 from diffaug_bio.mapping import MOST_REFERENCE_ROWS, Reference, compare
 
@@ -82,29 +81,12 @@ def reference_arrays(reference: Reference | None) -> dict[str, NDArray[np.float3
     return arrays if reference.denoising is None else {**arrays, _DENOISING: reference.denoising}
 
 
-def reference_from(arrays: Mapping[str, NDArray[np.generic]], config: DiffAugConfig) -> Reference | None:
-    """Rebuild what :func:`reference_arrays` gave, or None of a model of an earlier version.
-
-    Raises
-    ------
-    KeyError, ValueError
-        If an array is missing, or of another shape than the configuration says.
-    """
+def reference_from(arrays: Mapping[str, NDArray[np.generic]]) -> Reference | None:
+    """Rebuild what :func:`reference_arrays` gave, or None of a model that holds none."""
     if _EMBEDDING not in arrays:
         return None
-    embedding = arrays[_EMBEDDING].astype(np.float32, copy=False)
-    has_generator = config.train.has_generator
-    denoising = arrays[_DENOISING].astype(np.float32, copy=False) if has_generator else None
-    n_reference, n_latent = embedding.shape
-    if n_latent != config.encoder.n_latent or n_reference < 2:  # neighbors of one row are none
-        msg = (
-            f"{_EMBEDDING} has the shape {embedding.shape}, with embeddings {config.encoder.n_latent} wide"
-        )
-        raise ValueError(msg)
-    if denoising is not None and denoising.shape != (n_reference,):
-        msg = f"{_DENOISING} has the shape {denoising.shape}, for {n_reference} rows"
-        raise ValueError(msg)
-    return Reference(embedding=embedding, denoising=denoising)
+    denoising = arrays[_DENOISING].astype(np.float32) if _DENOISING in arrays else None
+    return Reference(embedding=arrays[_EMBEDDING].astype(np.float32), denoising=denoising)
 
 
 def _encoded(
@@ -112,6 +94,6 @@ def _encoded(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
     """Embeddings, and errors of the denoiser where there is one."""
     if not config.train.has_generator:
-        return encode(state.encoder.to(rows.device), rows).cpu().numpy(), None
+        return embedded(state.encoder, rows).cpu().numpy(), None
     embedding, errors = encode_with_errors(state, rows, config)
     return embedding.cpu().numpy(), errors.cpu().numpy()

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from diffaug_bio._model_arrays import check_fitted_arrays, check_other_arrays
+from diffaug_bio._model_files import damage_told
 from diffaug_bio._novelty import reference_arrays, reference_from
 from diffaug_bio._rows import input_of
 from diffaug_bio.checkpoint import ModelRecord, columns_of, rows_of
 from diffaug_bio.core.phases import EpochEnd
 from diffaug_bio.core.state import from_arrays, to_arrays
-from diffaug_bio.errors import CheckpointError
 from diffaug_bio.features import from_record, to_record
 
 if TYPE_CHECKING:
@@ -56,25 +57,22 @@ def put_into(model: DiffAug, record: ModelRecord, folder: str | PathLike[str]) -
     CheckpointError
         If something is missing, or of another shape than the configuration says.
     """
+    with damage_told(folder):
+        model.features_, model.state_, model.reference_ = _restored(record)
     model.config_ = record.config
-    model.features_, model.state_, model.reference_ = _restored(record, folder)
     model.history_ = model.state_.history
     model.n_features_in_, model.source_ = model.features_.n_vars, dict(record.source)
     if record.feature_names is not None:
         model.feature_names_in_ = np.asarray(record.feature_names, dtype=object)
 
 
-def _restored(
-    record: ModelRecord, folder: str | PathLike[str]
-) -> tuple[Fitted, TrainState, Reference | None]:
-    """Rebuild preprocessing, networks and reference from a record."""
-    arrays = record.arrays
-    try:
-        features = from_record(record.preprocessing, arrays)
-        state = from_arrays(record.config, input_of(features, record.config), arrays)
-        state.history = rows_of(EpochEnd, record.history)
-        reference = reference_from(arrays, record.config)
-    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        msg = f"{folder} is damaged: {error}. Fit the model again, or restore the folder."
-        raise CheckpointError(msg) from error
-    return features, state, reference
+def _restored(record: ModelRecord) -> tuple[Fitted, TrainState, Reference | None]:
+    """Rebuild preprocessing, networks and reference from a record, whose arrays are checked before."""
+    arrays, config = record.arrays, record.config
+    fitted = check_fitted_arrays(record.preprocessing, arrays, config)
+    features = from_record(record.preprocessing, arrays)
+    source = input_of(features, config)
+    check_other_arrays(arrays, source, config, fitted=fitted)
+    state = from_arrays(config, source, arrays)
+    state.history = rows_of(EpochEnd, record.history)
+    return features, state, reference_from(arrays)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import reprlib
+from collections.abc import Sequence
 from dataclasses import fields, is_dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from diffaug_bio.errors import InputError
 
@@ -14,14 +17,16 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 _Node = TypeVar("_Node", bound="DataclassInstance")
+_SHOWN = 60  # characters of a value in an error
 
 
 def replaced(node: _Node, table: Mapping[str, Any], *, source: str, where: str) -> _Node:
     """Copy a dataclass with the values of a table, checked against its annotations."""
     known = {entry.name for entry in fields(node)}
     if unknown := sorted(set(table) - known):
+        first = unknown[0] if unknown[0].isidentifier() else repr(unknown[0])
         msg = (
-            f"{source}: unknown key {where}{unknown[0]}; "
+            f"{source}: unknown key {where}{first[:_SHOWN]}; "
             f"{f'[{where[:-1]}]' if where else 'the file'} may hold {', '.join(sorted(known))}."
         )
         raise InputError(msg)
@@ -32,11 +37,15 @@ def replaced(node: _Node, table: Mapping[str, Any], *, source: str, where: str) 
         name = f"{where}{key}"
         if is_dataclass(current) and not isinstance(current, type):
             if not isinstance(value, dict):
-                msg = f"{source}: `{name}` has to be a table [{name}], got {value!r}."
+                msg = f"{source}: `{name}` has to be a table [{name}], got {told(value)}."
                 raise InputError(msg)
             changes[key] = replaced(current, value, source=source, where=f"{name}.")
         else:
-            changes[key] = _parsed(value, hints[key], name=name, source=source)
+            try:
+                changes[key] = parsed(value, hints[key], name=name)
+            except InputError as error:
+                msg = f"{source}: {error}"
+                raise InputError(msg) from error
     try:
         return replace(node, **changes)
     except InputError as error:  # a section knows its settings, and not where they come from
@@ -44,28 +53,63 @@ def replaced(node: _Node, table: Mapping[str, Any], *, source: str, where: str) 
         raise InputError(msg) from error
 
 
-def _parsed(value: object, hint: Any, *, name: str, source: str) -> object:
-    """Return a TOML or JSON value as the annotated type, or say what was expected."""
+def parsed(value: object, hint: Any, *, name: str) -> object:
+    """Return a value of a table, or of a Python user, as the annotated type.
+
+    Raises
+    ------
+    InputError
+        If it is of another type, or a number that is not finite; it says what was expected.
+    """
     if get_origin(hint) is Literal:
-        expected, fits = f"one of {', '.join(map(repr, get_args(hint)))}", value in get_args(hint)
+        expected = f"one of {', '.join(map(repr, get_args(hint)))}"
+        fits = isinstance(value, str) and value in get_args(hint)
     elif hint is float:
-        expected = "a number"
-        fits = isinstance(value, int | float) and not isinstance(value, bool)
-        fits = fits and math.isfinite(cast("float", value))
-        value = float(cast("float", value)) if fits else value
+        expected, fits = "a number", is_number(value)
+        value = float(value) if fits else value  # type: ignore[arg-type]
     elif hint is int:
-        expected, fits = "a whole number", isinstance(value, int) and not isinstance(value, bool)
+        expected, fits = "a whole number", is_whole(value)
+        value = int(value) if fits else value  # type: ignore[call-overload]
     elif hint is bool:
         expected, fits = "true or false", isinstance(value, bool)
-    elif hint == tuple[str, ...]:
-        expected = "a list of words"
-        fits = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
-        value = tuple(cast("list[str]", value)) if fits else value
-    else:  # the one remaining kind: tuple[int, ...]
-        expected = "a list of whole numbers"
-        fits = isinstance(value, list | tuple) and all(type(item) is int for item in value)
-        value = tuple(cast("list[int]", value)) if fits else value
+    else:  # the remaining kinds: tuple[str, ...] and tuple[int, ...]
+        holds_words = hint == tuple[str, ...]
+        expected = f"a list of {'words' if holds_words else 'whole numbers'}"
+        items = value if isinstance(value, Sequence) and not isinstance(value, str) else None
+        is_one = _is_word if holds_words else is_whole
+        fits = items is not None and all(is_one(item) for item in items)
+        if fits and items is not None:
+            value = tuple(items if holds_words else map(int, items))
     if not fits:
-        msg = f"{source}: `{name}` has to be {expected}, got {value!r}."
+        msg = f"`{name}` has to be {expected}, got {told(value)}."
         raise InputError(msg)
     return value
+
+
+def is_whole(value: object) -> bool:
+    """Whether it is a whole number, numpy's too; truth values are none."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def is_number(value: object) -> bool:
+    """Whether it is a finite number, numpy's too, that a float can hold; truth values are none."""
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        return False
+
+
+def told(value: object) -> str:
+    """Show a value in an error: shortened, however long or deep it is."""
+    shown = reprlib.Repr()
+    shown.maxstring = shown.maxother = shown.maxlong = _SHOWN
+    try:
+        return shown.repr(value)
+    except ValueError:  # Python writes no whole numbers of more than 4300 digits
+        return "a whole number of thousands of digits"
+
+
+def _is_word(value: object) -> bool:
+    return isinstance(value, str)

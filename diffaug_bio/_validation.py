@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -10,6 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from diffaug_bio._blocks import row_blocks
+from diffaug_bio._tables import told
 from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
@@ -328,16 +330,17 @@ def check_shape(values: NDArray[np.generic], shape: tuple[int, int], *, what: st
         raise InputError(msg)
 
 
-def check_count(name: str, value: object) -> None:
-    """Refuse what is no number of things.
+def check_count(name: str, value: object, *, most: float = math.inf) -> None:
+    """Refuse what is no number of things, or of more than there can be.
 
     Raises
     ------
     InputError
         If it is not a whole number of at least 1.
     """
-    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
-        msg = f"`{name}` has to be a whole number of at least 1, got {value!r}."
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or not 1 <= value <= most:
+        bound = "" if most == math.inf else f" and at most {most}"
+        msg = f"`{name}` has to be a whole number of at least 1{bound}, got {told(value)}."
         raise InputError(msg)
 
 
@@ -350,7 +353,7 @@ def check_seed(seed: object) -> None:
         If it is not a whole number from 0 to 2**32 - 1.
     """
     if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or not 0 <= seed < 2**32:
-        msg = f"`random_state` has to be a whole number from 0 to {2**32 - 1}, got {seed!r}."
+        msg = f"`random_state` has to be a whole number from 0 to {2**32 - 1}, got {told(seed)}."
         raise InputError(msg)
 
 

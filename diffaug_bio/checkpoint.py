@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import math
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from diffaug_bio import __version__
 from diffaug_bio._apart import check_apart
@@ -16,12 +14,32 @@ from diffaug_bio._files import staged_folder, write_json
 from diffaug_bio._keys import SOURCE_ENTRIES
 from diffaug_bio._ownership import write_record
 from diffaug_bio._swap import unfinished
+from diffaug_bio._model_arrays import ITEM_BYTES, check_header
+from diffaug_bio._model_fields import (
+    check_agreement,
+    check_description,
+    check_history,
+    check_names,
+    check_version,
+)
+from diffaug_bio._model_files import (
+    CONFIG,
+    DIGEST_ENTRY,
+    FEATURES,
+    HISTORY,
+    WEIGHTS,
+    damage_told,
+    digest_of,
+    read_arrays,
+    read_header,
+    read_table,
+)
 from diffaug_bio._validation import shorten
 from diffaug_bio.config import DiffAugConfig
 from diffaug_bio.errors import CheckpointError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -29,14 +47,13 @@ if TYPE_CHECKING:
 
     from diffaug_bio._card import Run
     from diffaug_bio._description import ModelDescription
+    from diffaug_bio._model_files import ArrayHeader
 
 _Row = TypeVar("_Row")
 
 FORMAT_VERSION = 1
-NEEDED_FILES = frozenset({"config.json", "features.json", "history.json", "weights.safetensors"})
+NEEDED_FILES = frozenset({CONFIG, FEATURES, HISTORY, WEIGHTS})
 """Files that are read; beside them lie the card for people, and the record `files.json`."""
-
-_SIGNS_OF_DAMAGE = (AttributeError, KeyError, TypeError, ValueError, ArithmeticError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,22 +116,20 @@ def write_model(
     """
     from safetensors.numpy import save
 
-    write_json(
-        folder / "config.json",
-        {
-            "format_version": FORMAT_VERSION,
-            "diffaug_bio": __version__,
-            "seed": record.seed,
-            "source": dict(record.source),
-            "preprocessing": dict(record.preprocessing),
-            "config": record.config.to_dict(),
-        },
-    )
+    description = {
+        "format_version": FORMAT_VERSION,
+        "diffaug_bio": __version__,
+        "seed": record.seed,
+        "source": dict(record.source),
+        "preprocessing": dict(record.preprocessing),
+        "config": record.config.to_dict(),
+    }
     names = None if record.feature_names is None else list(record.feature_names)
-    write_json(folder / "features.json", {"names": names})
-    write_json(folder / "history.json", {key: list(col) for key, col in record.history.items()})
+    write_json(folder / CONFIG, {**description, DIGEST_ENTRY: digest_of(description, names)})
+    write_json(folder / FEATURES, {"names": names})
+    write_json(folder / HISTORY, {key: list(col) for key, col in record.history.items()})
     # Written by Python, so that a full disk is an ordinary OSError.
-    (folder / "weights.safetensors").write_bytes(save(dict(record.arrays)))
+    (folder / WEIGHTS).write_bytes(save(dict(record.arrays)))
     write_card(folder / CARD_FILE, folder, model_license=model_license, run=run)
     write_record(folder)  # its own, also within a run folder: people copy models out of there
 
@@ -148,19 +163,18 @@ def load_model(folder: Path) -> ModelRecord:
     CheckpointError
         If the folder is missing, incomplete, damaged, or of a newer format.
     """
-    from safetensors.numpy import load_file
-
     folder = find_model(folder)
-    with _damage_told(folder):
-        description = _read_description(folder)
+    with damage_told(folder):
+        parts = _read_parts(folder)
+        arrays = read_arrays(folder)
         return ModelRecord(
-            config=_config_of(description, folder),
-            seed=description["seed"],
-            source=description["source"],
-            preprocessing=description["preprocessing"],
-            feature_names=_read_json(folder / "features.json")["names"],
-            history=_read_json(folder / "history.json"),
-            arrays=load_file(folder / "weights.safetensors"),
+            config=parts.config,
+            seed=parts.description["seed"],
+            source=parts.description["source"],
+            preprocessing=parts.description["preprocessing"],
+            feature_names=parts.names,
+            history=parts.history,
+            arrays=arrays,
         )
 
 
@@ -177,20 +191,15 @@ def describe_model(folder: Path) -> ModelDescription:
     CheckpointError
         As :func:`load_model`.
     """
-    from safetensors import safe_open
-
     folder = find_model(folder)
-    with _damage_told(folder):
-        description = _read_description(folder)
-        with safe_open(folder / "weights.safetensors", framework="np") as weights:
-            slices = {name: weights.get_slice(name) for name in weights.keys()}  # noqa: SIM118 - no dict
-            sizes = {name: _size(part.get_shape(), part.get_dtype()) for name, part in slices.items()}
+    with damage_told(folder):
+        parts = _read_parts(folder)
         return describe(
-            description,
-            _config_of(description, folder),
-            names=_read_json(folder / "features.json")["names"],
-            phases=_read_json(folder / "history.json").get("phase", []),
-            sizes=sizes,
+            parts.description,
+            parts.config,
+            names=parts.names,
+            phases=parts.history["phase"],
+            sizes={name: _size(array) for name, array in parts.header.items()},
         )
 
 
@@ -246,13 +255,33 @@ def rows_of(kind: type[_Row], columns: Mapping[str, Sequence[object]]) -> list[_
     return [kind(**dict(zip(filled, row, strict=True))) for row in zip(*filled.values(), strict=True)]
 
 
-def _read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+class _Parts(NamedTuple):
+    """All of a model folder but the values of its arrays, checked."""
+
+    description: Mapping[str, Any]
+    config: DiffAugConfig
+    names: list[str] | None
+    history: Mapping[str, Sequence[Any]]
+    header: Mapping[str, ArrayHeader]
+
+
+def _read_parts(folder: Path) -> _Parts:
+    """Read and check what a model is."""
+    description = _read_description(folder)
+    config = _config_of(description, folder)
+    names = check_names(read_table(folder, FEATURES))
+    check_agreement(description, config, names)
+    history = read_table(folder, HISTORY)
+    check_history(history)
+    header = read_header(folder)
+    check_header(header)
+    return _Parts(description, config, names, history, header)
 
 
 def _read_description(folder: Path) -> Mapping[str, Any]:
     """Read `config.json`, and refuse a format that this version does not know."""
-    description: Mapping[str, Any] = _read_json(folder / "config.json")
+    description = read_table(folder, CONFIG)
+    check_version(description)
     version = description["format_version"]
     if version > FORMAT_VERSION:
         msg = (
@@ -261,37 +290,25 @@ def _read_description(folder: Path) -> Mapping[str, Any]:
             "pip install -U diffaug-bio."
         )
         raise CheckpointError(msg)
-    if unknown := sorted(set(description["source"]) - SOURCE_ENTRIES):
+    source = description.get("source")
+    if isinstance(source, dict) and (unknown := sorted(set(source) - SOURCE_ENTRIES)):
         msg = (
             f"{folder}/config.json says {shorten(unknown)} of the matrix that was fitted, which is not "
             f"known here. {_other_version(description)}"
         )
         raise CheckpointError(msg)
+    check_description(description)
     return description
-
-
-@contextlib.contextmanager
-def _damage_told(folder: Path) -> Iterator[None]:
-    """Turn what reading a damaged folder raises into one sentence."""
-    from safetensors import SafetensorError
-
-    try:
-        yield
-    except (*_SIGNS_OF_DAMAGE, SafetensorError) as error:
-        if isinstance(error, CheckpointError | InputError):
-            raise
-        msg = f"{folder} is damaged: {error!r}. Fit the model again, or restore the folder."
-        raise CheckpointError(msg) from error
 
 
 def _config_of(description: Mapping[str, Any], folder: Path) -> DiffAugConfig:
     """Read the configuration; one that another version wrote may hold what this one does not know."""
     try:
-        return DiffAugConfig.from_dict(description["config"], source=f"{folder}/config.json")
+        return DiffAugConfig.from_dict(description["config"], source=f"{folder}/{CONFIG}")
     except InputError as error:
-        if description["diffaug_bio"] == __version__:
-            raise
-        msg = f"{error} {_other_version(description)}"
+        is_ours = description["diffaug_bio"] == __version__
+        remedy = "Fit the model again, or restore the folder." if is_ours else _other_version(description)
+        msg = f"{error} {remedy}"
         raise CheckpointError(msg) from error
 
 
@@ -303,8 +320,7 @@ def _other_version(description: Mapping[str, Any]) -> str:
     )
 
 
-def _size(shape: Sequence[int], dtype: str) -> tuple[int, int]:
-    """Numbers and bytes of an array; safetensors names types like F32, I64, BF16 or BOOL."""
-    n_values = math.prod(shape)
-    bits = 8 if dtype == "BOOL" else int(dtype.lstrip("BFIU").partition("_")[0])
-    return n_values, n_values * bits // 8
+def _size(array: ArrayHeader) -> tuple[int, int]:
+    """Numbers and bytes of an array."""
+    n_values = math.prod(array.shape)
+    return n_values, n_values * ITEM_BYTES[array.dtype]

@@ -19,9 +19,8 @@ from diffaug_bio._training import fit_matrix
 from diffaug_bio._validation import check_generator, check_seed, check_shape
 from diffaug_bio.checkpoint import load_model, save_model
 from diffaug_bio.config import DiffAugConfig
-from diffaug_bio.core.generated import decoded_rows, generated_codes, sampling_config
+from diffaug_bio.core.generated import decoded_rows, embedded, generated_codes, sampling_config
 from diffaug_bio.core.runtime import resolve_device
-from diffaug_bio.core.state import encode
 from diffaug_bio.features import FittedFeatures, check_names_in
 
 if TYPE_CHECKING:
@@ -196,7 +195,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         NotFittedError
             Before :meth:`fit`.
         InputError
-            If the features do not fit, or fewer than a fifth of them are there.
+            If the features do not fit, fewer than a fifth of them are there, or an embedding is not finite.
         """
         with self._few_threads():
             return self._embedded(self._prepared(X, feature_names))
@@ -407,8 +406,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         )
 
     def _embedded(self, rows: Rows) -> NDArray[np.float32]:
-        encoder = self.state_.encoder.to(rows.device)
-        return cast("NDArray[np.float32]", encode(encoder, rows).cpu().numpy())
+        return cast("NDArray[np.float32]", embedded(self.state_.encoder, rows).cpu().numpy())
 
     def __sklearn_tags__(self) -> Tags:
         """Say what scikit-learn may pass: sparse matrices, and missing values, for which medians stand."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, fields
 from typing import TYPE_CHECKING, Any, get_args
 
+import numpy as np
 import pytest
 
 from diffaug_bio.config import (
+    BatchConfig,
     DiffAugConfig,
     EncoderConfig,
     FeatureConfig,
@@ -98,6 +100,73 @@ def test_what_is_not_toml_is_an_error(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "config.toml").write_bytes(content)
     with pytest.raises(InputError, match=r"config\.toml is not a TOML file"):
         DiffAugConfig.from_toml(tmp_path / "config.toml")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"a = " + b"[" * 2000 + b"]" * 2000, r"nested too deeply"),
+        (b"[encoder]\nn_latent = " + b"1" * 5000, r"holds a number of thousands of digits"),
+        (b"[encoder]\nn_latent = 0x" + b"f" * 5000, r"`n_latent` has to be at most 10000, got a whole num"),
+        (b"[encoder]\nn_latent = 1\nn_latent = 2", r"is not a TOML file: Cannot overwrite a value"),
+        (b"[loss]\nradius = 0x" + b"f" * 500, r"`loss\.radius` has to be a number, got 114813069527425"),
+        (b"[loss]\nradius = 1e400", r"`loss\.radius` has to be a number, got inf"),
+        (b"[encoder]\nhidden = " + b"[" * 300 + b"]" * 300, r"`encoder\.hidden` has to be a list of whole"),
+        (b"a" * 5000 + b" = 1", r"unknown key a{60}; the file may hold"),
+        (b"#" * 10**6 + b"\n", r"is larger than 1000000 bytes"),
+    ],
+    ids=["deep", "digits", "hexadecimal", "twice", "large", "overflow", "lists", "key", "size"],
+)
+def test_absurd_toml_is_an_error_of_one_line(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "config.toml").write_bytes(content)
+    with pytest.raises(InputError, match=message) as caught:
+        DiffAugConfig.from_toml(tmp_path / "config.toml")
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+def test_what_is_no_file_is_an_error(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "none.toml"):
+        with pytest.raises(InputError, match=r"The configuration .* cannot be read: "):
+            DiffAugConfig.from_toml(path)
+
+
+SECTIONS = (BatchConfig, EncoderConfig, FeatureConfig, GeneratorConfig, LossConfig, TrainConfig)
+NUMBERS = [
+    (section, entry.name)
+    for section in SECTIONS
+    for entry in fields(section)
+    if entry.type in {"int", "float"}
+]
+
+
+@pytest.mark.parametrize(("section", "name"), NUMBERS, ids=lambda value: getattr(value, "__name__", value))
+def test_every_number_has_bounds_and_a_type(section: Any, name: str) -> None:
+    for value in (10**20, -(10**20), 10**5000, float("inf"), float("nan"), True, "1", None, [1]):
+        with pytest.raises(InputError, match=rf"`{name}`|`n_sampling_steps`") as caught:
+            section(**{name: value})
+        assert len(str(caught.value)) < 300
+
+
+def test_every_preset_is_within_the_bounds_and_so_is_what_is_resolved() -> None:
+    for name in PRESETS:
+        kinds: list[Any] = ["image"] if name == "paper-images" else ["expression", "measured", "words"]
+        for kind in kinds:
+            decided = DiffAugConfig.preset(name).resolved(kind)
+            assert decided.resolved(kind) == decided
+
+
+def test_numbers_of_numpy_become_those_of_python() -> None:
+    encoder = EncoderConfig(n_latent=np.int64(3), hidden=[np.int32(4)])  # type: ignore[arg-type]
+    assert json.dumps([encoder.n_latent, *encoder.hidden]) == "[3, 4]"
+    assert json.dumps(LossConfig(radius=np.float32(2)).radius) == "2.0"  # type: ignore[arg-type]
+    assert encoder == EncoderConfig(n_latent=3, hidden=(4,))
+
+
+@pytest.mark.parametrize("hidden", [(8,) * 33, (16385,), "88", (8.0,), (True,)])
+def test_layers_are_of_a_sane_number_and_width(hidden: Any) -> None:
+    with pytest.raises(InputError, match=r"`hidden` (holds widths|has to be a list)"):
+        EncoderConfig(hidden=hidden)
 
 
 def test_toml_with_an_unknown_preset_is_an_error(tmp_path: Path) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
+from diffaug_bio._tables import told
+from diffaug_bio.config._checks import require_at_least, require_share, settle
 from diffaug_bio.errors import InputError
 
 
@@ -27,14 +28,10 @@ class BatchConfig:
     """Such rows that are drawn for each row."""
 
     def __post_init__(self) -> None:
-        for name in ("partner_fraction", "counterfactual_fraction"):
-            if not 0 <= getattr(self, name) <= 1:
-                msg = f"`{name}` is a share from 0 to 1, got {getattr(self, name)!r}."
-                raise InputError(msg)
-        if not 0 <= self.shift_weight < math.inf:
-            msg = f"`shift_weight` has to be at least 0 and finite, got {self.shift_weight!r}."
+        settle(self)
+        require_share(self, "partner_fraction", "counterfactual_fraction")
+        require_at_least(self, 0, shift_weight=1e6)
+        require_at_least(self, 1, n_neighbors=10_000, n_partners=10_000)
+        if len(set(self.names)) < len(self.names):
+            msg = f"`names` holds each batch once, got {told(self.names)}."
             raise InputError(msg)
-        for name in ("n_neighbors", "n_partners"):
-            if getattr(self, name) < 1:
-                msg = f"`{name}` has to be at least 1, got {getattr(self, name)!r}."
-                raise InputError(msg)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
-from diffaug_bio._tables import replaced
+from diffaug_bio._tables import replaced, told
 from diffaug_bio.config._batches import BatchConfig
 from diffaug_bio.config._sections import (
     EncoderConfig,
@@ -21,6 +21,8 @@ from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
     from diffaug_bio.config._choices import DataKind
+
+_MOST_BYTES = 10**6
 
 Preset = Literal["quick", "default", "paper", "paper-images"]
 
@@ -108,7 +110,7 @@ class DiffAugConfig:
             If there is no such preset.
         """
         if name not in get_args(Preset):
-            msg = f"There is no preset {name!r}; choose one of {', '.join(get_args(Preset))}."
+            msg = f"There is no preset {told(name)}; choose one of {', '.join(get_args(Preset))}."
             raise InputError(msg)
         return cls(**_PRESETS[name])
 
@@ -126,13 +128,10 @@ class DiffAugConfig:
         Raises
         ------
         InputError
-            If the file is not TOML, or holds an unknown key or a value of a wrong type.
+            If the file cannot be read, is not TOML or larger than a megabyte, or holds an unknown key, or a
+            value of a wrong type or out of range.
         """
-        try:
-            table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            msg = f"{path} is not a TOML file: {error}."
-            raise InputError(msg) from error
+        table = _read_toml(Path(path))
         return cls.preset(table.pop("preset", preset)).updated(table, source=str(path))
 
     @classmethod
@@ -212,6 +211,36 @@ class DiffAugConfig:
         }
 
 
+def _read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file of a size that a person writes.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or is no such file.
+    """
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(_MOST_BYTES + 1)
+    except OSError as error:
+        msg = f"The configuration {path} cannot be read: {error.strerror or error}."
+        raise InputError(msg) from error
+    if len(content) > _MOST_BYTES:
+        msg = f"{path} is larger than {_MOST_BYTES} bytes, and no configuration is. Name another file."
+        raise InputError(msg)
+    try:
+        return tomllib.loads(content.decode())
+    except RecursionError as error:
+        msg = f"{path} is not a TOML file for a configuration: its lists or tables are nested too deeply."
+        raise InputError(msg) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        msg = f"{path} is not a TOML file: {error}."
+        raise InputError(msg) from error
+    except ValueError as error:  # Python reads no whole numbers of more than 4300 digits
+        msg = f"{path} is not a TOML file for a configuration: it holds a number of thousands of digits."
+        raise InputError(msg) from error
+
+
 def _renamed(table: Mapping[str, Any]) -> dict[str, Any]:
     """Give settings of earlier versions the names and values that they have now.
 
@@ -225,7 +254,7 @@ def _renamed(table: Mapping[str, Any]) -> dict[str, Any]:
         # What sequences and images had where `noising` was left at 1.
         partial = generator.pop("sequence_noising", 0.0) or generator.pop("partial_noising", 0.0)
         generator.pop("partial_noising", None)
-        if generator.setdefault("noising", 1.0) == 1:
+        if (noising := generator.setdefault("noising", 1.0)) == 1 and not isinstance(noising, bool):
             generator["noising"] = partial or 1.0
         generator.setdefault("whitening", "none")
     if encoder := sections.get("encoder"):

@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal, Self
 
-from diffaug_bio.config._checks import require_at_least, require_choices, require_fraction, require_positive
+from diffaug_bio._tables import told
+from diffaug_bio.config._checks import (
+    MOST_WIDE,
+    require_at_least,
+    require_fraction,
+    require_positive,
+    require_share,
+    require_widths,
+    settle,
+)
 from diffaug_bio.config._choices import (
     ENCODERS,
     KINDS,
@@ -26,6 +35,8 @@ from diffaug_bio.config._choices import (
 from diffaug_bio.errors import InputError
 
 _LEAST_SPAN = 5
+_MOST_GUIDED = 1000
+_MOST_PIXELS = 16_384  # a side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,14 +67,15 @@ class FeatureConfig:
     """Patches that images are compared with (images only)."""
 
     def __post_init__(self) -> None:
-        require_choices(self)
-        require_positive(self, "max_value", "n_filters")
-        require_at_least(self, 0, "target_sum", "n_top_features", "n_components")
+        settle(self)
+        require_positive(self, max_value=1e6, n_filters=4096)
+        require_at_least(self, 0, target_sum=1e9, n_top_features=10**7, n_components=10_000)
         shape = self.image_shape
         if (self.input_state == "image") != bool(shape) or (shape and not _is_image_shape(shape)):
             msg = (
                 "`image_shape` holds height, width and channels (1 or 3) where `input_state` is 'image', "
-                f"and nothing otherwise; got {shape} and {self.input_state!r}."
+                f"and nothing otherwise, up to {_MOST_PIXELS} pixels a side; got {told(shape)} and "
+                f"{self.input_state!r}."
             )
             raise InputError(msg)
 
@@ -117,19 +129,17 @@ class EncoderConfig:
     the strand that was read means nothing."""
 
     def __post_init__(self) -> None:
-        require_choices(self)
-        require_positive(self, "n_channels", "n_segments", "kernel_size")
-        require_at_least(self, 0, "n_latent", "n_blocks", "n_projection")
+        settle(self)
+        require_positive(self, n_channels=4096, n_segments=1024, kernel_size=1001)
+        # Each block of letters has twice the dilation of the one before: 16 span 65,536 letters.
+        require_at_least(self, 0, n_latent=10_000, n_blocks=16, n_projection=10_000)
         if self.kernel_size % 2 == 0 or self.kernel_size < _LEAST_SPAN:
             msg = (
                 f"`kernel_size` has to be odd, so that a filter has a middle, and at least {_LEAST_SPAN}, "
                 f"so that filters overlap; got {self.kernel_size}."
             )
             raise InputError(msg)
-        for name in ("hidden", "projector_hidden"):
-            if any(width < 1 for width in getattr(self, name)):
-                msg = f"`{name}` holds widths of layers, each at least 1; got {getattr(self, name)}."
-                raise InputError(msg)
+        require_widths(self, "hidden", "projector_hidden")
 
     def width(self, kind: DataKind) -> int:
         """Width of the embedding of rows of this kind."""
@@ -218,12 +228,13 @@ class GeneratorConfig:
     """Decay of the averaged weights that sample."""
 
     def __post_init__(self) -> None:
-        require_choices(self)
-        require_positive(self, "n_blocks", "n_steps", "n_sampling_steps")
-        require_at_least(self, 0, "condition_noise", "width")
+        settle(self)
+        require_positive(self, n_blocks=64, n_steps=100_000, n_sampling_steps=100_000)
+        require_at_least(self, 0, condition_noise=1000, width=MOST_WIDE)
         require_fraction(self, "condition_dropout", "ema_decay")
-        if not 0 <= self.noising <= 1:
-            msg = f"`noising` is a share of the schedule from 0 to 1, got {self.noising!r}."
+        require_share(self, "noising", of="of the schedule ")
+        if not -_MOST_GUIDED <= self.guidance <= _MOST_GUIDED:
+            msg = f"`guidance` has to be from -{_MOST_GUIDED} to {_MOST_GUIDED}, got {told(self.guidance)}."
             raise InputError(msg)
         if self.n_sampling_steps > self.n_steps:
             msg = (
@@ -269,8 +280,8 @@ class LossConfig:
     """Temperature of InfoNCE and NT-Xent."""
 
     def __post_init__(self) -> None:
-        require_choices(self)
-        require_positive(self, "degrees_y", "degrees_z", "radius", "temperature")
+        settle(self)
+        require_positive(self, degrees_y=1e9, degrees_z=1e9, radius=1e6, temperature=1e6)
 
     def resolved(self, kind: DataKind) -> Self:
         """Decide what is left to the data; see :meth:`DiffAugConfig.resolved`."""
@@ -336,21 +347,20 @@ class TrainConfig:
     early."""
 
     def __post_init__(self) -> None:
-        require_choices(self)
-        require_positive(self, "learning_rate")
-        require_at_least(self, 0, "view_strength", "rounds", "patience", "min_steps", "weight_decay")
-        require_at_least(self, 1, "warmup_epochs", "generator_epochs", "encoder_epochs", "decoder_epochs")
-        require_at_least(self, 1, "bank_size")
-        require_at_least(self, 2, "batch_size", "n_neighbors")
+        settle(self)
+        require_positive(self, learning_rate=1000)
+        require_at_least(self, 0, view_strength=1000, rounds=1000, patience=10**6, min_steps=10**8)
+        require_at_least(self, 0, weight_decay=1000)
+        require_at_least(self, 1, warmup_epochs=10**6, generator_epochs=10**6, encoder_epochs=10**6)
+        require_at_least(self, 1, decoder_epochs=10**6, bank_size=1000)
+        require_at_least(self, 2, batch_size=10**6, n_neighbors=10_000)
         require_fraction(self, "validation_fraction")
-        if not 0 <= self.generated_fraction <= 1:
-            msg = f"`generated_fraction` is a share from 0 to 1, got {self.generated_fraction!r}."
-            raise InputError(msg)
+        require_share(self, "generated_fraction")
         unbounded = {"auto", "neighbor_noise", "gaussian"}
         if self.warmup_view not in unbounded and self.view_strength > 1:
             msg = (
                 f"`view_strength` of {self.warmup_view!r} is a share of at most 1, "
-                f"got {self.view_strength}."
+                f"got {told(self.view_strength)}."
             )
             raise InputError(msg)
 
@@ -374,4 +384,4 @@ class TrainConfig:
 
 
 def _is_image_shape(shape: tuple[int, ...]) -> bool:
-    return len(shape) == 3 and min(shape) > 0 and shape[2] in {1, 3}
+    return len(shape) == 3 and min(shape) > 0 and max(shape) <= _MOST_PIXELS and shape[2] in {1, 3}

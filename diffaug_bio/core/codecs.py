@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from diffaug_bio.core.sequences import SpectralFrontEnd
 
 _DECODER_WIDTH = 512
+_LEAST_LENGTH = 1e-30  # squared
 _UNKNOWN = 255  # no base: neither a letter to learn nor one to keep
 _PIXEL_MEAN, _PIXEL_STD = 0.5, 0.25  # of any images, about
 
@@ -121,7 +122,9 @@ class ComponentCodec(nn.Module):
         # Saved with the preprocessing, of which they are a part.
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("axes", axes, persistent=False)
-        self.register_buffer("inverse", (axes / axes.square().sum(0)).T.contiguous(), persistent=False)
+        # An axis along which nothing varied may be all zeros, and stays that.
+        lengths = axes.square().sum(0).clamp_min(_LEAST_LENGTH)
+        self.register_buffer("inverse", (axes / lengths).T.contiguous(), persistent=False)
 
     def encode(self, x: Tensor) -> Tensor:
         """Components of pixels; shapes `(batch, n_values)` to `(batch, n_components)`."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from diffaug_bio.core.finite import finite_rows
 from diffaug_bio.core.generation import code_rows, conditions_of, decode, generate
 from diffaug_bio.core.integration import batch_codes
 from diffaug_bio.core.runtime import eval_mode, seeded_generator
@@ -16,7 +18,7 @@ from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from diffaug_bio.config import DiffAugConfig
     from diffaug_bio.core.batches import Rows
@@ -45,7 +47,7 @@ def sampling_settings(*, strength: float | None, guidance: float | None) -> dict
             raise InputError(msg)
         asked["noising"] = float(strength)
     if guidance is not None:
-        if not _is_number(guidance) or not np.isfinite(guidance):
+        if not _is_number(guidance):
             msg = f"`guidance` has to be a number: 1 is none, above 1 exaggerates; got {guidance!r}."
             raise InputError(msg)
         asked["guidance"] = float(guidance)
@@ -64,6 +66,17 @@ def sampling_config(
     """
     asked = sampling_settings(strength=strength, guidance=guidance)
     return config.updated({"generator": asked}, source="`strength` and `guidance`")
+
+
+def embedded(encoder: nn.Module, rows: Rows) -> Tensor:
+    """Embed rows as :func:`~diffaug_bio.core.state.encode` does, and refuse what is not finite.
+
+    Raises
+    ------
+    InputError
+        If a value is not.
+    """
+    return finite_rows(encode(encoder.to(rows.device), rows), what="embedding")
 
 
 def generated_codes(
@@ -87,19 +100,25 @@ def generated_codes(
     Returns
     -------
     Codes of the rows, and what was generated from each. Shape of both: `(n_rows, n_codes)`.
+
+    Raises
+    ------
+    InputError
+        If an embedding, or what was generated, is not finite.
     """
     state = state.to(rows.device)
     codes = code_rows(state, rows)
     generated = generate(
         state,
         codes,
-        conditions_of(state, encode(state.encoder, rows), config),
+        conditions_of(state, embedded(state.encoder, rows), config),
         config,
         generator=seeded_generator(seed, rows.device, "generate_rows"),
         condition_stream=seeded_generator(seed, rows.device, "conditions"),
         batch=None if batch is None else batch.to(rows.device),
     )
-    return codes.take(torch.arange(rows.shape[0], device=rows.device)), generated
+    every = torch.arange(rows.shape[0], device=rows.device)
+    return codes.take(every), finite_rows(generated, what="generated code")
 
 
 def decoded_rows(state: TrainState, codes: NDArray[np.float32], rows: Rows, *, seed: int) -> Tensor:
@@ -117,6 +136,7 @@ def decoded_rows(state: TrainState, codes: NDArray[np.float32], rows: Rows, *, s
         Of the letters.
     """
     held = torch.from_numpy(np.ascontiguousarray(codes, np.float32)).to(rows.device)
+    held = finite_rows(held, what="code")
     return decode(
         state.to(rows.device), held, rows, generator=seeded_generator(seed, rows.device, "letters")
     )
@@ -150,7 +170,8 @@ def encode_with_errors(state: TrainState, rows: Rows, config: DiffAugConfig) -> 
             x = rows.take(block)
             embeddings.append(state.encoder(x))
             errors.append(denoising_errors(state, x, embeddings[-1], config, noises=noises))
-    return torch.cat(embeddings), torch.cat(errors)
+    y = finite_rows(torch.cat(embeddings), what="embedding")
+    return y, finite_rows(torch.cat(errors), what="denoiser's error")
 
 
 def denoising_errors(
@@ -195,5 +216,8 @@ def denoising_errors(
 
 
 def _is_number(value: object) -> bool:
-    """Whether it is a real number, numpy's too; truth values are none."""
-    return isinstance(value, Real) and not isinstance(value, bool)
+    """Whether it is a finite number, numpy's too, that a float can hold; truth values are none."""
+    try:
+        return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:
+        return False

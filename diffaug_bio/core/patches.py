@@ -112,6 +112,11 @@ def pooled_responses(
     return torch.cat(parts).flatten(1).sqrt()
 
 
+def n_pooled(n_filters: int) -> int:
+    """Width of pooled responses: of every filter two sides, over all parts of an image."""
+    return 2 * n_filters * _GRID**2
+
+
 def filter_kernels(filters: Tensor, shape: ImageShape) -> Tensor:
     """Bring filters of flattened patches, `(n, 6 * 6 * channels)`, to `(n, channels, 6, 6)`."""
     kernels = filters.view(-1, PATCH_SIDE, PATCH_SIDE, shape.channels).permute(0, 3, 1, 2)

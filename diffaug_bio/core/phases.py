@@ -140,7 +140,7 @@ def run_phase(
     Raises
     ------
     TrainingError
-        If a loss is no longer finite.
+        If a loss, or a weight, is no longer finite.
     """
     settings = fit.config.train
     n_epochs = planned_epochs(phase, len(fit.train_rows), fit.config)
@@ -200,6 +200,13 @@ def run_phase(
             break
     if best_weights is not None:
         module.load_state_dict(best_weights)
+    # The loss told of the weights before the last step.
+    if not all(torch.isfinite(values).all() for values in module.state_dict().values()):
+        msg = (
+            f"Weights are not finite at the end of the {phase} phase. Look for extreme values in the data, "
+            f"or lower `learning_rate` ({settings.learning_rate})."
+        )
+        raise TrainingError(msg)
 
 
 def _optimizer(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from diffaug_bio.core.phases import EpochEnd
 
 _BLOCK_ROWS, _BLOCK_VALUES = 8192, 2**20  # embedded or generated at once; bound the memory of a pass
+_SAVED = ("encoder", "projector", "denoiser", "codec")  # networks, by the prefix of their weights
 
 
 @dataclass(slots=True)
@@ -78,15 +79,9 @@ def build(config: DiffAugConfig, source: Input, *, seed: int, device: torch.devi
     device
         Where they go; weights are drawn on the CPU, so that a seed means the same everywhere.
     """
-    widths = config.encoder
-    n_kept = widths.n_kept(source.n_components)
-    by_projection = config.generator.condition == "z"
-    n_condition = widths.n_compared(n_kept) if by_projection else widths.n_latent - n_kept
     with seeded_initialisation(seed):
-        encoder = source.encoder(config.encoder)
-        projector = Projector(config.encoder, n_kept)
-        denoiser = source.denoiser(n_condition + len(config.batches.names), config.generator)
-        codec = source.codec()
+        encoder, projector, denoiser, codec = _networks(config, source)
+    n_condition = _n_condition(config, source)
     diffusion = GaussianDiffusion(
         schedule=config.generator.schedule,
         n_steps=config.generator.n_steps,
@@ -104,6 +99,21 @@ def build(config: DiffAugConfig, source: Input, *, seed: int, device: torch.devi
         limits=torch.full((source.n_codes,), math.inf, device=device),
         code_scale=torch.ones(source.n_codes, device=device),
     )
+
+
+def _networks(config: DiffAugConfig, source: Input) -> tuple[nn.Module, Projector, nn.Module, AnyCodec]:
+    """Make encoder, projector, denoiser and codec, in this order: it is part of what a seed fixes."""
+    encoder = source.encoder(config.encoder)
+    projector = Projector(config.encoder, config.encoder.n_kept(source.n_components))
+    n_condition = _n_condition(config, source) + len(config.batches.names)
+    return encoder, projector, source.denoiser(n_condition, config.generator), source.codec()
+
+
+def _n_condition(config: DiffAugConfig, source: Input) -> int:
+    """Width of what the generator is conditioned on, beside the code of a batch."""
+    widths = config.encoder
+    n_kept = widths.n_kept(source.n_components)
+    return widths.n_compared(n_kept) if config.generator.condition == "z" else widths.n_latent - n_kept
 
 
 def encode(encoder: nn.Module, rows: Rows) -> Tensor:
@@ -137,6 +147,28 @@ def to_arrays(state: TrainState) -> dict[str, NDArray[np.generic]]:
     return {key: value.cpu().numpy() for key, value in arrays.items()}
 
 
+def expected_arrays(config: DiffAugConfig, source: Input) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
+    """Say of which shape and type the arrays of :func:`to_arrays` are, in no memory to speak of.
+
+    Parameters
+    ----------
+    config
+        Shapes of the networks.
+    source
+        What a row is.
+    """
+    with torch.device("meta"):  # tensors without values, whatever their size
+        networks = dict(zip(_SAVED, _networks(config, source), strict=True))
+    expected = {
+        f"{name}.{key}": (tuple(value.shape), value.dtype)
+        for name, module in networks.items()
+        for key, value in module.state_dict().items()
+    }
+    width, n_codes = _n_condition(config, source), source.n_codes
+    sizes = {"condition.mean": width, "condition.std": width, "limits": n_codes, "code_scale": n_codes}
+    return expected | {name: ((size,), torch.float32) for name, size in sizes.items()}
+
+
 def from_arrays(
     config: DiffAugConfig, source: Input, arrays: Mapping[str, NDArray[np.generic]]
 ) -> TrainState:
@@ -149,12 +181,7 @@ def from_arrays(
     source
         What a row is.
     arrays
-        By name; others may be among them.
-
-    Raises
-    ------
-    KeyError, RuntimeError
-        If an array is missing, or of another shape than the configuration says.
+        By name, of the shapes that :func:`expected_arrays` gives; others may be among them.
     """
     cpu = torch.device("cpu")
     state = build(config, source, seed=0, device=cpu)
@@ -176,9 +203,5 @@ def from_arrays(
 
 def _saved_networks(state: TrainState) -> dict[str, nn.Module]:
     """Networks that are saved, by the prefix of their weights."""
-    return {
-        "encoder": state.encoder,
-        "projector": state.projector,
-        "denoiser": state.averaged_denoiser,
-        "codec": state.codec,
-    }
+    networks = (state.encoder, state.projector, state.averaged_denoiser, state.codec)
+    return dict(zip(_SAVED, networks, strict=True))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from scipy import sparse
 
+from diffaug_bio.errors import InputError
 from diffaug_bio.features._counts import FEW_ROWS, CountNoise
 from diffaug_bio.pp._state import EXPRESSION_STATES
 
@@ -25,6 +26,7 @@ logger = logging.getLogger(__name__)
 _BLOCK_VALUES = 2**21  # of kept features, or of all where they are dense, that are worked on at once
 _MAX_LOGGED = 50.0  # nothing logged lies above it
 _NEARLY_WHOLE = 0.05
+_LEAST_LENGTH = np.float32(1e-30)  # squared, of an axis: one along which nothing varied may be all zeros
 _MOST_GROWN = 10.0  # times: a row's total
 _TELLING = 100.0  # counts up to which it shows whether they are whole: larger ones carry rounding errors
 
@@ -232,7 +234,7 @@ class FeatureInverse:
         others = np.ones(rows.shape[1], np.float32)
         others[self.columns] = 0.0
         rows.data *= others[rows.indices]
-        placed = sparse.coo_matrix(values.astype(np.float32))
+        placed = sparse.coo_matrix(_finite(values.astype(np.float32)))
         new = sparse.csr_matrix((placed.data, (placed.row, self.columns[placed.col])), shape=rows.shape)
         rows = sparse.csr_matrix(rows + new)
         rows.sum_duplicates()
@@ -246,7 +248,7 @@ class FeatureInverse:
         kept = dense[:, self.columns]
         if len(features.medians):
             kept = np.where(np.isnan(kept), features.medians[self.held], kept)
-        dense[:, self.columns] = kept + features.std[self.held] * self._standardised(change)
+        dense[:, self.columns] = _finite(kept + features.std[self.held] * self._standardised(change))
         return dense
 
     def _standardised(self, codes: Floats) -> Floats:
@@ -255,8 +257,20 @@ class FeatureInverse:
             return codes[:, self.held]
         # Components are orthogonal axes over one scale: the inverse is their transpose over its square.
         axes = self.features.components
-        restored: Floats = (codes / np.square(axes).sum(0)) @ axes[self.held].T
-        return restored
+        lengths = np.maximum(np.square(axes).sum(0), _LEAST_LENGTH)
+        return _finite((codes / lengths) @ axes[self.held].T)
+
+
+def _finite(values: Floats) -> Floats:
+    """Return values of features as they are, and refuse those of which one is not finite."""
+    if not np.isfinite(np.sum(values, dtype=np.float64)):
+        msg = (
+            "What is generated cannot be turned back into features: some values are not finite. Look for "
+            "extreme values in the data. If they are like those that the model was fitted on, the model is "
+            "damaged: restore it, or fit it again."
+        )
+        raise InputError(msg)
+    return values
 
 
 def _dense(block: Matrix) -> Floats:

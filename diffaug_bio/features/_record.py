@@ -48,8 +48,8 @@ def from_record(plain: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) ->
 
     Raises
     ------
-    KeyError, TypeError, ValueError
-        If something is missing, unknown, or of another shape than it has to be.
+    KeyError, TypeError
+        If something is missing or unknown; shapes and values are checked where a model is read.
     """
     if plain["state"] == FittedSequences.state:
         levels = tuple((k, n_bins) for k, n_bins in plain["levels"])
@@ -77,23 +77,7 @@ def _features_of(plain: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -
         )
         raise TypeError(msg)
     held = {name: arrays[f"{_PREFIX}{name}"] for name in _ARRAYS}
-    n_components = held["components"].shape[1]
-    described = {
-        "expected": ((plain["n_vars"],), f"there are {plain['n_vars']} features"),
-        "variances": ((n_components,), f"there are {n_components} components"),
-        "noise": ((1,), "it is one number"),
-    }
-    for name in _OPTIONAL:
-        if (array := arrays.get(f"{_PREFIX}{name}")) is None:
-            continue
-        shape, reason = described[name]
-        if array.shape != shape:
-            msg = f"{name!r} has the shape {array.shape}, and {reason}"
-            raise ValueError(msg)
-        held[name] = array
-    if ("variances" in held) != ("noise" in held):
-        msg = "of 'variances' and 'noise' one is missing"
-        raise ValueError(msg)
+    held |= {name: arrays[f"{_PREFIX}{name}"] for name in _OPTIONAL if f"{_PREFIX}{name}" in arrays}
     return FittedFeatures(**{**plain, **held})
 
 

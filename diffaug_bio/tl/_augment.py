@@ -125,7 +125,14 @@ def augment(
     if len(present) == 1:  # with both, the data were generated themselves
         msg = f"`.obs` has a column {present[0]!r}, where `augment` writes its own. Rename or drop it."
         raise InputError(msg)
-    parts = choose_sources(adata.obs, n_views=n_views, groupby=groupby, target=target, seed=random_state)
+    parts = choose_sources(
+        adata.obs,
+        n_views=n_views,
+        groupby=groupby,
+        target=target,
+        seed=random_state,
+        row_bytes=_row_bytes(adata),
+    )
     if not isinstance(model, DiffAug):
         model = DiffAug.load(Path(model), device=device)
     targets = choose_targets(adata, model, batch)
@@ -169,6 +176,12 @@ def augment(
     together = anndata.concat(views, uns_merge="same")
     together.var = views[0].var
     return together
+
+
+def _row_bytes(adata: AnnData) -> float:
+    """Memory that the values of an observation take, about; what is made of it takes as much."""
+    n_stored: int | None = getattr(adata.X, "nnz", None)
+    return 4.0 * int(adata.n_vars) if n_stored is None else 8.0 * n_stored / int(adata.n_obs)
 
 
 def _annotations(adata: AnnData, part: Sources, seed: int) -> pd.DataFrame:

@@ -90,7 +90,7 @@ def correct_expression(
     from diffaug_bio.estimator import DiffAug
 
     check_seed(random_state)
-    check_count("n_draws", n_draws)
+    check_count("n_draws", n_draws, most=10_000)
     if not isinstance(model, DiffAug):
         model = DiffAug.load(Path(model), device=device)
     targets = choose_targets(adata, model, batch)

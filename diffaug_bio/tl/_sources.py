@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_MOST_MADE, _MOST_GIGABYTES = 10_000_000, 64
+
 
 class Sources(NamedTuple):
     """Rows that new ones are generated from at once."""
@@ -27,7 +29,13 @@ class Sources(NamedTuple):
 
 
 def choose_sources(
-    obs: pd.DataFrame, *, n_views: int | None, groupby: str | None, target: int | None, seed: int
+    obs: pd.DataFrame,
+    *,
+    n_views: int | None,
+    groupby: str | None,
+    target: int | None,
+    seed: int,
+    row_bytes: float,
 ) -> list[Sources]:
     """Choose what to generate from.
 
@@ -43,6 +51,8 @@ def choose_sources(
         That size; the median size of the classes if left out.
     seed
         Of which observations of a class are sources once more than others.
+    row_bytes
+        Memory that an observation takes, about.
 
     Returns
     -------
@@ -51,7 +61,8 @@ def choose_sources(
     Raises
     ------
     InputError
-        If a setting is out of range, the settings contradict each other, or no class is to grow.
+        If a setting is out of range, the settings contradict each other, no class is to grow, or more
+        would be made than a machine holds.
     """
     for name, value in (("n_views", n_views), ("target", target)):
         if value is not None:
@@ -60,6 +71,7 @@ def choose_sources(
         if target is not None:
             msg = "`target` is the size of classes: name their column as `groupby` (`--balance`), too."
             raise InputError(msg)
+        _check_made(len(obs) * int(n_views or 1), row_bytes)
         return [Sources(np.arange(len(obs)), np.full(len(obs), view)) for view in range(n_views or 1)]
     if n_views is not None:
         msg = (
@@ -70,6 +82,7 @@ def choose_sources(
     names, codes = _classes(obs, groupby)
     sizes = np.bincount(codes[codes >= 0], minlength=len(names))
     wanted = int(np.median(sizes)) if target is None else target
+    _check_made(sum(max(int(wanted) - size, 0) for size in sizes.tolist()), row_bytes)
     lacking = np.maximum(wanted - sizes, 0)
     if not lacking.any():
         msg = (
@@ -80,6 +93,18 @@ def choose_sources(
     grown = [f"{name} {size} to {wanted}" for name, size in zip(names, sizes, strict=True) if size < wanted]
     logger.info("Classes that grow: %s.", shorten(grown))
     return [_spread(codes, sizes, lacking, seed=seed)]
+
+
+def _check_made(n_made: int, row_bytes: float) -> None:
+    """Refuse to make more than a machine is sure to hold, before anything is made."""
+    size = n_made * row_bytes / 1e9
+    if n_made > _MOST_MADE or size > _MOST_GIGABYTES:
+        msg = (
+            f"{n_made:.12g} new observations, about {size:.3g} GB, are more than is made at once: "
+            f"{_MOST_MADE} and {_MOST_GIGABYTES} GB. Make fewer views, of fewer observations, or smaller "
+            "classes."
+        )
+        raise InputError(msg)
 
 
 def _spread(

@@ -238,9 +238,15 @@ def test_a_model_without_variances_is_loaded_and_embeds_as_before(
     assert np.abs(found - expected).max() > 0.01
     np.testing.assert_array_equal(older.transform(counts.X), again.transform(counts.X))
     for changed, message in (
-        ({"variances": held["variances"][1:], "noise": held["noise"]}, r"'variances' has the shape \(7,\)"),
-        ({"variances": held["variances"], "noise": np.zeros(2, np.float32)}, r"'noise' has the shape"),
-        ({"variances": held["variances"]}, r"of 'variances' and 'noise' one is missing"),
+        (
+            {"variances": held["variances"][1:], "noise": held["noise"]},
+            r"variances' has the shape \(7,\)",
+        ),
+        (
+            {"variances": held["variances"], "noise": np.zeros(2, np.float32)},
+            r"noise' has the shape",
+        ),
+        ({"variances": held["variances"]}, r"noise' is missing"),
     ):
         save_file({**arrays, **{f"features.{name}": array for name, array in changed.items()}}, weights)
         with pytest.raises(CheckpointError, match=message):

@@ -23,7 +23,8 @@ def frame(*sizes: int, missing: int = 0) -> pd.DataFrame:
 
 
 def choose(obs: pd.DataFrame, **options: Any) -> list[Sources]:
-    return choose_sources(obs, **{"n_views": None, "groupby": None, "target": None, "seed": 0, **options})
+    given = {"n_views": None, "groupby": None, "target": None, "seed": 0, "row_bytes": 8.0, **options}
+    return choose_sources(obs, **given)
 
 
 def sizes_after(obs: pd.DataFrame, sources: Sources) -> dict[str, int]:
@@ -115,6 +116,22 @@ def test_numbers_and_their_texts_are_one_class(*, is_categorical: bool) -> None:
 )
 def test_what_cannot_be_is_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
+        choose(frame(4, 3), **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"n_views": 10**8},
+        {"n_views": 10**20},
+        {"n_views": np.int64(2**62)},
+        {"groupby": "kind", "target": 10**8},
+        {"groupby": "kind", "target": 10**20},
+        {"n_views": 1000, "row_bytes": 1e10},
+    ],
+)
+def test_more_than_a_machine_holds_is_refused_before_it_is_made(options: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"new observations, about .* GB, are more than is made at once"):
         choose(frame(4, 3), **options)
 
 
