@@ -83,6 +83,7 @@ def command(
     reference: str | None,
     image_size: int | None,
     skip_bad: bool,
+    external_links: bool,
     encoder: Literal["auto", "mlp", "cnn", "patches", "convnet", "resnet18"] | None,
     k: str | None,
     canonical: bool,
@@ -133,6 +134,7 @@ def command(
         kmers=kmers,
         image_size=image_size,
         skip_bad=skip_bad,
+        external_links=external_links,
     )
     with training_progress(quiet=quiet) as callbacks:
         result = runs.fit(

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from diffaug_bio._blocks import row_blocks
+from diffaug_bio._sparse_checks import check_sparse
 from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
@@ -55,12 +56,13 @@ class MatrixSummary:
 def as_matrix(X: object) -> Matrix:  # noqa: N803 - scikit-learn's name
     """Return a two-dimensional numeric matrix, dense or CSR, without changing what was passed.
 
-    Other sparse formats are converted to CSR once, in a copy: CSC gives rows some 60 times slower.
+    Other sparse formats are converted to CSR once, in a copy: CSC gives rows some 60 times slower. Entries
+    that a sparse matrix stores twice are added up, as scipy does.
 
     Raises
     ------
     InputError
-        If it is not a numeric matrix.
+        If it is not a numeric matrix, or sparse with indices outside of it.
     TypeError
         If an array of objects holds something that is neither a number nor text.
     """
@@ -69,8 +71,6 @@ def as_matrix(X: object) -> Matrix:  # noqa: N803 - scikit-learn's name
     matrix: Matrix = X if sparse.issparse(X) else np.asarray(X)
     if matrix.dtype == object:
         matrix = _numbers_of(X, matrix)
-    if sparse.issparse(matrix) and matrix.format != "csr":
-        matrix = matrix.tocsr()
     if matrix.ndim != 2:
         vector = (
             " Reshape your data: `X.reshape(-1, 1)` if it is one feature, `X.reshape(1, -1)` if one row."
@@ -81,6 +81,11 @@ def as_matrix(X: object) -> Matrix:  # noqa: N803 - scikit-learn's name
             f"{ {1: vector, 3: images, 4: images}.get(matrix.ndim, '') }"
         )
         raise InputError(msg)
+    if sparse.issparse(matrix):
+        check_sparse(matrix)
+        if matrix.format != "csr":
+            matrix = matrix.tocsr()
+            check_sparse(matrix)  # of formats without indices, too
     if np.iscomplexobj(matrix):
         msg = f"Complex data not supported: expected real numbers, got values of type {matrix.dtype}."
         raise InputError(msg)
