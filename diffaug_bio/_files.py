@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from diffaug_bio._printable import printable
 from diffaug_bio._validation import shorten
 from diffaug_bio.errors import InputError
 
@@ -94,12 +95,12 @@ def check_replaceable(target: Path, *, overwrite: bool, known: frozenset[str]) -
 def write_json(path: Path, value: object) -> None:
     """Write strict JSON, indented; a float that JSON cannot hold is refused."""
     text = json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    path.write_text(printable(text) + "\n", encoding="utf-8")
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file beside its name and rename it, so that it is never half-written."""
-    write_bytes(path, text.encode())
+    write_bytes(path, printable(text).encode())
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from diffaug_bio import __version__
 from diffaug_bio._card import base_name
 from diffaug_bio._files import write_text
+from diffaug_bio._printable import printable
 from diffaug_bio.errors import InputError
 from diffaug_bio.report import Highlight, Report, render
 from diffaug_bio.runs._report_about import FEATURE_WORDS, data_section, repeat_section, use_section
@@ -79,9 +80,9 @@ def report(
         run = read_run(folder, label_key=label_key, batch_key=batch_key)
         page = _run_report(run, folder)
         shown = {"n_obs": run.n_obs, "n_shown": len(run.rows)}
-    text = render(page)
+    text = printable(render(page))
     write_text(target, text)
-    return {"report": str(target), "n_bytes": len(text.encode()), **shown}
+    return {"report": printable(str(target)), "n_bytes": len(text.encode()), **shown}
 
 
 def _check_target(target: Path, *, force: bool) -> None:

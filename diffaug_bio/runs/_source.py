@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from diffaug_bio._digest import digest
 from diffaug_bio._keys import SEQUENCE_KEY
+from diffaug_bio._printable import printable
 from diffaug_bio._validation import check_unique, shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.tl._matrix import MatrixChoice
@@ -51,6 +52,11 @@ class DataSource:
     """Whether image files that cannot be read are left out."""
     external_links: bool = False
     """Whether an h5ad file may take values from other files that it names."""
+
+    def as_text(self) -> DataSource:
+        """Give the same with paths that can be written, for a record: names of files need not be UTF-8."""
+        reference = None if self.reference is None else printable(self.reference)
+        return replace(self, data=printable(self.data), reference=reference)
 
 
 def with_recipe_keys(source: DataSource) -> DataSource:

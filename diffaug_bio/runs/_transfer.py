@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from diffaug_bio._files import staged_folder, write_json
 from diffaug_bio._keys import OBSM_KEY, UNASSIGNED
+from diffaug_bio._printable import printable
 from diffaug_bio.errors import InputError
 from diffaug_bio.runs._apart import check_apart
 from diffaug_bio.runs._record import RUN_FILES, Clock, make_record, write_embedded, write_novelty
@@ -125,10 +126,10 @@ def transfer(
             seconds=clock.laps,
             fingerprint=digest,
         )
-        run |= {"model": str(run_folder), "correct": correct, "novelty": far}
+        run |= {"model": printable(str(run_folder)), "correct": correct, "novelty": far}
         run["transfer"] = {
             "label_key": label_key,
-            "reference": str(path),
+            "reference": printable(str(path)),
             "n_reference": reference.n_obs,
             "n_without_label": int(reference.obs[label_key].isna().sum()),
             "n_neighbors": n_neighbors,
