@@ -98,6 +98,11 @@ def reading_options(function: Callable[..., Any]) -> Callable[..., Any]:
                 is_flag=True,
                 help="Leave out image files that cannot be read, and count them.",
             ),
+            click.option(
+                "--external-links",
+                is_flag=True,
+                help="Let an .h5ad file that you trust take values from other files that it names.",
+            ),
         ]
     ):
         function = option(function)

@@ -89,6 +89,7 @@ def command(
     reference: str | None,
     image_size: int | None,
     skip_bad: bool,
+    external_links: bool,
     encoder: Literal["auto", "mlp", "cnn", "patches", "convnet", "resnet18"] | None,
     k: tuple[int, ...] | None,
     canonical: bool,
@@ -140,6 +141,7 @@ def command(
         kmers=kmers,
         image_size=image_size,
         skip_bad=skip_bad,
+        external_links=external_links,
     )
     with fit_progress(quiet=quiet) as progress:
         result = runs.fit(

@@ -243,7 +243,9 @@ def command_line(run: Run) -> str:
     if data.get("reference") is not None:
         words += ["--reference", base_name(data["reference"])]
     words += [
-        f"--{flag.replace('_', '-')}" for flag in ("use_raw", "transpose", "skip_bad") if data.get(flag)
+        f"--{flag.replace('_', '-')}"
+        for flag in ("use_raw", "transpose", "skip_bad", "external_links")
+        if data.get(flag)
     ]
     if (kmers := data.get("kmers")) is not None and "recipe:" not in str(data["data"]):
         words += ["--k", ",".join(map(str, kmers["k"])), "--bins", kmers["n_bins"]]

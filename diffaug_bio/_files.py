@@ -18,6 +18,7 @@ from diffaug_bio._ownership import (
     read_record,
     write_record,
 )
+from diffaug_bio._printable import printable
 from diffaug_bio._stages import Stage, is_hidden, locked, open_stage, remove_abandoned
 from diffaug_bio._swap import finish_swaps, swap, sync, sync_all, unfinished
 from diffaug_bio._validation import shorten
@@ -156,13 +157,13 @@ def staged_file(target: Path, *, overwrite: bool = True) -> Iterator[Path]:
 def write_json(path: Path, value: object) -> None:
     """Write strict JSON, indented; a float that JSON cannot hold is refused."""
     text = json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    path.write_text(printable(text) + "\n", encoding="utf-8")
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file beside its name and rename it, so that it is never half-written."""
     with staged_file(path) as stage:
-        stage.write_bytes(text.encode())
+        stage.write_bytes(printable(text).encode())
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, assert_never
 import numpy as np
 import torch
 
+from diffaug_bio._summary import summarise
 from diffaug_bio._threads import torch_limited_to
 from diffaug_bio._validation import (
     LazyMatrix,
@@ -20,7 +21,6 @@ from diffaug_bio._validation import (
     check_shape,
     check_size,
     column_names,
-    summarise,
 )
 from diffaug_bio.core.batches import DenseRows, HostRows, PixelRows
 from diffaug_bio.core.codecs import ComponentCodec

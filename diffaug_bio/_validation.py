@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from scipy import sparse
 
-from diffaug_bio._blocks import row_blocks
+from diffaug_bio._sparse_checks import check_sparse
 from diffaug_bio._tables import told
 from diffaug_bio.errors import InputError
 
@@ -40,29 +39,16 @@ _OTHER_TOKEN = 4  # of a letter that is unknown
 _LAST_TOKEN = 5  # past the end of a sequence
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MatrixSummary:
-    """What one pass over a matrix tells."""
-
-    n_missing: int
-    n_negative: int
-    n_nonzero: int
-    minimum: float
-    maximum: float
-    is_integer: bool
-    zero_share: float
-    n_zero_rows: int
-
-
 def as_matrix(X: object) -> Matrix:  # noqa: N803 - scikit-learn's name
     """Return a two-dimensional numeric matrix, dense or CSR, without changing what was passed.
 
-    Other sparse formats are converted to CSR once, in a copy: CSC gives rows some 60 times slower.
+    Other sparse formats are converted to CSR once, in a copy: CSC gives rows some 60 times slower. Entries
+    that a sparse matrix stores twice are added up, as scipy does.
 
     Raises
     ------
     InputError
-        If it is not a numeric matrix.
+        If it is not a numeric matrix, or sparse with indices outside of it.
     TypeError
         If an array of objects holds something that is neither a number nor text.
     """
@@ -71,8 +57,6 @@ def as_matrix(X: object) -> Matrix:  # noqa: N803 - scikit-learn's name
     matrix: Matrix = X if sparse.issparse(X) else np.asarray(X)
     if matrix.dtype == object:
         matrix = _numbers_of(X, matrix)
-    if sparse.issparse(matrix) and matrix.format != "csr":
-        matrix = matrix.tocsr()
     if matrix.ndim != 2:
         vector = (
             " Reshape your data: `X.reshape(-1, 1)` if it is one feature, `X.reshape(1, -1)` if one row."
@@ -83,6 +67,11 @@ def as_matrix(X: object) -> Matrix:  # noqa: N803 - scikit-learn's name
             f"{ {1: vector, 3: images, 4: images}.get(matrix.ndim, '') }"
         )
         raise InputError(msg)
+    if sparse.issparse(matrix):
+        check_sparse(matrix)
+        if matrix.format != "csr":
+            matrix = matrix.tocsr()
+            check_sparse(matrix)  # of formats without indices, too
     if np.iscomplexobj(matrix):
         msg = f"Complex data not supported: expected real numbers, got values of type {matrix.dtype}."
         raise InputError(msg)
@@ -222,55 +211,6 @@ def check_size(matrix: Matrix) -> None:
         raise InputError(msg)
 
 
-def summarise(matrix: Matrix, *, feature_names: Sequence[str] | None = None) -> MatrixSummary:
-    """Look at all values once.
-
-    Parameters
-    ----------
-    matrix
-        Dense or CSR. Shape: `(n_obs, n_vars)`.
-    feature_names
-        Names for the error message.
-
-    Raises
-    ------
-    InputError
-        If a value is infinite.
-    """
-    n_missing = n_negative = n_nonzero = n_zero_rows = 0
-    minimum, maximum, is_integer = np.inf, -np.inf, True
-    for rows, block in row_blocks(matrix):
-        if sparse.issparse(block):
-            block.sum_duplicates()  # a copy: entries stored twice are judged by their sum
-        values = block.data if sparse.issparse(block) else block
-        if not np.issubdtype(values.dtype, np.integer) and values.dtype != np.bool_:
-            _refuse_infinite(block, rows.start, feature_names)
-            missing = np.isnan(values)
-            n_missing += int(missing.sum())
-            if missing.any():
-                values = values[~missing]
-            is_integer = is_integer and bool(np.all(values == np.rint(values)))
-        n_negative += int((values < 0).sum())
-        n_nonzero += int(np.count_nonzero(values))
-        n_zero_rows += int((np.asarray(abs(block).sum(1)) == 0).sum())
-        if values.size:
-            minimum = min(minimum, float(values.min()))
-            maximum = max(maximum, float(values.max()))
-    n_values = matrix.shape[0] * matrix.shape[1]
-    if sparse.issparse(matrix) and n_nonzero < n_values:
-        minimum, maximum = min(minimum, 0.0), max(maximum, 0.0)
-    return MatrixSummary(
-        n_missing=n_missing,
-        n_negative=n_negative,
-        n_nonzero=n_nonzero,
-        minimum=minimum,
-        maximum=maximum,
-        is_integer=is_integer,
-        zero_share=1 - (n_nonzero + n_missing) / max(1, n_values),
-        n_zero_rows=n_zero_rows,
-    )
-
-
 def check_unique(names: Iterable[str], *, what: str, remedy: str) -> None:
     """Refuse repeated names.
 
@@ -362,23 +302,3 @@ def shorten(names: Iterable[object], *, limit: int = 5) -> str:
     names = list(names)
     listed = ", ".join(repr(str(name)) for name in names[:limit])
     return listed + (f" and {len(names) - limit} more" if len(names) > limit else "")
-
-
-def _refuse_infinite(block: Matrix, first_row: int, feature_names: Sequence[str] | None) -> None:
-    """Name the first infinite value of a block of rows."""
-    values: NDArray[np.floating] = block.data if sparse.issparse(block) else block
-    infinite = np.isinf(values)
-    if not infinite.any():
-        return
-    if sparse.issparse(block):
-        entries = block.tocoo()
-        where = int(np.flatnonzero(infinite)[0])
-        row, column = int(entries.row[where]), int(entries.col[where])
-    else:
-        row, column = (int(axis[0]) for axis in np.nonzero(infinite))
-    feature = repr(feature_names[column]) if feature_names is not None else str(column)
-    msg = (
-        f"The matrix holds infinite values; the first is in row {first_row + row}, feature {feature}. "
-        "Replace or remove them (a logarithm of 0 or a division by 0 makes them)."
-    )
-    raise InputError(msg)

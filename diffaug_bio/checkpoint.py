@@ -12,8 +12,6 @@ from diffaug_bio._card import CARD_FILE, model_card
 from diffaug_bio._description import describe
 from diffaug_bio._files import staged_folder, write_json
 from diffaug_bio._keys import SOURCE_ENTRIES
-from diffaug_bio._ownership import write_record
-from diffaug_bio._swap import unfinished
 from diffaug_bio._model_arrays import ITEM_BYTES, check_header
 from diffaug_bio._model_fields import (
     check_agreement,
@@ -34,6 +32,8 @@ from diffaug_bio._model_files import (
     read_header,
     read_table,
 )
+from diffaug_bio._ownership import write_record
+from diffaug_bio._swap import unfinished
 from diffaug_bio._validation import shorten
 from diffaug_bio.config import DiffAugConfig
 from diffaug_bio.errors import CheckpointError, InputError

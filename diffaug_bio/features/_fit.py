@@ -9,7 +9,8 @@ import numpy as np
 from scipy import sparse
 
 from diffaug_bio._blocks import row_blocks
-from diffaug_bio._validation import check_size, shorten, summarise
+from diffaug_bio._summary import check_spread, summarise
+from diffaug_bio._validation import check_size, shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.features._axes import principal_axes
 from diffaug_bio.features._fitted import FittedFeatures, normalize
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from diffaug_bio._blocks import Matrix
-    from diffaug_bio._validation import MatrixSummary
+    from diffaug_bio._summary import MatrixSummary
     from diffaug_bio.config import FeatureConfig, InputState
 
     Floats = NDArray[np.float32]
@@ -69,6 +70,8 @@ def fit_features(
     medians = _medians(matrix, state, summary, feature_names)
     target_sum = _target_sum(matrix, state, config)
     mean, variance, dispersion_moments = _moments(matrix, state, target_sum=target_sum, medians=medians)
+    is_measured = state not in EXPRESSION_STATES
+    check_spread(matrix, variance == 0, is_measured=is_measured, feature_names=feature_names)
     selected = _select(state, config, variance, dispersion_moments)
     _log_findings(
         matrix,

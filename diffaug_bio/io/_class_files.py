@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from diffaug_bio._printable import decoded
 from diffaug_bio._validation import check_unique
 from diffaug_bio.errors import InputError
 from diffaug_bio.io._from_sequences import Records, assemble
@@ -39,7 +40,7 @@ def read_class_files(
     InputError
         If a file cannot be read, two have the same name but for their endings, or headers contradict it.
     """
-    labels = [stem(path) for path in files]
+    labels = [decoded(stem(path)) for path in files]
     check_unique(
         labels, what="names of files without endings", remedy=f"Each file of {folder} stands for one class."
     )

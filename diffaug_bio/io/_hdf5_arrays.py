@@ -9,17 +9,17 @@ import h5py
 import numpy as np
 import pandas as pd
 
+from diffaug_bio._summary import as_float32
 from diffaug_bio._validation import check_unique, shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.io._class_files import LABEL
+from diffaug_bio.io._hdf5_structure import check_structure
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from anndata import AnnData
     from numpy.typing import NDArray
-
-_BROKEN = (OSError, KeyError, RuntimeError, TypeError, ValueError, OverflowError, MemoryError)
 
 
 def read_hdf5_arrays(
@@ -63,6 +63,8 @@ def read_hdf5_arrays(
     """
     try:
         with h5py.File(path, "r") as file:
+            named = [name for name in (values, obs_names, var_names, labels, kept_vars) if name]
+            check_structure(file, path, {name.strip("/").split("/")[0] for name in named})
             stored = _array(file, path, values)
             rows, features, classes, kept = (
                 None if name is None else _texts(_array(file, path, name))
@@ -70,14 +72,14 @@ def read_hdf5_arrays(
             )
     except InputError:
         raise
-    except _BROKEN as error:
+    except Exception as error:  # bytes of strangers in code of others: nearly anything can come
         msg = f"{path} is not a complete HDF5 file. Copy or download it again."
         raise InputError(msg) from error
-    if stored.ndim != 2 or not np.issubdtype(stored.dtype, np.number):
+    is_numeric = np.issubdtype(stored.dtype, np.number) and not np.iscomplexobj(stored)
+    if stored.ndim != 2 or not is_numeric:
         msg = f"{path} holds {stored.dtype} of shape {stored.shape} as {values!r}; expected a matrix."
         raise InputError(msg)
-    with np.errstate(over="ignore", invalid="ignore"):  # infinite then, which fitting refuses
-        matrix = (stored.T if transpose else stored).astype(np.float32)
+    matrix = stored.T if transpose else stored
     for name, found, expected in (
         *((obs_names, rows, matrix.shape[0]), (labels, classes, matrix.shape[0])),
         (var_names, features, matrix.shape[1]),
@@ -100,7 +102,7 @@ def read_hdf5_arrays(
     if classes is not None:
         obs[LABEL] = pd.Categorical(classes)
     return anndata.AnnData(
-        X=np.ascontiguousarray(matrix[:, columns]), obs=obs, var=pd.DataFrame(index=chosen)
+        X=as_float32(matrix[:, columns], chosen), obs=obs, var=pd.DataFrame(index=chosen)
     )
 
 

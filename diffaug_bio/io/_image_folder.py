@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import pandas as pd
 
+from diffaug_bio._printable import decoded
 from diffaug_bio._validation import shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.io._class_files import LABEL
@@ -61,7 +62,7 @@ def read_image_folder(folder: Path, options: ImageOptions) -> AnnData:
     _check_layout(folder, found)
     _check_depth(folder, found)
     files = [image.path for image in found]
-    names = [path.relative_to(folder).as_posix() for path in files]
+    names = [decoded(path.relative_to(folder).as_posix()) for path in files]
     obs = pd.DataFrame(
         {
             LABEL: [image.label for image in found],
@@ -100,7 +101,7 @@ def _find(folder: Path) -> Iterator[_Found]:
                 yield _Found(entry, split, None)
             elif entry.is_dir() and entry not in splits:
                 yield from (
-                    _Found(path, split, entry.name)
+                    _Found(path, split, decoded(entry.name))
                     for path in visible_entries(entry)
                     if is_image_file(path)
                 )

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from diffaug_bio._keys import IMAGE_DECODING_KEY, IMAGE_KEY, IMAGE_SHAPE_KEY
+from diffaug_bio._printable import decoded
 from diffaug_bio.errors import InputError
 from diffaug_bio.io._class_files import LABEL
 from diffaug_bio.io._splits import SPLIT
@@ -115,7 +116,18 @@ def assemble_pixels(
 def assemble_places(
     places: Sequence[str], obs: pd.DataFrame, *, decoding: Decoding, origin: str
 ) -> AnnData:
-    """Put annotations and the places of images together, to be decoded when asked for."""
+    """Put annotations and the places of images together, to be decoded when asked for.
+
+    Raises
+    ------
+    InputError
+        If a place cannot be written as text and found again by it.
+    """
+    if odd := next((place for place in places if decoded(place) != place), None):
+        msg = (
+            f"The name {decoded(odd)!r} cannot be written in this locale. Set LC_ALL=C.UTF-8, or rename it."
+        )
+        raise InputError(msg)
     adata = annotate(obs.assign(**{IMAGE_KEY: list(places)}), decoding.image_shape, origin=origin)
     adata.uns[IMAGE_DECODING_KEY] = {
         "decoder": decoding.decoder,

@@ -49,6 +49,7 @@ def read(
     image_size: int | None = None,
     skip_bad: bool = False,
     max_bytes: int = 2**31,
+    external_links: bool = False,
 ) -> AnnData:
     """Read a file or folder into AnnData, rows as observations.
 
@@ -83,6 +84,9 @@ def read(
     max_bytes
         How much memory pixels may take. Beyond that, `.X` of image files and of STL-10 is None and
         :func:`diffaug_bio.io.open_images` decodes rows when asked for.
+    external_links
+        Whether an `.h5ad` file may take values from other files that it names. A file from elsewhere could
+        so bring what only you may read into what you hand on.
 
     Returns
     -------
@@ -105,8 +109,9 @@ def read(
     Raises
     ------
     InputError
-        If the file is missing, is damaged, or is of no known kind; if intervals come without a reference;
-        if images differ in size; if an argument is given that means nothing for this kind of data.
+        If the file is missing, is damaged, cannot be read safely, or is of no known kind; if intervals come
+        without a reference; if images differ in size; if an argument is given that means nothing for this
+        kind of data.
 
     Examples
     --------
@@ -124,10 +129,11 @@ def read(
     check_exists(path)
     kind = _kind(path, modality)
     _check_arguments(path, kind, transpose=transpose, kmers=kmers, reference=genome, images=images)
+    _check_links(path, kind, external_links=external_links)
     if kind == "image":
         return read_images(path, images, obs_columns=obs_columns)
     if kind == "h5ad":
-        return read_h5ad(path)
+        return read_h5ad(path, external_links=external_links)
     if kind in {"folder", "bed", "sequences"}:
         return _read_dna(path, kind, reference=genome, obs_columns=obs_columns, kmers=kmers)
     found = None
@@ -235,6 +241,13 @@ def _check_arguments(
         raise InputError(msg)
     if kind in {"h5ad", "table", "image"}:
         _refuse_kmers(path, kmers)
+
+
+def _check_links(path: Path, kind: _Kind, *, external_links: bool) -> None:
+    """Refuse permission for links where there cannot be any."""
+    if external_links and kind != "h5ad":
+        msg = f"{path} is no .h5ad file, and has no links. Leave `external_links` (`--external-links`) out."
+        raise InputError(msg)
 
 
 def _refuse_kmers(path: Path, kmers: KmerEncoding | None) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from diffaug_bio._printable import decoded
 from diffaug_bio._validation import check_unique, shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.io._class_files import LABEL
@@ -133,7 +134,7 @@ def _add_texts(rows: _Rows, split: str, folder: Path) -> None:
     for path in files:
         with reading(path):
             rows.sequences.append("".join(path.read_text(encoding="utf-8").split()))
-        rows.add(path.stem, split, folder.name, str(path))
+        rows.add(decoded(path.stem), split, decoded(folder.name), str(path))
 
 
 def _add_intervals(rows: _Rows, split: str, path: Path) -> None:
@@ -155,7 +156,7 @@ def _add_intervals(rows: _Rows, split: str, path: Path) -> None:
                 raise InputError(msg)
             name, *texts = (fields[column].strip() for column in columns)
             rows.intervals.append(parse_interval(*texts, where=where))
-            rows.add(name, split, stem(path), where)
+            rows.add(name, split, decoded(stem(path)), where)
     if len(rows.ids) == n_before:
         msg = f"{path} holds no interval. Remove the file, or fill it in."
         raise InputError(msg)

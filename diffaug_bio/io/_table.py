@@ -11,6 +11,7 @@ import anndata
 import numpy as np
 import pandas as pd
 
+from diffaug_bio._summary import as_float32
 from diffaug_bio._validation import check_unique, shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.io._stream import open_text, reading
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from anndata import AnnData
+    from numpy.typing import NDArray
 
 logger = logging.getLogger(__name__)
 
@@ -228,10 +230,19 @@ def _to_anndata(frame: pd.DataFrame, path: Path, obs_columns: Sequence[str]) -> 
     if annotations:
         logger.info("%s: columns %s are annotations, not features.", path.name, shorten(annotations))
     return anndata.AnnData(
-        X=np.ascontiguousarray(features.to_numpy(np.float32)),
+        X=_as_float32(features, path),
         obs=obs,
         var=pd.DataFrame(index=features.columns.astype(str)),
     )
+
+
+def _as_float32(features: pd.DataFrame, path: Path) -> NDArray[np.float32]:
+    """Convert features, a few rows at a time."""
+    try:
+        return as_float32(features, [str(name) for name in features])
+    except InputError as error:
+        msg = f"{path}: {error}"
+        raise InputError(msg) from error
 
 
 def is_annotation(column: pd.Series, obs_columns: Sequence[str]) -> bool:

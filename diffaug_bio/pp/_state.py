@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 from scipy import sparse
 
-from diffaug_bio._validation import as_matrix, summarise
+from diffaug_bio._summary import summarise
+from diffaug_bio._validation import as_matrix
 from diffaug_bio.config import InputState
 from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
     from diffaug_bio._blocks import Matrix
-    from diffaug_bio._validation import MatrixSummary
+    from diffaug_bio._summary import MatrixSummary
     from diffaug_bio.config import DataKind
 
 STATE_NAMES: dict[InputState, str] = {

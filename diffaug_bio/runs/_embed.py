@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from diffaug_bio._apart import check_apart
 from diffaug_bio._files import staged_folder, write_json
+from diffaug_bio._printable import printable
 from diffaug_bio.runs._apart import paths_read
 from diffaug_bio.runs._record import Clock, make_record, write_embedded, write_novelty
 from diffaug_bio.runs._source import DataSource, fingerprint, read_for_model
@@ -87,6 +88,6 @@ def embed(
             seconds=clock.laps,
             fingerprint=digest,
         )
-        run |= {"model": str(model_folder), "correct": correct, "novelty": compared}
+        run |= {"model": printable(str(model_folder)), "correct": correct, "novelty": compared}
         write_json(stage / "run.json", run)
     return run

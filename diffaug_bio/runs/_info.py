@@ -6,6 +6,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
+from diffaug_bio._printable import printable
 from diffaug_bio._validation import shorten
 from diffaug_bio.errors import CheckpointError
 
@@ -50,7 +51,7 @@ def info(folder: Path) -> dict[str, Any]:
     around = model.parent if model.name == "model" else model
     run = _read(around / "run.json", needed=_NEEDED_OF_RUN)
     return {
-        "folder": str(model),
+        "folder": printable(str(model)),
         "model": describe_model(model).to_dict(),
         "run": None if run is None else {key: run[key] for key in _OF_RUN if key in run},
         "metrics": None if run is None else _read(around / "metrics.json", needed=_NEEDED_OF_METRICS),

@@ -76,7 +76,7 @@ def make_record(
         "diffaug_bio": __version__,
         "command": command,
         "data": {
-            **dataclasses.asdict(source),
+            **dataclasses.asdict(source.as_text()),
             **choice.to_dict(),
             "kmers": None if kmers is None else kmers.to_dict(),
             "n_obs": adata.n_obs,

@@ -8,6 +8,7 @@ from diffaug_bio import __version__
 from diffaug_bio._apart import check_apart
 from diffaug_bio._card import base_name
 from diffaug_bio._files import added_files, check_addable, staged_file
+from diffaug_bio._printable import printable
 from diffaug_bio.errors import InputError
 from diffaug_bio.report import Highlight, Report, render
 from diffaug_bio.runs._report_about import FEATURE_WORDS, data_section, repeat_section, use_section
@@ -85,14 +86,14 @@ def report(
         run = read_run(folder, label_key=label_key, batch_key=batch_key)
         page = _run_report(run, folder)
         shown = {"n_obs": run.n_obs, "n_shown": len(run.rows)}
-    content = render(page).encode()
+    content = printable(render(page)).encode()
     if target is own:
         with added_files(folder, force=force) as stage:
             (stage / REPORT_FILE).write_bytes(content)
     else:
         with staged_file(target, overwrite=force) as written:
             written.write_bytes(content)
-    return {"report": str(target), "n_bytes": len(content), **shown}
+    return {"report": printable(str(target)), "n_bytes": len(content), **shown}
 
 
 def _check_target(target: Path, *, force: bool) -> None:

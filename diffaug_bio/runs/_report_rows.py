@@ -52,14 +52,15 @@ def read_sample(path: Path, model: DiffAug, *, most: int, seed: int) -> Sample:
     Raises
     ------
     InputError
-        If the file has no embedding.
+        If the file has no embedding, or is damaged.
     """
     import anndata
-    import h5py
     from anndata.io import read_elem
 
+    from diffaug_bio.io._h5ad import open_h5ad
+
     source = MatrixChoice.from_dict(model.source_)
-    with h5py.File(path, "r") as file:
+    with open_h5ad(path) as file:
         obs = read_elem(file["obs"])
         whole = anndata.AnnData(obs=obs)
         split = choose_split(whole, model.source_.get(SPLIT_ENTRY))

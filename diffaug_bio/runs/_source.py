@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from diffaug_bio._digest import digest
 from diffaug_bio._keys import SEQUENCE_KEY
+from diffaug_bio._printable import printable
 from diffaug_bio._validation import check_unique, shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.tl._matrix import MatrixChoice
@@ -49,6 +50,13 @@ class DataSource:
     """Height and width that image files are resized to."""
     skip_bad: bool = False
     """Whether image files that cannot be read are left out."""
+    external_links: bool = False
+    """Whether an h5ad file may take values from other files that it names."""
+
+    def as_text(self) -> DataSource:
+        """Give the same with paths that can be written, for a record: names of files need not be UTF-8."""
+        reference = None if self.reference is None else printable(self.reference)
+        return replace(self, data=printable(self.data), reference=reference)
 
 
 def with_recipe_keys(source: DataSource) -> DataSource:
@@ -92,10 +100,11 @@ def read_source(source: DataSource, *, annotations: Sequence[str] = ()) -> tuple
         recipe = datasets.load_recipe(name)
         kmers = source.kmers
         has_words = kmers is not None and recipe.modality != "dna"
-        if source.reference or has_words or source.image_size or source.skip_bad:
+        asked = source.reference or source.image_size or source.skip_bad or source.external_links
+        if asked or has_words:
             msg = (
-                f"{source.data} knows how it is read. Leave `reference`, `kmers`, `image_size` and "
-                "`skip_bad` out."
+                f"{source.data} knows how it is read. Leave `reference`, `kmers`, `image_size`, `skip_bad` "
+                "and `external_links` out."
             )
             raise InputError(msg)
         adata = datasets.load(name)
@@ -116,6 +125,7 @@ def read_source(source: DataSource, *, annotations: Sequence[str] = ()) -> tuple
             reference=source.reference,
             image_size=source.image_size,
             skip_bad=source.skip_bad,
+            external_links=source.external_links,
         )
     check_unique(
         adata.obs_names.astype(str),

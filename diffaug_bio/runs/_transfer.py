@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from diffaug_bio._apart import check_apart
 from diffaug_bio._files import staged_folder, write_json
 from diffaug_bio._keys import OBSM_KEY, UNASSIGNED
+from diffaug_bio._printable import printable
 from diffaug_bio.errors import InputError
 from diffaug_bio.runs._apart import paths_read
 from diffaug_bio.runs._record import Clock, make_record, write_embedded, write_novelty
@@ -126,10 +127,10 @@ def transfer(
             seconds=clock.laps,
             fingerprint=digest,
         )
-        run |= {"model": str(run_folder), "correct": correct, "novelty": far}
+        run |= {"model": printable(str(run_folder)), "correct": correct, "novelty": far}
         run["transfer"] = {
             "label_key": label_key,
-            "reference": str(path),
+            "reference": printable(str(path)),
             "n_reference": reference.n_obs,
             "n_without_label": int(reference.obs[label_key].isna().sum()),
             "n_neighbors": n_neighbors,
@@ -158,10 +159,9 @@ def _reference_path(run_folder: Path) -> Path:
 def _embedded(path: Path, label_key: str) -> AnnData | None:
     """Read annotations and embedding of an h5ad file without its matrix, or None of other files."""
     import anndata
-    import h5py
     import pandas as pd
-    from anndata.io import read_elem
 
+    from diffaug_bio.io._h5ad import read_parts
     from diffaug_bio.tl._transfer import check_label_key
 
     if not path.name.lower().endswith((".h5ad", ".h5")):
@@ -169,18 +169,13 @@ def _embedded(path: Path, label_key: str) -> AnnData | None:
     if not path.is_file():
         msg = f"There is no file {path} to take labels from."
         raise InputError(msg)
-    try:
-        with h5py.File(path, "r") as file:
-            obs, uns = read_elem(file["obs"]), read_elem(file["uns"]) if "uns" in file else {}
-            has_embedding = "obsm" in file and OBSM_KEY in file["obsm"]
-            obsm = {OBSM_KEY: read_elem(file["obsm"][OBSM_KEY])} if has_embedding else {}
-    except (OSError, KeyError, ValueError) as error:
-        msg = f"{path} cannot be read as an .h5ad file: {error}. Write it again with `adata.write_h5ad`."
-        raise InputError(msg) from error
+    parts = read_parts(path, ["obs", "obsm", "uns"])
+    obs = parts.get("obs")
     if not isinstance(obs, pd.DataFrame):  # of an old anndata, which its own reader knows
         return None
+    embedding = {key: values for key, values in parts.get("obsm", {}).items() if key == OBSM_KEY}
     check_label_key(obs, label_key)
-    return anndata.AnnData(obs=obs, obsm=obsm, uns=uns)
+    return anndata.AnnData(obs=obs, obsm=embedding, uns=parts.get("uns"))
 
 
 def _through_model(

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from diffaug_bio._validation import as_matrix, summarise
+from diffaug_bio._summary import summarise
+from diffaug_bio._validation import as_matrix
 from diffaug_bio.errors import InputError
 from diffaug_bio.pp._state import EXPRESSION_STATES, STATE_NAMES, is_expression, is_undecided, state_of
 

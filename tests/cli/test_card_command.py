@@ -34,7 +34,16 @@ def read_command(card: str) -> dict[str, Any]:
 def settings_of(run: dict[str, Any]) -> dict[str, Any]:
     """Say what the options of `fit` have to be for a run, by what it recorded."""
     data, kmers = run["data"], run["data"]["kmers"] or {"k": None, "n_bins": 1, "canonical": False}
-    names = ("layer", "use_rep", "use_raw", "transpose", "modality", "image_size", "skip_bad")
+    names = (
+        "layer",
+        "use_rep",
+        "use_raw",
+        "transpose",
+        "modality",
+        "image_size",
+        "skip_bad",
+        "external_links",
+    )
     return {
         **{name: data[name] for name in (*names, "label_key", "group_key")},
         "data": Path(data["data"]).name,
