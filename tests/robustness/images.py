@@ -106,7 +106,7 @@ def cifar_case(rng: np.random.Generator, folder: Path) -> None:
         if rng.random() < 0.2:
             files[changed] = one_of(rng, (table[key], [table], _Runs(), {}))
     for name, table in files.items():
-        content = pickle.dumps(table, protocol=int(rng.integers(0, 6)))
+        content = pickle.dumps(table, protocol=one_of(rng, (2, 2, 2, 0, 1, 4)))
         if name == changed and rng.random() < 0.6:
             content = mutated(content, rng)
         (folder / name).write_bytes(content)

@@ -32,6 +32,12 @@ def mutated(content: bytes, rng: np.random.Generator) -> bytes:
     return content
 
 
+def mutated_text(content: bytes, rng: np.random.Generator) -> bytes:
+    """Change bytes, and mostly leave text behind: else nearly all cases end at the decoder."""
+    content = mutated(content, rng)
+    return bytes(byte & 127 for byte in content) if rng.random() < 0.7 else content
+
+
 def _mutated_once(content: bytes, rng: np.random.Generator) -> bytes:
     """Flip, cut off, blank, copy, insert or delete."""
     if not content:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from diffaug_bio import io
 from tests.robustness.harness import SilentlyWrong
-from tests.robustness.mutate import gzipped, mutated, one_of
+from tests.robustness.mutate import gzipped, mutated_text, one_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +53,7 @@ def _read(
     end = one_of(rng, ("\n", "\n", "\n", "\r\n", "\r"))
     content = (end.join(lines) + one_of(rng, ("", end, end))).encode()
     if rng.random() < 0.4:
-        content = mutated(content, rng)
+        content = mutated_text(content, rng)
     path = folder / f"x{ending}"
     path.write_bytes(gzipped(content, rng) if ending.endswith(".gz") else content)
     adata = io.read(path)
@@ -104,7 +104,7 @@ def bed_case(rng: np.random.Generator, folder: Path) -> None:
     """Change intervals, or the reference that they are cut from."""
     letters = "".join(rng.choice(list("ACGT"), 60))
     reference = f">chr1\n{letters[:40]}\n{letters[40:]}\n>chr2 b\n{letters[::-1]}\n".encode()
-    (folder / "genome.fa").write_bytes(mutated(reference, rng) if rng.random() < 0.2 else reference)
+    (folder / "genome.fa").write_bytes(mutated_text(reference, rng) if rng.random() < 0.2 else reference)
     lines = []
     for number in range(int(rng.integers(1, 6))):
         start = int(rng.integers(0, 50))
@@ -115,7 +115,7 @@ def bed_case(rng: np.random.Generator, folder: Path) -> None:
         line[int(rng.integers(len(line)))] = one_of(rng, _ODD_FIELDS)
     content = "\n".join("\t".join(line) for line in lines).encode() + one_of(rng, (b"", b"\n"))
     path = folder / one_of(rng, ("x.bed", "x.bed", "x.bed.gz"))
-    content = mutated(content, rng) if rng.random() < 0.4 else content
+    content = mutated_text(content, rng) if rng.random() < 0.4 else content
     path.write_bytes(gzipped(content, rng) if path.suffix == ".gz" else content)
     adata = io.read(path, reference=folder / "genome.fa")
     spans = (adata.obs["end"] - adata.obs["start"]).tolist()

@@ -13,7 +13,7 @@ import numpy as np
 from diffaug_bio import io
 from diffaug_bio._validation import as_matrix, summarise
 from tests.robustness.harness import SilentlyWrong
-from tests.robustness.mutate import gzipped, mutated, one_of
+from tests.robustness.mutate import gzipped, mutated_text, one_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +34,7 @@ def table_case(rng: np.random.Generator, folder: Path) -> None:
     text = _table(rng)
     content = text.encode(one_of(rng, ("utf-8",) * 8 + ("utf-8-sig", "utf-16", "latin-1")), "replace")
     if rng.random() < 0.4:
-        content = mutated(content, rng)
+        content = mutated_text(content, rng)
     path = folder / f"x{one_of(rng, _ENDINGS)}"
     path.write_bytes(gzipped(content, rng) if path.suffix == ".gz" else content)
     transpose = bool(rng.random() < 0.1)
