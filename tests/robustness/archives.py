@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from diffaug_bio.datasets._archives import unpack
 from diffaug_bio.errors import RecipeError
-from tests.robustness.harness import SilentlyWrong
+from tests.robustness.harness import SilentlyWrongError
 from tests.robustness.mutate import mutated, one_of
 
 if TYPE_CHECKING:
@@ -21,13 +21,48 @@ if TYPE_CHECKING:
     import numpy as np
 
 _NAMES = (
-    *("a.txt", "a/b.txt", "a", "b/", "../x", "/tmp/x", "a/../../x", "..", ".", "", "C:\\x", "a\\..\\x", "a\0b", "ä"),
-    *("x" * 300, "a/" * 3000 + "x", "\x1b[31m", "a//b", "./a.txt", "a/./b.txt", "con", "a\nb", "\ud800", "~/x", "a "),
+    *(
+        "a.txt",
+        "a/b.txt",
+        "a",
+        "b/",
+        "../x",
+        "/tmp/x",
+        "a/../../x",
+        "..",
+        ".",
+        "",
+        "C:\\x",
+        "a\\..\\x",
+        "a\0b",
+        "ä",
+    ),
+    *(
+        "x" * 300,
+        "a/" * 3000 + "x",
+        "\x1b[31m",
+        "a//b",
+        "./a.txt",
+        "a/./b.txt",
+        "con",
+        "a\nb",
+        "\ud800",
+        "~/x",
+        "a ",
+    ),
 )
 _BOUND = 2**20
 _TAR_TYPES = (
     *(tarfile.REGTYPE,) * 6,
-    *(tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE, tarfile.CONTTYPE, b"Z"),
+    *(
+        tarfile.DIRTYPE,
+        tarfile.SYMTYPE,
+        tarfile.LNKTYPE,
+        tarfile.CHRTYPE,
+        tarfile.FIFOTYPE,
+        tarfile.CONTTYPE,
+        b"Z",
+    ),
 )
 
 
@@ -51,7 +86,7 @@ def archive_case(rng: np.random.Generator, folder: Path) -> None:
     _check(folder, archive, ["target"])
     if sum(path.stat().st_size for path in place.rglob("*")) > 2 * _BOUND + 10**6:
         msg = "more came out than may"
-        raise SilentlyWrong(msg)
+        raise SilentlyWrongError(msg)
 
 
 def _check(folder: Path, archive: Path, expected: list[str]) -> None:
@@ -60,10 +95,10 @@ def _check(folder: Path, archive: Path, expected: list[str]) -> None:
     inside = sorted(path.name for path in (folder / "place").iterdir())
     if found != {archive.name, "place"} or inside != expected:
         msg = f"there are {sorted(found)} and {inside}"
-        raise SilentlyWrong(msg)
+        raise SilentlyWrongError(msg)
     if any(path.is_symlink() or not (path.is_file() or path.is_dir()) for path in folder.rglob("*")):
         msg = "a link or a device came out"
-        raise SilentlyWrong(msg)
+        raise SilentlyWrongError(msg)
 
 
 def _zip(rng: np.random.Generator) -> bytes:
@@ -71,7 +106,9 @@ def _zip(rng: np.random.Generator) -> bytes:
     with zipfile.ZipFile(written, "w") as archive:
         for _ in range(int(rng.integers(0, 4))):
             member = zipfile.ZipInfo(_name(rng).replace("\ud800", "x"))
-            member.compress_type = one_of(rng, (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2))
+            member.compress_type = one_of(
+                rng, (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
+            )
             if rng.random() < 0.1:
                 member.external_attr = one_of(rng, (0o120777, 0o020777, 0o010777, 0o040777)) << 16
             archive.writestr(member, _inside(rng))
@@ -106,7 +143,9 @@ def _tar(rng: np.random.Generator, ending: str) -> bytes:
                 continue
     content = written.getvalue()
     if ending == ".tar" and rng.random() < 0.2:  # sizes as text
-        content = content[:124] + one_of(rng, (b"77777777777\0", b"-1\0         ", b"\xff" * 12)) + content[136:]
+        content = (
+            content[:124] + one_of(rng, (b"77777777777\0", b"-1\0         ", b"\xff" * 12)) + content[136:]
+        )
     if ending == ".tar.xz" and rng.random() < 0.1:
         content = lzma.compress(b"\0" * 10**6)
     return content

@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from diffaug_bio import DiffAugConfig
-from tests.robustness.harness import SilentlyWrong
+from tests.robustness.harness import SilentlyWrongError
 from tests.robustness.mutate import NASTY, mutated_text, one_of
 
 if TYPE_CHECKING:
@@ -17,13 +17,63 @@ if TYPE_CHECKING:
 
 _KINDS = ("expression", "measured", "words", "sequence", "image")
 _WRITTEN = (
-    *("0x10", "1e400", "-inf", "nan", "9" * 5000, "1_000", "1979-05-27", "[1, 2]", "[[1], [2]]", "{a = 1}", "tru"),
-    *("[" * 2000 + "]" * 2000, "'''a\nb'''", '"\\u0000"', '"\\u001b[31m"', "{" * 500, "true", "''", "1e8", "-1"),
-    *("{a = " * 900 + "1" + "}" * 900, "100_000", "10_000_000", "0.5", "1.0", "'ddpm'", "'pca'", "'cnn'", "[256]"),
+    *(
+        "0x10",
+        "1e400",
+        "-inf",
+        "nan",
+        "9" * 5000,
+        "1_000",
+        "1979-05-27",
+        "[1, 2]",
+        "[[1], [2]]",
+        "{a = 1}",
+        "tru",
+    ),
+    *(
+        "[" * 2000 + "]" * 2000,
+        "'''a\nb'''",
+        '"\\u0000"',
+        '"\\u001b[31m"',
+        "{" * 500,
+        "true",
+        "''",
+        "1e8",
+        "-1",
+    ),
+    *(
+        "{a = " * 900 + "1" + "}" * 900,
+        "100_000",
+        "10_000_000",
+        "0.5",
+        "1.0",
+        "'ddpm'",
+        "'pca'",
+        "'cnn'",
+        "[256]",
+    ),
 )
 _LINES = (
-    *("[train]", "[[train]]", "[train", "= 1", "x", "x = ", "[a.b.c]", "preset = 'quick'", "preset = 3", "[encoder]"),
-    *("[" + "a." * 1000 + "a]", "a." * 1500 + "a = 1", "# " + "x" * 10_000, "\0", "train = 1", "preset = ['quick']"),
+    *(
+        "[train]",
+        "[[train]]",
+        "[train",
+        "= 1",
+        "x",
+        "x = ",
+        "[a.b.c]",
+        "preset = 'quick'",
+        "preset = 3",
+        "[encoder]",
+    ),
+    *(
+        "[" + "a." * 1000 + "a]",
+        "a." * 1500 + "a = 1",
+        "# " + "x" * 10_000,
+        "\0",
+        "train = 1",
+        "preset = ['quick']",
+    ),
 )
 
 
@@ -43,11 +93,13 @@ def toml_case(rng: np.random.Generator, folder: Path) -> None:
     config = DiffAugConfig.from_toml(path).resolved(one_of(rng, _KINDS))
     if config != DiffAugConfig.from_dict(config.to_dict(), source="again"):
         msg = "the configuration is not what its own table says"
-        raise SilentlyWrong(msg)
+        raise SilentlyWrongError(msg)
     for section, values in config.to_dict().items():
-        if odd := [key for key, value in values.items() if isinstance(value, float) and not math.isfinite(value)]:
+        if odd := [
+            key for key, value in values.items() if isinstance(value, float) and not math.isfinite(value)
+        ]:
             msg = f"{section}.{odd[0]} is not finite"
-            raise SilentlyWrong(msg)
+            raise SilentlyWrongError(msg)
 
 
 def _odd(rng: np.random.Generator) -> str:

@@ -15,8 +15,8 @@ import pandas as pd
 from scipy import sparse
 
 from diffaug_bio import DiffAug, io, tl
-from tests.robustness.harness import SilentlyWrong
 from tests.robustness.h5ad_changes import CHANGES
+from tests.robustness.harness import SilentlyWrongError
 from tests.robustness.mutate import mutated, one_of
 
 if TYPE_CHECKING:
@@ -48,13 +48,15 @@ def _annotated(matrix: Any, counts: np.ndarray) -> AnnData:
         X=matrix,
         obs=pd.DataFrame(
             {
-                "kind": pd.Categorical([f"k{number % 3}" for number in range(n_obs)]),
+                "kind": pd.Categorical([f"k{number % 2}" for number in range(n_obs)]),
                 "depth": counts.sum(1),
                 "flag": pd.array([True, None] * (n_obs // 2), dtype="boolean"),
             },
             index=[f"cell{number}" for number in range(n_obs)],
         ),
-        var=pd.DataFrame({"length": range(_N_GENES)}, index=[f"gene{number}" for number in range(_N_GENES)]),
+        var=pd.DataFrame(
+            {"length": range(_N_GENES)}, index=[f"gene{number}" for number in range(_N_GENES)]
+        ),
     )
     adata.layers["counts"] = sparse.csr_matrix(counts)
     adata.layers["dense"] = counts.copy()
@@ -102,7 +104,7 @@ def check(adata: AnnData) -> None:
     for where, matrix, shape in _matrices(adata):
         if tuple(matrix.shape[: len(shape)]) != shape:
             msg = f"{where} has the shape {matrix.shape}, expected {shape}"
-            raise SilentlyWrong(msg)
+            raise SilentlyWrongError(msg)
         if sparse.issparse(matrix):
             check_sparse(matrix, where)
 
@@ -115,7 +117,12 @@ def _matrices(adata: AnnData) -> Iterator[tuple[str, Any, tuple[int, ...]]]:
         yield f"layers/{name}", value, (n_obs, n_vars)
     if adata.raw is not None and adata.raw.X is not None:
         yield "raw/X", adata.raw.X, (n_obs, len(adata.raw.var))
-    for part, size in (("obsm", (n_obs,)), ("varm", (n_vars,)), ("obsp", (n_obs,) * 2), ("varp", (n_vars,) * 2)):
+    for part, size in (
+        ("obsm", (n_obs,)),
+        ("varm", (n_vars,)),
+        ("obsp", (n_obs,) * 2),
+        ("varp", (n_vars,) * 2),
+    ):
         for name, value in getattr(adata, part).items():
             yield f"{part}/{name}", value, size
 
@@ -134,7 +141,7 @@ def check_sparse(matrix: Any, where: str) -> None:
     }
     if broken := [rule for rule, holds in rules.items() if not holds]:
         msg = f"{where}: {', '.join(broken)}"
-        raise SilentlyWrong(msg)
+        raise SilentlyWrongError(msg)
 
 
 def _embed(adata: AnnData) -> None:
@@ -143,4 +150,4 @@ def _embed(adata: AnnData) -> None:
     embedding = adata.obsm["X_diffaug"]
     if len(embedding) != adata.n_obs or not math.isfinite(float(np.abs(embedding).sum())):
         msg = "the embedding is not finite, or of another length"
-        raise SilentlyWrong(msg)
+        raise SilentlyWrongError(msg)

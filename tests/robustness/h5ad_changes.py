@@ -24,7 +24,23 @@ _ENCODINGS = (
 )
 _VERSIONS = ("0.1.0", "0.2.0", "0.0.1", "9.9.9", "", "x")
 _DTYPES: tuple[Any, ...] = (
-    *("i1", "u1", "i4", "u4", "i8", "u8", "f2", "f4", "f8", "c8", "?", ">i4", ">f8", "S4", h5py.string_dtype()),
+    *(
+        "i1",
+        "u1",
+        "i4",
+        "u4",
+        "i8",
+        "u8",
+        "f2",
+        "f4",
+        "f8",
+        "c8",
+        "?",
+        ">i4",
+        ">f8",
+        "S4",
+        h5py.string_dtype(),
+    ),
     *(np.dtype([("a", "i4"), ("b", "f4")]), h5py.enum_dtype({"A": 1, "B": 2}), h5py.vlen_dtype("i4")),
     *(h5py.ref_dtype, h5py.opaque_dtype(np.dtype("M8[s]"))),
 )
@@ -85,7 +101,18 @@ def change_sparse(file: h5py.File, rng: np.random.Generator) -> None:
 
 def change_shape(file: h5py.File, rng: np.random.Generator) -> None:
     """Say another shape of a sparse matrix."""
-    shapes = ([12, 21], [13, 20], [12, 19], [11, 20], [-12, 20], [12], [], [12, 20, 1], [2**40, 20], [20, 12])
+    shapes: tuple[Any, ...] = (
+        [12, 21],
+        [13, 20],
+        [12, 19],
+        [11, 20],
+        [-12, 20],
+        [12],
+        [],
+        [12, 20, 1],
+        [2**40, 20],
+        [20, 12],
+    )
     odd = (2**62, "12 x 20", [12.5, 20.0], [0, 0], ["a", "b"], [2**31, 2**31], [2**63 - 1, 1])
     file[one_of(rng, _SPARSE)].attrs["shape"] = one_of(rng, shapes + odd)
 
@@ -209,5 +236,16 @@ def add(file: h5py.File, rng: np.random.Generator) -> None:
 
 CHANGES: tuple[Change, ...] = (
     *(change_number, change_sparse, change_sparse, change_sparse, change_shape, change_dtype),
-    *(change_attribute, change_attribute, remove, swap, replace, link, change_names, change_codes, nest, add),
+    *(
+        change_attribute,
+        change_attribute,
+        remove,
+        swap,
+        replace,
+        link,
+        change_names,
+        change_codes,
+        nest,
+        add,
+    ),
 )

@@ -84,15 +84,15 @@ class Finding(NamedTuple):
     detail: str
 
 
-class SilentlyWrong(Exception):
+class SilentlyWrongError(Exception):
     """What was read is not what the file holds, and nothing said so."""
 
 
-class Unclear(Exception):
+class UnclearError(Exception):
     """What went wrong is told, but not in one sentence."""
 
 
-class Unforeseen(Exception):
+class UnforeseenError(Exception):
     """What went wrong was caught, but only as something that nobody foresaw."""
 
 
@@ -170,18 +170,21 @@ def _work(kind: str, seeds: list[int], folder: Path, there: Connection) -> None:
 
 def case_of(kind: str) -> Case:
     """Find the function that makes the cases of a kind."""
-    module = import_module(f"tests.robustness.{CASES[kind]}")
+    module = import_module(f"tests.robustness.{CASES.get(kind, 'probes')}")
     case: Case = getattr(module, f"{kind}_case")
     return case
 
 
 def run_case(case: Case, kind: str, seed: int, folder: Path) -> tuple[str, str]:
     """Run one case in this process, and say what came out."""
-    rng = np.random.default_rng([zlib.crc32(kind.encode()), seed])
     try:
-        case(rng, folder)
-    except (SilentlyWrong, Unclear, Unforeseen) as error:
-        of_class = {SilentlyWrong: Outcome.WRONG, Unclear: Outcome.UNCLEAR, Unforeseen: Outcome.RAW}
+        case(generator(kind, seed), folder)
+    except (SilentlyWrongError, UnclearError, UnforeseenError) as error:
+        of_class = {
+            SilentlyWrongError: Outcome.WRONG,
+            UnclearError: Outcome.UNCLEAR,
+            UnforeseenError: Outcome.RAW,
+        }
         return of_class[type(error)], str(error)
     except DiffAugError as error:
         return (Outcome.CLEAR if is_clear(str(error)) else Outcome.UNCLEAR), str(error)
@@ -190,6 +193,11 @@ def run_case(case: Case, kind: str, seed: int, folder: Path) -> tuple[str, str]:
     except BaseException as error:  # noqa: BLE001 - the point of the matter
         return Outcome.RAW, _place(error)
     return Outcome.OK, ""
+
+
+def generator(kind: str, seed: int) -> np.random.Generator:
+    """Make the generator of a case."""
+    return np.random.default_rng([zlib.crc32(kind.encode()), seed])
 
 
 def is_clear(message: str) -> bool:

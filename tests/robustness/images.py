@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from diffaug_bio import io
-from tests.robustness.harness import SilentlyWrong
+from tests.robustness.harness import SilentlyWrongError
 from tests.robustness.mutate import NASTY, gzipped, mutated, one_of
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def _check(adata: AnnData) -> None:
     n_pixels = int(np.prod(adata.uns["image_shape"]))
     if adata.X.dtype != np.uint8 or adata.X.shape != (adata.n_obs, n_pixels) or not adata.n_obs:
         msg = f"the matrix has the type {adata.X.dtype} and the shape {adata.X.shape}"
-        raise SilentlyWrong(msg)
+        raise SilentlyWrongError(msg)
 
 
 def idx_case(rng: np.random.Generator, folder: Path) -> None:
@@ -85,8 +85,21 @@ def _odd_header(content: bytes, rng: np.random.Generator) -> bytes:
     length = int.from_bytes(content[8:10], "little")
     header, rest = content[10 : 10 + length].decode("latin-1"), content[10 + length :]
     changes = (
-        *((header, header), ("'descr'", "'desc'"), ("False", "True"), ("(4", "(-4"), ("(4", "(" * 500 + "4")),
-        *(("(4", f"({2**40}"), ("|u1", "|O"), ("|u1", "<f8"), ("|u1", "x" * 3000), ("(4", "(4.5"), ("{", "{{")),
+        *(
+            (header, header),
+            ("'descr'", "'desc'"),
+            ("False", "True"),
+            ("(4", "(-4"),
+            ("(4", "(" * 500 + "4"),
+        ),
+        *(
+            ("(4", f"({2**40}"),
+            ("|u1", "|O"),
+            ("|u1", "<f8"),
+            ("|u1", "x" * 3000),
+            ("(4", "(4.5"),
+            ("{", "{{"),
+        ),
         *(("(4", "(10**9*4"), ("(4", "(True"), ("(4", "((4"), ("4", "9" * 5000), ("{", "__import__('os')")),
     )
     header = header.replace(*one_of(rng, changes)).rstrip() + "\n"
@@ -102,7 +115,9 @@ def cifar_case(rng: np.random.Generator, folder: Path) -> None:
     if rng.random() < 0.5:
         table = files[changed]
         key = one_of(rng, sorted(table))
-        table[key] = one_of(rng, (*NASTY, table[key], [table[key]], _Runs(), table[key][:1], np.arange(3.0)))
+        table[key] = one_of(
+            rng, (*NASTY, table[key], [table[key]], _Runs(), table[key][:1], np.arange(3.0))
+        )
         if rng.random() < 0.2:
             files[changed] = one_of(rng, (table[key], [table], _Runs(), {}))
     for name, table in files.items():
@@ -113,7 +128,7 @@ def cifar_case(rng: np.random.Generator, folder: Path) -> None:
     _check(io.read(folder))
     if (folder / "was_run").exists():
         msg = "code of a pickle was run"
-        raise SilentlyWrong(msg)
+        raise SilentlyWrongError(msg)
 
 
 class _Runs:

@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 
 from diffaug_bio import DiffAug
 from diffaug_bio.checkpoint import describe_model
-from tests.robustness.harness import SilentlyWrong
+from tests.robustness.harness import SilentlyWrongError
 from tests.robustness.mutate import NASTY, mutated, mutated_text, one_of
 
 if TYPE_CHECKING:
@@ -25,7 +25,12 @@ FOLDERS = sorted(path.parent.parent for path in MODELS.glob("format_1_[kr]e*/*/m
 _FILES = ("config.json", "features.json", "history.json", "weights.safetensors")
 _DEEP = 3000
 _MEANT = (
-    *("preprocessing.target_sum", "preprocessing.max_value", "preprocessing.state", "preprocessing.front_end"),
+    *(
+        "preprocessing.target_sum",
+        "preprocessing.max_value",
+        "preprocessing.state",
+        "preprocessing.front_end",
+    ),
     *("preprocessing.pooled", "preprocessing.pixels", "preprocessing.spectra", "preprocessing.levels"),
 )
 """What the embedding rightly depends on: another valid value there is another model, which only the digests
@@ -73,13 +78,13 @@ def _judge(embedding: NDArray[np.float32], expected: NDArray[np.float32], change
     is_same = embedding.shape == expected.shape and np.allclose(embedding, expected, rtol=1e-3, atol=1e-4)
     if not is_same and not change.may_differ:
         msg = f"another embedding after {change.what}"
-        raise SilentlyWrong(msg)
+        raise SilentlyWrongError(msg)
 
 
 def _judge_finite(values: NDArray[Any], what: str) -> None:
     if not np.isfinite(np.asarray(values, np.float64)).all():
         msg = f"not finite: {what}"
-        raise SilentlyWrong(msg)
+        raise SilentlyWrongError(msg)
 
 
 def _change_bytes(folder: Path, rng: np.random.Generator) -> _Change:
@@ -108,12 +113,16 @@ def _change_json(folder: Path, rng: np.random.Generator) -> _Change:
     if rng.random() < 0.03:
         text = text.replace("[]", "[" * _DEEP + "]" * _DEEP).replace("20", "9" * 5000)
     path.write_text(text, encoding="utf-8", errors="surrogatepass")
-    return _Change(f"{path.name} at {', '.join(done)}", may_differ=any(name.startswith(_MEANT) for name in done))
+    return _Change(
+        f"{path.name} at {', '.join(done)}", may_differ=any(name.startswith(_MEANT) for name in done)
+    )
 
 
 def _places(value: Any, path: tuple[Any, ...] = ()) -> Any:
     """List the places of all values within a value."""
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    items = (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    )
     for key, inner in items:
         yield (*path, key)
         yield from _places(inner, (*path, key))
@@ -130,11 +139,13 @@ def _changed(value: Any, place: tuple[Any, ...], rng: np.random.Generator) -> An
         case 0 | 1:
             holder[key] = one_of(rng, NASTY)
         case 2 if isinstance(old, int | float) and not isinstance(old, bool):
-            holder[key] = one_of(rng, (old + 1, old - 1, -old, old * 10, old * 10**6, float(old), str(old), old / 3))
+            holder[key] = one_of(
+                rng, (old + 1, old - 1, -old, old * 10, old * 10**6, float(old), str(old), old / 3)
+            )
         case 3:
             del holder[key]
         case 4 if isinstance(old, list):
-            holder[key] = one_of(rng, (old[::-1], old[:-1], old + old, [old], old[1:] + old[:1], old + [0]))
+            holder[key] = one_of(rng, (old[::-1], old[:-1], old + old, [old], old[1:] + old[:1], [*old, 0]))
         case 5 if isinstance(holder, dict):
             holder[one_of(rng, ("x", "", f"{key}s", "kind", "names"))] = copy.deepcopy(old)
         case _:
@@ -157,7 +168,9 @@ def _change_arrays(folder: Path, rng: np.random.Generator) -> _Change:
 def _change_array(arrays: dict[str, Any], name: str, rng: np.random.Generator) -> str:
     """Change one array in place, and say how."""
     values = arrays[name]
-    how = one_of(rng, ("value", "value", "value", "all", "type", "shape", "cut", "remove", "copy", "empty", "sign"))
+    how = one_of(
+        rng, ("value", "value", "value", "all", "type", "shape", "cut", "remove", "copy", "empty", "sign")
+    )
     number = one_of(rng, (np.nan, np.inf, -np.inf, -1, 0, 1e30, 1e38, 10**6, 1e-40, -5))
     with np.errstate(all="ignore"):
         match how:

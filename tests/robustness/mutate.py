@@ -38,12 +38,12 @@ def mutated_text(content: bytes, rng: np.random.Generator) -> bytes:
     return bytes(byte & 127 for byte in content) if rng.random() < 0.7 else content
 
 
-def _mutated_once(content: bytes, rng: np.random.Generator) -> bytes:
+def _mutated_once(content: bytes, rng: np.random.Generator) -> bytes:  # noqa: PLR0911
     """Flip, cut off, blank, copy, insert or delete."""
     if not content:
-        return bytes(rng.integers(0, 256, 8, dtype="u1"))
+        return rng.integers(0, 256, 8, dtype="u1").tobytes()
     start = int(rng.integers(len(content)))
-    length = int(min(len(content) - start, 2 ** rng.integers(0, 9)))
+    length = min(len(content) - start, 2 ** int(rng.integers(0, 9)))
     block = content[start : start + length]
     after = content[start + length :]
     match int(rng.integers(9)):
@@ -62,7 +62,7 @@ def _mutated_once(content: bytes, rng: np.random.Generator) -> bytes:
             there = int(rng.integers(len(content)))
             return content[:there] + block + content[there + length :]
         case 7:
-            return content[:start] + bytes(rng.integers(0, 256, length, dtype="u1")) + block + after
+            return content[:start] + rng.integers(0, 256, length, dtype="u1").tobytes() + block + after
     return content[:start] + after
 
 

@@ -7,7 +7,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 from diffaug_bio import io
-from tests.robustness.harness import SilentlyWrong
+from tests.robustness.harness import SilentlyWrongError
 from tests.robustness.mutate import gzipped, mutated_text, one_of
 
 if TYPE_CHECKING:
@@ -17,11 +17,53 @@ if TYPE_CHECKING:
     import numpy as np
 
 _ODD_LINES = (
-    *("", " ", ">", ">s1", "@", "@s1", "+", "+s1", ";", "ACGT", "acgtn", "A C G T", "ACGU", "A-C.G*T", "\0"),
-    *(">x label=a label=b", ">x =", ">x a=\x1b[31m", ">ä ö=ü", ">" + "x" * 10_000, "N" * 100_000, "1234", "\r"),
+    *(
+        "",
+        " ",
+        ">",
+        ">s1",
+        "@",
+        "@s1",
+        "+",
+        "+s1",
+        ";",
+        "ACGT",
+        "acgtn",
+        "A C G T",
+        "ACGU",
+        "A-C.G*T",
+        "\0",
+    ),
+    *(
+        ">x label=a label=b",
+        ">x =",
+        ">x a=\x1b[31m",
+        ">ä ö=ü",
+        ">" + "x" * 10_000,
+        "N" * 100_000,
+        "1234",
+        "\r",
+    ),
 )
 _ODD_FIELDS = (
-    *("", ".", "-1", "0", "5", "60", "61", "10000000000", "9" * 5000, "1.5", "1e3", "x", "٣", " 7", "+5", "_"),
+    *(
+        "",
+        ".",
+        "-1",
+        "0",
+        "5",
+        "60",
+        "61",
+        "10000000000",
+        "9" * 5000,
+        "1.5",
+        "1e3",
+        "x",
+        "٣",
+        " 7",
+        "+5",
+        "_",
+    ),
     *("chr1", "chr2", "1", "chrX", "\x1b[2J", "\0", "ä", "+", "-", "?", "track", "#"),
 )
 
@@ -31,7 +73,11 @@ def fasta_case(rng: np.random.Generator, folder: Path) -> None:
     lines = []
     for number in range(int(rng.integers(0, 6))):
         letters = "".join(rng.choice(list("ACGTN"), int(rng.integers(5, 60))))
-        lines += [f">s{number} label=c{number % 2}", letters[:20], *([letters[20:]] if letters[20:] else [])]
+        lines += [
+            f">s{number} label=c{number % 2}",
+            letters[:20],
+            *([letters[20:]] if letters[20:] else []),
+        ]
     _read(lines, one_of(rng, (".fa", ".fasta", ".fna.gz", ".fa.gz")), rng, folder, _count_fasta)
 
 
@@ -60,7 +106,7 @@ def _read(
     expected = count(_plain(path))
     if not adata.n_obs == len(adata.obs["sequence"]) == expected:
         msg = f"{adata.n_obs} records are read of {expected}"
-        raise SilentlyWrong(msg)
+        raise SilentlyWrongError(msg)
 
 
 def _changed(lines: list[str], rng: np.random.Generator) -> list[str]:
@@ -88,7 +134,7 @@ def _plain(path: Path) -> bytes:
         return gzip.decompress(content)
     except (EOFError, OSError, zlib.error):
         msg = "a damaged gzip file is read"
-        raise SilentlyWrong(msg) from None
+        raise SilentlyWrongError(msg) from None
 
 
 def _count_fasta(content: bytes) -> int:
@@ -109,7 +155,9 @@ def bed_case(rng: np.random.Generator, folder: Path) -> None:
     for number in range(int(rng.integers(1, 6))):
         start = int(rng.integers(0, 50))
         end = int(rng.integers(start + 4, 61))
-        lines.append(["chr1", str(start), str(end), f"n{number}", str(number), one_of(rng, ("+", "-", "."))])
+        lines.append(
+            ["chr1", str(start), str(end), f"n{number}", str(number), one_of(rng, ("+", "-", "."))]
+        )
     for _ in range(int(rng.integers(0, 4))):
         line = one_of(rng, lines)
         line[int(rng.integers(len(line)))] = one_of(rng, _ODD_FIELDS)
@@ -121,4 +169,4 @@ def bed_case(rng: np.random.Generator, folder: Path) -> None:
     spans = (adata.obs["end"] - adata.obs["start"]).tolist()
     if [len(letters) for letters in adata.obs["sequence"]] != spans:
         msg = "letters that were cut are not as long as their intervals"
-        raise SilentlyWrong(msg)
+        raise SilentlyWrongError(msg)

@@ -12,7 +12,7 @@ import numpy as np
 
 from diffaug_bio import io
 from diffaug_bio._validation import as_matrix, summarise
-from tests.robustness.harness import SilentlyWrong
+from tests.robustness.harness import SilentlyWrongError
 from tests.robustness.mutate import gzipped, mutated_text, one_of
 
 if TYPE_CHECKING:
@@ -23,10 +23,50 @@ _DELIMITERS = (",", "\t", ";", "|")
 _ODD_VALUES = (
     *("", "NA", "nan", "NaN", "inf", "-Infinity", "1e400", "-1e39", "1e-400", "9" * 400, "0x1F", "1_000"),
     *("1,5", "5,036.4", "50.4%", "<0.5", "true", "-", "+", "1e", "text", '"', '""', "'", '"a', "\0", "\r"),
-    *("ä", "\ud7ff", "\u2028", "\ufeff", "=cmd|'/c calc'!A1", "x" * 140_000, "1 ", " 1", "--1", "1.2.3", "#"),
+    *(
+        "ä",
+        "\ud7ff",
+        "\u2028",
+        "\ufeff",
+        "=cmd|'/c calc'!A1",
+        "x" * 140_000,
+        "1 ",
+        " 1",
+        "--1",
+        "1.2.3",
+        "#",
+    ),
 )
-_ODD_NAMES = ("", "id", "label", "batch", "f0", "f1", "sequence", "Unnamed: 0", "\x1b[31m", "a\nb", "ä", "1", " ")
-_ODD_LINES = ("", " ", "#", "# comment", "a", ",,,,", '"', "\0", "sep=;", "!x\ty", "id,f0", "\x1a", "1\t2;3|4")
+_ODD_NAMES = (
+    "",
+    "id",
+    "label",
+    "batch",
+    "f0",
+    "f1",
+    "sequence",
+    "Unnamed: 0",
+    "\x1b[31m",
+    "a\nb",
+    "ä",
+    "1",
+    " ",
+)
+_ODD_LINES = (
+    "",
+    " ",
+    "#",
+    "# comment",
+    "a",
+    ",,,,",
+    '"',
+    "\0",
+    "sep=;",
+    "!x\ty",
+    "id,f0",
+    "\x1a",
+    "1\t2;3|4",
+)
 
 
 def table_case(rng: np.random.Generator, folder: Path) -> None:
@@ -41,7 +81,7 @@ def table_case(rng: np.random.Generator, folder: Path) -> None:
     adata = io.read(path, transpose=transpose)
     if adata.X.dtype != np.float32 or adata.X.shape != (adata.n_obs, adata.n_vars):
         msg = f"the matrix has the type {adata.X.dtype} and the shape {adata.X.shape}"
-        raise SilentlyWrong(msg)
+        raise SilentlyWrongError(msg)
     summarise(as_matrix(adata.X), feature_names=list(adata.var_names))  # as fit does: refuses the infinite
     if not transpose and "sequence" not in adata.obs:
         _compare_rows(path, adata.n_obs)
@@ -55,7 +95,9 @@ def _table(rng: np.random.Generator) -> str:
     rows = [names]
     for number in range(n_rows):
         known = {"id": f"s{number}", "label": f"c{number % 3}"}
-        rows.append([known[name] for name in names if name in known] + [str(value) for value in values[number]])
+        rows.append(
+            [known[name] for name in names if name in known] + [str(value) for value in values[number]]
+        )
     for _ in range(int(rng.integers(0, 4))):
         row = one_of(rng, rows)
         match int(rng.integers(8)):
@@ -72,12 +114,13 @@ def _table(rng: np.random.Generator) -> str:
             case _ if row:
                 row[int(rng.integers(len(row)))] = one_of(rng, _ODD_VALUES)
         rows = [row for row in rows if row] or [["x"]]
-    delimiter, end = one_of(rng, _DELIMITERS), one_of(rng, ("\n",) * 5 + ("\r\n", "\r", "\n\n"))
+    delimiter: str = one_of(rng, _DELIMITERS)
+    end: str = one_of(rng, ("\n",) * 5 + ("\r\n", "\r", "\n\n"))
     if rng.random() < 0.3:
         written = std_io.StringIO()
         csv.writer(written, delimiter=delimiter, lineterminator=end, quoting=csv.QUOTE_ALL).writerows(rows)
         return written.getvalue()
-    return end.join(delimiter.join(row) for row in rows) + one_of(rng, ("", end))
+    return end.join(delimiter.join(row) for row in rows) + end * int(rng.integers(2))
 
 
 def _compare_rows(path: Path, n_obs: int) -> None:
@@ -88,7 +131,7 @@ def _compare_rows(path: Path, n_obs: int) -> None:
             content = gzip.decompress(content)
         except (EOFError, OSError, zlib.error):
             msg = "a damaged gzip file is read"
-            raise SilentlyWrong(msg) from None
+            raise SilentlyWrongError(msg) from None
     text = content.decode("utf-8-sig")
     delimiter = max(_DELIMITERS, key=text.splitlines()[0].count)
     csv.field_size_limit(10**9)
@@ -97,4 +140,4 @@ def _compare_rows(path: Path, n_obs: int) -> None:
     n_rows = sum(any(value.strip() for value in row) or len(row) > 1 for row in rows) - 1
     if n_rows != n_obs:
         msg = f"{n_obs} rows are read of {n_rows}"
-        raise SilentlyWrong(msg)
+        raise SilentlyWrongError(msg)
