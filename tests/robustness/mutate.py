@@ -41,7 +41,7 @@ def mutated_text(content: bytes, rng: np.random.Generator) -> bytes:
 def _mutated_once(content: bytes, rng: np.random.Generator) -> bytes:  # noqa: PLR0911
     """Flip, cut off, blank, copy, insert or delete."""
     if not content:
-        return rng.integers(0, 256, 8, dtype="u1").tobytes()
+        return rng.bytes(8)
     start = int(rng.integers(len(content)))
     length = min(len(content) - start, 2 ** int(rng.integers(0, 9)))
     block = content[start : start + length]
@@ -62,7 +62,7 @@ def _mutated_once(content: bytes, rng: np.random.Generator) -> bytes:  # noqa: P
             there = int(rng.integers(len(content)))
             return content[:there] + block + content[there + length :]
         case 7:
-            return content[:start] + rng.integers(0, 256, length, dtype="u1").tobytes() + block + after
+            return content[:start] + rng.bytes(length) + block + after
     return content[:start] + after
 
 
