@@ -43,7 +43,7 @@ def _mutated_once(content: bytes, rng: np.random.Generator) -> bytes:  # noqa: P
     if not content:
         return rng.bytes(8)
     start = int(rng.integers(len(content)))
-    length = min(len(content) - start, 2 ** int(rng.integers(0, 9)))
+    length = min(len(content) - start, 1 << int(rng.integers(0, 9)))
     block = content[start : start + length]
     after = content[start + length :]
     match int(rng.integers(9)):
