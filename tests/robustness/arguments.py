@@ -160,8 +160,7 @@ def _base() -> Path:
 
 def arguments_case(rng: np.random.Generator, folder: Path) -> None:
     """Call a command as it was drawn; it ends in order, and nobody's files are changed."""
-    with contextlib.chdir(folder.parent):
-        shutil.copytree(_base(), folder, dirs_exist_ok=True)
+    shutil.copytree(_base(), folder, dirs_exist_ok=True)
     (folder / "taken").mkdir()
     (folder / "taken" / "labels.csv").write_text("mine")
     (folder / "file.txt").write_text("mine")

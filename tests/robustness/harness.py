@@ -159,6 +159,7 @@ def _work(kind: str, seeds: list[int], folder: Path, there: Connection) -> None:
     """Run cases one after the other, and report each."""
     case = case_of(kind)
     _be_quiet(folder / "output.txt")
+    os.chdir(folder)
     _limit()
     there.send("ready")
     for seed in seeds:
