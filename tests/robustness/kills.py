@@ -140,7 +140,9 @@ def kill_some(folder: Path, n_kills: int, *, seed: int = 0, reports: bool = True
         had_output = output.exists()
         before = _contents(output)
         fresh = number % 5 == 4  # then a signal may come during imports, too
-        moment = draw.uniform(0.0, 1.05) * seconds.get(command.name, 1.0) + fresh * draw.uniform(0.0, 4.0)
+        # Half of them late, where files get their names.
+        share = draw.uniform(0.0, 1.0) if draw.random() < 0.5 else draw.uniform(0.8, 1.05)
+        moment = share * seconds.get(command.name, 1.0) + fresh * draw.uniform(0.0, 4.0)
         process = _Process(folder, call, fresh=fresh)
         ended = _end(process, sent, moment)
         found, wrong = _state(output, before)
