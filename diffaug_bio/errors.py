@@ -3,8 +3,22 @@
 from __future__ import annotations
 
 
+_LONGEST = 1500  # letters of a message; names and values in it may come from a damaged file
+_AT_THE_END = 400  # of a longer one, where it says what to do
+
+
 class DiffAugError(Exception):
-    """Base of all errors below; its message is written for the user."""
+    """Base of all errors below; its message is written for the user, on one line that a terminal may show."""
+
+    def __str__(self) -> str:
+        """Return the message; what a file put into it can neither break the line nor steer a terminal."""
+        message = "".join(
+            letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
+            for letter in super().__str__()
+        )
+        if len(message) <= _LONGEST:
+            return message
+        return f"{message[: _LONGEST - _AT_THE_END - 5]} ... {message[-_AT_THE_END:]}"
 
 
 class InputError(DiffAugError, ValueError):

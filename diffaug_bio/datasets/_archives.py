@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gzip
 import lzma
 import os
 import re
 import shutil
 import stat
+import struct
 import tarfile
 import tempfile
 import zipfile
@@ -28,9 +30,11 @@ _TAR = re.compile(r"\.(tar|tgz|tbz2?|txz|tar\.(gz|bz2|xz))$", flags=re.IGNORECAS
 _SMALLEST_BOUND = 2**30
 _LARGEST_RATIO = 100  # tables compress to a twentieth, text to a fifth, bombs to a thousandth
 _MAX_MEMBERS = 2_000_000
+_LONGEST_NAME = 200  # letters of a member's name that an error shows
 _DAMAGED = (
     *(zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError),
     NotImplementedError,  # a zip of a method that Python does not know
+    *(IndexError, ValueError, struct.error),  # of lengths that are not true
 )
 
 
@@ -95,8 +99,7 @@ class _Writer:
 
     def write(self, name: str, stream: _Readable) -> None:
         """Write a member."""
-        path = self._path(name)
-        try:
+        with self._naming(name) as path:
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("xb") as written:
                 while chunk := stream.read(_CHUNK):
@@ -104,19 +107,27 @@ class _Writer:
                     if self.n_bytes > self.bound:
                         self._refuse_size()
                     written.write(chunk)
-        except (FileExistsError, NotADirectoryError, IsADirectoryError):
-            self.refuse(name, "is there twice, or a file where a folder should be")
 
     def make_folder(self, name: str) -> None:
         """Make a folder that is a member."""
+        with self._naming(name) as path:
+            path.mkdir(parents=True, exist_ok=True)
+
+    @contextlib.contextmanager
+    def _naming(self, name: str) -> Iterator[Path]:
+        """Give the path of a member, and refuse names that no file or folder can have here."""
         try:
-            self._path(name).mkdir(parents=True, exist_ok=True)
-        except (FileExistsError, NotADirectoryError):
+            yield self._path(name)
+        except (FileExistsError, NotADirectoryError, IsADirectoryError):
             self.refuse(name, "is there twice, or a file where a folder should be")
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            self.refuse(name, "has a name that is too long")
 
     def refuse(self, name: str, what: str) -> NoReturn:
         """Refuse the archive for one of its members."""
-        msg = f"{self.archive} is refused: its member {name!r} {what}. Nothing was unpacked."
+        msg = f"{self.archive} is refused: its member {name[:_LONGEST_NAME]!r} {what}. Nothing was unpacked."
         raise RecipeError(msg)
 
     def _refuse_size(self) -> None:
@@ -165,8 +176,13 @@ def _reading(archive: Path) -> Iterator[None]:
     """Turn what damaged archives cause into a sentence."""
     try:
         yield
-    except _DAMAGED as error:
-        msg = f"{archive} is damaged or no archive ({error}). Fetch it again with --force."
+    except RecipeError:
+        raise
+    except (*_DAMAGED, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in {None, errno.EINVAL}:
+            raise  # of the disk, and not of a place that the archive names
+        reason = next(iter(str(error).splitlines()), type(error).__name__).rstrip(":")
+        msg = f"{archive} is damaged or no archive ({reason}). Fetch it again with --force."
         raise RecipeError(msg) from error
 
 

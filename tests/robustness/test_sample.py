@@ -1,0 +1,35 @@
+"""A fixed sample of damaged and made-up inputs: each is read rightly, or refused in one sentence."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.robustness.harness import CASES, GOOD, Finding, run_cases
+from tests.robustness.upstream import UPSTREAM
+
+N_CASES = 200
+
+FOUND: tuple[tuple[str, int], ...] = ()
+"""Cases that once went wrong."""
+
+
+def wrong(found: list[Finding]) -> list[str]:
+    return [
+        f"{kind} {seed}: {outcome}: {detail[:300]}"
+        for kind, seed, outcome, detail in found
+        if outcome not in GOOD
+    ]
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_nothing_but_results_and_clear_errors_comes_of_a_sample(kind: str) -> None:
+    seeds = [seed for seed in range(N_CASES) if (kind, seed) not in UPSTREAM]
+    found = list(run_cases(kind, seeds))
+    assert [case.seed for case in found] == seeds
+    assert wrong(found) == []
+
+
+@pytest.mark.parametrize("kind", sorted({kind for kind, _ in FOUND}))
+def test_what_once_went_wrong_does_not_again(kind: str) -> None:
+    seeds = [seed for other, seed in FOUND if other == kind]
+    assert wrong(list(run_cases(kind, seeds))) == []
