@@ -98,7 +98,8 @@ def abandoned(stage: Stage, *, quiet_elsewhere: float = _QUIET_ELSEWHERE) -> Ite
             descriptor = os.open(stage.folder / _STAGE_LOCK, os.O_RDWR)
             stack.callback(os.close, descriptor)
             is_dead = _is_free(descriptor) and (
-                os.read(descriptor, 1024) == _machine() or _seconds_untouched(stage) > quiet_elsewhere
+                os.read(descriptor, 1024) in {_machine(), b""}  # it died before it could write it
+                or _seconds_untouched(stage) > quiet_elsewhere
             )
         except OSError:
             is_dead = False
@@ -158,8 +159,12 @@ def _make_stage(home: Path) -> tuple[Stage, int]:
         except OSError:  # no locks here
             is_ours = True
         if is_ours and _is_at(descriptor, path):
-            os.write(descriptor, _machine())
-            stage.new.mkdir()
+            try:
+                os.write(descriptor, _machine())
+                stage.new.mkdir()
+            except OSError:  # a full disk
+                _close(stage, descriptor)
+                raise
             return stage, descriptor
         os.close(descriptor)
 
