@@ -87,7 +87,7 @@ def added_files(folder: Path, *, force: bool = False) -> Iterator[Path]:
             _finish_swaps(folder)
             _write_records(stage.new, folder)
             into = _record_last(files_in(stage.new))
-            check_addable(folder, [name for name in into if name != RECORD_FILE], force=force)
+            _check_addable(folder, [name for name in into if name != RECORD_FILE], force=force)
             sync_all(stage.new)
             swap(stage, folder, out=[name for name in into if os.path.lexists(folder / name)], into=into)
 
@@ -109,19 +109,12 @@ def check_addable(folder: Path, names: Sequence[str], *, force: bool = False) ->
     InputError
         If one is there that may not be replaced.
     """
-    record = read_record(folder) or {}
-    there = [name for name in names if os.path.lexists(folder / name)]
-    kept = [
-        name
-        for name in there
-        if ((folder / name).is_dir() if force else not is_unchanged(folder / name, record.get(name)))
-    ]
-    if kept:
-        msg = (
-            f"{folder} holds files that diffaug-bio did not write or that were changed since, which would "
-            f"be replaced: {shorten(kept)}. Move them away or rename them."
-        )
-        raise InputError(msg)
+    try:
+        with locked(folder):
+            _finish_swaps(folder)
+            _check_addable(folder, names, force=force)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
 
 
 @contextlib.contextmanager
@@ -179,9 +172,13 @@ def _stage_in(home: Path, *, target: Path, make_parents: bool = False) -> Iterat
                 remove_abandoned(place)
             stage = stack.enter_context(open_stage(home))
         except OSError as error:
-            msg = f"Cannot write to {target}: {error.strerror}. Choose another output folder."
-            raise InputError(msg) from error
+            raise _unwritable(target, error) from error
         yield stage
+
+
+def _unwritable(place: Path, error: OSError) -> InputError:
+    msg = f"Cannot write to {place}: {error.strerror}. Choose another output folder."
+    return InputError(msg)
 
 
 def _check_replaceable(target: Path, *, overwrite: bool) -> dict[str, Written] | None:
@@ -211,6 +208,23 @@ def _replaceable(target: Path, *, overwrite: bool) -> dict[str, Written] | None:
         )
         raise InputError(msg)
     return read_record(target)
+
+
+def _check_addable(folder: Path, names: Sequence[str], *, force: bool) -> None:
+    """Refuse files that may not be replaced; other processes are kept from the folder."""
+    record = read_record(folder) or {}
+    there = [name for name in names if os.path.lexists(folder / name)]
+    kept = [
+        name
+        for name in there
+        if ((folder / name).is_dir() if force else not is_unchanged(folder / name, record.get(name)))
+    ]
+    if kept:
+        msg = (
+            f"{folder} holds files that diffaug-bio did not write or that were changed since, which would "
+            f"be replaced: {shorten(kept)}. Move them away or rename them."
+        )
+        raise InputError(msg)
 
 
 def _finish_swaps(folder: Path) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from diffaug_bio._ownership import RECORD_FILE, is_unchanged, read_record
 from diffaug_bio._stages import Stage, abandoned, remove, remove_abandoned, stages_in
 from diffaug_bio._validation import shorten
-from diffaug_bio.errors import InputError
+from diffaug_bio.errors import CheckpointError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,6 +81,22 @@ def finish_swaps(target: Path) -> None:
 def unfinished(folder: Path) -> Path | None:
     """Find a stage in which files are changing places with those of a folder."""
     return next((stage.folder for stage in stages_in(folder) if stage.journal.is_file()), None)
+
+
+def check_finished(folder: Path) -> None:
+    """Refuse to read a folder whose files are changing places.
+
+    Raises
+    ------
+    CheckpointError
+        If they are, or a run was cut off while they did.
+    """
+    if unfinished(folder) is not None:
+        msg = (
+            f"{folder} is being written, or a run was cut off while it put its files in place. Run the "
+            "same command again: it first puts the files of that run in place."
+        )
+        raise CheckpointError(msg)
 
 
 def sync(path: Path) -> None:

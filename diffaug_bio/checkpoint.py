@@ -33,7 +33,7 @@ from diffaug_bio._model_files import (
     read_table,
 )
 from diffaug_bio._ownership import write_record
-from diffaug_bio._swap import unfinished
+from diffaug_bio._swap import check_finished
 from diffaug_bio._validation import shorten
 from diffaug_bio.config import DiffAugConfig
 from diffaug_bio.errors import CheckpointError, InputError
@@ -212,12 +212,7 @@ def find_model(folder: Path) -> Path:
         If there is none, it lacks a file, or its files are being put in place.
     """
     for place in (folder, folder.parent):
-        if unfinished(place) is not None:
-            msg = (
-                f"{place} is being written, or a run was cut off while it put its files in place. Run the "
-                "same command again: it first puts the files of that run in place."
-            )
-            raise CheckpointError(msg)
+        check_finished(place)
     folder = folder / "model" if (folder / "model" / "config.json").is_file() else folder
     if not folder.is_dir():
         msg = (

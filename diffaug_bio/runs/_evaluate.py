@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from diffaug_bio import __version__
 from diffaug_bio._keys import OBSM_KEY
+from diffaug_bio._swap import check_finished
 from diffaug_bio._validation import shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.runs._source import DataSource, fingerprint, read_source, with_recipe_keys
@@ -140,6 +141,7 @@ def _score_generated(
 
 def _source_of_run(folder: Path, source: DataSource) -> DataSource:
     """Find the data that a run folder holds, and the labels and split it was fitted with."""
+    check_finished(folder)
     path = folder / "run.json"
     if not path.is_file():
         msg = f"{folder} is no run folder: it has no run.json. Name a file, or what `fit` wrote."

@@ -9,6 +9,7 @@ from diffaug_bio._apart import check_apart
 from diffaug_bio._card import base_name
 from diffaug_bio._files import added_files, check_addable, staged_file
 from diffaug_bio._printable import printable
+from diffaug_bio._swap import check_finished
 from diffaug_bio.errors import InputError
 from diffaug_bio.report import Highlight, Report, render
 from diffaug_bio.runs._report_about import FEATURE_WORDS, data_section, repeat_section, use_section
@@ -77,6 +78,7 @@ def report(
     else:
         _check_target(target, force=force)
         check_apart(target, {"folder": folder})
+        check_finished(folder)
     if (folder / "benchmark.json").is_file():
         if label_key is not None or batch_key is not None:
             msg = f"{folder} holds a benchmark, whose labels are settled. Leave the keys out."
