@@ -289,7 +289,8 @@ def _run_cells(
                 if "error" not in outcome:
                     text = json.dumps({"key": cell.key, **outcome}, indent=1)
                     # One that is there and was not taken is damaged: nothing else has such a name.
-                    add(folder, {f"{_CELLS}/{cell.file_name}": text}, force=True)
+                    with interrupts_held():  # what is done is kept
+                        add(folder, {f"{_CELLS}/{cell.file_name}": text}, force=True)
                     if on_result is not None and "scores" in outcome:
                         on_result(cell, outcome["scores"], len(outcomes), len(different))
     finally:
