@@ -72,7 +72,7 @@ def write_record(folder: Path, files: Mapping[str, Written] | None = None) -> No
             name: {"bytes": size, "sha256": sha256} for name, (size, sha256) in sorted(files.items())
         },
     }
-    text = json.dumps(table, indent=2, ensure_ascii=False)
+    text = json.dumps(table, indent=2)  # in ASCII: a name may be none of UTF-8
     (folder / RECORD_FILE).write_text(f"{text}\n", encoding="utf-8")
 
 

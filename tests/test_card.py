@@ -13,6 +13,7 @@ from markdown_it import MarkdownIt
 from diffaug_bio import DiffAug, DiffAugConfig
 from diffaug_bio._card import NOT_STATED, Run, base_name, escaped, model_card, one_line
 from diffaug_bio.checkpoint import describe_model
+from diffaug_bio.errors import InputError
 from tests.conftest import shifted_textures
 
 if TYPE_CHECKING:
@@ -229,7 +230,12 @@ def test_text_is_one_printable_line() -> None:
     assert escaped("a|b`c`") == "a\\|b\\`c\\`"
 
 
-def test_saving_again_writes_the_card_anew(card_of: Callable[..., str], tmp_path: Path) -> None:
+def test_saving_again_writes_the_card_anew_unless_it_was_changed(
+    card_of: Callable[..., str], tmp_path: Path
+) -> None:
     first = card_of()
-    (tmp_path / "model" / "README.md").write_text("changed by hand")
     assert card_of() == first
+    (tmp_path / "model" / "README.md").write_text("changed by hand")
+    with pytest.raises(InputError, match=r"changed since: 'README\.md'"):
+        card_of()
+    assert (tmp_path / "model" / "README.md").read_text() == "changed by hand"

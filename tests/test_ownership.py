@@ -159,7 +159,7 @@ def test_the_folder_around_a_file_is_found_through_links(run: Path, tmp_path: Pa
     assert folder_of_ours(tmp_path / "new.csv") is None
 
 
-NAMES = st.sampled_from(["a", "b.csv", "model/a", "model/c", "deep/er/x"])
+NAMES = st.sampled_from(["a", "b.csv", "model/a", "model/c", "deep/er/x", "Zellgröße", "not utf-8 \udcff"])
 TREES = st.dictionaries(NAMES, st.text(max_size=3), max_size=5)
 
 

@@ -188,7 +188,7 @@ def test_force_never_replaces_a_folder_of_other_files(
     arguments[3] = str(tmp_path)
     result = call(*arguments, "--force")
     assert result.code == 1
-    assert "holds what diffaug-bio did not write: 'thesis.doc'" in result.err
+    assert "did not write or that were changed since: 'thesis.doc'" in result.err
     assert (tmp_path / "thesis.doc").read_text() == "years of work"
 
 
