@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import logging
 import os
 import sys
@@ -73,6 +74,7 @@ def main() -> None:
     """Run the command line; exit code 1 for what went wrong, 2 for how it was called."""
     interruption = Interruption()
     interruption.install()
+    _print_any_name()
     os.environ["MPLBACKEND"] = "Agg"  # pictures go to files: no window, and none of a notebook around us
     arguments = [word for word in sys.argv[1:] if word != _DEBUG]
     debug = len(arguments) < len(sys.argv[1:])
@@ -101,7 +103,8 @@ def _run(arguments: list[str], interruption: Interruption) -> int:
         check_arguments(arguments)
         with group.make_context("diffaug-bio", arguments, obj=interruption) as context:
             group.invoke(context)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # as it is where it was closed
+            sys.stdout.flush()
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.ClickException as error:
@@ -165,6 +168,12 @@ def _say(text: str) -> None:
     """Write to standard error, if anybody is still there."""
     with suppress(OSError):
         click.echo(text, err=True)
+
+
+def _print_any_name() -> None:
+    """Escape what the terminal cannot show, as standard error does, and break no fit at its end."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _silence_stdout() -> None:

@@ -22,6 +22,6 @@ def digest(path: Path) -> tuple[int, str]:
         name = file.relative_to(path)
         if not any(part.startswith(".") for part in name.parts):
             size, content = digest(file)
-            found.update(f"{name.as_posix()}\0{content}\n".encode())
+            found.update(f"{name.as_posix()}\0{content}\n".encode("utf-8", "surrogateescape"))
             n_bytes += size
     return n_bytes, found.hexdigest()

@@ -71,7 +71,7 @@ class Store:
         name = recipe.name
         if recipe.path is not None:
             place = str(recipe.path.resolve().parent)
-            name = f"{name}-{hashlib.sha256(place.encode()).hexdigest()[:8]}"
+            name = f"{name}-{hashlib.sha256(os.fsencode(place)).hexdigest()[:8]}"
         return cls(cache_folder(cache) / name)
 
     @property

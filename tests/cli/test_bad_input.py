@@ -123,8 +123,8 @@ def unknown_recipe(folder: Path) -> list[object]:
 
 
 def output_below_a_file(folder: Path) -> list[object]:
-    path = write_cells(folder, make_counts())
-    return [path, "-o", path / "run"]
+    (folder / "notes").touch()
+    return [write_cells(folder, make_counts()), "-o", folder / "notes" / "run"]
 
 
 def output_on_proc(folder: Path) -> list[object]:
@@ -132,8 +132,8 @@ def output_on_proc(folder: Path) -> list[object]:
 
 
 def output_that_is_a_file(folder: Path) -> list[object]:
-    path = write_cells(folder, make_counts())
-    return [path, "-o", path]
+    (folder / "notes").touch()
+    return [write_cells(folder, make_counts()), "-o", folder / "notes"]
 
 
 CASES: dict[str, tuple[Case, str]] = {

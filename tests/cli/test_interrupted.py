@@ -13,6 +13,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from diffaug_bio import DiffAugConfig, runs
+from diffaug_bio.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -83,23 +86,16 @@ def test_what_was_fitted_is_kept(place: Path, call: Callable[..., Result], numbe
     assert {path.name for path in run.iterdir()} == KEPT | {"report.html"}
 
 
-def test_scores_that_cannot_be_written_cost_no_fit(place: Path, call: Callable[..., Result]) -> None:
-    """Something takes the name of the scores while the data are fitted."""
-    code = (
-        "import sys\n"
-        "from pathlib import Path\n"
-        "from diffaug_bio import DiffAugConfig, runs\n"
-        "config = DiffAugConfig.from_toml('tiny.toml')\n"
-        "source = runs.DataSource(data='cells.h5ad', label_key='kind')\n"
-        "def take(step):\n"
-        "    Path('run/metrics.json').write_text('mine')\n"
-        "runs.fit(source, Path('run'), config=config, on_score=take)\n"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", code], cwd=place, capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 1
-    assert "InputError" in result.stderr
-    assert "diffaug-bio evaluate run" in result.stderr.splitlines()[-1]
-    assert (place / "run" / "metrics.json").read_text() == "mine"
-    assert {path.name for path in (place / "run").iterdir()} == KEPT | {"metrics.json"}
+def test_scores_that_cannot_be_written_cost_no_fit(place: Path) -> None:
+    run = place / "run"
+
+    def take(_step: runs.ScoringStep) -> None:
+        (run / "metrics.json").write_text("mine")
+
+    config = DiffAugConfig.from_toml(place / "tiny.toml")
+    source = runs.DataSource(data=str(place / "cells.h5ad"), label_key="kind")
+    with pytest.raises(InputError, match=r"metrics\.json") as caught:
+        runs.fit(source, run, config=config, on_score=take, device="cpu")
+    assert f"diffaug-bio evaluate {run}" in caught.value.__notes__[0]
+    assert (run / "metrics.json").read_text() == "mine"
+    assert {path.name for path in run.iterdir()} == KEPT | {"metrics.json"}

@@ -56,15 +56,20 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def with_modules(folder: Path) -> dict[str, str]:
+    """Make the environment of a process that finds modules in a folder first."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])}
+
+
 def fit_in(
-    folder: Path, output: str, *options: str, environment: dict[str, str] | None = None
+    folder: Path, output: str, *options: str, modules: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
     command = [str(Path(sys.executable).with_name("diffaug-bio")), "fit", "dna.fa", "-o", output]
     command += ["--config", "tiny.toml", "--label-key", "label", "--threads", "1", "--device", "cpu"]
     return subprocess.run(
         [*command, *options],
         cwd=folder,
-        env={**os.environ, **(environment or {})},
+        env=os.environ if modules is None else with_modules(modules),
         capture_output=True,
         text=True,
         check=False,
@@ -117,7 +122,7 @@ def test_the_summary_names_the_page_and_no_report_leaves_it_out(place: Path) -> 
 def test_a_page_that_cannot_be_made_costs_no_fit(place: Path, tmp_path: Path) -> None:
     (tmp_path / "jinja2").mkdir()
     (tmp_path / "jinja2" / "__init__.py").write_text("raise ImportError('a broken installation')\n")
-    result = fit_in(place, "kept", "--quiet", environment={"PYTHONPATH": str(tmp_path)})
+    result = fit_in(place, "kept", "--quiet", modules=tmp_path)
     assert result.returncode == 0
     assert result.stdout == ""
     assert result.stderr == (
@@ -134,13 +139,21 @@ def test_a_fault_of_the_program_in_a_page_costs_no_fit_and_debug_has_its_traceba
 ) -> None:
     (tmp_path / "jinja2").mkdir()
     (tmp_path / "jinja2" / "__init__.py").write_text("raise ZeroDivisionError('a fault')\n")
-    result = fit_in(place, "faulty", "--quiet", environment={"PYTHONPATH": str(tmp_path)})
+    result = fit_in(place, "faulty", "--quiet", modules=tmp_path)
     assert result.returncode == 0
     assert (
         "All is kept in faulty but report.html, which could not be made: ZeroDivisionError" in result.stderr
     )
     assert len(result.stderr.splitlines()) == 1
-    told = fit_in(place, "told", "--debug", environment={"PYTHONPATH": str(tmp_path)})
+    command = [sys.executable, "-m", "diffaug_bio.cli", "report", "faulty"]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]),
+    }
+    alone = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, check=False)
+    assert (alone.returncode, alone.stdout) == (1, "")
+    assert alone.stderr == "Error: Unexpected ZeroDivisionError: a fault; --debug shows more.\n"
+    told = fit_in(place, "told", "--debug", modules=tmp_path)
     assert told.returncode == 0
     assert "Traceback (most recent call last)" in told.stderr
     assert (place / "faulty" / "embedding.csv").exists()
