@@ -271,6 +271,7 @@ def set_first(name: str, value: float) -> Callable[[Arrays], object]:
     [
         ("features.selected", set_first("features.selected", -1), "ascending, from 0 and below"),
         ("features.selected", set_first("features.selected", 1), "ascending"),
+        ("features.selected", lambda a: a["features.selected"].__setitem__(9, -(2**63)), "ascending"),
         ("features.selected", lambda a: a["features.selected"].__setitem__(-1, 20), "below the number"),
         ("features.std", set_first("features.std", 0.0), "finite and above 0"),
         ("features.std", set_first("features.std", -1.0), "finite and above 0"),
