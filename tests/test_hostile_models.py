@@ -393,3 +393,13 @@ def test_generated_rows_that_are_not_finite_are_never_returned(tmp_path: Path) -
     codes[2, 1] = np.inf
     with pytest.raises(InputError, match=r"The code of row 2 .*, and so for 1 of 6 rows"):
         model.decode_rows(codes, rows)
+
+
+def test_novelty_that_is_not_finite_is_never_returned(tmp_path: Path) -> None:
+    folder = copied("expression", tmp_path)
+    rows = np.load(MODELS / "expression" / "expected.npz")["rows"]
+    change_arrays(folder, lambda arrays: arrays["reference.denoising"].fill(1e-44))
+    model = DiffAug.load(folder, device="cpu")
+    assert np.isfinite(model.transform(rows)).all()
+    with pytest.raises(InputError, match=r"The novelty of row 0 \(counted from 0\) is not finite"):
+        model.novelty(rows)
