@@ -59,7 +59,8 @@ def embed_with_novelty(
         If an embedding or a score is not finite; a density that was not compared is NaN.
     """
     embedding, denoising = _encoded(state, rows, config)
-    found = compare(embedding, reference, denoising=denoising)
+    with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is refused
+        found = compare(embedding, reference, denoising=denoising)
     for scores in (found.distance, found.denoising):
         if scores is not None:
             finite_rows(torch.from_numpy(scores), what="novelty")

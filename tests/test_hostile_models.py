@@ -122,7 +122,7 @@ def test_any_field_of_any_value_is_refused_or_changes_nothing(model: Path, kind:
         n_refused += bool(message)
         if not message:
             np.testing.assert_array_equal(found, expected, err_msg=f"{place} {value}")
-    assert n_refused > 0.8 * len(sampled)
+    assert n_refused > 0.6 * len(sampled)
 
 
 @pytest.mark.parametrize(
