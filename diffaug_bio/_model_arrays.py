@@ -225,7 +225,8 @@ def _holds(array: NDArray[Any], rule: _Rule) -> bool:
     if rule.values == "positive":
         return bool((array > 0).all())
     if rule.values == "ascending":
-        return bool((np.diff(array) > 0).all() and array[0] >= 0 and array[-1] < rule.n_vars)
+        # Compared, since a difference of whole numbers may leave their range and come back in it.
+        return bool((array[1:] > array[:-1]).all() and array[0] >= 0 and array[-1] < rule.n_vars)
     return bool((array >= 0).all()) and (rule.values != "some_positive" or bool((array > 0).any()))
 
 

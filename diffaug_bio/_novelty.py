@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from diffaug_bio.core.batches import PickedRows
+from diffaug_bio.core.finite import finite_rows
 from diffaug_bio.core.generated import embedded, encode_with_errors
 from diffaug_bio.core.runtime import seeded_generator
 from diffaug_bio.errors import InputError
@@ -50,9 +51,20 @@ def make_reference(state: TrainState, rows: Rows, config: DiffAugConfig, *, seed
 def embed_with_novelty(
     reference: Reference, state: TrainState, rows: Rows, config: DiffAugConfig
 ) -> tuple[NDArray[np.float32], Novelty]:
-    """Embed later rows, and score how unlike the training rows they are."""
+    """Embed later rows, and score how unlike the training rows they are.
+
+    Raises
+    ------
+    InputError
+        If an embedding or a score is not finite; a density that was not compared is NaN.
+    """
     embedding, denoising = _encoded(state, rows, config)
-    return embedding, compare(embedding, reference, denoising=denoising)
+    with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is refused
+        found = compare(embedding, reference, denoising=denoising)
+    for scores in (found.distance, found.denoising):
+        if scores is not None:
+            finite_rows(torch.from_numpy(scores), what="novelty")
+    return embedding, found
 
 
 def known_reference(reference: Reference | None) -> Reference:

@@ -122,7 +122,7 @@ def test_any_field_of_any_value_is_refused_or_changes_nothing(model: Path, kind:
         n_refused += bool(message)
         if not message:
             np.testing.assert_array_equal(found, expected, err_msg=f"{place} {value}")
-    assert n_refused > 0.8 * len(sampled)
+    assert n_refused > 0.6 * len(sampled)
 
 
 @pytest.mark.parametrize(
@@ -271,6 +271,7 @@ def set_first(name: str, value: float) -> Callable[[Arrays], object]:
     [
         ("features.selected", set_first("features.selected", -1), "ascending, from 0 and below"),
         ("features.selected", set_first("features.selected", 1), "ascending"),
+        ("features.selected", lambda a: a["features.selected"].__setitem__(9, -(2**63)), "ascending"),
         ("features.selected", lambda a: a["features.selected"].__setitem__(-1, 20), "below the number"),
         ("features.std", set_first("features.std", 0.0), "finite and above 0"),
         ("features.std", set_first("features.std", -1.0), "finite and above 0"),
@@ -392,3 +393,13 @@ def test_generated_rows_that_are_not_finite_are_never_returned(tmp_path: Path) -
     codes[2, 1] = np.inf
     with pytest.raises(InputError, match=r"The code of row 2 .*, and so for 1 of 6 rows"):
         model.decode_rows(codes, rows)
+
+
+def test_novelty_that_is_not_finite_is_never_returned(tmp_path: Path) -> None:
+    folder = copied("expression", tmp_path)
+    rows = np.load(MODELS / "expression" / "expected.npz")["rows"]
+    change_arrays(folder, lambda arrays: arrays["reference.denoising"].fill(1e-44))
+    model = DiffAug.load(folder, device="cpu")
+    assert np.isfinite(model.transform(rows)).all()
+    with pytest.raises(InputError, match=r"The novelty of row 0 \(counted from 0\) is not finite"):
+        model.novelty(rows)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from diffaug_bio.core.diffusion import GaussianDiffusion
 from diffaug_bio.core.encoders import Projector
 from diffaug_bio.core.runtime import eval_mode, seeded_initialisation
+from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from diffaug_bio.core.phases import EpochEnd
 
 _BLOCK_ROWS, _BLOCK_VALUES = 8192, 2**20  # embedded or generated at once; bound the memory of a pass
+_MOST_WEIGHTS = 10**9  # 4 GB, and four times that in training
 _SAVED = ("encoder", "projector", "denoiser", "codec")  # networks, by the prefix of their weights
 
 
@@ -167,6 +169,23 @@ def expected_arrays(config: DiffAugConfig, source: Input) -> dict[str, tuple[tup
     width, n_codes = _n_condition(config, source), source.n_codes
     sizes = {"condition.mean": width, "condition.std": width, "limits": n_codes, "code_scale": n_codes}
     return expected | {name: ((size,), torch.float32) for name, size in sizes.items()}
+
+
+def check_size(config: DiffAugConfig, source: Input) -> None:
+    """Refuse networks that no machine of today trains, before they are made.
+
+    Raises
+    ------
+    InputError
+        If they have more than a billion weights.
+    """
+    n_weights = sum(math.prod(shape) for shape, _ in expected_arrays(config, source).values())
+    if n_weights > _MOST_WEIGHTS:
+        msg = (
+            f"The networks of this configuration have {n_weights} weights, more than {_MOST_WEIGHTS}. Take "
+            "narrower or fewer layers (`hidden`, `projector_hidden`, `width`, `n_blocks`, `n_channels`)."
+        )
+        raise InputError(msg)
 
 
 def from_arrays(

@@ -22,7 +22,7 @@ from diffaug_bio.core.inputs import ImageInput
 from diffaug_bio.core.integration import shift_penalty
 from diffaug_bio.core.objectives import build_objective
 from diffaug_bio.core.phases import Fit, run_phase
-from diffaug_bio.core.state import build
+from diffaug_bio.core.state import build, check_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -90,9 +90,12 @@ def train(
 
     Raises
     ------
+    InputError
+        If the networks are larger than any machine trains.
     TrainingError
-        If a loss is no longer finite.
+        If a loss, or a weight, is no longer finite.
     """
+    check_size(config, source)
     device = rows.device
     train_rows, held_out_rows = split_rows(rows.shape[0], config.train.validation_fraction, seed=seed)
     fit = Fit(

@@ -48,9 +48,18 @@ def write_embedding(
         Which matrix was embedded.
     correct
         How it was corrected.
-    """
-    from diffaug_bio.checkpoint import columns_of
 
+    Raises
+    ------
+    InputError
+        If a value is not finite, as a correction may leave it.
+    """
+    import torch
+
+    from diffaug_bio.checkpoint import columns_of
+    from diffaug_bio.core.finite import finite_rows
+
+    finite_rows(torch.as_tensor(embedding), what="embedding")
     adata.obsm[key_added] = embedding
     for name in NOVELTY_COLUMNS:
         if (column := _novelty_column(key_added, name)) in adata.obs:

@@ -11,7 +11,8 @@ from diffaug_bio.core.batches import DenseRows
 from diffaug_bio.core.generation import standardise_conditions
 from diffaug_bio.core.inputs import FeatureInput
 from diffaug_bio.core.runtime import eval_mode
-from diffaug_bio.core.state import build, encode, from_arrays, to_arrays
+from diffaug_bio.core.state import build, check_size, encode, expected_arrays, from_arrays, to_arrays
+from diffaug_bio.errors import InputError
 from tests.core.conftest import (
     CPU,
     FEATURES,
@@ -36,6 +37,26 @@ def test_a_seed_fixes_the_weights_of_all_networks(tiny_config: DiffAugConfig) ->
     assert not same(snapshot(first.encoder), snapshot(other.encoder))
     assert same(snapshot(first.denoiser), snapshot(first.averaged_denoiser))
     assert not any(parameter.requires_grad for parameter in first.averaged_denoiser.parameters())
+
+
+def test_the_arrays_that_are_expected_are_those_that_are_saved(tiny_config: DiffAugConfig) -> None:
+    before = torch.get_rng_state()
+    expected = expected_arrays(tiny_config, FEATURES)
+    assert torch.equal(torch.get_rng_state(), before)
+    saved = to_arrays(build(tiny_config, FEATURES, seed=0, device=CPU))
+    assert {name: (array.shape, str(array.dtype)) for name, array in saved.items()} == {
+        name: (shape, str(dtype).removeprefix("torch.")) for name, (shape, dtype) in expected.items()
+    }
+
+
+def test_networks_larger_than_any_machine_trains_are_refused(tiny_config: DiffAugConfig) -> None:
+    check_size(tiny_config, FEATURES)
+    for settings in (
+        {"encoder": {"hidden": [16384] * 32}},
+        {"generator": {"width": 16384, "n_blocks": 64}},
+    ):
+        with pytest.raises(InputError, match=r"have \d+ weights, more than 1000000000\. Take narrower"):
+            check_size(changed(tiny_config, **settings), FEATURES)
 
 
 @pytest.mark.parametrize(

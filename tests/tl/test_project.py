@@ -13,6 +13,7 @@ from diffaug_bio import DiffAug, tl
 from diffaug_bio.errors import CheckpointError, InputError
 from diffaug_bio.tl._embed import fit_model
 from diffaug_bio.tl._matrix import MatrixChoice
+from diffaug_bio.tl._results import write_embedding
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,6 +31,14 @@ def test_projecting_the_training_data_gives_their_embedding(
     tl.project(counts, model, key_added="X_again")
     np.testing.assert_array_equal(counts.obsm["X_again"], embedding)
     assert counts.uns["again"]["params"] == counts.uns["diffaug"]["params"]
+
+
+def test_an_embedding_that_is_not_finite_is_never_written(counts: AnnData, fitted: DiffAug) -> None:
+    embedding = fitted.transform(counts.X)
+    embedding[3, 1] = np.nan
+    with pytest.raises(InputError, match=r"The embedding of row 3 .* for 1 of \d+ rows"):
+        write_embedding(counts, embedding, key_added="X_new", model=fitted, choice=MatrixChoice())
+    assert "X_new" not in counts.obsm
 
 
 def test_a_saved_model_is_projected_with_by_its_folder(
