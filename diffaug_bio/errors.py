@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 _LONGEST = 1500  # letters of a message; names and values in it may come from a damaged file
 _AT_THE_END = 400  # of a longer one, where it says what to do
 

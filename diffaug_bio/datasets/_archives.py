@@ -127,7 +127,9 @@ class _Writer:
 
     def refuse(self, name: str, what: str) -> NoReturn:
         """Refuse the archive for one of its members."""
-        msg = f"{self.archive} is refused: its member {name[:_LONGEST_NAME]!r} {what}. Nothing was unpacked."
+        msg = (
+            f"{self.archive} is refused: its member {name[:_LONGEST_NAME]!r} {what}. Nothing was unpacked."
+        )
         raise RecipeError(msg)
 
     def _refuse_size(self) -> None:
