@@ -23,7 +23,7 @@ def test_any_message_is_one_printable_line_of_a_sane_length(text: str) -> None:
 
 @pytest.mark.parametrize("kind", [DiffAugError, InputError, CheckpointError])
 def test_a_sentence_stays_as_it_is(kind: type[DiffAugError]) -> None:
-    sentence = "Müller.csv, Spalte 'α': write a number."
+    sentence = "Müller.csv, Spalte 'Größe': write a number."
     assert str(kind(sentence)) == sentence
     assert str(pickle.loads(pickle.dumps(kind(sentence)))) == sentence
 
