@@ -7,7 +7,7 @@ _AT_THE_END = 400  # of a longer one, where it says what to do
 
 
 class DiffAugError(Exception):
-    """Base of all errors below; its message is written for the user, on one line that a terminal may show."""
+    """Base of all errors below; its message is written for the user, on one line."""
 
     def __str__(self) -> str:
         """Return the message; what a file put into it can neither break the line nor steer a terminal."""

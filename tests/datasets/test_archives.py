@@ -174,3 +174,12 @@ def test_a_password_is_named(tmp_path: Path) -> None:
 def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
     (tmp_path / "set.rar").write_bytes(b"x")
     refuses(tmp_path / "set.rar", r"has no ending of an archive")
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a/" * 3000 + "x"], ids=["long name", "long path"])
+def test_names_that_are_too_long_are_refused(tmp_path: Path, name: str) -> None:
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr(name, b"1")
+    with pytest.raises(RecipeError, match=r"has a name that is too long"):
+        unpack(tmp_path / "x.zip", tmp_path / "target")
+    assert [path.name for path in tmp_path.iterdir()] == ["x.zip"]

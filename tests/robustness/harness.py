@@ -6,7 +6,6 @@ what came out. A find is told by its kind and one number, the seed.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import multiprocessing
 import os
@@ -53,6 +52,7 @@ CASES = {
 
 SECONDS = 20.0
 """How long a case may take; the slowest honest one takes a second on an idle core."""
+_START_SECONDS = 120
 _BYTES = 2**30  # that a case may take beyond what the imports have
 _LARGEST_FILE = 2**28
 _LONGEST_MESSAGE = 1500
@@ -134,10 +134,13 @@ def _listen(
     seconds: float,
 ) -> Iterator[Finding]:
     """Pass on what a child reports until it has done all cases or ended on one."""
-    with contextlib.suppress(EOFError):
-        if not here.poll(120) or here.recv() != "ready":
-            msg = "The child did not start."
-            raise RuntimeError(msg)
+    try:
+        is_ready = here.poll(_START_SECONDS) and here.recv() == "ready"
+    except EOFError:
+        is_ready = False
+    if not is_ready:
+        msg = "The child that runs the cases did not start."
+        raise RuntimeError(msg)
     while left:
         if not here.poll(seconds):
             yield Finding(kind, left.pop(), Outcome.HANG, f"no end after {seconds:g} seconds")

@@ -210,7 +210,7 @@ def _end(process: _Process, sent: signal.Signals, moment: float) -> str:
         process.wait()
         return f"{sent.name} did not end it"
     # A signal that comes before the command line is there ends it as it ends any process.
-    expected = {0, 130, 1, -sent} if sent != signal.SIGKILL else {0, -sent}
+    expected = {0, -sent} if sent == signal.SIGKILL else {0, 128 + sent, -sent}
     return "" if code in expected else f"exit {code} after {sent.name}: {process.said[-300:]!r}"
 
 

@@ -68,6 +68,9 @@ _ODD_FIELDS = (
 )
 
 
+_WORD = 4  # letters
+
+
 def fasta_case(rng: np.random.Generator, folder: Path) -> None:
     """Change FASTA."""
     lines = []
@@ -138,12 +141,20 @@ def _plain(path: Path) -> bytes:
 
 
 def _count_fasta(content: bytes) -> int:
-    return sum(line.startswith(b">") for line in content.removeprefix(b"\xef\xbb\xbf").splitlines())
+    """Count records; those shorter than a word are left out, with a warning."""
+    lengths: list[int] = []
+    for line in content.removeprefix(b"\xef\xbb\xbf").splitlines():
+        if line.startswith(b">"):
+            lengths.append(0)
+        elif lengths:
+            lengths[-1] += len(line.strip())
+    return sum(length >= _WORD for length in lengths)
 
 
 def _count_fastq(content: bytes) -> int:
+    """Count records, as for FASTA."""
     lines = content.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r\n").splitlines()
-    return (len(lines) + 3) // 4  # the qualities of the last may be empty
+    return sum(len(letters.strip()) >= _WORD for letters in lines[1::4])
 
 
 def bed_case(rng: np.random.Generator, folder: Path) -> None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from tests.robustness.found import FOUND
 from tests.robustness.harness import CASES, GOOD, Finding, run_cases
 from tests.robustness.upstream import UPSTREAM
 
 N_CASES = 200
-
-FOUND: tuple[tuple[str, int], ...] = ()
-"""Cases that once went wrong."""
 
 
 def wrong(found: list[Finding]) -> list[str]:
@@ -29,7 +27,6 @@ def test_nothing_but_results_and_clear_errors_comes_of_a_sample(kind: str) -> No
     assert wrong(found) == []
 
 
-@pytest.mark.parametrize("kind", sorted({kind for kind, _ in FOUND}))
+@pytest.mark.parametrize("kind", FOUND)
 def test_what_once_went_wrong_does_not_again(kind: str) -> None:
-    seeds = [seed for other, seed in FOUND if other == kind]
-    assert wrong(list(run_cases(kind, seeds))) == []
+    assert wrong(list(run_cases(kind, FOUND[kind]))) == []
