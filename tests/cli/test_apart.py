@@ -183,3 +183,11 @@ def test_a_model_is_not_saved_into_a_run(place: Path, fitted: DiffAug) -> None:
     assert contents(place) == before
     shutil.copytree(place / "run" / "model", place / "copy")
     fitted.save(place / "copy", overwrite=True)
+
+
+def test_a_benchmark_goes_apart_from_its_data(place: Path, call: Callable[..., Result]) -> None:
+    before = contents(place)
+    result = call("benchmark", place / "cells.h5ad", "--label-key", "cluster", "-o", place)
+    assert (result.code, result.out) == (1, "")
+    assert f"The output {place} holds the data" in result.err
+    assert contents(place) == before

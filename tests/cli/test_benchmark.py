@@ -164,7 +164,7 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert out == ""
-    assert f"Interrupted; what is done is kept in {folder}. Run the same command to go on." in err
+    assert f"Interrupted. What is done is kept in {folder}. Run the same command to go on." in err
     assert "Traceback" not in err
     done = {path: path.stat().st_mtime_ns for path in folder.glob("cells/[!.]*.json")}
     assert 1 <= len(done) < n_seeds
