@@ -31,8 +31,13 @@ class _Field(NamedTuple):
 
 
 def _is_text(value: object) -> bool:
-    """Whether it is text that files can hold."""
-    if not isinstance(value, str) or "\0" in value:
+    """Whether it is text that files of all kinds can hold."""
+    return _is_name(value) and "\0" not in value  # type: ignore[operator]
+
+
+def _is_name(value: object) -> bool:
+    """Whether it is text in Unicode."""
+    if not isinstance(value, str):
         return False
     try:
         value.encode()
@@ -93,7 +98,7 @@ _NAMES = _Field(
     "a list of texts, each there once, or null",
     lambda value: (
         value is None
-        or (isinstance(value, list) and all(map(_is_text, value)) and len(set(value)) == len(value))
+        or (isinstance(value, list) and all(map(_is_name, value)) and len(set(value)) == len(value))
     ),
 )
 

@@ -7,6 +7,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
+from diffaug_bio._printable import printable
 from diffaug_bio._tables import told
 from diffaug_bio.errors import CheckpointError
 
@@ -133,8 +134,8 @@ def digest_of(description: Mapping[str, Any], names: Sequence[str] | None) -> st
     value that was turned.
     """
     entries = {key: value for key, value in description.items() if key != DIGEST_ENTRY}
-    text = json.dumps([entries, names], sort_keys=True, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    text = json.dumps([entries, names], sort_keys=True, allow_nan=False, ensure_ascii=False)
+    return hashlib.sha256(printable(text).encode()).hexdigest()  # of what is written
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

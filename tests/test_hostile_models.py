@@ -360,6 +360,15 @@ def test_what_makes_another_model_as_valid_is_told_by_the_digest(fitted: DiffAug
     assert DiffAug.load(tmp_path / "model", device="cpu").n_features_in_ == len(names)
 
 
+@pytest.mark.parametrize("name", ["a\udcff", "b\0", "\u2028", "ä"])
+def test_a_model_of_odd_names_is_read_as_it_was_written(name: str, tmp_path: Path) -> None:
+    model = DiffAug.load(MODELS / "expression" / "model", device="cpu")
+    model.feature_names_in_[0] = name
+    model.save(tmp_path / "again")
+    again = DiffAug.load(tmp_path / "again", device="cpu")
+    assert again.feature_names_in_[0] == name.replace("\udcff", "\ufffd")
+
+
 def test_shapes_of_networks_are_told_without_their_memory() -> None:
     config = DiffAugConfig().updated(
         {"encoder": {"hidden": [16384] * 32, "n_latent": 10_000}, "generator": {"n_blocks": 64}},
