@@ -15,6 +15,7 @@ from anndata.io import read_elem
 from diffaug_bio._validation import shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.io._h5ad_elements import check_elements, parts_of
+from diffaug_bio.io._hdf5_heaps import check_heaps
 from diffaug_bio.io._hdf5_structure import check_structure
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ def open_h5ad(
         raise InputError(msg) from error
     with file:
         try:
+            check_heaps(path)
             check_structure(file, path, parts, external_links=external_links)
             yield file
         except InputError:

@@ -13,6 +13,7 @@ from diffaug_bio._summary import as_float32
 from diffaug_bio._validation import check_unique, shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.io._class_files import LABEL
+from diffaug_bio.io._hdf5_heaps import check_heaps
 from diffaug_bio.io._hdf5_structure import check_structure
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def read_hdf5_arrays(
         If the file is damaged, lacks an array, or arrays do not go together.
     """
     try:
+        check_heaps(path)
         with h5py.File(path, "r") as file:
             named = [name for name in (values, obs_names, var_names, labels, kept_vars) if name]
             check_structure(file, path, {name.strip("/").split("/")[0] for name in named})
