@@ -348,8 +348,8 @@ def _how_to_get(recipe: Recipe, store: Store, problem: str) -> str:
     first = f"{problem} " if problem else ""
     return (
         f"{first}Recipe {recipe.name!r} lacks {shorten([source.file for source in missing])}. Get "
-        f"{', '.join(wanted)}, and run `diffaug-bio recipes fetch {_call_name(recipe)} --from FOLDER`, where "
-        f"FOLDER holds them; or put them into {store.files}."
+        f"{', '.join(wanted)}, and run `diffaug-bio recipes fetch {_call_name(recipe)} --from FOLDER`, "
+        f"where FOLDER holds them; or put them into {store.files}."
     )
 
 
