@@ -342,15 +342,14 @@ def _how_to_get(recipe: Recipe, store: Store, problem: str) -> str:
     """Say which files are missing, where people get them, and what to do with them."""
     missing = [source for source in recipe.sources if not store.path(source).exists()]
     wanted = [
-        f"  {source.file}: {source.by_hand or source.url or 'has to lie beside the recipe'}"
+        f"{source.file} ({(source.by_hand or source.url or 'has to lie beside the recipe').rstrip('.')})"
         for source in missing
     ]
-    first = f"{problem}\n" if problem else ""
+    first = f"{problem} " if problem else ""
     return (
-        f"{first}Recipe {recipe.name!r} lacks {shorten([source.file for source in missing])}. Get\n"
-        + "\n".join(wanted)
-        + f"\nand run `diffaug-bio recipes fetch {_call_name(recipe)} --from FOLDER`, where FOLDER holds "
-        f"them; or put them into {store.files}."
+        f"{first}Recipe {recipe.name!r} lacks {shorten([source.file for source in missing])}. Get "
+        f"{', '.join(wanted)}, and run `diffaug-bio recipes fetch {_call_name(recipe)} --from FOLDER`, "
+        f"where FOLDER holds them; or put them into {store.files}."
     )
 
 

@@ -109,14 +109,14 @@ def test_files_are_given_checked_used_and_verified(
     missing = call(*fit)
     assert missing.code == 1
     assert (
-        "Recipe 'mine' lacks 'rows.csv'. Get\n  rows.csv: Ask the authors.\nand run `diffaug-bio"
+        "Recipe 'mine' lacks 'rows.csv'. Get rows.csv (Ask the authors), and run `diffaug-bio"
         in missing.err
     )
     assert call("recipes", "verify", mine).code == 1
 
     result = call("recipes", "fetch", mine, "--from", tmp_path / "given")
     assert result.code == 0, result.err
-    assert f"Use them: diffaug-bio fit recipe:{mine} -o run" in result.out
+    assert f"Use them: diffaug-bio fit recipe:{mine}\n" in result.out
     assert (tmp_path / "given" / "rows.csv").exists()
 
     verified = call("recipes", "verify", mine)

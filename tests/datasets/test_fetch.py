@@ -41,7 +41,7 @@ def test_a_missing_file_says_what_to_put_where(remote: str, server: Server, cach
     with pytest.raises(DownloadError, match=r"the server answered 404 Not Found") as caught:
         datasets.fetch(remote)
     text = str(caught.value)
-    assert f"t.csv: {server.url}/t.csv" in text
+    assert f"t.csv ({server.url}/t.csv)" in text
     assert f"run `diffaug-bio recipes fetch {remote} --from FOLDER`" in text
     assert str(folder_of(remote) / "files") in text
     assert files_in(cache) == set()
@@ -53,7 +53,7 @@ def test_without_network_the_message_says_what_to_put_where(tmp_path: Path, cach
     with pytest.raises(DownloadError, match=r"t\.csv cannot be downloaded: the server cannot be reached\."):
         download("http://127.0.0.1:9/t.csv", tmp_path / "t.csv", None)
     with pytest.raises(
-        DownloadError, match=r"cannot be reached\.\nRecipe 'mine' lacks 't\.csv'\. Get\n  t\.csv"
+        DownloadError, match=r"cannot be reached\. Recipe 'mine' lacks 't\.csv'\. Get t\.csv"
     ):
         datasets.load(name)
     assert files_in(cache) == set()
@@ -126,7 +126,7 @@ def test_a_file_put_into_the_cache_is_looked_at(tmp_path: Path) -> None:
 def test_what_people_have_to_do_is_said(tmp_path: Path) -> None:
     name = write_recipe(tmp_path / "r", BY_HAND)
     with pytest.raises(
-        RecipeError, match=r"lacks 'deep/t\.csv'\. Get\n  deep/t\.csv: Ask the authors\.\nand run"
+        RecipeError, match=r"lacks 'deep/t\.csv'\. Get deep/t\.csv \(Ask the authors\), and run"
     ):
         datasets.load(name)
 
