@@ -132,7 +132,7 @@ class EncoderConfig:
         settle(self)
         require_positive(self, n_channels=4096, n_segments=1024, kernel_size=1001)
         # Each block of letters has twice the dilation of the one before: 16 span 65,536 letters.
-        require_at_least(self, 0, n_latent=10_000, n_blocks=16, n_projection=10_000)
+        require_at_least(self, 0, n_latent=4096, n_blocks=16, n_projection=4096)
         if self.kernel_size % 2 == 0 or self.kernel_size < _LEAST_SPAN:
             msg = (
                 f"`kernel_size` has to be odd, so that a filter has a middle, and at least {_LEAST_SPAN}, "
