@@ -371,7 +371,7 @@ def test_a_model_of_odd_names_is_read_as_it_was_written(name: str, tmp_path: Pat
 
 def test_shapes_of_networks_are_told_without_their_memory() -> None:
     config = DiffAugConfig().updated(
-        {"encoder": {"hidden": [16384] * 32, "n_latent": 10_000}, "generator": {"n_blocks": 64}},
+        {"encoder": {"hidden": [16384] * 32, "n_latent": 4096}, "generator": {"n_blocks": 64}},
         source="test",
     )
     shapes = expected_arrays(config.resolved("measured"), FeatureInput(100))
