@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _ALWAYS_UNPACKED = 2**30  # bytes, whatever the file is like
 _MOST_COMPRESSED = 200  # bytes that come out of one; tables of nearly nothing but zeros come near
 
+_PIECE = 2**20
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -49,7 +50,8 @@ class _Bounded(gzip.GzipFile):
         self._path, self._most = path, max(_ALWAYS_UNPACKED, _MOST_COMPRESSED * path.stat().st_size)
 
     def read(self, size: int | None = -1) -> bytes:
-        content = super().read(size)
+        # All that there is comes piece by piece, since readers ask until nothing does.
+        content = super().read(_PIECE if size is None or size < 0 else size)
         if self.tell() > self._most:
             msg = (
                 f"{self._path} unpacks to more than {self._most / 2**30:.4g} GiB, {_MOST_COMPRESSED} times "
