@@ -35,6 +35,7 @@ class LazyMatrix(Protocol):
 
 
 MIN_ROWS = 3
+_LONGEST_SHOWN = 100  # letters of a name or value in a message
 _OTHER_TOKEN = 4  # of a letter that is unknown
 _LAST_TOKEN = 5  # past the end of a sequence
 
@@ -297,8 +298,13 @@ def check_seed(seed: object) -> None:
         raise InputError(msg)
 
 
+def cut(text: str) -> str:
+    """Leave out the end of a text that is longer than a message can be."""
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
+
+
 def shorten(names: Iterable[object], *, limit: int = 5) -> str:
     """List some names and say how many more there are."""
     names = list(names)
-    listed = ", ".join(repr(str(name)) for name in names[:limit])
+    listed = ", ".join(repr(cut(str(name))) for name in names[:limit])
     return listed + (f" and {len(names) - limit} more" if len(names) > limit else "")

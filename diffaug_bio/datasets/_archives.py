@@ -34,7 +34,7 @@ _LONGEST_NAME = 200  # letters of a member's name that an error shows
 _DAMAGED = (
     *(zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError),
     NotImplementedError,  # a zip of a method that Python does not know
-    *(IndexError, ValueError, struct.error),  # of lengths that are not true
+    *(LookupError, ValueError, struct.error, OverflowError, MemoryError),  # of lengths that are not true
 )
 
 

@@ -43,6 +43,7 @@ _ADMITTED = {
     ("numpy", "dtype"),
     ("_codecs", "encode"),
 }
+_TUPLES = {"TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "FROZENSET"}
 _BROKEN = (
     *(pickle.UnpicklingError, EOFError, AttributeError, ImportError, LookupError, TypeError, ValueError),
     *(OverflowError, MemoryError, RecursionError),
@@ -167,11 +168,25 @@ def _load(path: Path) -> dict[str, object]:
 
 
 def _check_memo(content: bytes) -> None:
-    """Refuse a number of memory cells that only serves to fill the memory."""
+    """Refuse what only serves to fill the memory, or to take for ever: far cells, and tuples used twice.
+
+    A tuple within tuples within tuples, each used twice, is hashed as often as it has paths.
+    """
+    tuples: set[object] = set()
+    n_cells, before = 0, ""
     for number, (operation, argument, _) in enumerate(pickletools.genops(content)):
+        cell = n_cells if operation.name == "MEMOIZE" else argument
         if operation.name.endswith("PUT") and isinstance(argument, int) and argument > number:
             msg = f"cell {argument} after {number} operations"
             raise pickle.UnpicklingError(msg)
+        if operation.name.endswith("PUT") or operation.name == "MEMOIZE":
+            n_cells += 1
+            if before in _TUPLES:
+                tuples.add(cell)
+        elif operation.name == "DUP" or (operation.name.endswith("GET") and argument in tuples):
+            msg = "a tuple is used twice"
+            raise pickle.UnpicklingError(msg)
+        before = operation.name
 
 
 def _text(value: object) -> str | None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FILE = "file"
+_MOST_PIXELS = 2**24  # of an image, whose names alone take a gigabyte
 Decoder = Literal["files", "stl10"]
 
 
@@ -41,6 +42,22 @@ class ImageShape(NamedTuple):
     def n_pixels(self) -> int:
         """How many values an image has."""
         return self.height * self.width * self.channels
+
+
+def check_pixels(shape: ImageShape, origin: str) -> None:
+    """Refuse images of which each pixel cannot be a feature.
+
+    Raises
+    ------
+    InputError
+        If an image has too many values.
+    """
+    if shape.n_pixels > _MOST_PIXELS:
+        msg = (
+            f"The images of {origin} have {shape.height} x {shape.width} pixels, which are too many to be "
+            "features. Give a smaller `image_size`, or make them smaller."
+        )
+        raise InputError(msg)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +170,7 @@ def annotate(
     obs: pd.DataFrame, shape: ImageShape, *, origin: str, pixels: NDArray[np.uint8] | None = None
 ) -> AnnData:
     """Make the AnnData of rows in memory, or of none."""
+    check_pixels(shape, origin)
     obs = obs.set_axis(pd.Index(obs.index.astype(str), dtype=object)).dropna(axis=1, how="all")
     for name in obs.columns.difference([FILE, IMAGE_KEY]):
         obs[name] = pd.Categorical(obs[name])

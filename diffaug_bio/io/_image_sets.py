@@ -17,7 +17,14 @@ from diffaug_bio.io._image_files import (
     quiet_pillow,
     read_header,
 )
-from diffaug_bio.io._image_rows import Decoding, ImageOptions, ImageShape, annotate, assemble_places
+from diffaug_bio.io._image_rows import (
+    Decoding,
+    ImageOptions,
+    ImageShape,
+    annotate,
+    assemble_places,
+    check_pixels,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,6 +66,7 @@ def read_image_files(
         headers, bad = _read_headers(files)
         files, obs = _leave_out(files, obs, bad, options, origin=origin)
         shape = _common_shape(files, headers, options, origin=origin)
+        check_pixels(shape, origin)
         if n_deep := sum(header.is_deep for header in headers):
             logger.info("%s: %d images of 16 bits and more are scaled to 8.", origin, n_deep)
         if len(files) * shape.n_pixels > options.max_bytes:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _PREFIX = "chr"
+_DIGITS = 19  # more than any genome needs
 _STRANDS = frozenset("+-.")
 
 
@@ -48,8 +49,8 @@ def parse_interval(region: str, start: str, end: str, strand: str, *, where: str
         msg = f"{where} names no chromosome. Fill it in, or remove the line."
         raise InputError(msg)
     for what, text in (("start", start), ("end", end)):
-        if not (text.isascii() and text.isdigit()):
-            msg = f"{where} has the {what} {text!r}; expected a whole number, 0 or more."
+        if not (text.isascii() and text.isdigit() and len(text) < _DIGITS):
+            msg = f"{where} has the {what} {text[:_DIGITS]!r}; expected a whole number, 0 or more."
             raise InputError(msg)
     if int(start) >= int(end):
         msg = (

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from diffaug_bio._validation import shorten
+from diffaug_bio._memory import free_bytes
+from diffaug_bio._validation import cut, shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.io._class_files import LABEL
 from diffaug_bio.io._image_rows import (
@@ -35,11 +36,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_ALWAYS_READ = 2**30  # bytes
+_MOST_COMPRESSED = 200  # bytes that come out of one; pictures that are nearly empty come near
 _START_OF_ZIP = b"PK"
 _START_OF_ARRAY = b"\x93NUMPY"
 _BROKEN = (
     *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError, TypeError, LookupError),
-    *(RuntimeError, OverflowError, MemoryError),
+    *(RuntimeError, OverflowError, MemoryError, SystemError),
 )  # what reading a broken file raises
 
 
@@ -80,11 +83,13 @@ def read_npz(path: Path, options: ImageOptions) -> AnnData:
         stream.seek(0)
         try:
             with np.load(stream, allow_pickle=False) as arrays:
+                _check_size(path, arrays)
                 return _read(path, arrays, options)
         except InputError:
             raise
         except _BROKEN as error:
-            msg = f"{path} is cut off or damaged: {error}. Copy or download it again."
+            reason = str(error).rstrip(".") or type(error).__name__
+            msg = f"{path} is cut off or damaged: {cut(reason)}. Copy or download it again."
             raise InputError(msg) from error
 
 
@@ -113,6 +118,19 @@ def _read(path: Path, arrays: NpzFile, options: ImageOptions) -> AnnData:
     obs = pd.DataFrame({LABEL: labels, SPLIT: splits}, index=names_of_rows)
     shape = ImageShape(*parts[0].shape[1:])
     return assemble_pixels(parts, obs, image_shape=shape, origin=path.name)
+
+
+def _check_size(path: Path, arrays: NpzFile) -> None:
+    """Refuse more values than can be meant, or than fit into memory."""
+    n_bytes = 0 if arrays.zip is None else sum(member.file_size for member in arrays.zip.infolist())
+    most = max(_ALWAYS_READ, _MOST_COMPRESSED * path.stat().st_size)
+    free = free_bytes()
+    if n_bytes > most or (free is not None and n_bytes > free):
+        msg = (
+            f"{path} unpacks to {n_bytes / 2**30:.4g} GiB, more than fits into memory or than such a file "
+            "can mean. Save a part of the images."
+        )
+        raise InputError(msg)
 
 
 def _find_names(path: Path, keys: Collection[str]) -> list[_Names]:

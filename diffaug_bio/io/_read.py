@@ -18,7 +18,7 @@ from diffaug_bio.io._sequence_table import (
     require_sequence_table,
 )
 from diffaug_bio.io._sequences import read_sequences
-from diffaug_bio.io._stream import bare_name, visible_entries
+from diffaug_bio.io._stream import bare_name, reading, visible_entries
 from diffaug_bio.io._table import read_table
 
 if TYPE_CHECKING:
@@ -130,21 +130,22 @@ def read(
     kind = _kind(path, modality)
     _check_arguments(path, kind, transpose=transpose, kmers=kmers, reference=genome, images=images)
     _check_links(path, kind, external_links=external_links)
-    if kind == "image":
-        return read_images(path, images, obs_columns=obs_columns)
-    if kind == "h5ad":
-        return read_h5ad(path, external_links=external_links)
-    if kind in {"folder", "bed", "sequences"}:
-        return _read_dna(path, kind, reference=genome, obs_columns=obs_columns, kmers=kmers)
-    found = None
-    if kind == "sequence table":
-        found = require_sequence_table(path, obs_columns=obs_columns, kmers=kmers)
-    elif kind == "table of either kind" and not transpose:
-        found = find_sequence_table(path, obs_columns=obs_columns)
-    if found is not None:
-        return read_sequence_table(path, found, obs_columns=obs_columns, kmers=kmers)
-    _refuse_kmers(path, kmers)
-    return read_table(path, obs_columns=obs_columns, transpose=transpose)
+    with reading(path):
+        if kind == "image":
+            return read_images(path, images, obs_columns=obs_columns)
+        if kind == "h5ad":
+            return read_h5ad(path, external_links=external_links)
+        if kind in {"folder", "bed", "sequences"}:
+            return _read_dna(path, kind, reference=genome, obs_columns=obs_columns, kmers=kmers)
+        found = None
+        if kind == "sequence table":
+            found = require_sequence_table(path, obs_columns=obs_columns, kmers=kmers)
+        elif kind == "table of either kind" and not transpose:
+            found = find_sequence_table(path, obs_columns=obs_columns)
+        if found is not None:
+            return read_sequence_table(path, found, obs_columns=obs_columns, kmers=kmers)
+        _refuse_kmers(path, kmers)
+        return read_table(path, obs_columns=obs_columns, transpose=transpose)
 
 
 def check_exists(path: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from diffaug_bio._summary import as_float32
-from diffaug_bio._validation import check_unique, shorten
+from diffaug_bio._validation import check_unique, cut, shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.io._stream import open_text, reading
 
@@ -158,11 +158,11 @@ def _delimiter(stream: IO[str], path: Path, *, may_be_single: bool) -> str:
 def _refuse_ragged(stream: IO[str], path: Path, delimiter: str) -> None:
     """Name the first line that has more or fewer fields than the header: pandas fills up silently."""
     expected = None
-    for number, line in enumerate(stream, start=1):
+    for number, line in enumerate(_without_nul(stream, path), start=1):
         if '"' in line:
             # Quoted fields may hold delimiters and line ends: the csv module knows.
             stream.seek(0)
-            rows = csv.reader(stream, delimiter=delimiter)
+            rows = csv.reader(_without_nul(stream, path), delimiter=delimiter)
             lengths = ((rows.line_num, len(row)) for row in rows if row)
             _refuse_first_other(lengths, path)
             return
@@ -172,6 +172,15 @@ def _refuse_ragged(stream: IO[str], path: Path, delimiter: str) -> None:
                 expected = found
             elif found != expected:
                 _refuse_first_other(iter([(1, expected), (number, found)]), path)
+
+
+def _without_nul(stream: IO[str], path: Path) -> Iterator[str]:
+    """Pass lines on, and refuse one with a NUL, where pandas ends a field."""
+    for number, line in enumerate(stream, start=1):
+        if "\0" in line:
+            msg = f"{path} is not a text file: line {number} holds a NUL byte."
+            raise InputError(msg)
+        yield line
 
 
 def _refuse_first_other(lengths: Iterator[tuple[int, int]], path: Path) -> None:
@@ -285,8 +294,9 @@ def _numbers(column: pd.Series, path: Path) -> pd.Series:
     wrong = values.isna() & column.notna()
     if wrong.any():
         row = column.index[int(np.flatnonzero(wrong)[0])]
+        held = cut(str(column[row]))
         msg = (
-            f"{path} column {str(column.name)!r} is numeric, but row {row!r} holds {column[row]!r} "
+            f"{path} column {str(column.name)!r} is numeric, but row {row!r} holds {held!r} "
             f"({int(wrong.sum())} such values). Write a number, or leave the cell empty if it is missing."
         )
         raise InputError(msg)
