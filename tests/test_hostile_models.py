@@ -376,7 +376,7 @@ def test_shapes_of_networks_are_told_without_their_memory() -> None:
     )
     shapes = expected_arrays(config.resolved("measured"), FeatureInput(100))
     assert shapes["encoder.network.3.weight"][0] == (16384, 16384)  # of 32, a gigabyte each
-    assert shapes["condition.mean"][0] == (9900,)
+    assert shapes["condition.mean"][0] == (3996,)
 
 
 def test_an_embedding_that_is_not_finite_is_never_returned(tmp_path: Path) -> None:
