@@ -206,11 +206,12 @@ def generator(kind: str, seed: int) -> np.random.Generator:
 
 def is_clear(message: str) -> bool:
     """Tell whether a message can be read on one line: no dump, no control characters, no bare exception."""
+    is_dump = message.count("\\n") > 2 or "Traceback" in message  # line ends, as errors show them
     return (
-        0 < len(message.strip()) <= _LONGEST_MESSAGE
+        not is_dump
+        and 0 < len(message.strip()) <= _LONGEST_MESSAGE
         and not any(ord(letter) < 32 or 127 <= ord(letter) < 160 for letter in message)
         and not re.fullmatch(r"\w*(Error|Exception)\(.*\)", message)
-        and "Traceback" not in message
     )
 
 

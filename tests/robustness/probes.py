@@ -27,7 +27,7 @@ def probe_case(rng: np.random.Generator, folder: Path) -> None:
         case 1:
             raise InputError("One sentence.")  # noqa: EM101
         case 2:
-            raise InputError("Two\nlines.")  # noqa: EM101
+            raise InputError("KeyError('x')")  # noqa: EM101
         case 3:
             raise KeyError("raw")  # noqa: EM101
         case 4:

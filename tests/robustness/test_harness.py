@@ -16,7 +16,7 @@ ENDS = (
 def test_every_end_is_told_and_the_next_case_runs_all_the_same() -> None:
     drawn = {int(generator("probe", seed).integers(N_ENDS)): seed for seed in range(60)}
     seeds = [drawn[end] for end in (*range(N_ENDS), 0)]
-    found = list(run_cases("probe", seeds, seconds=6))
+    found = list(run_cases("probe", seeds, seconds=4))
     assert [case.seed for case in found] == seeds
     assert [case.outcome for case in found] == [*ENDS, Outcome.OK]
     assert found[1].detail == "One sentence."
@@ -33,8 +33,9 @@ def test_every_end_is_told_and_the_next_case_runs_all_the_same() -> None:
         ("x.csv\nis empty.", False),
         ("x.csv holds \x1b[31m.", False),
         ("x" * 10_000, False),
+        (r"Missing:\na\nb\nc.", False),
     ],
-    ids=["sentence", "nothing", "exception", "two lines", "control characters", "dump"],
+    ids=["sentence", "nothing", "exception", "two lines", "control characters", "long", "dump"],
 )
 def test_messages_are_judged(message: str, clear: bool) -> None:  # noqa: FBT001
     assert is_clear(message) == clear
