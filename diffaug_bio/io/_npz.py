@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import struct
+import tokenize
 import zipfile
 import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -42,8 +43,8 @@ _START_OF_ZIP = b"PK"
 _START_OF_ARRAY = b"\x93NUMPY"
 _BROKEN = (
     *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError, TypeError, LookupError),
-    *(RuntimeError, OverflowError, MemoryError, SystemError),
-)  # what reading a broken file raises
+    *(RuntimeError, OverflowError, MemoryError, SystemError, SyntaxError, tokenize.TokenError),
+)  # what reading a broken file raises: numpy reads the header of an array as Python
 
 
 class _Names(NamedTuple):

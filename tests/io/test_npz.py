@@ -278,3 +278,11 @@ def test_what_cannot_be_written_is_an_error_and_leaves_the_file(tmp_path: Path) 
         io.write_images(path, adata)
     assert path.read_bytes() == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["out.npz"]
+
+
+def test_a_header_of_nested_parentheses_is_refused(tmp_path: Path) -> None:
+    header = b"{'descr': '|u1', 'fortran_order': False, 'shape': " + b"(" * 500 + b"4}\n"
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.writestr("images.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    with pytest.raises(InputError, match=r"x\.npz is cut off or damaged"):
+        io.read(tmp_path / "x.npz")
