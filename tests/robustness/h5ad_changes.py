@@ -220,7 +220,7 @@ def change_codes(file: h5py.File, rng: np.random.Generator) -> None:
 def nest(file: h5py.File, rng: np.random.Generator) -> None:
     """Put groups into groups, many levels deep."""
     group = file[one_of(rng, ("uns", "layers", "obsm", "uns/note", "obs"))]
-    for _ in range(int(one_of(rng, (10, 300, 1500)))):
+    for _ in range(int(one_of(rng, (10, 100, 300)))):
         group = group.create_group("g")
         group.attrs["encoding-type"] = "dict"
         group.attrs["encoding-version"] = "0.1.0"
