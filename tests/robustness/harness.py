@@ -115,7 +115,7 @@ def run_cases(kind: str, seeds: Iterable[int], *, seconds: float = SECONDS) -> I
     with tempfile.TemporaryDirectory(prefix="robustness.") as folder:
         while left:
             here, there = context.Pipe(duplex=False)
-            worker = context.Process(target=_work, args=(kind, left[::-1], Path(folder), there))
+            worker = context.Process(target=_work, args=(kind, left[::-1], Path(folder), there, seconds))
             worker.start()
             there.close()
             try:
@@ -158,7 +158,7 @@ def _name_of_exit(code: int | None) -> str:
     return signal.Signals(-code).name if code is not None and code < 0 else f"exit {code}"
 
 
-def _work(kind: str, seeds: list[int], folder: Path, there: Connection) -> None:
+def _work(kind: str, seeds: list[int], folder: Path, there: Connection, seconds: float) -> None:
     """Run cases one after the other, and report each."""
     case = case_of(kind)
     _be_quiet(folder / "output.txt")
@@ -169,6 +169,7 @@ def _work(kind: str, seeds: list[int], folder: Path, there: Connection) -> None:
         place = folder / "case"
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir()
+        _limit_processor(4 * seconds)
         there.send(run_case(case, kind, seed, place))
 
 
@@ -232,6 +233,13 @@ def _be_quiet(output: Path) -> None:
     warnings.simplefilter("ignore")
     logging.getLogger("diffaug_bio").addHandler(logging.NullHandler())
     logging.getLogger("diffaug_bio").propagate = False
+
+
+def _limit_processor(seconds: float) -> None:
+    """Bound the processor's time of a case, in case that nobody is left to end it."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    limit = int(used.ru_utime + used.ru_stime + seconds) + 1
+    resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
 
 
 def _limit() -> None:
