@@ -244,9 +244,9 @@ def machine_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def set_threads(threads: int | None) -> None:
     """Set the threads of every library for the rest of the command.
 
-    Libraries that are loaded later (numba, another BLAS) read the environment; a limit set at run time
-    reaches those that are loaded already. Without `--threads` the user's variables stand, and a fit
-    decides for itself (:mod:`diffaug_bio._threads`).
+    Libraries that are loaded later (numba, another BLAS) read the environment, where variables of the
+    user's stand unless `--threads` is given; a limit set at run time reaches those that are loaded
+    already. Without any, a fit decides for itself (:mod:`diffaug_bio._threads`).
     """
     from diffaug_bio._numba import find_cache
     from diffaug_bio._threads import asked_for, limited_to
@@ -257,7 +257,8 @@ def set_threads(threads: int | None) -> None:
         os.environ["OMP_NUM_THREADS"] = str(number)
     for library in ("OPENBLAS", "MKL", "NUMBA"):
         # numba refuses another number once its threads run.
-        if not (library == "NUMBA" and "numba" in sys.modules):
+        is_late = library == "NUMBA" and "numba" in sys.modules
+        if not is_late and (threads is not None or f"{library}_NUM_THREADS" not in os.environ):
             os.environ[f"{library}_NUM_THREADS"] = str(number)
     find_cache()
     click.get_current_context().with_resource(limited_to(number))

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from diffaug_bio._interrupts import STOPPING
+
 if TYPE_CHECKING:
     from types import FrameType
 
-_STOPPING = ("SIGINT", "SIGTERM", "SIGHUP")
 _GRACE = 1.0  # seconds; `timeout` and some shells send one signal twice
 
 
@@ -29,7 +30,7 @@ class Interruption:
     def install(self) -> None:
         """Take the signals from now on; those that are ignored (`nohup`, in the background) stay so."""
         self._watcher = _start_watcher()
-        for name in _STOPPING:
+        for name in STOPPING:
             number = getattr(signal, name, None)
             if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._take)
@@ -52,8 +53,10 @@ class Interruption:
             self._watcher = None
             signal.set_wakeup_fd(-1)
             os.close(write_end)
-            os.kill(process, signal.SIGKILL)
-            os.waitpid(process, 0)
+            # Where the one who started this program ignores SIGCHLD, the watcher is nobody's to wait for.
+            with suppress(ProcessLookupError, ChildProcessError):
+                os.kill(process, signal.SIGKILL)
+                os.waitpid(process, 0)
 
     def _take(self, number: int, _frame: FrameType | None) -> None:
         """Raise once: a second one must not cut the cleaning up, but kill, which is the watcher's task."""
@@ -65,7 +68,7 @@ class Interruption:
             raise KeyboardInterrupt
 
 
-def end_if_interrupted() -> None:
+def end_if_interrupted(_step: str = "", /) -> None:
     """Raise again what was swallowed, as where one library imports another; commands call this."""
     click.get_current_context().ensure_object(Interruption).check()
 
@@ -101,7 +104,7 @@ def _start_watcher() -> tuple[int, int] | None:
 def _watch(read_end: int, target: int) -> None:
     """Wait for signals of another process, which ends the pipe when it ends."""
     os.setsid()  # out of reach of the terminal's signals
-    for name in _STOPPING:
+    for name in STOPPING:
         signal.signal(getattr(signal, name), signal.SIG_IGN)
     os.dup2(read_end, 0)
     os.closerange(1, 4096)  # or who reads our output would wait for the watcher, too

@@ -12,6 +12,7 @@ from diffaug_bio._kept import kept
 
 from ._arguments import Number
 from ._options import machine_options, output_of, reading_options, set_threads, start_log, var_key_option
+from ._signals import end_if_interrupted
 
 _EPILOG = """\b
 Examples:
@@ -119,6 +120,7 @@ def command(
         var_key=var_key,
         random_state=seed,
         device=device,
+        on_step=end_if_interrupted,
         force=force,
     )
     with kept(f"All is kept in {file}."):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import time
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -116,6 +115,7 @@ def command(
     set_threads(threads)
     from diffaug_bio import benchmark, runs
     from diffaug_bio._apart import check_apart
+    from diffaug_bio._threads import available_cores
     from diffaug_bio.runs._apart import paths_read
     from diffaug_bio.tl._embed import resolve_config
 
@@ -125,8 +125,7 @@ def command(
     chosen = [name.strip() for name in methods.split(",")]
     benchmark.choose_methods(chosen)  # a wrong name is found before large files are read
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    jobs = jobs or max(1, cores // threads)
+    jobs = jobs or max(1, available_cores() // threads)
     keys = {
         "label_key": label_keys,
         "group_key": group_keys,

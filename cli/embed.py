@@ -11,6 +11,7 @@ import click
 from diffaug_bio._kept import kept
 
 from ._options import data_options, mapping_options, output_of, run_options, set_threads, start_log
+from ._signals import end_if_interrupted
 
 _EPILOG = """\b
 Examples:
@@ -76,6 +77,7 @@ def command(
         novelty=not no_novelty,
         correct=correct,
         device=device,
+        on_step=end_if_interrupted,
         force=force,
     )
     with kept(f"All is kept in {folder}."):

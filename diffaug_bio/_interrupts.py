@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_STOPPING = ("SIGINT", "SIGTERM", "SIGHUP")
+STOPPING = ("SIGINT", "SIGTERM", "SIGHUP")
+"""Names of the signals that ask a program to end."""
 
 
 @contextlib.contextmanager
@@ -23,7 +24,7 @@ def interrupts_held() -> Iterator[list[int]]:
     if threading.current_thread() is not threading.main_thread():  # which no signal reaches
         yield waiting
         return
-    numbers = [getattr(signal, name) for name in _STOPPING if hasattr(signal, name)]
+    numbers = [getattr(signal, name) for name in STOPPING if hasattr(signal, name)]
     before = {number: signal.getsignal(number) for number in numbers}
     try:
         for number, handler in before.items():

@@ -69,8 +69,8 @@ def asked_for(threads: int | None, environment: Mapping[str, str] = os.environ) 
         return Threads(int(threads), "asked for", is_fixed=True)
     for variable in _VARIABLES:
         # OpenMP allows a list, a number for each level of nesting.
-        text = environment.get(variable, "").partition(",")[0].strip()
-        if text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MAX_THREADS:
+        text = environment.get(variable, "").partition(",")[0].strip().lstrip("0")
+        if text.isascii() and text.isdigit() and len(text) < 6 and int(text) <= MAX_THREADS:
             return Threads(int(text), variable, is_fixed=True)
     return None
 

@@ -14,7 +14,7 @@ from diffaug_bio._keys import CSV_PREFIX
 from diffaug_bio._novelty import embed_with_novelty, known_reference
 from diffaug_bio._records import put_into, record_of
 from diffaug_bio._rows import held_rows, input_of, prepared_rows
-from diffaug_bio._threads import short_work, torch_limited_to
+from diffaug_bio._threads import limited_to, short_work
 from diffaug_bio._training import fit_matrix
 from diffaug_bio._validation import check_generator, check_seed, check_shape
 from diffaug_bio.checkpoint import load_model, save_model
@@ -391,7 +391,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def _few_threads(self) -> AbstractContextManager[None]:
         """Compute on one thread, or as many as were asked for."""
-        return torch_limited_to(short_work(self.threads))
+        return limited_to(short_work(self.threads))
 
     def _prepared(self, X: Matrix, feature_names: Sequence[str] | None) -> Rows:  # noqa: N803
         """Rows for the networks, checked, with features in the order of the fit."""

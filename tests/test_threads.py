@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from diffaug_bio.core.phases import EpochEnd
 
 VARIABLES = ("OMP_NUM_THREADS", "SLURM_CPUS_PER_TASK")
-BUSY = "import time\nend = time.monotonic() + 60\nwhile time.monotonic() < end: pass"
+BUSY = "import time\nprint(flush=True)\nend = time.monotonic() + 60\nwhile time.monotonic() < end: pass"
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @pytest.fixture(autouse=True)
@@ -52,12 +53,15 @@ def _nothing_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def busy_cores() -> Iterator[None]:
     """Keep every core that this process may use busy."""
-    cores = sorted(os.sched_getaffinity(0))
-    processes = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in cores]
+    command = [sys.executable, "-c", BUSY]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(CORES)]
+    for process in processes:
+        assert process.stdout is not None
+        process.stdout.readline()  # it is at work
     yield
     for process in processes:
         process.kill()
-        process.wait()
+        process.communicate()
 
 
 @pytest.mark.parametrize(
@@ -71,8 +75,21 @@ def busy_cores() -> Iterator[None]:
         (None, {"OMP_NUM_THREADS": "many"}, None),
         (None, {"OMP_NUM_THREADS": "0"}, None),
         (None, {"OMP_NUM_THREADS": "9" * 5000}, None),
+        (None, {"OMP_NUM_THREADS": "0000000011024"}, None),
+        (None, {"OMP_NUM_THREADS": "08"}, (8, "OMP_NUM_THREADS")),
     ],
-    ids=["nothing", "argument first", "openmp next", "nested", "slurm last", "word", "zero", "absurd"],
+    ids=[
+        "nothing",
+        "argument first",
+        "openmp next",
+        "nested",
+        "slurm last",
+        "word",
+        "zero",
+        "absurd",
+        "too many",
+        "leading zero",
+    ],
 )
 def test_the_argument_goes_before_the_environment(
     threads: int | None, environment: dict[str, str], expected: tuple[int, str] | None
@@ -102,7 +119,7 @@ def test_small_work_and_accelerators_take_one_thread(n_rows: int, *, is_on_cpu: 
 @pytest.mark.usefixtures("busy_cores")
 def test_busy_cores_take_one_thread() -> None:
     load = Load()
-    assert load.leaves_no_room_for(len(os.sched_getaffinity(0)))
+    assert load.leaves_no_room_for(CORES)
     assert training_threads(None, n_rows=10**6, is_on_cpu=True, load=load).number == 1
 
 
@@ -111,18 +128,17 @@ def test_a_training_on_two_threads_goes_down_to_one_when_cores_get_busy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("diffaug_bio._threads._SECONDS_BETWEEN_LOOKS", 0.0)
-    n_cores = len(os.sched_getaffinity(0))
-    with torch_limited_to(n_cores):
-        fixed = Watch(Threads(n_cores, "asked for", is_fixed=True), Load())
+    with torch_limited_to(CORES):
+        fixed = Watch(Threads(CORES, "asked for", is_fixed=True), Load())
         fixed()
-        assert (fixed.lowered, torch.get_num_threads()) == (False, n_cores)
-        watch = Watch(Threads(max(2, n_cores), "idle cores", is_fixed=False), Load())
+        assert (fixed.lowered, torch.get_num_threads()) == (False, CORES)
+        watch = Watch(Threads(max(2, CORES), "idle cores", is_fixed=False), Load())
         watch()
         assert (watch.lowered, torch.get_num_threads()) == (True, 1)
 
 
 def test_cores_are_those_of_this_process() -> None:
-    assert 1 <= available_cores() <= len(os.sched_getaffinity(0))
+    assert 1 <= available_cores() <= CORES
 
 
 def test_numbers_are_put_back_even_after_an_error() -> None:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from diffaug_bio._numba import find_cache
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -39,6 +41,7 @@ def nearest_rows(
         index = NearestNeighbors(n_neighbors=n_neighbors).fit(scores)
         found = index.kneighbors(return_distance=False)
     else:
+        find_cache()
         from pynndescent import NNDescent
 
         graph = NNDescent(scores, n_neighbors=n_neighbors + 1, random_state=seed, n_jobs=n_threads)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import struct
 import warnings
 import zlib
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from diffaug_bio._threads import available_cores
 from diffaug_bio.errors import InputError
 from diffaug_bio.io._pixels import are_16_bits, are_fractions, from_16_bits, from_fractions
 
@@ -133,7 +133,7 @@ def decode_rows(
         return None
 
     bad: dict[int, BadImageError] = {}
-    with ThreadPoolExecutor(min(_MAX_THREADS, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(min(_MAX_THREADS, available_cores())) as pool:
         for start in range(0, len(paths), _FILES_AT_A_TIME):
             numbers = range(start, min(start + _FILES_AT_A_TIME, len(paths)))
             errors = zip(numbers, pool.map(fill, numbers), strict=True)

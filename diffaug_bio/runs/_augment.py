@@ -13,6 +13,7 @@ from diffaug_bio.runs._apart import paths_read
 from diffaug_bio.runs._source import DataSource, read_for_model
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from anndata import AnnData
@@ -39,6 +40,7 @@ def augment(
     var_key: str | None = None,
     random_state: int = 0,
     device: str = "auto",
+    on_step: Callable[[str], None] = lambda _: None,
     force: bool = False,
 ) -> AnnData:
     """Generate observations from those of a data file, and write them, whole or not at all.
@@ -55,6 +57,8 @@ def augment(
         generated from each.
     n_views, groupby, target, strength, guidance, batch, var_key, random_state, device
         As for :func:`diffaug_bio.tl.augment`. Of a table, `groupby` is no feature.
+    on_step
+        Called with the name of every step that is done, such as "read"; may raise to end the run.
     force
         Whether a file that is there may be replaced.
 
@@ -84,6 +88,7 @@ def augment(
     adata = read_for_model(source, model, annotations=() if groupby is None else (groupby,))
     if ending == ".png":
         adata = adata[np.unique(np.linspace(0, adata.n_obs - 1, _GRID_ROWS).astype(np.intp))].copy()
+    on_step("read")
     generated = tl.augment(
         adata,
         model,
@@ -96,6 +101,7 @@ def augment(
         var_key=var_key,
         random_state=random_state,
     )
+    on_step("generate")
     with staged_file(output, overwrite=force) as written:
         if ending in _FASTA:
             io.write_fasta(written, generated)
@@ -107,6 +113,7 @@ def augment(
             io.write_image_grid(written, _grid_columns(adata, generated, model))
         else:
             write_h5ad(written, generated)
+        on_step("write")
     return generated
 
 

@@ -14,6 +14,7 @@ from diffaug_bio.runs._source import DataSource, fingerprint, read_for_model
 from diffaug_bio.tl._matrix import MatrixChoice
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from diffaug_bio.mapping import Correction
@@ -28,6 +29,7 @@ def embed(
     novelty: bool = True,
     correct: Correction = "none",
     device: str = "auto",
+    on_step: Callable[[str], None] = lambda _: None,
     force: bool = False,
 ) -> dict[str, Any]:
     """Embed a data file with a fitted model and write a folder, whole or not at all.
@@ -48,6 +50,8 @@ def embed(
         As for :func:`diffaug_bio.tl.project`.
     device
         As for :func:`diffaug_bio.tl.embed`.
+    on_step
+        Called with the name of every step that is done, such as "read"; may raise to end the run.
     force
         Whether a folder that an earlier run wrote may be replaced; never that of the model.
 
@@ -65,7 +69,7 @@ def embed(
     from diffaug_bio.estimator import DiffAug
     from diffaug_bio.tl._project import project_choice
 
-    clock = Clock()
+    clock = Clock(on_step)
     check_apart(output, paths_read(source, model_folder=model_folder))
     with staged_folder(output, overwrite=force) as stage:
         model = DiffAug.load(model_folder, device=device)

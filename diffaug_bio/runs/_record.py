@@ -14,6 +14,7 @@ from diffaug_bio._process import peak_memory
 from diffaug_bio._threads import short_work
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from anndata import AnnData
@@ -109,13 +110,21 @@ def _threads_of(model: DiffAug) -> dict[str, Any]:
 
 
 class Clock:
-    """Seconds spent since the last lap, by name."""
+    """Seconds spent since the last lap, by name.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    on_lap
+        Called with the name of every lap, after it; may raise to end the run.
+    """
+
+    def __init__(self, on_lap: Callable[[str], None] = lambda _: None) -> None:
         self.laps: dict[str, float] = {}
+        self._on_lap = on_lap
         self._last = time.perf_counter()
 
     def lap(self, name: str) -> None:
         now = time.perf_counter()
         self.laps[name] = round(now - self._last, 3)
         self._last = now
+        self._on_lap(name)

@@ -17,6 +17,7 @@ from diffaug_bio.runs._source import DataSource, fingerprint, read_for_model
 from diffaug_bio.tl._matrix import MatrixChoice
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from anndata import AnnData
@@ -43,6 +44,7 @@ def transfer(
     novelty: bool = True,
     correct: Correction = "none",
     device: str = "auto",
+    on_step: Callable[[str], None] = lambda _: None,
     force: bool = False,
 ) -> dict[str, Any]:
     """Embed a data file with a fitted model, label it by its neighbors, and write a folder.
@@ -70,6 +72,8 @@ def transfer(
         As for :func:`diffaug_bio.tl.project`. Labelled rows stay where they are.
     device
         As for :func:`diffaug_bio.tl.embed`.
+    on_step
+        Called with the name of every step that is done, such as "read"; may raise to end the run.
     force
         Whether a folder that an earlier run wrote may be replaced; never that of the model.
 
@@ -89,7 +93,7 @@ def transfer(
     from diffaug_bio.tl import transfer_labels
     from diffaug_bio.tl._project import project_choice
 
-    clock = Clock()
+    clock = Clock(on_step)
     check_apart(output, paths_read(source, model_folder=run_folder, labels_from=labels_from))
     with staged_folder(output, overwrite=force) as stage:
         model = DiffAug.load(run_folder, device=device)
