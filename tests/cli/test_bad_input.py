@@ -170,8 +170,8 @@ CASES: dict[str, tuple[Case, str]] = {
         with_config("[encoder]\ndepth = 3\n"),
         "unknown key encoder.depth",
     ),
-    "output below a file": (output_below_a_file, "lies within the data"),
-    "output that is a file": (output_that_is_a_file, "is the data"),
+    "output below a file": (output_below_a_file, "Cannot write to"),
+    "output that is a file": (output_that_is_a_file, "is not a folder"),
 }
 if Path("/proc/self").is_dir():
     CASES["output where nothing can be written"] = (output_on_proc, "Cannot write to /proc")
