@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from diffaug_bio._threads import MAX_THREADS
+
 from ._arguments import word_lengths
 from ._signals import end_if_interrupted
 
@@ -229,7 +231,7 @@ def machine_options(function: Callable[..., Any]) -> Callable[..., Any]:
             ),
             click.option(
                 "--threads",
-                type=click.IntRange(min=1),
+                type=click.IntRange(min=1, max=MAX_THREADS),
                 help="CPU threads.  [default: OMP_NUM_THREADS or SLURM_CPUS_PER_TASK, else 1, and 2 to "
                 "train on many rows on idle cores]",
             ),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from diffaug_bio._kept import kept
+from diffaug_bio._threads import MAX_THREADS, available_cores
 
 from ._options import config_options, output_of, set_threads, start_log
 from ._report_file import write_report
@@ -81,7 +82,11 @@ Run the same command again to go on where a run was cut.
     help="Processes at a time; by default one a core and thread.",
 )
 @click.option(
-    "--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Of each process."
+    "--threads",
+    type=click.IntRange(min=1, max=MAX_THREADS),
+    default=1,
+    show_default=True,
+    help="Of each process.",
 )
 @click.option("--quiet", is_flag=True, help="No log and no progress, only errors.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
@@ -115,7 +120,6 @@ def command(
     set_threads(threads)
     from diffaug_bio import benchmark, runs
     from diffaug_bio._apart import check_apart
-    from diffaug_bio._threads import available_cores
     from diffaug_bio.runs._apart import paths_read
     from diffaug_bio.tl._embed import resolve_config
 

@@ -107,6 +107,9 @@ def _run(arguments: list[str], interruption: Interruption) -> int:
             sys.stdout.flush()
     except click.exceptions.Exit as error:
         return error.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:  # whose lines are those of the help
+        error.show()
+        return error.exit_code
     except click.ClickException as error:
         text = _one_line(error.format_message())
         shown = click.ClickException(text)

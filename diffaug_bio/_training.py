@@ -122,6 +122,11 @@ def _fit_matrix(
     chosen = training_threads(threads, n_rows=rows.shape[0], is_on_cpu=on.type == "cpu", load=load)
     watch = Watch(chosen, load)
     logger.info("CPU threads: %d (%s).", chosen.number, chosen.reason)
+    if chosen.is_fixed and chosen.number > 1 and load.leaves_no_room_for(chosen.number):
+        logger.info(
+            "Other processes use the cores, or there are fewer: threads that wait for each other can take "
+            "ten times as long as one (`--threads 1`)."
+        )
     with torch_limited_to(chosen.number):
         state = train(
             rows,

@@ -150,9 +150,9 @@ def _without_scores(label_key: str | None, candidates: Sequence[str]) -> str:
     """Say how to get scores."""
     if label_key is not None:
         return (
-            "The fit was given no labels, so there are no scores. `diffaug-bio evaluate RUN --label-key "
-            f"{label_key}` scores the embedding as it is; `diffaug-bio fit` with the same option puts "
-            "scores on this page."
+            "There are no scores of this fit: it was given no labels, or was interrupted while it was "
+            f"scored. `diffaug-bio evaluate RUN --label-key {label_key}` prints scores of the embedding as "
+            "it is; `diffaug-bio fit` with the same option puts them on this page."
         )
     said = (
         "There were no labels to score the embedding against. Where you have some, name their column with "

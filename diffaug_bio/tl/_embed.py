@@ -144,6 +144,9 @@ def embed(
     (700, 128)
     >>> sc.pp.neighbors(adata, use_rep="X_diffaug")
     """
+    if not isinstance(key_added, str):
+        msg = f"`key_added` has to be a text such as {OBSM_KEY!r}; got {key_added!r}."
+        raise InputError(msg)
     adata = adata.copy() if copy else adata
     fit_model(
         adata,
