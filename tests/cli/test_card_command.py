@@ -51,7 +51,7 @@ def settings_of(run: dict[str, Any]) -> dict[str, Any]:
         "var_key": data.get("var_key"),
         "batch_key": data.get("batch_key"),
         "split_key": data["split_key"] or "none",
-        "k": None if kmers["k"] is None else ",".join(map(str, kmers["k"])),
+        "k": None if kmers["k"] is None else tuple(kmers["k"]),
         "bins": kmers["n_bins"],
         "canonical": kmers["canonical"],
         **{name: run[name] for name in ("seed", "threads", "precision")},
