@@ -67,7 +67,7 @@ def test_the_published_networks_train_on_the_published_layouts(
         return result.err
 
     config = ["--preset", "paper-images", "--config", tmp_path / "cut.toml"]
-    log = command("fit", folder, "-o", tmp_path / "run", *config)
+    log = command("fit", folder, "-o", tmp_path / "run", "--no-report", *config)
     assert "(column 'split') is used: " in log
     run = json.loads((tmp_path / "run" / "run.json").read_text())
     assert run["config"]["features"]["image_shape"] == [side, side, 3]
