@@ -13,6 +13,7 @@ from diffaug_bio._ownership import (
     Written,
     files_in,
     is_unchanged,
+    lies_within,
     make_record,
     not_ours,
     read_record,
@@ -213,18 +214,21 @@ def _replaceable(target: Path, *, overwrite: bool) -> dict[str, Written] | None:
 def _check_addable(folder: Path, names: Sequence[str], *, force: bool) -> None:
     """Refuse files that may not be replaced; other processes are kept from the folder."""
     record = read_record(folder) or {}
-    there = [name for name in names if os.path.lexists(folder / name)]
-    kept = [
-        name
-        for name in there
-        if ((folder / name).is_dir() if force else not is_unchanged(folder / name, record.get(name)))
-    ]
+    kept = [name for name in names if not _is_addable(folder, name, record.get(name), force=force)]
     if kept:
         msg = (
             f"{folder} holds files that diffaug-bio did not write or that were changed since, which would "
             f"be replaced: {shorten(kept)}. Move them away or rename them."
         )
         raise InputError(msg)
+
+
+def _is_addable(folder: Path, name: str, written: Written | None, *, force: bool) -> bool:
+    """Tell whether a name within a folder is free, or its file may be replaced."""
+    path = folder / name
+    if not lies_within(folder, name):
+        return False
+    return not os.path.lexists(path) or (not path.is_dir() if force else is_unchanged(path, written))
 
 
 def _finish_swaps(folder: Path) -> None:
@@ -253,7 +257,7 @@ def _put_folder(stage: Stage, target: Path, *, found: dict[str, Written] | None,
         except InputError:
             is_as_before = False
         if is_as_before:
-            old = [name for name in [*(found or {}), RECORD_FILE] if os.path.lexists(target / name)]
+            old = [name for name in files_in(target) if name == RECORD_FILE or name in (found or {})]
             swap(stage, target, out=old, into=_record_last(files_in(stage.new)))
             return
     _keep_beside(stage.new, target)

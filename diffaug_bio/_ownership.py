@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, NamedTuple
 
 from diffaug_bio import __version__
@@ -80,11 +80,30 @@ def read_record(folder: Path) -> dict[str, Written] | None:
     """Read the record of a folder; None where there is none that this package wrote."""
     try:
         table = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
-        if not table["written_by"].startswith(f"{_WRITER} "):
-            return None
-        return {name: Written(entry["bytes"], entry["sha256"]) for name, entry in table["files"].items()}
+        is_ours = table["written_by"].startswith(f"{_WRITER} ")
+        files = {name: Written(entry["bytes"], entry["sha256"]) for name, entry in table["files"].items()}
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
+    is_sound = all(
+        is_inner(name) and isinstance(size, int) and isinstance(sha256, str)
+        for name, (size, sha256) in files.items()
+    )
+    return files if is_ours and is_sound else None
+
+
+def is_inner(name: object) -> bool:
+    """Tell whether a name that a file gives is one within a folder, as this package writes them."""
+    if not isinstance(name, str) or "\0" in name:
+        return False
+    path = PurePath(name)
+    return bool(path.parts) and path.as_posix() == name and not path.anchor and ".." not in path.parts
+
+
+def lies_within(folder: Path, name: object) -> bool:
+    """Tell whether a name is one within a folder, and no link on the way leads out of it."""
+    return is_inner(name) and not any(
+        (folder / parent).is_symlink() for parent in PurePath(str(name)).parents if parent.parts
+    )
 
 
 def is_unchanged(path: Path, written: Written | None) -> bool:

@@ -22,6 +22,7 @@ PREFIX = ".diffaug-bio."
 _FOLDER_LOCK = f"{PREFIX}lock"
 _STAGE_LOCK = "lock"
 _QUIET_ELSEWHERE = 7 * 24 * 3600  # seconds; of stages of other machines, whose locks some disks do not show
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)  # a folder from a stranger may hold any
 _WAIT = 0.05  # seconds between two attempts at a lock
 
 
@@ -69,8 +70,9 @@ def open_stage(home: Path) -> Iterator[Stage]:
 
 
 def stages_in(folder: Path) -> list[Stage]:
-    """Find all stages of a folder, of whichever process."""
-    return [Stage(path) for path in sorted(folder.glob(f"{PREFIX}*")) if path.is_dir()]
+    """Find all stages of a folder, of whichever process; a link is none."""
+    found = sorted(folder.glob(f"{PREFIX}*"))
+    return [Stage(path) for path in found if path.is_dir() and not path.is_symlink()]
 
 
 def is_hidden(name: str) -> bool:
@@ -95,7 +97,7 @@ def abandoned(stage: Stage, *, quiet_elsewhere: float = _QUIET_ELSEWHERE) -> Ite
     """
     with contextlib.ExitStack() as stack:
         try:
-            descriptor = os.open(stage.folder / _STAGE_LOCK, os.O_RDWR)
+            descriptor = os.open(stage.folder / _STAGE_LOCK, os.O_RDWR | _NO_LINK)
             stack.callback(os.close, descriptor)
             is_dead = _is_free(descriptor) and (
                 os.read(descriptor, 1024) in {_machine(), b""}  # it died before it could write it
@@ -130,7 +132,7 @@ def locked(folder: Path) -> Iterator[None]:
     """
     path = folder / _FOLDER_LOCK
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o666)
         if _wait_for(descriptor, path):
             break
         os.close(descriptor)

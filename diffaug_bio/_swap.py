@@ -12,7 +12,7 @@ import logging
 import os
 from typing import TYPE_CHECKING
 
-from diffaug_bio._ownership import RECORD_FILE, is_unchanged, read_record
+from diffaug_bio._ownership import RECORD_FILE, is_unchanged, lies_within, read_record
 from diffaug_bio._stages import Stage, abandoned, remove, remove_abandoned, stages_in
 from diffaug_bio._validation import shorten
 from diffaug_bio.errors import CheckpointError, InputError
@@ -135,11 +135,30 @@ def _write_journal(stage: Stage, *, out: Sequence[str], into: Sequence[str]) -> 
     sync(stage.folder)
 
 
+def _read_journal(stage: Stage, target: Path) -> tuple[list[str], list[str]]:
+    """Read which files move; refuse a journal that no run of ours wrote, as in a folder from a stranger."""
+    try:
+        moves = json.loads(stage.journal.read_text(encoding="utf-8"))
+        out, into = list(moves["out"]), list(moves["into"])
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        out, into = [None], []
+    inner = [("old", name) for name in out] + [("new", name) for name in into]
+    if not all(
+        lies_within(target, name) and lies_within(stage.folder, f"{place}/{name}") for place, name in inner
+    ):
+        msg = (
+            f"{stage.journal} is no list of files that a run of diffaug-bio was to move, so nothing was. "
+            f"Look at what lies in {stage.folder}, and move it out of {target}."
+        )
+        raise InputError(msg)
+    return out, into
+
+
 def _finish(stage: Stage, target: Path) -> None:
     """Make those moves of a journal that were not made."""
-    moves = json.loads(stage.journal.read_text(encoding="utf-8"))
-    replaced = [name for name in moves["out"] if not os.path.lexists(stage.old / name)]
-    added = [name for name in moves["into"] if os.path.lexists(stage.new / name)]
+    out, into = _read_journal(stage, target)
+    replaced = [name for name in out if not os.path.lexists(stage.old / name)]
+    added = [name for name in into if os.path.lexists(stage.new / name)]
     record = read_record(stage.old) or read_record(target) or {}
     unlike = [
         name

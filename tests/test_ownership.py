@@ -10,8 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from diffaug_bio._digest import digest
 from diffaug_bio._files import added_files, staged_file, staged_folder
-from diffaug_bio._ownership import RECORD_FILE, folder_of_ours, not_ours, read_record, write_record
+from diffaug_bio._ownership import (
+    RECORD_FILE,
+    Written,
+    folder_of_ours,
+    not_ours,
+    read_record,
+    write_record,
+)
 from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
@@ -92,6 +100,44 @@ def test_a_record_that_is_not_ours_proves_nothing(tmp_path: Path, record: str) -
     assert not_ours(tmp_path / "run") == [RECORD_FILE, "labels.csv"]
     with pytest.raises(InputError, match=r"files\.json"):
         write_run(tmp_path / "run", overwrite=True)
+
+
+@pytest.mark.parametrize(
+    "name", ["../precious.txt", "/precious.txt", "model/../../precious.txt", "./a", "", "\0"]
+)
+def test_a_record_that_names_files_elsewhere_proves_nothing(tmp_path: Path, name: str) -> None:
+    (tmp_path / "precious.txt").write_text("years of work")
+    name = str(tmp_path / "precious.txt") if name.startswith("/") else name
+    write_run(tmp_path / "run")
+    record = read_record(tmp_path / "run") or {}
+    write_record(tmp_path / "run", {**record, name: Written(*digest(tmp_path / "precious.txt"))})
+    before = contents(tmp_path)
+    with pytest.raises(InputError, match="did not write"):
+        write_run(tmp_path / "run", overwrite=True)
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("entry", [Written("3", "0"), Written(3, None)])  # type: ignore[arg-type]
+def test_a_record_of_other_types_proves_nothing(run: Path, entry: Written) -> None:
+    write_record(run, {"embedding.csv": entry})
+    assert read_record(run) is None
+
+
+def test_a_record_moves_only_files_that_are_in_the_folder(run: Path, tmp_path: Path) -> None:
+    record = read_record(run) or {}
+    more = dict.fromkeys((RECORD_FILE, "gone", "embedding.csv/under"), record["run.json"])
+    write_record(run, {**record, **more})
+    write_run(run, {"a": "new"}, overwrite=True)
+    assert set(contents(tmp_path)) == {"run/a", f"run/{RECORD_FILE}"}
+
+
+def test_nothing_is_added_through_a_link_that_leads_elsewhere(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (run / "figures").symlink_to(tmp_path / "elsewhere")
+    for force in (False, True):
+        with pytest.raises(InputError, match=r"figures/a\.png"):
+            add(run, {"figures/a.png": "new"}, force=force)
+    assert contents(tmp_path / "elsewhere") == {}
 
 
 def test_a_link_in_the_place_of_a_file_or_folder_is_the_users(run: Path, tmp_path: Path) -> None:

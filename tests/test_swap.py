@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from diffaug_bio._files import added_files, staged_file, staged_folder
-from diffaug_bio._ownership import not_ours
+from diffaug_bio._digest import digest
+from diffaug_bio._files import added_files, check_addable, staged_file, staged_folder
+from diffaug_bio._ownership import Written, not_ours, write_record
 from diffaug_bio._stages import stages_in
 from diffaug_bio._swap import unfinished
 from diffaug_bio.checkpoint import find_model
@@ -267,3 +268,83 @@ def test_an_interrupt_at_any_move_brings_all_back(tmp_path: Path, monkeypatch: p
             assert texts(target) == {"a": "new"}
             assert number > 5
             return
+
+
+def plant(run: Path, journal: str, *, folder: str = ".diffaug-bio.evil") -> Path:
+    """Make a stage as a folder from a stranger may hold it, whose process seems to be dead."""
+    stage = run / folder
+    for name in ("new", "old"):
+        (stage / name).mkdir(parents=True)
+        (stage / name / "evil.sh").write_text("evil")
+    (stage / "evil.sh").write_text("evil")
+    (stage / "lock").touch()
+    (stage / "journal.json").write_text(journal)
+    return stage
+
+
+@pytest.mark.parametrize(
+    "journal",
+    [
+        '{"out": [], "into": ["../../evil.sh"]}',
+        '{"out": [], "into": ["ABSOLUTE"]}',
+        '{"out": [], "into": ["link/evil.sh"]}',
+        '{"out": ["../precious.txt"], "into": []}',
+        '{"out": ["link/precious.txt"], "into": []}',
+        '{"out": 5, "into": []}',
+        '{"out": [5], "into": []}',
+        '{"into": []}',
+        "[]",
+        "",
+        '{"out": [], "into": ["\\u0000"]}',
+        "[" * 100_000,
+    ],
+)
+def test_a_journal_from_a_stranger_moves_nothing(tmp_path: Path, journal: str) -> None:
+    run = tmp_path / "run"
+    (tmp_path / "precious.txt").write_text("years of work")
+    with staged_folder(run, overwrite=False) as stage:
+        (stage / "a").write_text("old")
+    record = {"precious.txt": Written(*digest(tmp_path / "precious.txt"))}
+    evil = plant(run, journal.replace("ABSOLUTE", str(tmp_path / "evil.sh")))
+    write_record(evil / "old", {**record, "../precious.txt": record["precious.txt"]})
+    (run / "link").symlink_to(tmp_path)
+    (evil / "new" / "link").mkdir()
+    (evil / "new" / "link" / "evil.sh").write_text("evil")
+    before = everywhere(tmp_path)
+    for _ in range(2):
+        with pytest.raises(InputError, match=r"\.diffaug-bio\.evil"):
+            start(run, overwrite=True)
+    assert everywhere(tmp_path) == before
+    assert {path.name for path in tmp_path.iterdir()} == {"run", "precious.txt"}
+
+
+@pytest.mark.parametrize("place", ["new", "old"])
+def test_a_stage_from_a_stranger_with_a_link_moves_nothing(tmp_path: Path, place: str) -> None:
+    run = tmp_path / "run"
+    with staged_folder(run, overwrite=False) as stage:
+        (stage / "a").write_text("old")
+    evil = plant(run, '{"out": ["a"], "into": ["precious.txt"]}')
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "precious.txt").write_text("years of work")
+    shutil.rmtree(evil / place)
+    (evil / place).symlink_to(tmp_path / "home")
+    with pytest.raises(InputError, match=r"\.diffaug-bio\.evil"):
+        start(run, overwrite=True)
+    assert {path.name for path in (tmp_path / "home").iterdir()} == {"precious.txt"}
+    assert (run / "a").read_text() == "old"
+
+
+def test_links_in_the_place_of_stages_and_locks_are_not_followed(tmp_path: Path) -> None:
+    run, home = tmp_path / "run", tmp_path / "home"
+    run.mkdir()
+    plant(tmp_path, "", folder="home")
+    (home / "journal.json").unlink()
+    (run / ".diffaug-bio.evil").symlink_to(home)
+    before = everywhere(home)
+    with staged_folder(run, overwrite=True) as stage:
+        (stage / "a").write_text("new")
+    (run / ".diffaug-bio.lock").symlink_to(tmp_path / "made")
+    with pytest.raises(InputError, match="Cannot write to"):
+        check_addable(run, ["a"])
+    assert everywhere(home) == before
+    assert {path.name for path in tmp_path.iterdir()} == {"run", "home"}
