@@ -35,9 +35,13 @@ def interrupts_held() -> Iterator[list[int]]:
         for number, handler in before.items():
             if handler is not None:  # which belongs to a library in C
                 signal.signal(number, handler)
-    if waiting:
-        handler = before[waiting[0]]
-        if callable(handler):
-            handler(waiting[0], None)  # not sent again: who counts signals would take it for a second one
-        else:
-            signal.raise_signal(waiting[0])
+        if waiting:  # also where the block failed: the error is then the context of what the handler raises
+            _hand_on(waiting[0], before[waiting[0]])
+
+
+def _hand_on(number: int, handler: object) -> None:
+    """Do what a signal was to do, without sending it again: who counts signals would see a second one."""
+    if callable(handler):
+        handler(number, None)
+    else:
+        signal.raise_signal(number)

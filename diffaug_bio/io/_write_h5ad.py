@@ -43,23 +43,30 @@ def write_h5ad(path: Path, adata: AnnData) -> None:
     OSError
         If the disk is full, or does not take the file for another reason.
     """
-    import h5py
-
     adata.strings_to_categoricals()
     if adata.raw is not None:
         adata.strings_to_categoricals(adata.raw.var)
+    while not _is_written(path, adata):
+        pass  # a handler of the user's has taken the interrupt, and chosen to go on
+
+
+def _is_written(path: Path, adata: AnnData) -> bool:
+    """Write all parts; False where an interrupt came before the last one."""
+    import h5py
+
+    is_whole = True
     # An interrupt in the midst of HDF5's work would leave it with a file that it cannot close.
     with interrupts_held() as waiting, _CalmFile(path, "w+") as stream:
         with h5py.File(stream, "w") as file:
             file.attrs["encoding-type"], file.attrs["encoding-version"] = "anndata", "0.1.0"
             for name, element in _elements(adata):
+                if waiting:
+                    is_whole = False
+                    break
                 _write_element(file, name, element)
                 stream.check()
-                if waiting:
-                    break
         stream.check()
-    if waiting:
-        raise KeyboardInterrupt
+    return is_whole
 
 
 def _elements(adata: AnnData) -> Iterator[tuple[str, object]]:
