@@ -6,8 +6,9 @@ import contextlib
 import itertools
 import json
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
+from diffaug_bio._interrupts import interrupts_held
 from diffaug_bio._ownership import (
     RECORD_FILE,
     Written,
@@ -52,13 +53,16 @@ def staged_folder(target: Path, *, overwrite: bool) -> Iterator[Path]:
         the block ran: then all that was written is kept beside it, under a name that the error says.
     """
     # Inside a folder that exists, else beside it: either way on the same file system.
-    home = target if target.is_dir() else target.parent
-    with _stage_in(home, target=target, make_parents=True) as stage:
-        found = _check_replaceable(target, overwrite=overwrite)
+    with _writing_to(target):
+        home = target if target.is_dir() else target.parent
+    with _End() as end, _stage_in(home, target=target, make_parents=True) as stage:
+        with _writing_to(target):
+            found = _check_replaceable(target, overwrite=overwrite)
         yield stage.new
-        write_record(stage.new)
-        sync_all(stage.new)
-        _put_folder(stage, target, found=found, overwrite=overwrite)
+        with _writing_to(target):
+            write_record(stage.new)
+            sync_all(stage.new)
+            _put_folder(stage, target, found=found, overwrite=overwrite, end=end)
 
 
 @contextlib.contextmanager
@@ -80,17 +84,19 @@ def added_files(folder: Path, *, force: bool = False) -> Iterator[Path]:
     InputError
         If a file that is there may not be replaced, or nothing can be written there.
     """
-    with _stage_in(folder, target=folder) as stage:
-        with locked(folder):
+    with _End() as end, _stage_in(folder, target=folder) as stage:
+        with _writing_to(folder), locked(folder):
             _finish_swaps(folder)
         yield stage.new
-        with locked(folder):
+        with _writing_to(folder), locked(folder):
             _finish_swaps(folder)
             _write_records(stage.new, folder)
             into = _record_last(files_in(stage.new))
             _check_addable(folder, [name for name in into if name != RECORD_FILE], force=force)
             sync_all(stage.new)
+            end.begin()
             swap(stage, folder, out=[name for name in into if os.path.lexists(folder / name)], into=into)
+            end.place = folder
 
 
 def check_addable(folder: Path, names: Sequence[str], *, force: bool = False) -> None:
@@ -110,12 +116,9 @@ def check_addable(folder: Path, names: Sequence[str], *, force: bool = False) ->
     InputError
         If one is there that may not be replaced.
     """
-    try:
-        with locked(folder):
-            _finish_swaps(folder)
-            _check_addable(folder, names, force=force)
-    except OSError as error:
-        raise _unwritable(folder, error) from error
+    with _writing_to(folder), locked(folder):
+        _finish_swaps(folder)
+        _check_addable(folder, names, force=force)
 
 
 @contextlib.contextmanager
@@ -137,15 +140,19 @@ def staged_file(target: Path, *, overwrite: bool = True) -> Iterator[Path]:
         If nothing can be written there; or, without `overwrite`, if another run wrote the file meanwhile:
         then this one is kept beside it, under a name that the error says.
     """
-    with _stage_in(target.parent, target=target) as stage:
+    with _End() as end, _stage_in(target.parent, target=target) as stage:
+        if target.is_dir():
+            msg = f"{target} is a folder. Choose another output file."
+            raise InputError(msg)
         written = stage.new / target.name
         yield written
-        sync(written)
-        if overwrite:
-            written.replace(target)
-        elif not _take_name(written, target):
-            _keep_beside(written, target)
-        sync(target.parent)
+        with _writing_to(target):
+            sync(written)
+            end.begin()
+            if not (_replaces(written, target) if overwrite else _take_name(written, target)):
+                _keep_beside(written, target, stage=stage, end=end)
+            end.place = target
+            sync(target.parent)
 
 
 def write_json(path: Path, value: object) -> None:
@@ -163,23 +170,48 @@ def write_text(path: Path, text: str) -> None:
 @contextlib.contextmanager
 def _stage_in(home: Path, *, target: Path, make_parents: bool = False) -> Iterator[Stage]:
     """Make a stage, or say that nothing can be written; folders made for it go again if all fails."""
-    made = [folder for folder in (home, *home.parents) if not folder.exists()] if make_parents else []
+    with _writing_to(target):
+        made = [folder for folder in (home, *home.parents) if not folder.exists()] if make_parents else []
     with contextlib.ExitStack() as stack:
         stack.callback(_remove_empty, made)
-        try:
+        with _writing_to(target):
             if make_parents:
                 home.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                (
+                    target.parent / f"{target.name}-999"
+                ).lstat()  # fails where a name is too long, best at once
             for place in {home, target.parent}:
                 remove_abandoned(place)
             stage = stack.enter_context(open_stage(home))
-        except OSError as error:
-            raise _unwritable(target, error) from error
         yield stage
 
 
-def _unwritable(place: Path, error: OSError) -> InputError:
-    msg = f"Cannot write to {place}: {error.strerror}. Choose another output folder."
-    return InputError(msg)
+@contextlib.contextmanager
+def _writing_to(place: Path) -> Iterator[None]:
+    """Say of what the disk refuses where that was."""
+    try:
+        yield
+    except OSError as error:
+        msg = f"Cannot write to {place}: {error.strerror or error}. Choose another output folder."
+        raise InputError(msg) from error
+
+
+class _End(contextlib.ExitStack):
+    """The end of an output, from the first rename on: an interrupt waits for it, and says what is there."""
+
+    place: Path | None = None
+    """Where all lies, once it does."""
+
+    def begin(self) -> None:
+        """Let interrupts wait from now on."""
+        self.push(self._tell)
+        self.enter_context(interrupts_held())
+
+    def _tell(self, _type: object, error: BaseException | None, _traceback: object) -> None:
+        is_output = self.place is not None and not any(map(is_hidden, self.place.parts))
+        if isinstance(error, KeyboardInterrupt) and is_output:
+            error.add_note(f"All that was written is in {self.place}.")
 
 
 def _check_replaceable(target: Path, *, overwrite: bool) -> dict[str, Written] | None:
@@ -243,11 +275,15 @@ def _finish_swaps(folder: Path) -> None:
         raise InputError(msg)
 
 
-def _put_folder(stage: Stage, target: Path, *, found: dict[str, Written] | None, overwrite: bool) -> None:
+def _put_folder(
+    stage: Stage, target: Path, *, found: dict[str, Written] | None, overwrite: bool, end: _End
+) -> None:
     """Put the files of a stage in their place, or keep them beside what came there meanwhile."""
     if stage.folder.parent != target:  # which was not there
+        end.begin()
         if not _take_name(stage.new, target):
-            _keep_beside(stage.new, target)
+            _keep_beside(stage.new, target, stage=stage, end=end)
+        end.place = target
         sync(target.parent)
         return
     with locked(target):
@@ -256,11 +292,13 @@ def _put_folder(stage: Stage, target: Path, *, found: dict[str, Written] | None,
             is_as_before = _replaceable(target, overwrite=overwrite) == found
         except InputError:
             is_as_before = False
+        end.begin()
         if is_as_before:
             old = [name for name in files_in(target) if name == RECORD_FILE or name in (found or {})]
             swap(stage, target, out=old, into=_record_last(files_in(stage.new)))
+            end.place = target
             return
-    _keep_beside(stage.new, target)
+    _keep_beside(stage.new, target, stage=stage, end=end)
 
 
 def _write_records(added: Path, folder: Path) -> None:
@@ -300,21 +338,36 @@ def _has_link(written: Path, target: Path) -> bool:
     return True
 
 
-def _keep_beside(written: Path, target: Path) -> None:
+def _replaces(written: Path, target: Path) -> bool:
+    """Give a file its name, whatever file has that; a folder keeps it."""
+    try:
+        written.replace(target)
+    except OSError:
+        if target.is_dir():
+            return False
+        raise
+    return True
+
+
+def _keep_beside(written: Path, target: Path, *, stage: Stage, end: _End) -> NoReturn:
     """Give a finished output a free name beside that which another run took, or within it, and say so."""
-    is_folder = written.is_dir()
-    ending = "" if is_folder else "".join(target.suffixes[-2 if target.suffix == ".gz" else -1 :])
-    stem = target.name.removesuffix(ending)
-    real = target.resolve()
-    home = real if is_folder and not os.access(real.parent, os.W_OK) else real.parent
-    for number in itertools.count(2):
-        kept = home / f"{stem}-{number}{ending}"
-        if not os.path.lexists(kept) and _take_name(written, kept):
-            msg = (
-                f"{target} was written or changed by somebody else while this run was at work, and was "
-                f"left as it is. All that this run wrote is in {kept}."
-            )
-            raise InputError(msg)
+    try:
+        end.place = _take_free_name(written, target, target.resolve().parent)
+    except OSError:  # no permission, or another file system, where the folder is a mount point
+        end.place = _take_free_name(written, target, stage.folder.parent)
+    msg = (
+        f"{target} was written or changed by somebody else while this run was at work, and was left as it "
+        f"is. All that this run wrote is in {end.place}."
+    )
+    raise InputError(msg)
+
+
+def _take_free_name(written: Path, target: Path, home: Path) -> Path:
+    """Give an output the first free one of the names that have a number after that of the target."""
+    endings = [] if written.is_dir() else target.suffixes[-2 if target.suffix == ".gz" else -1 :]
+    stem = target.name.removesuffix("".join(endings))
+    names = (home / f"{stem}-{number}{''.join(endings)}" for number in itertools.count(2))
+    return next(path for path in names if not os.path.lexists(path) and _take_name(written, path))
 
 
 def _remove_empty(folders: list[Path]) -> None:

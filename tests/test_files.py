@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 from pathlib import Path
 
 import pytest
 
-from diffaug_bio._files import staged_folder, write_json
+from diffaug_bio._files import staged_file, staged_folder, write_json
 from diffaug_bio.errors import InputError
 
 
@@ -198,3 +199,39 @@ def test_an_interrupt_while_replacing_brings_the_old_files_back(
         monkeypatch.setattr(Path, "rename", interrupted)
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["a", "b", "files.json"]
     assert (tmp_path / "run" / "a").read_text() == "old"
+
+
+LONG = "n" * 254  # a name that leaves no room for a number after it
+
+
+def test_a_name_that_is_too_long_is_found_before_any_work(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"Cannot write to .*too long"), staged_file(tmp_path / LONG):
+        pytest.fail("work was begun")
+    for target in (tmp_path / LONG, tmp_path / (LONG * 2), tmp_path / (LONG * 2) / "run"):
+        with pytest.raises(InputError, match=r"Cannot write to .*too long"):
+            fail_in(target, overwrite=False)
+    assert names_in(tmp_path) == []
+
+
+def test_a_folder_where_a_file_goes_is_found_before_any_work(tmp_path: Path) -> None:
+    (tmp_path / "more.csv").mkdir()
+    with pytest.raises(InputError, match="is a folder"), staged_file(tmp_path / "more.csv"):
+        pytest.fail("work was begun")
+
+
+def test_a_folder_that_came_where_a_file_was_to_go_costs_no_work(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"more-2\.csv"), staged_file(tmp_path / "more.csv") as stage:  # noqa: PT012
+        stage.write_text("whole")
+        (tmp_path / "more.csv").mkdir()
+    assert (tmp_path / "more-2.csv").read_text() == "whole"
+
+
+@pytest.mark.parametrize("is_file", [False, True])
+def test_an_output_folder_that_was_removed_meanwhile_is_an_error(tmp_path: Path, is_file: bool) -> None:  # noqa: FBT001
+    home = tmp_path / "home"
+    home.mkdir()
+    opened = staged_file(home / "a") if is_file else staged_folder(home, overwrite=True)
+    with pytest.raises(InputError, match="Cannot write to"), opened as stage:  # noqa: PT012
+        (stage if is_file else stage / "a").write_text("whole")
+        shutil.rmtree(home)
+    assert names_in(tmp_path) == []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import anndata
 import pytest
 
-from diffaug_bio._files import staged_file
+from diffaug_bio._files import added_files, staged_file, staged_folder
 from diffaug_bio._interrupts import interrupts_held
 from diffaug_bio.io._write_h5ad import write_h5ad
 from tests.conftest import make_counts
@@ -100,3 +100,55 @@ def test_an_interrupt_at_any_moment_leaves_no_half_file_and_no_complaint(
     assert n_caught
     assert {path.name for path in tmp_path.iterdir()} <= {"cells.h5ad"}
     assert capfd.readouterr() == ("", "")
+
+
+def interrupt_once_there(monkeypatch: pytest.MonkeyPatch, path: Path, text: str) -> None:
+    """Have the first synchronisation after a file came into its place meet a Ctrl-C."""
+    fsync = os.fsync
+    done: list[Path] = []
+
+    def interrupted(descriptor: int) -> None:
+        if not done and path.is_file() and path.read_text() == text:
+            done.append(path)
+            signal.raise_signal(signal.SIGINT)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+
+
+@pytest.mark.parametrize("kind", ["new folder", "old folder", "added", "file"])
+def test_an_interrupt_after_the_output_is_in_place_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    target = tmp_path / "run"
+    if kind in {"old folder", "added"}:
+        with staged_folder(target, overwrite=False) as stage:
+            (stage / "a").write_text("old")
+    opened = {"file": staged_file(target), "added": added_files(target)}.get(
+        kind, staged_folder(target, overwrite=True)
+    )
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt) as caught, opened as stage:  # noqa: PT012
+            (stage if kind == "file" else stage / "a").write_text("new")
+            interrupt_once_there(monkeypatch, target if kind == "file" else target / "a", "new")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert str(target) in caught.value.__notes__[0]
+    assert (target if kind == "file" else target / "a").read_text() == "new"
+    assert not list(tmp_path.rglob(".*"))
+
+
+def test_an_interrupt_of_a_part_of_an_output_promises_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt) as caught, staged_file(tmp_path / "a") as outer:  # noqa: PT012
+            interrupt_once_there(monkeypatch, outer, "part")
+            with staged_file(outer) as inner:
+                inner.write_text("part")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert not getattr(caught.value, "__notes__", [])
+    assert not list(tmp_path.iterdir())

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,7 +26,7 @@ from diffaug_bio._ownership import (
 from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
 FILES = {"embedding.csv": "1,2", "run.json": "{}", "model/config.json": "{}", "model/README.md": "card"}
 
@@ -284,3 +287,43 @@ def test_of_two_runs_into_a_file_the_later_is_kept_beside_it(tmp_path: Path, nam
     with staged_file(target) as stage:
         stage.write_text("new")
     assert target.read_text() == "new"
+
+
+def refusing(move: Callable[..., object], home: Path) -> Callable[..., object]:
+    """Make a move fail as one into a folder on another disk does."""
+
+    def moved(source: Path, name: Path) -> object:
+        if name.parent == home:
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+        return move(source, name)
+
+    return moved
+
+
+@pytest.mark.parametrize("is_folder", [True, False])
+def test_what_cannot_be_kept_beside_a_mount_point_is_kept_on_its_own_file_system(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    is_folder: bool,  # noqa: FBT001
+) -> None:
+    if is_folder:  # a mount point itself
+        target = tmp_path / "disk"
+        opened = staged_folder(target, overwrite=True)
+        target.mkdir()
+    else:  # a link that leads to a file on another disk, which came meanwhile
+        target = tmp_path / "here" / "more.csv"
+        opened = staged_file(target, overwrite=False)
+        target.parent.mkdir()
+    for owner, name in ((Path, "rename"), (os, "link")):
+        monkeypatch.setattr(owner, name, refusing(getattr(owner, name), tmp_path))
+    with pytest.raises(InputError, match=r"-2"), opened as stage:  # noqa: PT012
+        if is_folder:
+            fill(stage, {"a": "later"})
+            fill(target, {"notes.txt": "mine"})
+        else:
+            stage.write_text("later")
+            fill(tmp_path, {"disk.csv": "mine"})
+            target.symlink_to(tmp_path / "disk.csv")
+    kept = target / "disk-2" / "a" if is_folder else target.parent / "more-2.csv"
+    assert kept.read_text() == "later"
+    assert not list(target.parent.glob(".*")) + list(tmp_path.glob("*/.*"))
