@@ -106,6 +106,8 @@ def abandoned(stage: Stage, *, quiet_elsewhere: float = _QUIET_ELSEWHERE) -> Ite
         except OSError:
             is_dead = False
         yield is_dead
+    if is_dead and os.name != "posix":  # Windows removes no file that is open, as the lock was until now
+        _remove_lock(stage)
 
 
 def remove_abandoned(folder: Path) -> None:
@@ -122,6 +124,15 @@ def remove(stage: Stage) -> None:
     """Remove a stage, its lock last: as long as there is a lock, a later run can remove the rest."""
     _empty(stage)
     shutil.rmtree(stage.folder, ignore_errors=True)
+
+
+def _remove_lock(stage: Stage) -> None:
+    """Remove a stage of which nothing but the lock is left."""
+    lock = stage.folder / _STAGE_LOCK
+    with contextlib.suppress(OSError):
+        if list(stage.folder.iterdir()) == [lock]:
+            lock.unlink()
+            stage.folder.rmdir()
 
 
 @contextlib.contextmanager

@@ -93,8 +93,8 @@ def check_finished(folder: Path) -> None:
     """
     if unfinished(folder) is not None:
         msg = (
-            f"{folder} is being written, or a run was cut off while it put its files in place. Run the "
-            "same command again: it first puts the files of that run in place."
+            f"{folder} is being written, or a run was cut off while it put its files in place. To put the "
+            f"rest in place, run `diffaug-bio report {folder}`, or again the command that wrote {folder}."
         )
         raise CheckpointError(msg)
 
@@ -103,7 +103,7 @@ def sync(path: Path) -> None:
     """Make sure that a file, or the names in a folder, are on the disk."""
     if os.name != "posix" and path.is_dir():
         return  # Windows opens no folders
-    descriptor = os.open(path, os.O_RDONLY)
+    descriptor = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)  # which Windows asks for
     try:
         os.fsync(descriptor)
     finally:

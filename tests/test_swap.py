@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from diffaug_bio import runs
 from diffaug_bio._digest import digest
 from diffaug_bio._files import added_files, check_addable, staged_file, staged_folder
 from diffaug_bio._ownership import Written, not_ours, write_record
-from diffaug_bio._stages import stages_in
-from diffaug_bio._swap import unfinished
+from diffaug_bio._stages import remove_abandoned, stages_in
+from diffaug_bio._swap import sync, unfinished
 from diffaug_bio.checkpoint import find_model
-from diffaug_bio.errors import CheckpointError, InputError
+from diffaug_bio.errors import CheckpointError, DiffAugError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,7 +142,7 @@ def test_a_run_killed_while_it_adds_files_is_finished_by_the_next(tmp_path: Path
 def test_reading_a_folder_whose_files_were_changing_places_says_so(killed: list[Path]) -> None:
     for target in filter(unfinished, killed):
         for folder in (target, target / "model"):
-            with pytest.raises(CheckpointError, match=r"cut off .* Run the same command again"):
+            with pytest.raises(CheckpointError, match=r"cut off .*`diffaug-bio report \S+run`"):
                 find_model(folder)
 
 
@@ -332,6 +333,58 @@ def test_a_stage_from_a_stranger_with_a_link_moves_nothing(tmp_path: Path, place
         start(run, overwrite=True)
     assert {path.name for path in (tmp_path / "home").iterdir()} == {"precious.txt"}
     assert (run / "a").read_text() == "old"
+
+
+def test_the_remedy_for_a_folder_that_a_killed_run_left_puts_it_in_order(killed: list[Path]) -> None:
+    target = next(filter(unfinished, killed))
+    with pytest.raises(CheckpointError, match=rf"`diffaug-bio report {target}`"):
+        find_model(target)
+    with pytest.raises(DiffAugError):  # there is no run to report on
+        runs.report(target)
+    assert texts(target) == NEW
+    assert not unfinished(target)
+
+
+OPEN = Path("/proc/self/fd")
+
+
+def is_open(name: str) -> bool:
+    return any(path.is_symlink() and path.readlink().name == name for path in OPEN.iterdir())
+
+
+@pytest.mark.skipif(not OPEN.is_dir(), reason="looks which files are open")
+def test_a_stage_is_removed_where_no_file_is_that_is_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(tmp_path, "")
+    (tmp_path / ".diffaug-bio.evil" / "journal.json").unlink()
+    unlink = os.unlink
+
+    def as_windows_does(path: str, *, dir_fd: int | None = None) -> None:
+        if is_open(str(path).rpartition("/")[2]):
+            raise PermissionError
+        unlink(path, dir_fd=dir_fd)
+
+    with monkeypatch.context() as windows:
+        windows.setattr(os, "name", "nt")
+        windows.setattr(os, "unlink", as_windows_does)
+        remove_abandoned(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_is_opened_for_writing_where_only_such_ones_can_be_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fcntl
+
+    modes = []
+    (tmp_path / "a").touch()
+    with monkeypatch.context() as windows:
+        windows.setattr(os, "name", "nt")
+        windows.setattr(os, "fsync", lambda file: modes.append(fcntl.fcntl(file, fcntl.F_GETFL)))
+        sync(tmp_path / "a")
+        sync(tmp_path)
+    assert [mode & os.O_ACCMODE for mode in modes] == [os.O_RDWR]
 
 
 def test_links_in_the_place_of_stages_and_locks_are_not_followed(tmp_path: Path) -> None:
