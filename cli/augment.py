@@ -60,7 +60,7 @@ Examples:
 )
 @var_key_option
 @reading_options
-@click.option("--force", is_flag=True, help="Replace the file if it is there.")
+@click.option("--force", is_flag=True, help="Replace the file if it is there, whoever wrote it.")
 @machine_options
 def command(
     data: str,

@@ -23,7 +23,7 @@ Examples:
 @click.option("-o", "--output", type=click.Path(), help="The file to write. [default: RUN/report.html]")
 @click.option("--label-key", help="Column to colour and compare by; by default that of the fit.")
 @click.option("--batch-key", help="Column with batches; by default that of the fit, or 'batch' if there.")
-@click.option("--force", is_flag=True, help="Replace a file that --output names.")
+@click.option("--force", is_flag=True, help="Replace the file if it is there, whoever wrote it.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(
