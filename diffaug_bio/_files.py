@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+_MOVE_AWAY = "Move them away or rename them."
+
 
 @contextlib.contextmanager
 def staged_folder(target: Path, *, overwrite: bool) -> Iterator[Path]:
@@ -99,7 +101,9 @@ def added_files(folder: Path, *, force: bool = False) -> Iterator[Path]:
             end.place = folder
 
 
-def check_addable(folder: Path, names: Sequence[str], *, force: bool = False) -> None:
+def check_addable(
+    folder: Path, names: Sequence[str], *, force: bool = False, remedy: str = _MOVE_AWAY
+) -> None:
     """Refuse files that :func:`added_files` would not replace, best before any work is done.
 
     Parameters
@@ -110,6 +114,8 @@ def check_addable(folder: Path, names: Sequence[str], *, force: bool = False) ->
         Files to add, as relative names with `/`.
     force
         As for :func:`added_files`.
+    remedy
+        What to do about files that are in the way.
 
     Raises
     ------
@@ -118,7 +124,7 @@ def check_addable(folder: Path, names: Sequence[str], *, force: bool = False) ->
     """
     with _writing_to(folder), locked(folder):
         _finish_swaps(folder)
-        _check_addable(folder, names, force=force)
+        _check_addable(folder, names, force=force, remedy=remedy)
 
 
 @contextlib.contextmanager
@@ -243,15 +249,16 @@ def _replaceable(target: Path, *, overwrite: bool) -> dict[str, Written] | None:
     return read_record(target)
 
 
-def _check_addable(folder: Path, names: Sequence[str], *, force: bool) -> None:
+def _check_addable(folder: Path, names: Sequence[str], *, force: bool, remedy: str = _MOVE_AWAY) -> None:
     """Refuse files that may not be replaced; other processes are kept from the folder."""
-    record = read_record(folder) or {}
-    kept = [name for name in names if not _is_addable(folder, name, record.get(name), force=force)]
+    record = read_record(folder)
+    written = record or {}
+    kept = [name for name in names if not _is_addable(folder, name, written.get(name), force=force)]
     if kept:
-        msg = (
-            f"{folder} holds files that diffaug-bio did not write or that were changed since, which would "
-            f"be replaced: {shorten(kept)}. Move them away or rename them."
-        )
+        what = "files that diffaug-bio did not write or that were changed since, which"
+        if record is None:
+            what = f"no record {RECORD_FILE} of what may be replaced, as earlier versions wrote none. These"
+        msg = f"{folder} holds {what} would be replaced: {shorten(kept)}. {remedy}"
         raise InputError(msg)
 
 

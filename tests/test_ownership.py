@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from diffaug_bio import runs
 from diffaug_bio._digest import digest
 from diffaug_bio._files import added_files, staged_file, staged_folder
 from diffaug_bio._ownership import (
@@ -185,6 +186,15 @@ def test_adding_never_replaces_a_file_of_the_user_unless_told_to(run: Path) -> N
     add(run, {"report.html": "new"}, force=True)
     assert (run / "report.html").read_text() == "new"
     assert not_ours(run) == ["run.json"]
+
+
+def test_a_folder_of_an_earlier_version_gets_files_only_where_told_to(run: Path) -> None:
+    add(run, {"report.html": "old"})
+    (run / RECORD_FILE).unlink()
+    with pytest.raises(InputError, match=r"earlier versions .*'report\.html'.*`--force`"):
+        runs.report(run)
+    add(run, {"report.html": "new"}, force=True)
+    assert (run / "report.html").read_text() == "new"
 
 
 def test_adding_that_fails_changes_nothing(run: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from diffaug_bio._files import added_files, check_addable
-from diffaug_bio._ownership import read_record
+from diffaug_bio._ownership import RECORD_FILE, read_record
 from diffaug_bio._stages import is_hidden
 from diffaug_bio.errors import InputError
 
@@ -35,7 +35,10 @@ def check_folder(folder: Path) -> None:
     if not folder.is_dir() or all(is_hidden(entry.name) for entry in folder.iterdir()):
         return
     if SETTINGS not in (read_record(folder) or {}):
-        msg = f"{folder} holds something else than a benchmark. Choose another or an empty output folder."
+        what = "something else than a benchmark"
+        if (folder / SETTINGS).is_file():
+            what = f"a {SETTINGS} that is not in its record {RECORD_FILE}, as an earlier version leaves it"
+        msg = f"{folder} holds {what}. Choose another or an empty output folder."
         raise InputError(msg)
     check_addable(folder, [SETTINGS, SCORES, SUMMARY])
 

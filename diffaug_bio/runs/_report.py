@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from diffaug_bio.runs._report_data import RunData
 
 REPORT_FILE = "report.html"
+_REMEDY = "Move it away, choose another output file (`-o`), or overwrite it (`--force`)."
 _KINDS = {"cells": "features", "table": "features"}  # what is drawn of them alike
 
 
@@ -74,7 +75,7 @@ def report(
     own = folder / REPORT_FILE
     target = own if output is None or output.resolve() == own.resolve() else output
     if target is own:
-        check_addable(folder, [REPORT_FILE], force=force)
+        check_addable(folder, [REPORT_FILE], force=force, remedy=_REMEDY)
     else:
         _check_target(target, force=force)
         check_apart(target, {"folder": folder})

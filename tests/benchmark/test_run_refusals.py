@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import multiprocessing
 import os
+import shutil
 import signal
 from typing import TYPE_CHECKING, Any
 
@@ -109,6 +110,10 @@ def test_a_folder_with_something_else_is_left_alone(
     with pytest.raises(InputError, match=r"holds something else than a benchmark"):
         go_on(first, tmp_path, tiny_config)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.doc"]
+    shutil.copytree(first[0], tmp_path / "old")
+    (tmp_path / "old" / "files.json").unlink()
+    with pytest.raises(InputError, match=r"earlier version"):
+        go_on(first, tmp_path / "old", tiny_config)
     with pytest.raises(InputError, match=r"thesis\.doc exists and is not a folder"):
         go_on(first, tmp_path / "thesis.doc", tiny_config)
     (tmp_path / "empty").mkdir()
