@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+READERS: dict[str, Callable[[Path], object]] = {
+    "report": lambda folder: runs.report(folder, force=True),
+    "evaluate": lambda folder: runs.evaluate(runs.DataSource(data=str(folder))),
+    "info": runs.info,
+}
+
 
 @pytest.fixture
 def folder(fitted_run: Callable[[str], Path], tmp_path: Path) -> Path:
@@ -53,7 +59,4 @@ def test_sparse_indices_outside_are_named_with_file_and_place(
     with h5py.File(folder / "embedded.h5ad", "r+") as file:
         file[f"X/{part}"][1] = np.int32(value)
     with pytest.raises(InputError, match=rf"embedded\.h5ad: X: the sparse matrix .*{value}"):
-        if command == "report":
-            runs.report(folder, force=True)
-        else:
-            runs.evaluate(runs.DataSource(data=str(folder)))
+        READERS[command](folder)
