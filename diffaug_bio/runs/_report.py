@@ -12,6 +12,7 @@ from diffaug_bio._printable import printable
 from diffaug_bio._swap import check_finished
 from diffaug_bio.errors import InputError
 from diffaug_bio.report import Highlight, Report, render
+from diffaug_bio.runs._json_files import BENCHMARK
 from diffaug_bio.runs._report_about import FEATURE_WORDS, data_section, repeat_section, use_section
 from diffaug_bio.runs._report_benchmark import benchmark_report
 from diffaug_bio.runs._report_data import read_run
@@ -79,7 +80,7 @@ def report(
         _check_target(target, force=force)
         check_apart(target, {"folder": folder})
         check_finished(folder)
-    if (folder / "benchmark.json").is_file():
+    if (folder / BENCHMARK).is_file():
         if label_key is not None or batch_key is not None:
             msg = f"{folder} holds a benchmark, whose labels are settled. Leave the keys out."
             raise InputError(msg)

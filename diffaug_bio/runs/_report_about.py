@@ -165,10 +165,9 @@ def use_section(model: ModelDescription) -> Section:
 
 def _fingerprint(data: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Hashes of what was read."""
-    if "sha256" in data:
+    if data.keys() >= {"sha256", "bytes"}:
         return [("SHA-256", f"{data['sha256']} ({data['bytes']:,} bytes)")]
-    files = data.get("files")
-    if isinstance(files, dict):
+    if files := data.get("files"):
         return [(f"SHA-256 of {name}", str(one["sha256"])) for name, one in list(files.items())[:5]]
     return [("Fingerprint", "none: the data come with a package, whose version is below")]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from typing import TYPE_CHECKING
 
@@ -60,3 +61,52 @@ def test_sparse_indices_outside_are_named_with_file_and_place(
         file[f"X/{part}"][1] = np.int32(value)
     with pytest.raises(InputError, match=rf"embedded\.h5ad: X: the sparse matrix .*{value}"):
         READERS[command](folder)
+
+
+@pytest.mark.parametrize("command", READERS)
+@pytest.mark.parametrize("content", ["[]", "{}", '{"data": {"da', "[" * 100_000, '{"data": [1]}', "\udcff"])
+def test_a_record_that_is_none_is_named(folder: Path, command: str, content: str) -> None:
+    (folder / "run.json").write_bytes(content.encode("utf-8", "surrogateescape"))
+    with pytest.raises(InputError, match=r"run\.json is damaged: "):
+        READERS[command](folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "entry", "commands"),
+    [
+        ("run.json", "data.data", ("report", "evaluate", "info")),
+        ("run.json", "data.label_key", ("report", "evaluate", "info")),
+        ("run.json", "seconds", ("report", "evaluate", "info")),
+        ("run.json", "versions", ("report",)),
+        ("run.json", "log", ("report",)),
+        ("run.json", "peak_memory_mb", ("report",)),
+        ("metrics.json", "front_end", ("report", "info")),
+        ("metrics.json", "embedding.linear_probe", ("report", "info")),
+        ("metrics.json", "n_left_out", ("report",)),
+    ],
+)
+@pytest.mark.parametrize("value", [[1], {"a": [2]}])
+def test_an_entry_of_another_kind_is_named(
+    folder: Path, name: str, entry: str, commands: tuple[str, ...], value: object
+) -> None:
+    table = json.loads((folder / name).read_text())
+    *parents, last = entry.split(".")
+    inside = table
+    for parent in parents:
+        inside = inside[parent]
+    inside[last] = value
+    (folder / name).write_text(json.dumps(table))
+    for command in commands:
+        with pytest.raises(InputError, match=rf"{name} is damaged: .*'{entry}'"):
+            READERS[command](folder)
+
+
+@pytest.mark.parametrize("entry", ["methods", "data", "n_seeds", "versions", "config", "failed"])
+def test_an_entry_of_a_benchmark_of_another_kind_is_named(
+    benchmark_folder: Path, tmp_path: Path, entry: str
+) -> None:
+    folder = shutil.copytree(benchmark_folder, tmp_path / "results")
+    settings = json.loads((folder / "benchmark.json").read_text())
+    (folder / "benchmark.json").write_text(json.dumps({**settings, entry: 7.5}))
+    with pytest.raises(InputError, match=rf"benchmark\.json is damaged: .*'{entry}'"):
+        runs.report(folder, force=True)
