@@ -139,7 +139,7 @@ _KINDS: Mapping[str, Mapping[str, Check]] = {
         "data.files": _table_of(_table_of(_is_any, "sha256")),
         "seed": lambda value: _is_count(value) and value < 2**32,
         "seconds": _table_of(is_number),
-        "peak_memory_mb": is_number,
+        "peak_memory_mb": _or_null(is_number),
         "versions": _table_of(_is_text),
         "log": _list_of(_table_of(_is_text, "level", "text")),
         **dict.fromkeys(("command", "diffaug_bio", "device", "precision", "platform"), _is_text),

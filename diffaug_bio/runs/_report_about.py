@@ -97,7 +97,7 @@ def repeat_section(run: RunData, model: ModelDescription) -> Section:
                 f"{_time(seconds[name])} {what}" for name, what in _LAPS.items() if name in seconds
             ),
         ),
-        ("Peak memory", f"{record['peak_memory_mb']:,.0f} MB"),
+        ("Peak memory", megabytes(record["peak_memory_mb"])),
         ("Versions", ", ".join(f"{name} {version}" for name, version in _versions(record).items())),
         ("Platform", str(record["platform"])),
     ]
@@ -113,6 +113,11 @@ def repeat_section(run: RunData, model: ModelDescription) -> Section:
             Text(text="The same seed gives the same embedding on the same number of threads."),
         ),
     )
+
+
+def megabytes(number: float | None) -> str:
+    """Write how much memory was used; some systems do not tell."""
+    return "unknown" if number is None else f"{number:,.0f} MB"
 
 
 def _threads(record: Mapping[str, Any]) -> str:
