@@ -162,7 +162,8 @@ def _check_size(path: Path, n_bytes: int) -> None:
 def _refuse_external(path: Path, place: str, found: str) -> NoReturn:
     msg = (
         f"{path}: {place} {found}, which a file from elsewhere could use to read what is not meant for it. "
-        "If you trust the file, allow `external_links` (`--external-links`)."
+        "If you trust the file, allow `external_links` (`--external-links`), or write one that holds all "
+        "values."
     )
     raise InputError(msg)
 
