@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from diffaug_bio._blocks import Matrix
 
-_REMEDY = "Its parts do not go together, so no value of it can be trusted. Write or build it again."
+_REMEDY = "It is damaged or was written wrongly: get it again, or write it anew from its source."
 
 
 def check_sparse(matrix: Matrix, *, what: str = "The matrix") -> None:
