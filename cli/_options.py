@@ -71,6 +71,7 @@ def var_key_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def reading_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """How a file is read."""
+    function = external_links_option(function)
     for option in reversed(
         [
             click.option(
@@ -100,15 +101,19 @@ def reading_options(function: Callable[..., Any]) -> Callable[..., Any]:
                 is_flag=True,
                 help="Leave out image files that cannot be read, and count them.",
             ),
-            click.option(
-                "--external-links",
-                is_flag=True,
-                help="Let an .h5ad file that you trust take values from other files that it names.",
-            ),
         ]
     ):
         function = option(function)
     return function
+
+
+def external_links_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Take values of an .h5ad file from other files."""
+    return click.option(
+        "--external-links",
+        is_flag=True,
+        help="Let an .h5ad file that you trust take values from other files that it names.",
+    )(function)
 
 
 def split_option(function: Callable[..., Any]) -> Callable[..., Any]:

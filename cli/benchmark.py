@@ -12,7 +12,7 @@ import click
 from diffaug_bio._kept import kept
 from diffaug_bio._threads import MAX_THREADS, available_cores
 
-from ._options import config_options, output_of, set_threads, start_log
+from ._options import config_options, external_links_option, output_of, set_threads, start_log
 from ._report_file import write_report
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ Run the same command again to go on where a run was cut.
     "--seeds", type=click.IntRange(min=1, max=1000), default=3, show_default=True, help="Number of seeds."
 )
 @config_options
+@external_links_option
 @click.option(
     "--min-rows",
     type=click.IntRange(min=0, max=10**9),
@@ -102,6 +103,7 @@ def command(
     seeds: int,
     preset: Literal["quick", "default", "paper", "paper-images"],
     config: str | None,
+    external_links: bool,
     n_latent: int | None,
     min_rows: int,
     held_out: bool,
@@ -137,7 +139,7 @@ def command(
         "batch_key": batch_keys,
     }
     settled = resolve_config(preset, config, n_latent=n_latent)
-    read = benchmark.read_data(data, keys, min_obs=min_rows)
+    read = benchmark.read_data(data, keys, min_obs=min_rows, external_links=external_links)
     note = f"What is done is kept in {folder}. Run the same command to go on."
     with kept(note, on=(KeyboardInterrupt, OSError, MemoryError)):
         result = benchmark.run(

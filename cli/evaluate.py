@@ -8,7 +8,14 @@ from typing import Any
 
 import click
 
-from ._options import machine_options, set_threads, split_option, start_log, var_key_option
+from ._options import (
+    external_links_option,
+    machine_options,
+    set_threads,
+    split_option,
+    start_log,
+    var_key_option,
+)
 from ._signals import end_if_interrupted
 
 _EPILOG = """\b
@@ -39,6 +46,7 @@ Examples:
 @click.option("--model", type=click.Path(), help="Embed DATA with this model first.")
 @var_key_option
 @click.option("--reference", type=click.Path(), help="FASTA file that intervals are cut from.")
+@external_links_option
 @click.option(
     "--seed", type=click.IntRange(min=0, max=2**32 - 1), default=0, show_default=True, help="Of the folds."
 )
@@ -55,6 +63,7 @@ def command(
     model: str | None,
     var_key: str | None,
     reference: str | None,
+    external_links: bool,
     seed: int,
     device: str,
     threads: int | None,
@@ -78,6 +87,7 @@ def command(
             group_key=group_key,
             split_key=split_key,
             reference=reference,
+            external_links=external_links,
         ),
         use_rep=use_rep,
         model_folder=None if model is None else Path(model),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from diffaug_bio._blocks import Matrix
 
-_REMEDY = "Its parts do not go together, so no value of it can be trusted. Write or build it again."
+_REMEDY = "It is damaged or was written wrongly: get it again, or write it anew from its source."
 
 
 def check_sparse(matrix: Matrix, *, what: str = "The matrix") -> None:
@@ -45,12 +45,27 @@ def check_sparse(matrix: Matrix, *, what: str = "The matrix") -> None:
             _refuse(what, f"has values of shape {matrix.data.shape}")
         if matrix.format == "csc":
             major, minor, name = n_columns, n_rows, "row"
-        _check_pointers(matrix.indptr, major, len(matrix.data), what=what)
+        check_pointers(matrix.indptr, major, len(matrix.data), what=what)
         _check_indices(matrix.indices, len(matrix.data), name=name, size=minor, what=what)
 
 
-def _check_pointers(pointers: NDArray[np.integer], n_lines: int, n_values: int, *, what: str) -> None:
-    """Refuse pointers (`indptr`) that do not divide the values among rows or columns."""
+def check_pointers(pointers: NDArray[np.integer], n_lines: int, n_values: int, *, what: str) -> None:
+    """Refuse pointers (`indptr`) that do not divide the values among rows or columns.
+
+    Parameters
+    ----------
+    pointers
+        Shape: `(n_lines + 1,)`.
+    n_lines, n_values
+        Rows or columns, and values, of the matrix.
+    what
+        Its place, as the error names it.
+
+    Raises
+    ------
+    InputError
+        If they do not rise from 0 to the number of values, or are too many or too few.
+    """
     _check_whole_numbers(pointers, "pointers (indptr)", what=what)
     if len(pointers) != n_lines + 1:
         _refuse(what, f"has {len(pointers)} pointers (indptr) where {n_lines + 1} belong")

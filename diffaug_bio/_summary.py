@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_ROUNDING = 1e-12  # of a value's size; smaller differences come from computing in float64
 LARGEST = float(np.finfo(np.float32).max) / 4  # so that a difference and a sum fit as well
 
 
@@ -93,7 +94,7 @@ def summarise(matrix: Matrix, *, feature_names: Sequence[str] | None = None) -> 
 
 
 def as_float32(matrix: Matrix | pd.DataFrame, feature_names: Sequence[str]) -> NDArray[np.float32]:
-    """Convert dense values, and refuse what float32 cannot hold or tell apart.
+    """Convert dense values, refuse what float32 cannot hold, and say which features it cannot tell apart.
 
     Parameters
     ----------
@@ -105,7 +106,7 @@ def as_float32(matrix: Matrix | pd.DataFrame, feature_names: Sequence[str]) -> N
     Raises
     ------
     InputError
-        If a value is too large, or a feature varies only beyond the digits that float32 has.
+        If a value is too large, or features vary only beyond the digits that float32 has.
     """
     converted = np.empty(matrix.shape, np.float32)
     for rows, block in row_blocks(matrix):
@@ -126,7 +127,8 @@ def check_spread(
 ) -> None:
     """Say which features vary, but by too little beside their size to be told apart in float32.
 
-    Sparse matrices are passed over: zeros are far from all other values.
+    They are left out with a warning as long as others vary. Differences of the size of rounding errors in
+    float64 count as none. Sparse matrices are passed over: zeros are far from all other values.
 
     Parameters
     ----------
@@ -143,7 +145,7 @@ def check_spread(
     Raises
     ------
     InputError
-        If some vary only beyond the digits that float32 has, or no others vary.
+        If no other features vary.
     """
     columns = np.flatnonzero(is_constant)
     if sparse.issparse(matrix) or not len(columns):
@@ -152,20 +154,25 @@ def check_spread(
     for _, block in row_blocks(matrix):
         part = np.asarray(block, np.float64)[:, columns]
         low, high = np.fmin(low, np.fmin.reduce(part, 0)), np.fmax(high, np.fmax.reduce(part, 0))
-    vanishes = (high > low) & (low.astype(np.float32) == high.astype(np.float32))
-    varies = high > low if is_measured else vanishes
+    differs = high - low > _ROUNDING * np.fmax(abs(low), abs(high))
+    vanishes = differs & (low.astype(np.float32) == high.astype(np.float32))
+    varies = differs if is_measured else vanishes
     if not varies.any():
         return
     found = columns[varies]
     names = shorten(found if feature_names is None else [feature_names[column] for column in found])
-    msg = (
-        f"{len(found)} features vary by too little beside their size for float32, which has 7 digits: "
-        f"{names}, the first from {low[varies][0]:.14g} to {high[varies][0]:.14g}. Subtract its mean from "
-        "each, or multiply it by a number."
+    said = (
+        f"{'1 feature varies' if len(found) == 1 else f'{len(found)} features vary'} by too little beside "
+        f"the size of the values for float32, which has 7 digits: {names}, the first from "
+        f"{low[varies][0]:.17g} to {high[varies][0]:.17g}."
     )
-    if vanishes.any() or len(found) == matrix.shape[1]:
+    if len(columns) == matrix.shape[1]:
+        msg = f"{said} No other feature varies. Subtract from each feature its mean, and try again."
         raise InputError(msg)
-    logger.warning("%s They are left out.", msg)
+    logger.warning(
+        "%s Such a feature counts as constant, and is left out of a fit; to keep it, subtract its mean.",
+        said,
+    )
 
 
 def _refuse_infinite(block: Matrix, first_row: int, feature_names: Sequence[str] | None) -> None:

@@ -50,9 +50,28 @@ def shrink(values: Any) -> Any:
 
 
 @pytest.mark.parametrize("change", [offset, shrink])
-def test_a_feature_whose_differences_vanish_is_named(change: Any) -> None:
-    with pytest.raises(InputError, match=r"1 features vary by too little .* 'f3', the first from"):
-        fit(make(f3=change))
+def test_a_feature_whose_differences_vanish_is_named_and_left_out(
+    change: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        found = fit(make(f3=change))
+    assert list(found.selected) == [0, 1, 2, 4]
+    assert "1 feature varies by too little" in caplog.text
+    assert "'f3', the first from" in caplog.text
+
+
+def test_differences_of_rounding_count_as_none(caplog: pytest.LogCaptureFixture) -> None:
+    rounded = np.where(np.arange(30) % 2, 0.3, 0.1 + 0.2)
+    with caplog.at_level(logging.WARNING):
+        found = fit(make(f2=lambda _: rounded))
+    assert list(found.selected) == [0, 1, 3, 4]
+    assert caplog.text == ""
+
+
+def test_the_last_feature_is_not_left_out() -> None:
+    changes = {name: lambda values: values * 0 + 1 for name in NAMES[1:]}
+    with pytest.raises(InputError, match=r"1 feature varies by too little .* 'f0'.* its mean"):
+        fit(make(f0=offset, **changes))
 
 
 @pytest.mark.parametrize("change", [offset, shrink])
@@ -84,18 +103,26 @@ def test_constant_and_large_and_small_features_are_fitted_in_silence(
     assert caplog.text == ""
 
 
+def write(path: Path, values: list[str], other: str) -> Path:
+    """Write a table with two features."""
+    rows = [f"s{number},{other.format(number)},{value}" for number, value in enumerate(values)]
+    path.write_text("\n".join(["id,a,f3", *rows]))
+    return path
+
+
+def test_a_value_too_large_in_a_table_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"t\.csv: .*'f3'"):
+        io.read(write(tmp_path / "t.csv", ["1e300", "2", "3"], "{}"))
+
+
 @pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        (["1e300", "2", "3"], "'f3'"),
-        (["1000000000001", "1000000000002", "1000000000003"], "1 features vary by too little"),
-        (["1e-310", "2e-310", "3e-310"], "1 features vary by too little"),
-    ],
+    "values", [["1000000000001", "1000000000002", "1000000000003"], ["1e-310", "2e-310", "3e-310"]]
 )
 def test_tables_are_judged_before_they_become_float32(
-    tmp_path: Path, values: list[str], message: str
+    tmp_path: Path, values: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    rows = [f"s{number},{number},{value}" for number, value in enumerate(values)]
-    (tmp_path / "t.csv").write_text("\n".join(["id,a,f3", *rows]))
-    with pytest.raises(InputError, match=rf"t\.csv: .*{message}"):
-        io.read(tmp_path / "t.csv")
+    with caplog.at_level(logging.WARNING):
+        assert io.read(write(tmp_path / "t.csv", values, "{}")).n_vars == 2
+    assert "1 feature varies by too little" in caplog.text
+    with pytest.raises(InputError, match=r"t\.csv: 1 feature varies by too little .*'f3'"):
+        io.read(write(tmp_path / "t.csv", values, "7"))

@@ -219,7 +219,11 @@ class BenchmarkData:
 
 
 def read_data(
-    names: Sequence[str], keys: Mapping[str, Sequence[str]], *, min_obs: int = 0
+    names: Sequence[str],
+    keys: Mapping[str, Sequence[str]],
+    *,
+    min_obs: int = 0,
+    external_links: bool = False,
 ) -> list[BenchmarkData]:
     """Read data files and recipes, and find for each the keys that fit it.
 
@@ -233,6 +237,8 @@ def read_data(
         or `"auto"` (as where none is given): the column "split" where it holds "train" and "test".
     min_obs
         Data sets with fewer rows are left out, and named in the log.
+    external_links
+        Whether h5ad files may take values from other files that they name.
 
     Raises
     ------
@@ -249,7 +255,7 @@ def read_data(
                 raise InputError(msg)
     data, present = [], set[str]()
     for name, stem in zip(names, stems, strict=True):
-        adata, recipe = _read_one(name, stem, keys)
+        adata, recipe = _read_one(name, stem, keys, external_links=external_links)
         present |= set(adata.obs.columns)
         if adata.n_obs < min_obs:
             logger.info("%s is left out: it has %d rows, fewer than %d.", stem, adata.n_obs, min_obs)
@@ -263,16 +269,19 @@ def read_data(
     return data
 
 
-def _read_one(name: str, stem: str, keys: Mapping[str, Sequence[str]]) -> tuple[AnnData, Recipe | None]:
+def _read_one(
+    name: str, stem: str, keys: Mapping[str, Sequence[str]], *, external_links: bool
+) -> tuple[AnnData, Recipe | None]:
     """Read one file, or a recipe."""
     from diffaug_bio import datasets, io, runs
 
-    adata, _ = runs.read_source(runs.DataSource(data=name))
+    may_link = external_links and name.lower().endswith((".h5ad", ".h5"))  # other files have no links
+    adata, _ = runs.read_source(runs.DataSource(data=name, external_links=may_link))
     if name.startswith(runs.RECIPE_PREFIX):
         return adata, datasets.load_recipe(name.removeprefix(runs.RECIPE_PREFIX))
     if columns := [key for key in _plain(keys, stem) if key in adata.var_names and key not in adata.obs]:
         # Of a table: a number that is a key of ours is no feature.
-        adata = io.read(name, obs_columns=columns)
+        adata = io.read(name, obs_columns=columns, external_links=may_link)
     return adata, None
 
 

@@ -111,6 +111,28 @@ def is_here(recipe: Recipe, *, cache: str | PathLike[str] | None = None) -> bool
     return Store.of(recipe, cache).has_all(rest)
 
 
+def source_paths(name: str) -> dict[str, Path]:
+    """List the sources of a recipe that are here, by their names: those in the cache, and beside it.
+
+    Parameters
+    ----------
+    name
+        One of :func:`recipe_names`, or the path of a TOML file of your own.
+
+    Raises
+    ------
+    RecipeError
+        If there is no such recipe.
+    """
+    recipe = load_recipe(name)
+    given: dict[str, Path] = {}
+    folder = Path() if recipe.path is None else recipe.path.parent
+    places = {file: folder / file for file in _beside(recipe, given)} | given
+    store = Store.of(recipe, None)
+    cached = {source.file: store.path(source) for source in recipe.sources}
+    return {file: path for file, path in {**cached, **places}.items() if path.exists()}
+
+
 def _roots(recipe: Recipe, store: Store, beside: set[str]) -> Iterator[Path]:
     """Folders in which a loader looks for names."""
     if len(beside) < len(recipe.sources):

@@ -74,7 +74,7 @@ def read_h5ad(path: Path, *, external_links: bool = False) -> AnnData:
         return adata
 
 
-def read_parts(path: Path, parts: Sequence[str]) -> dict[str, Any]:
+def read_parts(path: Path, parts: Sequence[str], *, external_links: bool = False) -> dict[str, Any]:
     """Read some parts of an h5ad file, such as `obs`, as :func:`read_h5ad` does; those that it has.
 
     Raises
@@ -82,7 +82,7 @@ def read_parts(path: Path, parts: Sequence[str]) -> dict[str, Any]:
     InputError
         As :func:`read_h5ad`.
     """
-    with open_h5ad(path, parts) as file:
+    with open_h5ad(path, parts, external_links=external_links) as file:
         return _read_parts(file, path, parts)
 
 

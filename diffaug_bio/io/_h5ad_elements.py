@@ -42,7 +42,7 @@ def check_elements(elements: Mapping[str, Any], path: Path) -> dict[str, Any]:
     InputError
         If the indices of a sparse matrix lead outside of it.
     """
-    return {name: _checked(element, name, path) for name, element in elements.items()}
+    return {name: check_element(element, name, path) for name, element in elements.items()}
 
 
 def parts_of(adata: AnnData) -> dict[str, Any]:
@@ -52,8 +52,8 @@ def parts_of(adata: AnnData) -> dict[str, Any]:
     return parts if raw is None else {**parts, "raw": {"X": raw.X, "var": raw.var, "varm": raw.varm}}
 
 
-def _checked(element: Any, place: str, path: Path) -> Any:
-    """Check an element and all inside of it."""
+def check_element(element: Any, place: str, path: Path) -> Any:
+    """Check an element at a place of a file and all inside of it, as :func:`check_elements` does."""
     if sparse.issparse(element):
         check_sparse(element, what=f"{path}: {place}")
         return _with_usual_indices(element)
@@ -63,7 +63,7 @@ def _checked(element: Any, place: str, path: Path) -> Any:
         check_elements(parts_of(element), path)
         return element
     if isinstance(element, Mapping):
-        return {name: _checked(inside, f"{place}/{name}", path) for name, inside in element.items()}
+        return {name: check_element(inside, f"{place}/{name}", path) for name, inside in element.items()}
     return element
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 import h5py
+import numpy as np
 
 from diffaug_bio._memory import free_bytes
 from diffaug_bio.errors import InputError
@@ -20,6 +21,8 @@ _MAX_DEPTH = 64  # groups within groups; files of AnnData have five or so
 _MAX_VISITS = 100  # of one group; links that branch lead to it without end
 _ALWAYS_READ = 2**30  # bytes that are never too many
 _MOST_COMPRESSED = 1100  # bytes that one byte of a file can stand for; gzip reaches 1032
+
+_NAMING = ("_index", "column-order", "categories")  # attributes by whose names anndata finds columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ def check_structure(
             _refuse(path, holder.group.name, f"is a group that more than {_MAX_VISITS} links lead to")
         for name in inside:
             element = _open(holder.group, name, path, external_links=external_links)
+            _check_columns(element, path)
             if isinstance(element, h5py.Group):
                 pending.append((_enter(holder, element, path), list(element)))
             elif isinstance(element, h5py.Dataset):
@@ -73,9 +77,9 @@ def check_structure(
     _check_size(path, n_bytes)
 
 
-def _identity(group: h5py.Group) -> tuple[int, int]:
-    """Tell a group from all others, by whatever links it was reached."""
-    found = h5py.h5o.get_info(group.id)
+def _identity(element: h5py.HLObject) -> tuple[int, int]:
+    """Tell an element from all others, and its file from other files, by whatever links it was reached."""
+    found = h5py.h5o.get_info(element.id)
     return found.fileno, found.addr
 
 
@@ -88,12 +92,25 @@ def _open(
     if isinstance(link, h5py.ExternalLink) and not external_links:
         _refuse_external(path, place, f"leads to another file, {link.filename!r}")
     try:
-        return group[name]
+        element = group[name]
     except KeyError as error:
         if isinstance(link, h5py.SoftLink | h5py.ExternalLink):
             _refuse(path, place, f"is a link to {link.path!r}, where there is nothing that can be read")
         msg = f"{path} is damaged: {place} cannot be opened. Copy it again."
         raise InputError(msg) from error
+    # A soft link may lead through an external one that lies elsewhere in the file.
+    if not external_links and _identity(element)[0] != _identity(group)[0]:
+        _refuse_external(path, place, f"leads to another file, {element.file.filename!r}")
+    return element
+
+
+def _check_columns(element: h5py.HLObject, path: Path) -> None:
+    """Refuse a table whose columns, or their categories, are said to lie elsewhere in the file."""
+    for name in _NAMING:
+        for column in np.ravel(element.attrs.get(name, ())).tolist():
+            text = column.decode(errors="replace") if isinstance(column, bytes) else column
+            if isinstance(text, str) and text.startswith("/"):
+                _refuse(path, element.name, f"names {text!r}, which lies elsewhere, as its {name!r}")
 
 
 def _enter(holder: _Group, group: h5py.Group, path: Path) -> _Group:
@@ -145,7 +162,8 @@ def _check_size(path: Path, n_bytes: int) -> None:
 def _refuse_external(path: Path, place: str, found: str) -> NoReturn:
     msg = (
         f"{path}: {place} {found}, which a file from elsewhere could use to read what is not meant for it. "
-        "If you trust the file, allow `external_links` (`--external-links`)."
+        "If you trust the file, allow `external_links` (`--external-links`), or write one that holds all "
+        "values."
     )
     raise InputError(msg)
 

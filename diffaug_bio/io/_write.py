@@ -15,6 +15,7 @@ from scipy import sparse
 from diffaug_bio._blocks import row_blocks
 from diffaug_bio._files import staged_file
 from diffaug_bio._keys import CSV_PREFIX, QUALITY_KEY, SEQUENCE_KEY
+from diffaug_bio._sparse_checks import check_sparse
 from diffaug_bio._validation import check_unique, shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.io._table import is_annotation
@@ -73,9 +74,12 @@ def write_table(path: str | PathLike[str], adata: AnnData) -> None:
     Raises
     ------
     InputError
-        If a feature has the name of an annotation, or of the column of ids.
+        If a feature has the name of an annotation, or of the column of ids, or the indices of a sparse
+        matrix lead outside of it.
     """
     path = Path(path)
+    if sparse.issparse(adata.X):
+        check_sparse(adata.X, what="The `.X` to write")
     names = [str(name) for name in adata.var_names]
     remedy = "Rename or drop all but one."
     check_unique(

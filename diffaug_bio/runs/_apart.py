@@ -31,12 +31,19 @@ def paths_read(
     ------
     CheckpointError
         If there is no model.
+    RecipeError
+        If there is no such recipe.
     """
+    from diffaug_bio.datasets._fetch import source_paths
+
     read: dict[str, str | Path] = {}
-    if not source.data.startswith(RECIPE_PREFIX):
+    if source.data.startswith(RECIPE_PREFIX):
+        recipe = source.data.removeprefix(RECIPE_PREFIX)
+        if recipe.endswith(".toml"):
+            read["recipe"] = recipe
+        read |= {f"source {file!r} of the recipe,": path for file, path in source_paths(recipe).items()}
+    else:
         read["data"] = source.data
-    elif source.data.endswith(".toml"):
-        read["recipe"] = source.data.removeprefix(RECIPE_PREFIX)
     if source.reference is not None:
         read["reference"] = source.reference
     if labels_from is not None:

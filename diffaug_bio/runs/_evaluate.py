@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from diffaug_bio._keys import OBSM_KEY
 from diffaug_bio._swap import check_finished
 from diffaug_bio._validation import shorten
 from diffaug_bio.errors import InputError
+from diffaug_bio.runs._json_files import RUN, read_json
 from diffaug_bio.runs._source import DataSource, fingerprint, read_source, with_recipe_keys
 from diffaug_bio.tl._split import AUTO, NO_SPLIT, resolve_split_key
 
@@ -142,11 +142,11 @@ def _score_generated(
 def _source_of_run(folder: Path, source: DataSource) -> DataSource:
     """Find the data that a run folder holds, and the labels and split it was fitted with."""
     check_finished(folder)
-    path = folder / "run.json"
-    if not path.is_file():
+    record = read_json(folder / RUN)
+    if record is None:
         msg = f"{folder} is no run folder: it has no run.json. Name a file, or what `fit` wrote."
         raise InputError(msg)
-    recorded = json.loads(path.read_text(encoding="utf-8"))["data"]
+    recorded = record["data"]
     group_key, split_key = source.group_key, source.split_key
     # What is asked for now goes before what the run recorded: of groups and a split, there is one.
     if group_key is None and split_key in {AUTO, NO_SPLIT, None}:

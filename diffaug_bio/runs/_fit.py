@@ -54,10 +54,11 @@ def fit(
     force: bool = False,
     model_license: str | None = None,
 ) -> dict[str, Any]:
-    """Fit DiffAug to a data file and write a run folder, whole or not at all.
+    """Fit DiffAug to a data file and write a run folder.
 
-    The folder holds `embedding.csv`, `embedded.h5ad`, `model/` and `run.json`. Where labels are known it is
-    scored then, and gets `metrics.json`: what breaks the scoring has a note of what is kept.
+    The folder appears with `embedding.csv`, `embedded.h5ad`, `model/` and `run.json`, all or none of them.
+    Where labels are known it is scored then, and gets `metrics.json`: what breaks the scoring has a note of
+    what is kept.
 
     Parameters
     ----------

@@ -12,7 +12,14 @@ from diffaug_bio._printable import printable
 from diffaug_bio._swap import check_finished
 from diffaug_bio.errors import InputError
 from diffaug_bio.report import Highlight, Report, render
-from diffaug_bio.runs._report_about import FEATURE_WORDS, data_section, repeat_section, use_section
+from diffaug_bio.runs._json_files import BENCHMARK
+from diffaug_bio.runs._report_about import (
+    FEATURE_WORDS,
+    data_section,
+    megabytes,
+    repeat_section,
+    use_section,
+)
 from diffaug_bio.runs._report_benchmark import benchmark_report
 from diffaug_bio.runs._report_data import read_run
 from diffaug_bio.runs._report_embedding import embedding_section, neighbors_section
@@ -80,7 +87,7 @@ def report(
         _check_target(target, force=force)
         check_apart(target, {"folder": folder})
         check_finished(folder)
-    if (folder / "benchmark.json").is_file():
+    if (folder / BENCHMARK).is_file():
         if label_key is not None or batch_key is not None:
             msg = f"{folder} holds a benchmark, whose labels are settled. Leave the keys out."
             raise InputError(msg)
@@ -177,7 +184,7 @@ def _highlights(run: RunData, *, kind: str, n_features: int) -> tuple[Highlight,
         Highlight(
             name="Time",
             value=f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min",
-            note=f"{run.record['peak_memory_mb']:,.0f} MB at most, {run.record['device']}",
+            note=f"{megabytes(run.record['peak_memory_mb'])} at most, {run.record['device']}",
         )
     )
     return tuple(found)

@@ -97,7 +97,7 @@ def repeat_section(run: RunData, model: ModelDescription) -> Section:
                 f"{_time(seconds[name])} {what}" for name, what in _LAPS.items() if name in seconds
             ),
         ),
-        ("Peak memory", f"{record['peak_memory_mb']:,.0f} MB"),
+        ("Peak memory", megabytes(record["peak_memory_mb"])),
         ("Versions", ", ".join(f"{name} {version}" for name, version in _versions(record).items())),
         ("Platform", str(record["platform"])),
     ]
@@ -113,6 +113,11 @@ def repeat_section(run: RunData, model: ModelDescription) -> Section:
             Text(text="The same seed gives the same embedding on the same number of threads."),
         ),
     )
+
+
+def megabytes(number: float | None) -> str:
+    """Write how much memory was used; some systems do not tell."""
+    return "unknown" if number is None else f"{number:,.0f} MB"
 
 
 def _threads(record: Mapping[str, Any]) -> str:
@@ -165,10 +170,9 @@ def use_section(model: ModelDescription) -> Section:
 
 def _fingerprint(data: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Hashes of what was read."""
-    if "sha256" in data:
+    if data.keys() >= {"sha256", "bytes"}:
         return [("SHA-256", f"{data['sha256']} ({data['bytes']:,} bytes)")]
-    files = data.get("files")
-    if isinstance(files, dict):
+    if files := data.get("files"):
         return [(f"SHA-256 of {name}", str(one["sha256"])) for name, one in list(files.items())[:5]]
     return [("Fingerprint", "none: the data come with a package, whose version is below")]
 

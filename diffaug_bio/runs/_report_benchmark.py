@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from diffaug_bio import __version__
@@ -10,6 +9,7 @@ from diffaug_bio.benchmark import METHODS, summarise
 from diffaug_bio.config import DiffAugConfig
 from diffaug_bio.errors import InputError
 from diffaug_bio.report import Code, Facts, Highlight, Messages, Report, Section
+from diffaug_bio.runs._json_files import BENCHMARK, read_json
 from diffaug_bio.runs._report_tables import (
     data_section,
     gains_sections,
@@ -77,16 +77,19 @@ def _read(folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
     if not path.is_file():
         msg = f"{folder} has no results.csv yet. Run `diffaug-bio benchmark` to its end, and ask again."
         raise InputError(msg)
+    settings = read_json(folder / BENCHMARK) or {}
     try:
-        settings: dict[str, Any] = json.loads((folder / "benchmark.json").read_text(encoding="utf-8"))
         # Names may look like numbers, or like a missing value.
         scores = pd.read_csv(
-            path, dtype={"data": str, "method": str}, keep_default_na=False, na_values={"value": [""]}
+            path,
+            dtype={"data": str, "method": str, "metric": str, "value": float},
+            keep_default_na=False,
+            na_values={"value": [""]},
         )
     except ValueError as error:
         msg = f"{folder} is damaged: {error}. Run the benchmark again."
         raise InputError(msg) from error
-    if not set(_COLUMNS) <= set(scores.columns) or scores.empty:
+    if not set(_COLUMNS) <= set(scores.columns) or "linear_probe" not in set(scores["metric"]):
         msg = (
             f"{path} holds no results; it needs the columns {', '.join(_COLUMNS)}. Run the benchmark again."
         )

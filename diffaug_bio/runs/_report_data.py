@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from diffaug_bio._validation import shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.features import plain_components
 from diffaug_bio.report import Neighbors, lay_out, nearest
+from diffaug_bio.runs._json_files import METRICS, RUN, read_json
 from diffaug_bio.runs._report_rows import read_sample
 from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix
 
@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 MOST_ROWS = 3000  # in pictures and tables: the page stays small, and the layout takes seconds
 _BATCH = "batch"
 _ROWS_PER_CLASS = 5
+_NEEDED_OF_RUN = (
+    *("command", "data.input_state", "seed", "seconds", "peak_memory_mb", "threads"),
+    *("device", "precision", "platform", "versions", "diffaug_bio"),
+)
+_NEEDED_OF_METRICS = ("n_scored", "n_left_out", "n_labels", "n_folds")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,8 +133,8 @@ def read_run(folder: Path, *, label_key: str | None, batch_key: str | None) -> R
 
     from diffaug_bio.estimator import DiffAug
 
-    record = _read_json(folder / "run.json")
-    if record is None or record.get("command") != "fit" or not (folder / "embedded.h5ad").is_file():
+    record = read_json(folder / RUN, needed=_NEEDED_OF_RUN)
+    if record is None or record["command"] != "fit" or not (folder / "embedded.h5ad").is_file():
         msg = (
             f"{folder} is not the folder of a fit: a report needs the run.json, embedded.h5ad and model/ "
             "that `diffaug-bio fit` writes, or the benchmark.json and results.csv of `benchmark`."
@@ -140,7 +145,7 @@ def read_run(folder: Path, *, label_key: str | None, batch_key: str | None) -> R
     sample = read_sample(folder / "embedded.h5ad", model, most=MOST_ROWS, seed=seed)
     found = RunData(
         record=record,
-        scores=_read_json(folder / "metrics.json"),
+        scores=read_json(folder / METRICS, needed=_NEEDED_OF_METRICS),
         model=model,
         adata=sample.adata,
         rows=sample.rows,
@@ -180,17 +185,6 @@ def _methods(run: RunData) -> tuple[Method, ...]:
         points = lay_out(rows, neighbors, seed=run.seed)
         methods.append(Method(title=title, width=rows.shape[1], points=points, neighbors=neighbors))
     return tuple(methods)
-
-
-def _read_json(path: Path) -> dict[str, Any] | None:
-    if not path.is_file():
-        return None
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        msg = f"{path} is damaged: {error}. Fit the model again."
-        raise InputError(msg) from error
-    return found
 
 
 def _column(adata: AnnData, key: str | None, *, what: str) -> str | None:

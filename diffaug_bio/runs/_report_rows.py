@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from diffaug_bio._keys import OBSM_KEY, SPLIT_ENTRY, TEST
+from diffaug_bio._sparse_checks import check_pointers
 from diffaug_bio.errors import InputError
 from diffaug_bio.metrics._sample import sample_rows
 from diffaug_bio.tl._matrix import MatrixChoice
@@ -69,21 +70,21 @@ def read_sample(path: Path, model: DiffAug, *, most: int, seed: int) -> Sample:
         if OBSM_KEY not in file.get("obsm", {}):
             msg = f"{path} has no {OBSM_KEY!r} in `.obsm`. Fit the model again."
             raise InputError(msg)
-        obsm = {key: _rows_of(file["obsm"][key], rows) for key in {OBSM_KEY, source.use_rep} - {None}}
+        obsm = {key: _rows_of(file["obsm"][key], rows, path) for key in {OBSM_KEY, source.use_rep} - {None}}
         adata = anndata.AnnData(
             # Letters are in `.obs`, and images may be on the disk: then there is no matrix to read.
-            X=None if _is_elsewhere(source) or "X" not in file else _rows_of(file["X"], rows),
+            X=None if _is_elsewhere(source) or "X" not in file else _rows_of(file["X"], rows, path),
             obs=obs.iloc[rows],
             var=read_elem(file["var"]),
             uns=read_elem(file["uns"]),
             obsm=obsm,
             layers={}
             if source.layer is None
-            else {source.layer: _rows_of(file["layers"][source.layer], rows)},
+            else {source.layer: _rows_of(file["layers"][source.layer], rows, path)},
         )
         if source.use_raw:
             adata.raw = anndata.AnnData(
-                X=_rows_of(file["raw"]["X"], rows), obs=adata.obs, var=read_elem(file["raw"]["var"])
+                X=_rows_of(file["raw"]["X"], rows, path), obs=adata.obs, var=read_elem(file["raw"]["var"])
             )
     return Sample(adata, rows, fitted)
 
@@ -93,18 +94,22 @@ def _is_elsewhere(source: MatrixChoice) -> bool:
     return source.layer is not None or source.use_rep is not None or source.use_raw or source.sequences
 
 
-def _rows_of(element: h5py.Dataset | h5py.Group, rows: NDArray[np.int64]) -> Any:
+def _rows_of(element: h5py.Dataset | h5py.Group, rows: NDArray[np.int64], path: Path) -> Any:
     """Read some rows of a matrix in a file, in order, block by block where it is dense."""
     import h5py
+    import pandas as pd
     from anndata.io import read_elem, sparse_dataset
 
+    from diffaug_bio.io._h5ad_elements import check_element
+
     if isinstance(element, h5py.Group):
-        encoding = element.attrs.get("encoding-type")
-        if encoding == "csr_matrix":
-            return sparse_dataset(element)[rows]
-        if encoding == "dataframe":
-            return read_elem(element).iloc[rows]
-        return read_elem(element).tocsr()[rows]
+        place = element.name.strip("/")
+        if element.attrs.get("encoding-type") == "csr_matrix":
+            pointers, n_rows = element["indptr"][:], int(element.attrs["shape"][0])
+            check_pointers(pointers, n_rows, len(element["data"]), what=f"{path}: {place}")
+            return check_element(sparse_dataset(element)[rows], place, path)
+        held = check_element(read_elem(element), place, path)
+        return held.iloc[rows] if isinstance(held, pd.DataFrame) else held.tocsr()[rows]
     size = max(1, _BLOCK_BYTES // max(1, element.dtype.itemsize * int(np.prod(element.shape[1:]))))
     parts = []
     for start in range(0, element.shape[0], size):

@@ -98,7 +98,12 @@ def transfer(
     with staged_folder(output, overwrite=force) as stage:
         model = DiffAug.load(run_folder, device=device)
         path = _reference_path(run_folder) if labels_from is None else labels_from
-        held = _embedded(path, label_key)
+        labelled = DataSource(
+            data=str(path),
+            label_key=label_key,
+            external_links=source.external_links and _is_h5ad(path),
+        )
+        held = _embedded(path, labelled, label_key)
         adata = read_for_model(source, model)
         digest = fingerprint(source)
         clock.lap("read")
@@ -107,7 +112,7 @@ def transfer(
         )
         reference = held
         if reference is None or labels_from is not None:
-            reference = _through_model(held, adata, path, label_key, model)
+            reference = _through_model(held, adata, labelled, model)
         clock.lap("embed")
         transfer_labels(
             adata,
@@ -160,7 +165,11 @@ def _reference_path(run_folder: Path) -> Path:
     raise InputError(msg)
 
 
-def _embedded(path: Path, label_key: str) -> AnnData | None:
+def _is_h5ad(path: Path) -> bool:
+    return path.name.lower().endswith((".h5ad", ".h5"))
+
+
+def _embedded(path: Path, labelled: DataSource, label_key: str) -> AnnData | None:
     """Read annotations and embedding of an h5ad file without its matrix, or None of other files."""
     import anndata
     import pandas as pd
@@ -168,12 +177,12 @@ def _embedded(path: Path, label_key: str) -> AnnData | None:
     from diffaug_bio.io._h5ad import read_parts
     from diffaug_bio.tl._transfer import check_label_key
 
-    if not path.name.lower().endswith((".h5ad", ".h5")):
+    if not _is_h5ad(path):
         return None
     if not path.is_file():
         msg = f"There is no file {path} to take labels from."
         raise InputError(msg)
-    parts = read_parts(path, ["obs", "obsm", "uns"])
+    parts = read_parts(path, ["obs", "obsm", "uns"], external_links=labelled.external_links)
     obs = parts.get("obs")
     if not isinstance(obs, pd.DataFrame):  # of an old anndata, which its own reader knows
         return None
@@ -182,18 +191,16 @@ def _embedded(path: Path, label_key: str) -> AnnData | None:
     return anndata.AnnData(obs=obs, obsm=embedding, uns=parts.get("uns"))
 
 
-def _through_model(
-    held: AnnData | None, query: AnnData, path: Path, label_key: str, model: DiffAug
-) -> AnnData:
+def _through_model(held: AnnData | None, query: AnnData, labelled: DataSource, model: DiffAug) -> AnnData:
     """Take a labelled file as it is if this very model embedded it, else embed it."""
     from diffaug_bio.tl._project import project_choice
     from diffaug_bio.tl._transfer import same_model
 
     if held is not None and OBSM_KEY in held.obsm and same_model(held, query):
-        logger.info("%s was embedded with this model already.", path)
+        logger.info("%s was embedded with this model already.", labelled.data)
         return held
-    logger.info("Embedding %s.", path)
-    reference = read_for_model(DataSource(data=str(path), label_key=label_key), model)
+    logger.info("Embedding %s.", labelled.data)
+    reference = read_for_model(labelled, model)
     project_choice(reference, model, MatrixChoice(), novelty=False)
     return reference
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from diffaug_bio import runs
+from diffaug_bio.datasets import load_recipe
+from diffaug_bio.datasets._store import Store
 from diffaug_bio.errors import InputError
 from tests.conftest import make_counts
 
@@ -190,4 +192,35 @@ def test_a_benchmark_goes_apart_from_its_data(place: Path, call: Callable[..., R
     result = call("benchmark", place / "cells.h5ad", "--label-key", "cluster", "-o", place)
     assert (result.code, result.out) == (1, "")
     assert f"The output {place} holds the data" in result.err
+    assert contents(place) == before
+
+
+@pytest.mark.parametrize(
+    ("command", "output"), [("augment", "near/cells.csv"), ("embed", "near"), ("embed", "cache")]
+)
+def test_sources_of_a_recipe_are_kept(
+    place: Path, call: Callable[..., Result], command: str, output: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of its own beside the recipe, and one that was fetched into the cache."""
+    monkeypatch.setenv("DIFFAUG_BIO_CACHE", str(place / "cache"))
+    (place / "near").mkdir()
+    (place / "near" / "cells.csv").write_text("id,a,b\n")
+    recipe = place / "mine.toml"
+    recipe.write_text(
+        """title = "Mine"
+modality = "table"
+[[sources]]
+file = "near/cells.csv"
+[[sources]]
+file = "far.csv"
+by_hand = "Ask for it."
+"""
+    )
+    fetched = Store.of(load_recipe(str(recipe)), None).files / "far.csv"
+    fetched.parent.mkdir(parents=True)
+    fetched.write_text("id,a,b\n")
+    before = contents(place)
+    result = call(command, f"recipe:{recipe}", "--model", place / "run", "-o", place / output, "--force")
+    assert (result.code, result.out) == (1, "")
+    assert "of the recipe" in result.err
     assert contents(place) == before

@@ -127,6 +127,22 @@ def link(path: Path) -> None:
         file["layers/secret"] = h5py.ExternalLink("other.h5", "/secret")
 
 
+def link_softly(path: Path) -> None:
+    """Hide the external link where no part of an AnnData is."""
+    link(path)
+    with h5py.File(path, "r+") as file:
+        file.move("layers/secret", "hidden")
+        file["layers/secret"] = h5py.SoftLink("/hidden")
+
+
+def link_through_a_group(path: Path) -> None:
+    link(path)
+    with h5py.File(path, "r+") as file:
+        del file["layers/secret"]
+        file["hidden"] = h5py.ExternalLink("other.h5", "/")
+        file["layers/secret"] = h5py.SoftLink("/hidden/secret")
+
+
 def store_outside(path: Path) -> None:
     raw = path.parent / "raw.bin"
     np.full((3, 3), 7, np.float32).tofile(raw)
@@ -144,13 +160,25 @@ def put_together(path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::anndata.OldFormatWarning")
-@pytest.mark.parametrize("prepare", [link, store_outside, put_together])
+@pytest.mark.parametrize("prepare", [link, link_softly, link_through_a_group, store_outside, put_together])
 def test_other_files_are_read_only_if_allowed(path: Path, prepare: object) -> None:
     assert callable(prepare)
     prepare(path)
     with pytest.raises(InputError, match=r"layers/secret .*external_links"):
         io.read(path)
     np.testing.assert_array_equal(io.read(path, external_links=True).layers["secret"], np.full((3, 3), 7))
+
+
+@pytest.mark.parametrize("name", ["_index", "column-order"])
+def test_columns_are_read_of_their_own_table_only(path: Path, name: str) -> None:
+    with h5py.File(path.parent / "other.h5", "w") as other:
+        write_elem(other, "secret", np.array(["x", "y", "z"], object))
+    with h5py.File(path, "r+") as file:
+        file["hidden"] = h5py.ExternalLink("other.h5", "/secret")
+        is_list = name == "column-order"
+        file["obs"].attrs[name] = np.array(["/hidden"], object) if is_list else "/hidden"
+    with pytest.raises(InputError, match="obs names '/hidden'"):
+        io.read(path)
 
 
 @pytest.mark.parametrize(

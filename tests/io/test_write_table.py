@@ -145,3 +145,14 @@ def test_a_name_that_is_taken_is_refused(tmp_path: Path, table: AnnData, name: s
     with pytest.raises(InputError, match=rf"names of features and annotations.*'{name}'"):
         io.write_table(tmp_path / "t.csv", table)
     assert not (tmp_path / "t.csv").exists()
+
+
+@pytest.mark.parametrize("container", ["csr", "csc"])
+def test_sparse_indices_outside_are_refused_before_anything_is_written(
+    tmp_path: Path, table: AnnData, container: str
+) -> None:
+    table.X = sparse.random(N_OBS, 4, 0.5, format=container, random_state=0)
+    table.X.indices[3] = 2**30
+    with pytest.raises(InputError, match=rf"\.X.* number {2**30} in a matrix"):
+        io.write_table(tmp_path / "t.csv", table)
+    assert not list(tmp_path.iterdir())
