@@ -79,7 +79,7 @@ def test_scores_of_other_labels_than_the_page_shows_say_so() -> None:
 @pytest.mark.parametrize(
     ("label_key", "candidates", "expected"),
     [
-        ("label", (), "`diffaug-bio evaluate RUN --label-key label` scores the embedding as it is"),
+        ("label", (), "`diffaug-bio evaluate RUN --label-key label`"),
         (None, ("label", "site"), "Columns that may be labels: label, site."),
         (None, (), "name their column with --label-key"),
     ],
