@@ -153,7 +153,9 @@ def _count_fasta(content: bytes) -> int:
 
 def _count_fastq(content: bytes) -> int:
     """Count records, as for FASTA."""
-    lines = content.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r\n").splitlines()
+    text = content.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r\n")
+    # A carriage return within a line ends it only where nothing else does.
+    lines = text.split(b"\n") if b"\n" in text else text.split(b"\r")
     return sum(len(letters.strip()) >= _WORD for letters in lines[1::4])
 
 

@@ -138,7 +138,7 @@ def _compare_rows(path: Path, n_obs: int) -> None:
     csv.field_size_limit(10**9)
     rows = [row for row in csv.reader(std_io.StringIO(text, newline=""), delimiter=delimiter) if row]
     # A line of blanks alone is none for pandas.
-    n_rows = sum(any(value.strip() for value in row) or len(row) > 1 for row in rows) - 1
+    n_rows = sum(any(value.strip(" \t") for value in row) or len(row) > 1 for row in rows) - 1
     if n_rows != n_obs:
         msg = f"{n_obs} rows are read of {n_rows}"
         raise SilentlyWrongError(msg)
