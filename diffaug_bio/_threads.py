@@ -202,16 +202,10 @@ def limited_to(number: int) -> Iterator[None]:
         Threads of torch and of every BLAS and OpenMP library that is loaded.
     """
     import sklearn.utils  # noqa: F401 - loads an OpenMP of its own, which is to be limited as well
-    import torch
     from threadpoolctl import threadpool_limits
 
-    before = torch.get_num_threads()
-    with threadpool_limits(number):
-        torch.set_num_threads(number)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
+    with threadpool_limits(number), torch_limited_to(number):
+        yield
 
 
 @contextlib.contextmanager

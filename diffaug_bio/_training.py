@@ -13,8 +13,6 @@ from diffaug_bio._threads import (
     Load,
     Threads,
     Watch,
-    limited_to,
-    short_work,
     torch_limited_to,
     training_threads,
 )
@@ -68,6 +66,8 @@ def fit_matrix(
 ) -> Training:
     """Fit preprocessing, encoder and generator; parameters are those of :class:`~diffaug_bio.DiffAug`.
 
+    Only the number of threads that networks train on is set here; the caller sets that of all else.
+
     Raises
     ------
     InputError
@@ -75,32 +75,6 @@ def fit_matrix(
     TrainingError
         If training diverges.
     """
-    with limited_to(short_work(threads)):
-        return _fit_matrix(
-            X,
-            config,
-            feature_names=feature_names,
-            seed=seed,
-            device=device,
-            precision=precision,
-            callbacks=callbacks,
-            threads=threads,
-            batches=batches,
-        )
-
-
-def _fit_matrix(
-    X: object,  # noqa: N803 - scikit-learn's name
-    config: DiffAugConfig,
-    *,
-    feature_names: Sequence[str] | None,
-    seed: int,
-    device: str,
-    precision: Precision,
-    callbacks: Sequence[Callback],
-    threads: int | None,
-    batches: Sequence[str] | None,
-) -> Training:
     load = Load()
     check_seed(seed)
     seed = int(seed)  # numpy's integers are seeds too, and torch wants Python's

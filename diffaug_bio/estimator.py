@@ -144,17 +144,18 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         TrainingError
             If training diverges.
         """
-        fitted = fit_matrix(
-            X,
-            self.config or DiffAugConfig(),
-            feature_names=feature_names,
-            seed=self.random_state,
-            device=self.device,
-            precision=self.precision,
-            callbacks=callbacks,
-            threads=self.threads,
-            batches=batches,
-        )
+        with self._few_threads():
+            fitted = fit_matrix(
+                X,
+                self.config or DiffAugConfig(),
+                feature_names=feature_names,
+                seed=self.random_state,
+                device=self.device,
+                precision=self.precision,
+                callbacks=callbacks,
+                threads=self.threads,
+                batches=batches,
+            )
         self.config_, self.features_ = fitted.config, fitted.features
         self.state_: TrainState = fitted.state
         self.reference_: Reference | None = fitted.reference

@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 
 _START = b"GCOL\x01\0\0\0"
 _HEAP = struct.Struct("<8sQ")  # start, and bytes of the whole collection
-_OBJECT = struct.Struct(
-    "<HH4xQ"
-)  # number, references, and bytes of an object; 0 is the number of free space
+# Number, references, and bytes of an object; 0 is the number of free space.
+_OBJECT = struct.Struct("<HH4xQ")
 _ALIGNMENT = 8
 
 
