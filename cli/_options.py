@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from diffaug_bio._threads import MAX_THREADS
+from diffaug_bio.machine.threads import MAX_THREADS
 
 from ._arguments import word_lengths
 from ._signals import end_if_interrupted
@@ -253,10 +253,10 @@ def set_threads(threads: int | None) -> None:
 
     Libraries that are loaded later (numba, another BLAS) read the environment, where variables of the
     user's stand unless `--threads` is given; a limit set at run time reaches those that are loaded
-    already. Without any, a fit decides for itself (:mod:`diffaug_bio._threads`).
+    already. Without any, a fit decides for itself (:mod:`diffaug_bio.machine.threads`).
     """
-    from diffaug_bio._numba import find_cache
-    from diffaug_bio._threads import asked_for, limited_to
+    from diffaug_bio.machine.numba import find_cache
+    from diffaug_bio.machine.threads import asked_for, limited_to
 
     asked = asked_for(threads)
     number = 1 if asked is None else asked.number

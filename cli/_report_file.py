@@ -6,7 +6,7 @@ import logging
 import sys
 from typing import TYPE_CHECKING
 
-from diffaug_bio._kept import kept
+from diffaug_bio.output.kept import kept
 
 from ._signals import end_if_interrupted
 
@@ -41,10 +41,10 @@ def write_report(folder: Path) -> bool:
 
 def _is_written(folder: Path, again: str) -> bool:
     """Write the page, or log why there is none."""
-    from diffaug_bio import runs
+    from diffaug_bio import report
 
     try:
-        runs.report(folder)
+        report.write_report(folder)
     except Exception as error:  # what was fitted is kept, also where the fault is ours
         end_if_interrupted()
         logger.error(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from diffaug_bio._interrupts import STOPPING
+from diffaug_bio.output.interrupts import STOPPING
 
 if TYPE_CHECKING:
     from types import FrameType

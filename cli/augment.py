@@ -8,7 +8,7 @@ from typing import Literal
 
 import click
 
-from diffaug_bio._kept import kept
+from diffaug_bio.output.kept import kept
 
 from ._arguments import Number
 from ._options import machine_options, output_of, reading_options, set_threads, start_log, var_key_option

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from diffaug_bio._kept import kept
-from diffaug_bio._threads import MAX_THREADS, available_cores
+from diffaug_bio.machine.threads import MAX_THREADS, available_cores
+from diffaug_bio.output.kept import kept
 
 from ._options import config_options, external_links_option, output_of, set_threads, start_log
 from ._report_file import write_report
@@ -121,9 +121,9 @@ def command(
     start_log(quiet=quiet)
     set_threads(threads)
     from diffaug_bio import benchmark, runs
-    from diffaug_bio._apart import check_apart
+    from diffaug_bio.config import resolve_config
+    from diffaug_bio.output.apart import check_apart
     from diffaug_bio.runs._apart import paths_read
-    from diffaug_bio.tl._embed import resolve_config
 
     folder = output_of("benchmark", data, output)
     for name in data:

@@ -8,7 +8,7 @@ from typing import Literal
 
 import click
 
-from diffaug_bio._kept import kept
+from diffaug_bio.output.kept import kept
 
 from ._options import data_options, mapping_options, output_of, run_options, set_threads, start_log
 from ._signals import end_if_interrupted
@@ -58,7 +58,7 @@ def command(
     start_log(quiet=quiet)
     set_threads(threads)
     from diffaug_bio import runs
-    from diffaug_bio.tl._matrix import MatrixChoice
+    from diffaug_bio.choose.matrix import MatrixChoice
 
     folder = output_of("embed", data, output)
     result = runs.embed(

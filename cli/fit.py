@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from diffaug_bio._kept import kept
+from diffaug_bio.output.kept import kept
 
 from ._options import (
     config_options,
@@ -122,8 +122,8 @@ def command(
     start_log(quiet=quiet)
     set_threads(threads)
     from diffaug_bio import runs
-    from diffaug_bio.tl._embed import resolve_config
-    from diffaug_bio.tl._matrix import MatrixChoice
+    from diffaug_bio.choose.matrix import MatrixChoice
+    from diffaug_bio.config import resolve_config
 
     folder = output_of("fit", data, output)
     kmers = kmer_encoding(k, canonical=canonical, bins=bins)

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from diffaug_bio._card import one_line
+from diffaug_bio.model.card import one_line
 
 _EPILOG = """\b
 Examples:

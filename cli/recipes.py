@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from diffaug_bio._kept import kept
+from diffaug_bio.output.kept import kept
 
 from ._options import start_log
 

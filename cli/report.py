@@ -43,10 +43,10 @@ def command(
     """
     start_log(quiet=True)  # of the data, the fit said what there is to say
     set_threads(None)
-    from diffaug_bio import runs
+    from diffaug_bio import report
 
     end_if_interrupted()
-    result = runs.report(
+    result = report.write_report(
         Path(run),
         None if output is None else Path(output),
         label_key=label_key,

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import click
 
-from diffaug_bio._kept import kept
+from diffaug_bio.output.kept import kept
 
 from ._arguments import Number
 from ._options import data_options, mapping_options, output_of, run_options, set_threads, start_log
@@ -91,7 +91,7 @@ def command(
     start_log(quiet=quiet)
     set_threads(threads)
     from diffaug_bio import runs
-    from diffaug_bio.tl._matrix import MatrixChoice
+    from diffaug_bio.choose.matrix import MatrixChoice
 
     folder = output_of("transfer", data, output)
     result = runs.transfer(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from diffaug_bio import benchmark, config, datasets, io, mapping, metrics, pl, pp, tl
     from diffaug_bio.config import DiffAugConfig
-    from diffaug_bio.estimator import DiffAug
+    from diffaug_bio.model.estimator import DiffAug
 
 # Installed, `cli` and `data_recipes` lie inside this folder; in a checkout they lie beside it.
 if not (_HERE := Path(__file__).parent).joinpath("cli").is_dir():
@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 _LAZY = {
-    "DiffAug": ("diffaug_bio.estimator", "DiffAug"),
+    "DiffAug": ("diffaug_bio.model.estimator", "DiffAug"),
     "DiffAugConfig": ("diffaug_bio.config", "DiffAugConfig"),
     "benchmark": ("diffaug_bio.benchmark", None),
     "config": ("diffaug_bio.config", None),

@@ -13,7 +13,7 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from diffaug_bio.config import DiffAugConfig
-from diffaug_bio.estimator import DiffAug
+from diffaug_bio.model.estimator import DiffAug
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,9 +11,9 @@ import yaml
 from markdown_it import MarkdownIt
 
 from diffaug_bio import DiffAug, DiffAugConfig
-from diffaug_bio._card import NOT_STATED, Run, base_name, escaped, model_card, one_line
-from diffaug_bio.checkpoint import describe_model
 from diffaug_bio.errors import InputError
+from diffaug_bio.model.card import NOT_STATED, Run, base_name, escaped, model_card, one_line
+from diffaug_bio.model.folder import describe_model
 from tests.conftest import shifted_textures
 
 if TYPE_CHECKING:

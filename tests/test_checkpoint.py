@@ -11,10 +11,10 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from diffaug_bio import DiffAug, __version__
-from diffaug_bio._card import CARD_FILE
-from diffaug_bio._ownership import RECORD_FILE
-from diffaug_bio.checkpoint import NEEDED_FILES, describe_model
 from diffaug_bio.errors import CheckpointError, InputError
+from diffaug_bio.model.card import CARD_FILE
+from diffaug_bio.model.folder import NEEDED_FILES, describe_model
+from diffaug_bio.output.ownership import RECORD_FILE
 from tests.conftest import shifted_textures
 
 if TYPE_CHECKING:

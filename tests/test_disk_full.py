@@ -25,9 +25,9 @@ import numpy as np
 import pandas as pd
 
 from diffaug_bio import io
-from diffaug_bio._files import staged_file, staged_folder
+from diffaug_bio.output.files import staged_file, staged_folder
 from diffaug_bio.errors import InputError
-from diffaug_bio.io._write_h5ad import write_h5ad
+from diffaug_bio.io.h5ad._write import write_h5ad
 from tests.conftest import clustered_dna
 from tests.io.test_write_h5ad import make_full
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from diffaug_bio._blocks import Matrix
     from diffaug_bio.core.phases import EpochEnd
+    from diffaug_bio.matrix.blocks import Matrix
 
 
 QUICK = DiffAugConfig().updated(

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from diffaug_bio import DiffAug
-from diffaug_bio.checkpoint import describe_model
 from diffaug_bio.errors import CheckpointError, InputError
+from diffaug_bio.model.folder import describe_model
 from diffaug_bio.pp import encode_tokens
 from tests.conftest import clustered_dna, shifted_textures
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from diffaug_bio._files import staged_file, staged_folder, write_json
 from diffaug_bio.errors import InputError
+from diffaug_bio.output.files import staged_file, staged_folder, write_json
 
 
 def write_own(target: Path, text: str, *, overwrite: bool = False) -> None:

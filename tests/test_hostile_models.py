@@ -13,10 +13,10 @@ import pytest
 from safetensors.numpy import load_file, save, save_file
 
 from diffaug_bio import DiffAug, DiffAugConfig
-from diffaug_bio.checkpoint import describe_model
 from diffaug_bio.core.inputs import FeatureInput
 from diffaug_bio.core.state import expected_arrays
 from diffaug_bio.errors import CheckpointError, DiffAugError, InputError
+from diffaug_bio.model.folder import describe_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

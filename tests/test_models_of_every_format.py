@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from diffaug_bio import DiffAug
-from diffaug_bio.checkpoint import FORMAT_VERSION, NEEDED_FILES, describe_model
 from diffaug_bio.errors import CheckpointError, InputError
+from diffaug_bio.model.folder import FORMAT_VERSION, NEEDED_FILES, describe_model
 
 if TYPE_CHECKING:
     from types import ModuleType

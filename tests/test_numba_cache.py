@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from diffaug_bio import _numba
+from diffaug_bio.machine import numba as _numba
 
 
 def test_a_folder_of_this_process_alone_is_named_where_there_is_no_other(

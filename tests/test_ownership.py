@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diffaug_bio import runs
-from diffaug_bio._digest import digest
-from diffaug_bio._files import added_files, staged_file, staged_folder
-from diffaug_bio._ownership import (
+from diffaug_bio import report
+from diffaug_bio.errors import InputError
+from diffaug_bio.output.digest import digest
+from diffaug_bio.output.files import added_files, staged_file, staged_folder
+from diffaug_bio.output.ownership import (
     RECORD_FILE,
     Written,
     folder_of_ours,
@@ -24,7 +25,6 @@ from diffaug_bio._ownership import (
     read_record,
     write_record,
 )
-from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -192,7 +192,7 @@ def test_a_folder_of_an_earlier_version_gets_files_only_where_told_to(run: Path)
     add(run, {"report.html": "old"})
     (run / RECORD_FILE).unlink()
     with pytest.raises(InputError, match=r"earlier versions .*'report\.html'.*`--force`"):
-        runs.report(run)
+        report.write_report(run)
     add(run, {"report.html": "new"}, force=True)
     assert (run / "report.html").read_text() == "new"
 

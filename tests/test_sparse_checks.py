@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from diffaug_bio import tl
-from diffaug_bio._sparse_checks import check_sparse
-from diffaug_bio._validation import as_matrix
 from diffaug_bio.errors import InputError
-from diffaug_bio.estimator import DiffAug
+from diffaug_bio.matrix.sparse import check_sparse
+from diffaug_bio.matrix.validation import as_matrix
+from diffaug_bio.model.estimator import DiffAug
 
 FORMATS = ("csr", "csc", "bsr", "coo")
 

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from diffaug_bio import runs
-from diffaug_bio._digest import digest
-from diffaug_bio._files import added_files, check_addable, staged_file, staged_folder
-from diffaug_bio._ownership import Written, not_ours, write_record
-from diffaug_bio._stages import remove_abandoned, stages_in
-from diffaug_bio._swap import sync, unfinished
-from diffaug_bio.checkpoint import find_model
+from diffaug_bio import report
 from diffaug_bio.errors import CheckpointError, DiffAugError, InputError
+from diffaug_bio.model.folder import find_model
+from diffaug_bio.output.digest import digest
+from diffaug_bio.output.files import added_files, check_addable, staged_file, staged_folder
+from diffaug_bio.output.ownership import Written, not_ours, write_record
+from diffaug_bio.output.stages import remove_abandoned, stages_in
+from diffaug_bio.output.swap import sync, unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ NEW = {"a": "new", "c": "new", "model/config.json": "new"}
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from diffaug_bio._files import added_files, staged_folder
+from diffaug_bio.output.files import added_files, staged_folder
 
 def fill(folder, files):
     for name, text in files.items():
@@ -166,7 +166,7 @@ def test_what_was_cut_off_is_said(killed: list[Path], caplog: pytest.LogCaptureF
 BUSY = """
 import sys, time
 from pathlib import Path
-from diffaug_bio._files import added_files, staged_file, staged_folder
+from diffaug_bio.output.files import added_files, staged_file, staged_folder
 
 target = Path(sys.argv[1])
 with OPENED as stage:
@@ -340,7 +340,7 @@ def test_the_remedy_for_a_folder_that_a_killed_run_left_puts_it_in_order(killed:
     with pytest.raises(CheckpointError, match=rf"`diffaug-bio report {target}`"):
         find_model(target)
     with pytest.raises(DiffAugError):  # there is no run to report on
-        runs.report(target)
+        report.write_report(target)
     assert texts(target) == NEW
     assert not unfinished(target)
 

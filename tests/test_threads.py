@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_info
 
 import diffaug_bio as db
-from diffaug_bio._threads import (
+from diffaug_bio.errors import InputError
+from diffaug_bio.machine.threads import (
     MAX_THREADS,
     Load,
     Threads,
@@ -28,7 +29,6 @@ from diffaug_bio._threads import (
     torch_limited_to,
     training_threads,
 )
-from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,7 +127,7 @@ def test_busy_cores_take_one_thread() -> None:
 def test_a_training_on_two_threads_goes_down_to_one_when_cores_get_busy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("diffaug_bio._threads._SECONDS_BETWEEN_LOOKS", 0.0)
+    monkeypatch.setattr("diffaug_bio.machine.threads._SECONDS_BETWEEN_LOOKS", 0.0)
     with torch_limited_to(CORES):
         fixed = Watch(Threads(CORES, "asked for", is_fixed=True), Load())
         fixed()

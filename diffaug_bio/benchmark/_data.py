@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from diffaug_bio._checks import check_unique
 from diffaug_bio._keys import IMAGE_SHAPE_KEY, TEST
-from diffaug_bio._validation import LazyMatrix, check_unique, shorten
+from diffaug_bio._wording import shorten
+from diffaug_bio.choose.images import image_shape
+from diffaug_bio.choose.labels import choose_labels
+from diffaug_bio.choose.matrix import MatrixChoice, choose_matrix, declared_state
+from diffaug_bio.choose.split import AUTO, NO_SPLIT, resolve_split_key
 from diffaug_bio.errors import InputError
-from diffaug_bio.io._write_h5ad import write_h5ad
+from diffaug_bio.io.h5ad import write_h5ad
+from diffaug_bio.matrix.state import data_kind
+from diffaug_bio.matrix.validation import LazyMatrix
 from diffaug_bio.pp import detect_state, encode_tokens
-from diffaug_bio.pp._state import data_kind
-from diffaug_bio.tl._images import image_shape
-from diffaug_bio.tl._labels import choose_labels
-from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix, declared_state
-from diffaug_bio.tl._split import AUTO, NO_SPLIT, resolve_split_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -28,9 +30,9 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from diffaug_bio._blocks import Matrix
     from diffaug_bio.config import DataKind, DiffAugConfig, InputState
     from diffaug_bio.datasets import Recipe
+    from diffaug_bio.matrix.blocks import Matrix
 
 logger = logging.getLogger(__name__)
 

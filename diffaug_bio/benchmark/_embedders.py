@@ -14,12 +14,12 @@ from diffaug_bio.features import FittedFeatures, FittedSequences, fit_features, 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from diffaug_bio._blocks import Matrix
     from diffaug_bio.benchmark._data import BenchmarkData
     from diffaug_bio.benchmark._methods import Method
     from diffaug_bio.config import DiffAugConfig
-    from diffaug_bio.estimator import DiffAug
     from diffaug_bio.features import FittedImages
+    from diffaug_bio.matrix.blocks import Matrix
+    from diffaug_bio.model.estimator import DiffAug
 
     Floats = NDArray[np.float32]
 
@@ -105,7 +105,7 @@ def _fit_config(
     data: BenchmarkData, config: DiffAugConfig, *, fit_rows: NDArray[np.int64] | None, seed: int
 ) -> Embedded:
     """DiffAug's own trainer, with whatever configuration."""
-    from diffaug_bio.estimator import DiffAug
+    from diffaug_bio.model.estimator import DiffAug
 
     if config.encoder.kind == "cnn" and data.sequences is None:
         msg = "it needs DNA sequences"
@@ -182,10 +182,10 @@ def _same_label(
     """Train on mixtures with rows of the same label: what labels would buy (training rows only)."""
     import torch
 
-    from diffaug_bio._rows import input_of, network_rows
     from diffaug_bio.core.state import encode
     from diffaug_bio.core.trainer import train
-    from diffaug_bio.pp._state import data_kind
+    from diffaug_bio.matrix.state import data_kind
+    from diffaug_bio.model.rows import input_of, network_rows
 
     features = preprocess(data, config, fit_rows=train_rows, seed=seed)
     matrix, device = data.matrix, torch.device("cpu")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from diffaug_bio._files import added_files, check_addable
-from diffaug_bio._ownership import RECORD_FILE, read_record
-from diffaug_bio._stages import is_hidden
 from diffaug_bio.errors import InputError
+from diffaug_bio.output.files import added_files, check_addable
+from diffaug_bio.output.ownership import RECORD_FILE, read_record
+from diffaug_bio.output.stages import is_hidden
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

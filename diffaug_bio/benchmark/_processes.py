@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _PRELOADED = (
     "diffaug_bio.benchmark._score",
-    "diffaug_bio.estimator",
+    "diffaug_bio.model.estimator",
     "anndata",
     "igraph",
     "sklearn.ensemble",

@@ -18,8 +18,8 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from diffaug_bio._interrupts import interrupts_held
-from diffaug_bio._validation import check_unique, shorten
+from diffaug_bio._checks import check_unique
+from diffaug_bio._wording import shorten
 from diffaug_bio.benchmark._data import BenchmarkData
 from diffaug_bio.benchmark._folder import SCORES, SETTINGS, SUMMARY, add, check_folder
 from diffaug_bio.benchmark._methods import METHODS, choose_methods, missing_extra
@@ -27,6 +27,7 @@ from diffaug_bio.benchmark._processes import process_context
 from diffaug_bio.benchmark._text import report
 from diffaug_bio.config import DiffAugConfig
 from diffaug_bio.errors import InputError
+from diffaug_bio.output.interrupts import interrupts_held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

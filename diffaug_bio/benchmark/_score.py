@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from diffaug_bio import metrics
-from diffaug_bio._process import peak_memory
 from diffaug_bio.benchmark._embedders import embed, preprocess
-from diffaug_bio.metrics._sample import sample_rows
+from diffaug_bio.machine.memory import peak_memory
+from diffaug_bio.matrix.sample import sample_rows
 from diffaug_bio.tl._evaluate import score_generated
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from diffaug_bio.benchmark._data import BenchmarkData
     from diffaug_bio.benchmark._methods import Method
     from diffaug_bio.config import DiffAugConfig
-    from diffaug_bio.estimator import DiffAug
-    from diffaug_bio.metrics._splits import Split
+    from diffaug_bio.metrics import Split
+    from diffaug_bio.model.estimator import DiffAug
 
 _MAX_REFERENCE_ROWS = 2000  # trustworthiness takes memory by their square
 

@@ -21,6 +21,7 @@ from diffaug_bio.config._choices import (
     Whitening,
 )
 from diffaug_bio.config._config import DiffAugConfig, Preset
+from diffaug_bio.config._resolve import resolve_config
 from diffaug_bio.config._sections import (
     EncoderConfig,
     FeatureConfig,
@@ -50,4 +51,5 @@ __all__ = [
     "TrainConfig",
     "WarmupView",
     "Whitening",
+    "resolve_config",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from diffaug_bio._tables import told
+from diffaug_bio._wording import told
 from diffaug_bio.config._checks import require_at_least, require_share, settle
 from diffaug_bio.errors import InputError
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from diffaug_bio._tables import parsed, told
+from diffaug_bio._wording import told
+from diffaug_bio.config.tables import parsed
 from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
-from diffaug_bio._tables import replaced, told
+from diffaug_bio._wording import told
 from diffaug_bio.config._batches import BatchConfig
 from diffaug_bio.config._sections import (
     EncoderConfig,
@@ -17,6 +17,7 @@ from diffaug_bio.config._sections import (
     LossConfig,
     TrainConfig,
 )
+from diffaug_bio.config.tables import replaced
 from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:

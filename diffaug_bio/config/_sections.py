@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal, Self
 
-from diffaug_bio._tables import told
+from diffaug_bio._wording import told
 from diffaug_bio.config._checks import (
     MOST_WIDE,
     require_at_least,

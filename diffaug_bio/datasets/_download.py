@@ -10,8 +10,8 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from diffaug_bio._files import write_json
 from diffaug_bio.errors import DownloadError
+from diffaug_bio.output.files import write_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,15 +9,15 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from diffaug_bio._digest import digest
-from diffaug_bio._files import staged_file
-from diffaug_bio._validation import shorten
+from diffaug_bio._wording import shorten
 from diffaug_bio.datasets._archives import unpack
 from diffaug_bio.datasets._catalogue import load_recipe
 from diffaug_bio.datasets._download import ResumingDownload
 from diffaug_bio.datasets._files import Files
 from diffaug_bio.datasets._store import Noted, Store
 from diffaug_bio.errors import DownloadError, RecipeError
+from diffaug_bio.output.digest import digest
+from diffaug_bio.output.files import staged_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,13 +6,13 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from diffaug_bio._digest import digest
-from diffaug_bio._validation import shorten
+from diffaug_bio._wording import shorten
 from diffaug_bio.datasets._catalogue import load_recipe
 from diffaug_bio.datasets._fetch import fetch, is_here
 from diffaug_bio.datasets._loaders import LOADERS
 from diffaug_bio.datasets._store import Store
 from diffaug_bio.errors import DiffAugError, RecipeError
+from diffaug_bio.output.digest import digest
 from diffaug_bio.pp import STEPS
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from diffaug_bio._files import write_text
 from diffaug_bio.errors import RecipeError
+from diffaug_bio.output.files import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

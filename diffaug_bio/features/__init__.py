@@ -9,7 +9,16 @@ Letters of sequences and pixels of images have front ends of their own, which ne
 
 from __future__ import annotations
 
-from diffaug_bio.features._align import align_features, check_names_in, match_columns
+from diffaug_bio.features._align import (
+    GOOD_SHARE,
+    MIN_SHARE,
+    NameMatch,
+    align_features,
+    check_names_in,
+    describe_too_few,
+    match_columns,
+    match_names,
+)
 from diffaug_bio.features._axes import principal_axes
 from diffaug_bio.features._compare import plain_components
 from diffaug_bio.features._fit import fit_features
@@ -18,21 +27,27 @@ from diffaug_bio.features._images import FittedImages, fit_images
 from diffaug_bio.features._inverse import FeatureInverse
 from diffaug_bio.features._neighbors import nearest_rows
 from diffaug_bio.features._record import Fitted, from_record, to_record
-from diffaug_bio.features._sequences import FittedSequences, fit_sequences
+from diffaug_bio.features._sequences import FittedSequences, fit_sequences, levels_of
 
 __all__ = [
+    "GOOD_SHARE",
+    "MIN_SHARE",
     "FeatureInverse",
     "Fitted",
     "FittedFeatures",
     "FittedImages",
     "FittedSequences",
+    "NameMatch",
     "align_features",
     "check_names_in",
+    "describe_too_few",
     "fit_features",
     "fit_images",
     "fit_sequences",
     "from_record",
+    "levels_of",
     "match_columns",
+    "match_names",
     "nearest_rows",
     "normalize",
     "plain_components",

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from diffaug_bio._validation import check_unique, shorten
+from diffaug_bio._checks import check_unique
+from diffaug_bio._wording import shorten
 from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ import numpy as np
 from scipy import linalg
 from scipy.sparse.linalg import LinearOperator, svds
 
-from diffaug_bio._blocks import row_blocks
+from diffaug_bio.matrix.blocks import row_blocks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from diffaug_bio._blocks import Matrix
     from diffaug_bio.features._fitted import FittedFeatures
+    from diffaug_bio.matrix.blocks import Matrix
 
 _LARGEST_GRAM = 4096  # features or rows; above it the front end is found by iteration
 _LARGEST_DENSE = 2**26  # values of a wide matrix of few rows: 256 MB in float32

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from diffaug_bio._blocks import Matrix
     from diffaug_bio.features._record import Fitted
+    from diffaug_bio.matrix.blocks import Matrix
 
 
 def plain_components(

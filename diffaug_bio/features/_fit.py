@@ -8,23 +8,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
-from diffaug_bio._blocks import row_blocks
-from diffaug_bio._summary import check_spread, summarise
-from diffaug_bio._validation import check_size, shorten
+from diffaug_bio._wording import shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.features._axes import principal_axes
 from diffaug_bio.features._fitted import FittedFeatures, normalize
+from diffaug_bio.matrix.blocks import row_blocks
+from diffaug_bio.matrix.state import EXPRESSION_STATES, check_declared, data_kind, state_of
+from diffaug_bio.matrix.summary import check_spread, summarise
+from diffaug_bio.matrix.validation import check_size
 from diffaug_bio.pp import highly_variable
-from diffaug_bio.pp._state import EXPRESSION_STATES, check_declared, data_kind, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from diffaug_bio._blocks import Matrix
-    from diffaug_bio._summary import MatrixSummary
     from diffaug_bio.config import FeatureConfig, InputState
+    from diffaug_bio.matrix.blocks import Matrix
+    from diffaug_bio.matrix.summary import MatrixSummary
 
     Floats = NDArray[np.float32]
 

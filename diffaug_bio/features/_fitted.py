@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from scipy import sparse
 
-from diffaug_bio._blocks import row_blocks
-from diffaug_bio.pp._state import EXPRESSION_STATES
+from diffaug_bio.matrix.blocks import row_blocks
+from diffaug_bio.matrix.state import EXPRESSION_STATES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from diffaug_bio._blocks import Matrix
     from diffaug_bio.config import InputState
     from diffaug_bio.features._axes import PrincipalAxes
+    from diffaug_bio.matrix.blocks import Matrix
 
     Floats = NDArray[np.float32]
 

@@ -11,13 +11,13 @@ from scipy import sparse
 
 from diffaug_bio.errors import InputError
 from diffaug_bio.features._counts import FEW_ROWS, CountNoise
-from diffaug_bio.pp._state import EXPRESSION_STATES
+from diffaug_bio.matrix.state import EXPRESSION_STATES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from diffaug_bio._blocks import Matrix
     from diffaug_bio.features._fitted import FittedFeatures
+    from diffaug_bio.matrix.blocks import Matrix
 
     Floats = NDArray[np.floating]
 

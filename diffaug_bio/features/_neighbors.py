@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from diffaug_bio._numba import find_cache
+from diffaug_bio.machine.numba import find_cache
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

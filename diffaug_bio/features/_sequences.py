@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 from scipy import sparse
 
-from diffaug_bio._blocks import row_blocks
 from diffaug_bio.errors import InputError
 from diffaug_bio.features._axes import principal_axes
 from diffaug_bio.features._fitted import FittedFeatures
+from diffaug_bio.matrix.blocks import row_blocks
 from diffaug_bio.pp import KmerEncoding, decode_tokens
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from diffaug_bio._blocks import Matrix
     from diffaug_bio.config import FeatureConfig, InputState
+    from diffaug_bio.matrix.blocks import Matrix
 
     Floats = NDArray[np.float32]
 

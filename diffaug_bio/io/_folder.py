@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from diffaug_bio._validation import shorten
+from diffaug_bio._wording import shorten
 from diffaug_bio.errors import InputError
-from diffaug_bio.io._class_files import read_class_files
-from diffaug_bio.io._fastx import is_sequence_file
-from diffaug_bio.io._images import IMAGE_LAYOUTS, is_image_folder
-from diffaug_bio.io._splits import SPLITS, has_splits, read_splits
+from diffaug_bio.io._endings import is_sequence_file
 from diffaug_bio.io._stream import visible_entries
+from diffaug_bio.io.dna import SPLITS, has_splits, read_class_files, read_splits
+from diffaug_bio.io.images import IMAGE_LAYOUTS, is_image_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,20 +6,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from diffaug_bio.errors import InputError
-from diffaug_bio.io._bed import BED_ENDINGS, read_bed
-from diffaug_bio.io._fastx import FASTA_ENDINGS, FASTQ_ENDINGS, SEQUENCE_ENDINGS, first_letter
+from diffaug_bio.io._endings import FASTA_ENDINGS, FASTQ_ENDINGS, SEQUENCE_ENDINGS
 from diffaug_bio.io._folder import read_folder
-from diffaug_bio.io._h5ad import read_h5ad
-from diffaug_bio.io._image_rows import ImageOptions
-from diffaug_bio.io._images import is_image_folder, is_image_name, read_images
-from diffaug_bio.io._sequence_table import (
-    find_sequence_table,
-    read_sequence_table,
-    require_sequence_table,
-)
-from diffaug_bio.io._sequences import read_sequences
 from diffaug_bio.io._stream import bare_name, reading, visible_entries
 from diffaug_bio.io._table import read_table
+from diffaug_bio.io.dna import (
+    BED_ENDINGS,
+    find_sequence_table,
+    first_letter,
+    read_bed,
+    read_sequence_table,
+    read_sequences,
+    require_sequence_table,
+)
+from diffaug_bio.io.h5ad import read_h5ad
+from diffaug_bio.io.images import ImageOptions, is_image_folder, is_image_name, read_images
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,10 +11,11 @@ import anndata
 import numpy as np
 import pandas as pd
 
-from diffaug_bio._summary import as_float32
-from diffaug_bio._validation import check_unique, cut, shorten
+from diffaug_bio._checks import check_unique
+from diffaug_bio._wording import cut, shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.io._stream import open_text, reading
+from diffaug_bio.matrix.summary import as_float32
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from scipy import sparse
 
-from diffaug_bio._blocks import row_blocks
-from diffaug_bio._files import staged_file
+from diffaug_bio._checks import check_unique
 from diffaug_bio._keys import CSV_PREFIX, QUALITY_KEY, SEQUENCE_KEY
-from diffaug_bio._sparse_checks import check_sparse
-from diffaug_bio._validation import check_unique, shorten
+from diffaug_bio._wording import shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.io._table import is_annotation
+from diffaug_bio.matrix.blocks import row_blocks
+from diffaug_bio.matrix.sparse import check_sparse
+from diffaug_bio.output.files import staged_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

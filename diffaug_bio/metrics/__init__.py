@@ -28,7 +28,7 @@ from diffaug_bio.metrics._lisi import clisi, ilisi, lisi
 from diffaug_bio.metrics._nearest import Neighbors, find_neighbors
 from diffaug_bio.metrics._probes import N_NEIGHBORS, FoldScores, knn_probe, linear_probe
 from diffaug_bio.metrics._silhouettes import isolated_silhouette, silhouette_batch, silhouette_label
-from diffaug_bio.metrics._splits import given_split, make_splits
+from diffaug_bio.metrics._splits import Split, given_split, make_splits
 from diffaug_bio.metrics._structure import trustworthiness
 from diffaug_bio.metrics._variance import pcr_comparison
 
@@ -39,6 +39,7 @@ __all__ = [
     "STEPS",
     "FoldScores",
     "Neighbors",
+    "Split",
     "batch_accuracy",
     "best_of_grid",
     "check_groups",

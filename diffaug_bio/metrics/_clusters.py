@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
-from diffaug_bio.metrics._sample import sample_rows
+from diffaug_bio.matrix.sample import sample_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

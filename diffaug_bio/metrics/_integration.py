@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from diffaug_bio._validation import shorten
+from diffaug_bio._wording import shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.metrics._batch_accuracy import batch_accuracy
 from diffaug_bio.metrics._clusters import best_of_grid, leiden_grid

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse, special
 
+from diffaug_bio.matrix.sample import sample_rows
 from diffaug_bio.metrics._diffusion import diffusion_map, fuzzy_graph
-from diffaug_bio.metrics._sample import sample_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

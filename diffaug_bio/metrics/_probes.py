@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from diffaug_bio._validation import shorten
+from diffaug_bio._wording import shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.metrics._splits import group_names, inner_splits, make_splits
 

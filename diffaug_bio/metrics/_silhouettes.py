@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from diffaug_bio.metrics._sample import sample_rows
+from diffaug_bio.matrix.sample import sample_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from diffaug_bio.metrics._sample import sample_rows
+from diffaug_bio.matrix.sample import sample_rows
 
 if TYPE_CHECKING:
     import numpy as np

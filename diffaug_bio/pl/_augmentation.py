@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from diffaug_bio._validation import check_count, check_generator, check_seed
+from diffaug_bio._checks import check_count, check_seed
+from diffaug_bio.choose.matrix import MatrixChoice, choose_matrix, later_choice
 from diffaug_bio.errors import InputError
 from diffaug_bio.features import FittedImages, FittedSequences
-from diffaug_bio.metrics._sample import sample_rows
+from diffaug_bio.matrix.sample import sample_rows
+from diffaug_bio.matrix.validation import check_generator
 from diffaug_bio.pl._generated import generate
 from diffaug_bio.pl._grid import draw_grid
 from diffaug_bio.pl._logo import draw_logos
@@ -19,7 +21,6 @@ from diffaug_bio.pl._similarity import draw_similarities
 from diffaug_bio.pl._style import new_figure
 from diffaug_bio.pl._violins import draw_violins
 from diffaug_bio.pl._words import draw_words
-from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix, later_choice
 from diffaug_bio.tl._similarity import view_similarities
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from matplotlib.axes import Axes
 
-    from diffaug_bio.estimator import DiffAug
+    from diffaug_bio.model.estimator import DiffAug
     from diffaug_bio.pl._output import Save
 
 AugmentationKind = Literal["auto", "violin", "grid", "logo", "kmers", "similarity"]
@@ -118,7 +119,7 @@ def augmentation(
     >>> model = diffaug_bio.tl.fit_model(adata)  # doctest: +SKIP
     >>> diffaug_bio.pl.augmentation(adata, model)  # doctest: +SKIP
     """
-    from diffaug_bio.estimator import DiffAug
+    from diffaug_bio.model.estimator import DiffAug
 
     check_seed(random_state)
     for name, count in (("n_obs", n_obs), ("n_views", n_views)):

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from diffaug_bio._keys import umap_key
-from diffaug_bio._validation import shorten
+from diffaug_bio._wording import shorten
 from diffaug_bio.errors import InputError
-from diffaug_bio.metrics._sample import sample_rows
+from diffaug_bio.matrix.sample import sample_rows
 from diffaug_bio.tl._umap import as_dense, embedding_of, spread_out
 
 if TYPE_CHECKING:

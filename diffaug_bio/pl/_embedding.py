@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from diffaug_bio._checks import check_count, check_seed
 from diffaug_bio._keys import OBSM_KEY
-from diffaug_bio._validation import check_count, check_seed
 from diffaug_bio.errors import InputError
 from diffaug_bio.pl._coordinates import coordinates_of
 from diffaug_bio.pl._legend import add_legend, check_location, margin_of

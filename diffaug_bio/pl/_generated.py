@@ -9,10 +9,10 @@ import numpy as np
 from scipy import sparse
 
 from diffaug_bio._keys import SEQUENCE_KEY
-from diffaug_bio._validation import shorten
+from diffaug_bio._wording import shorten
+from diffaug_bio.choose.matrix import MatrixChoice, choose_matrix, later_choice
 from diffaug_bio.errors import InputError
 from diffaug_bio.tl._augment import augment
-from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix, later_choice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from diffaug_bio._blocks import Matrix
-    from diffaug_bio.estimator import DiffAug
+    from diffaug_bio.matrix.blocks import Matrix
+    from diffaug_bio.model.estimator import DiffAug
 
 _LOGGED = frozenset({"counts", "normalized"})
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from diffaug_bio._keys import uns_key
-from diffaug_bio._validation import shorten
+from diffaug_bio._wording import shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.pl._output import finish
 from diffaug_bio.pl._style import MADE, REAL, new_figure
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from matplotlib.axes import Axes
 
-    from diffaug_bio.estimator import DiffAug
+    from diffaug_bio.model.estimator import DiffAug
     from diffaug_bio.pl._output import Save
 
 _NAMES = {"warm_up": "Warm-up", "decoder": "Decoder", "generator": "Generator", "encoder": "Encoder"}
@@ -81,8 +81,8 @@ def _losses(source: AnnData | DiffAug | str | PathLike[str], key: str) -> pd.Dat
     """Find the losses of all epochs."""
     import pandas as pd
 
-    from diffaug_bio.checkpoint import columns_of
-    from diffaug_bio.estimator import DiffAug
+    from diffaug_bio.model.estimator import DiffAug
+    from diffaug_bio.model.folder import columns_of
 
     if isinstance(source, str | PathLike):
         source = DiffAug.load(Path(source), device="cpu")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from diffaug_bio.matrix.state import detect_state
 from diffaug_bio.pp._kmers import KmerEncoding, encode_kmers
 from diffaug_bio.pp._onehot import encode_onehot
 from diffaug_bio.pp._select import highly_variable
-from diffaug_bio.pp._state import detect_state
 from diffaug_bio.pp._steps import STEPS
 from diffaug_bio.pp._tokens import decode_tokens, encode_tokens
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from diffaug_bio._tables import replaced
+from diffaug_bio.config.tables import replaced
 from diffaug_bio.errors import InputError
 from diffaug_bio.pp._letters import as_strings
 from diffaug_bio.pp._spectra import Layout, count_words
@@ -17,7 +17,7 @@ from diffaug_bio.pp._spectra import Layout, count_words
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from diffaug_bio._blocks import Matrix
+    from diffaug_bio.matrix.blocks import Matrix
 
 _MAX_K = 8
 _MAX_COLUMNS = 2**22  # their names alone take some 300 MB

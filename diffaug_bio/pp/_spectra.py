@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from diffaug_bio._blocks import Matrix
+    from diffaug_bio.matrix.blocks import Matrix
 
 _BLOCK_LETTERS = 2**17  # what a block needs at once fits into a processor's cache
 _MAX_KEY = 2**31 - 1  # 32-bit numbers are sorted in half the time of 64-bit ones

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
-from diffaug_bio._blocks import row_blocks
 from diffaug_bio.errors import InputError
+from diffaug_bio.matrix.blocks import row_blocks
 from diffaug_bio.pp._steps_values import check_matrix
 
 if TYPE_CHECKING:

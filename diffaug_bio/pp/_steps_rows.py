@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from diffaug_bio._validation import check_unique, shorten
+from diffaug_bio._checks import check_unique
+from diffaug_bio._wording import shorten
 from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:

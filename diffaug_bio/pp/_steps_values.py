@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from scipy import sparse
 
-from diffaug_bio._blocks import row_blocks
-from diffaug_bio._validation import as_matrix
 from diffaug_bio.errors import InputError
+from diffaug_bio.matrix.blocks import row_blocks
+from diffaug_bio.matrix.validation import as_matrix
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from diffaug_bio._blocks import Matrix
+    from diffaug_bio.matrix.blocks import Matrix
 
 
 def check_matrix(adata: AnnData, step: str) -> Matrix:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from diffaug_bio._blocks import row_blocks
 from diffaug_bio.errors import InputError
+from diffaug_bio.matrix.blocks import row_blocks
 from diffaug_bio.pp._letters import LETTERS, OTHER, as_strings, lengths_of, letter_codes
 
 if TYPE_CHECKING:

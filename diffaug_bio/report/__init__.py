@@ -1,47 +1,7 @@
-"""One self-contained HTML page: what it says as plain values, pictures as SVG, and the page made of both.
-
-Nothing here knows torch, models or run folders; :mod:`diffaug_bio.runs` collects what a page says.
-"""
+"""The page about a run or a benchmark: what it says, section by section; `report.page` makes HTML of it."""
 
 from __future__ import annotations
 
-from diffaug_bio.report._content import (
-    Block,
-    Cell,
-    Code,
-    Facts,
-    Highlight,
-    Image,
-    Messages,
-    Picture,
-    Pictures,
-    Report,
-    Section,
-    Table,
-    Text,
-)
-from diffaug_bio.report._layout import Neighbors, lay_out, nearest
-from diffaug_bio.report._pictures import drawn, thumbnail
-from diffaug_bio.report._render import render
+from diffaug_bio.report._run import write_report
 
-__all__ = [
-    "Block",
-    "Cell",
-    "Code",
-    "Facts",
-    "Highlight",
-    "Image",
-    "Messages",
-    "Neighbors",
-    "Picture",
-    "Pictures",
-    "Report",
-    "Section",
-    "Table",
-    "Text",
-    "drawn",
-    "lay_out",
-    "nearest",
-    "render",
-    "thumbnail",
-]
+__all__ = ["write_report"]

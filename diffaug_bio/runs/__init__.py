@@ -8,7 +8,6 @@ from diffaug_bio.runs._evaluate import evaluate
 from diffaug_bio.runs._fit import fit
 from diffaug_bio.runs._info import info
 from diffaug_bio.runs._output_names import default_output
-from diffaug_bio.runs._report import report
 from diffaug_bio.runs._score import ScoringStep
 from diffaug_bio.runs._source import RECIPE_PREFIX, DataSource, read_source
 from diffaug_bio.runs._transfer import transfer
@@ -24,6 +23,5 @@ __all__ = [
     "fit",
     "info",
     "read_source",
-    "report",
     "transfer",
 ]

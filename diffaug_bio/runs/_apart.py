@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from diffaug_bio.checkpoint import find_model
+from diffaug_bio.model.folder import find_model
 from diffaug_bio.runs._source import RECIPE_PREFIX
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def paths_read(
     source: DataSource, *, model_folder: Path | None = None, labels_from: Path | None = None
 ) -> dict[str, str | Path]:
-    """List what a run reads, by what it is, for :func:`diffaug_bio._apart.check_apart`.
+    """List what a run reads, by what it is, for :func:`diffaug_bio.output.apart.check_apart`.
 
     Parameters
     ----------

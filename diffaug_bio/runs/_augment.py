@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from diffaug_bio._apart import check_apart
-from diffaug_bio._files import staged_file
 from diffaug_bio.errors import InputError
+from diffaug_bio.output.apart import check_apart
+from diffaug_bio.output.files import staged_file
 from diffaug_bio.runs._apart import paths_read
 from diffaug_bio.runs._source import DataSource, read_for_model
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from diffaug_bio.estimator import DiffAug
+    from diffaug_bio.model.estimator import DiffAug
 
 _FASTA = (".fa", ".fasta", ".fna")
 _TABLES = (".csv", ".tsv")
@@ -74,8 +74,8 @@ def augment(
         If the data do not fit the model, or the file cannot be written or is or lies within what is read.
     """
     from diffaug_bio import io, tl
-    from diffaug_bio.estimator import DiffAug
-    from diffaug_bio.io._write_h5ad import write_h5ad
+    from diffaug_bio.io.h5ad import write_h5ad
+    from diffaug_bio.model.estimator import DiffAug
 
     ending = _ending(output)
     _check_output(output, force=force)
@@ -166,7 +166,7 @@ def _check_kind(model: DiffAug, output: Path, ending: str) -> None:
 
 def _grid_columns(adata: AnnData, generated: AnnData, model: DiffAug) -> list[NDArray[np.uint8]]:
     """Originals, and beside them each view of all, as images."""
-    from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix
+    from diffaug_bio.choose.matrix import MatrixChoice, choose_matrix
 
     pixels = choose_matrix(adata, MatrixChoice(images=True), model=model)[0][:]
     shape = model.config_.features.image_shape

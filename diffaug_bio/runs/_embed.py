@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from diffaug_bio._apart import check_apart
-from diffaug_bio._files import staged_folder, write_json
-from diffaug_bio._printable import printable
+from diffaug_bio._wording import printable
+from diffaug_bio.choose.matrix import MatrixChoice
+from diffaug_bio.output.apart import check_apart
+from diffaug_bio.output.files import staged_folder, write_json
 from diffaug_bio.runs._apart import paths_read
 from diffaug_bio.runs._record import Clock, make_record, write_embedded, write_novelty
 from diffaug_bio.runs._source import DataSource, fingerprint, read_for_model
-from diffaug_bio.tl._matrix import MatrixChoice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +66,7 @@ def embed(
     InputError
         If the data do not fit the model, or the output folder cannot be used or holds what is read.
     """
-    from diffaug_bio.estimator import DiffAug
+    from diffaug_bio.model.estimator import DiffAug
     from diffaug_bio.tl._project import project_choice
 
     clock = Clock(on_step)

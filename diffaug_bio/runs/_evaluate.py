@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from diffaug_bio import __version__
 from diffaug_bio._keys import OBSM_KEY
-from diffaug_bio._swap import check_finished
-from diffaug_bio._validation import shorten
+from diffaug_bio._wording import shorten
+from diffaug_bio.choose.split import AUTO, NO_SPLIT, resolve_split_key
 from diffaug_bio.errors import InputError
-from diffaug_bio.runs._json_files import RUN, read_json
+from diffaug_bio.output.json_files import RUN, read_json
+from diffaug_bio.output.swap import check_finished
 from diffaug_bio.runs._source import DataSource, fingerprint, read_source, with_recipe_keys
-from diffaug_bio.tl._split import AUTO, NO_SPLIT, resolve_split_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -129,7 +129,7 @@ def _score_generated(
     adata: AnnData, folder: Path, label_key: str, *, seed: int, device: str
 ) -> dict[str, float] | None:
     """Score the rows that the generator of a run makes; None where it has none."""
-    from diffaug_bio.estimator import DiffAug
+    from diffaug_bio.model.estimator import DiffAug
     from diffaug_bio.tl import evaluate_generated
 
     model = DiffAug.load(folder, device=device)

@@ -6,22 +6,22 @@ import dataclasses
 import logging
 from typing import TYPE_CHECKING, Any
 
-from diffaug_bio._apart import check_apart
-from diffaug_bio._files import added_files, staged_folder, write_json
-from diffaug_bio._kept import kept
 from diffaug_bio._keys import BATCH_ENTRY
-from diffaug_bio._process import peak_memory
-from diffaug_bio._threads import limited_to, short_work
-from diffaug_bio._validation import shorten
+from diffaug_bio._wording import shorten
+from diffaug_bio.choose.labels import choose_labels
+from diffaug_bio.choose.matrix import MatrixChoice
+from diffaug_bio.choose.split import resolve_split_key
+from diffaug_bio.machine.memory import peak_memory
+from diffaug_bio.machine.threads import limited_to, short_work
+from diffaug_bio.output.apart import check_apart
+from diffaug_bio.output.files import added_files, staged_folder, write_json
+from diffaug_bio.output.kept import kept
 from diffaug_bio.runs._apart import paths_read
 from diffaug_bio.runs._log import kept_log
 from diffaug_bio.runs._record import Clock, make_record, write_embedded
 from diffaug_bio.runs._replicates import look_like_replicates
 from diffaug_bio.runs._score import score_fit
 from diffaug_bio.runs._source import DataSource, fingerprint, read_source, with_recipe_keys
-from diffaug_bio.tl._labels import choose_labels
-from diffaug_bio.tl._matrix import MatrixChoice
-from diffaug_bio.tl._split import resolve_split_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
+    from diffaug_bio.choose.labels import Labels
     from diffaug_bio.config import DiffAugConfig
     from diffaug_bio.core.phases import Callback
     from diffaug_bio.core.runtime import Precision
     from diffaug_bio.runs._score import ScoringStep
-    from diffaug_bio.tl._labels import Labels
 
 logger = logging.getLogger(__name__)
 
@@ -88,9 +88,9 @@ def fit(
     InputError
         If data, labels, groups, split or output folder cannot be used.
     """
-    from diffaug_bio._card import Run
-    from diffaug_bio.checkpoint import write_model
-    from diffaug_bio.io._write_h5ad import write_h5ad
+    from diffaug_bio.io.h5ad import write_h5ad
+    from diffaug_bio.model.card import Run
+    from diffaug_bio.model.folder import write_model
     from diffaug_bio.tl._embed import fit_model
 
     choice = choice or MatrixChoice()
@@ -170,8 +170,8 @@ def _add_scores(
     folder: Path, run: dict[str, Any], scores: dict[str, Any], *, model_license: str | None
 ) -> None:
     """Add the scores to a run folder, and bring its record and the model's card up to date."""
-    from diffaug_bio._card import CARD_FILE, Run
-    from diffaug_bio.checkpoint import write_card
+    from diffaug_bio.model.card import CARD_FILE, Run
+    from diffaug_bio.model.folder import write_card
 
     run["peak_memory_mb"] = peak_memory()
     with added_files(folder) as stage:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from diffaug_bio._printable import printable
-from diffaug_bio.runs._json_files import METRICS, RUN, read_json
+from diffaug_bio._wording import printable
+from diffaug_bio.output.json_files import METRICS, RUN, read_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,7 @@ def info(folder: Path) -> dict[str, Any]:
     Returns
     -------
     `model`
-        What :class:`~diffaug_bio._description.ModelDescription` says.
+        What :class:`~diffaug_bio.model.description.ModelDescription` says.
     `run`
         Data, device, versions and times, as `run.json` has them; None for a model folder.
     `metrics`
@@ -37,7 +37,7 @@ def info(folder: Path) -> dict[str, Any]:
     InputError
         If `run.json` or `metrics.json` is damaged.
     """
-    from diffaug_bio.checkpoint import describe_model, find_model
+    from diffaug_bio.model.folder import describe_model, find_model
 
     model = find_model(folder)
     around = model.parent if model.name == "model" else model

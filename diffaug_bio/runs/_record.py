@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from diffaug_bio import __version__
 from diffaug_bio._keys import OBSM_KEY
-from diffaug_bio._process import peak_memory
-from diffaug_bio._threads import short_work
+from diffaug_bio.machine.memory import peak_memory
+from diffaug_bio.machine.threads import short_work
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
-    from diffaug_bio.estimator import DiffAug
+    from diffaug_bio.choose.matrix import MatrixChoice
     from diffaug_bio.mapping import Novelty
+    from diffaug_bio.model.estimator import DiffAug
     from diffaug_bio.runs._source import DataSource
-    from diffaug_bio.tl._matrix import MatrixChoice
 
 _PACKAGES = ("torch", "anndata", "scanpy", "numpy", "scipy", "scikit-learn")
 
@@ -30,7 +30,7 @@ _PACKAGES = ("torch", "anndata", "scanpy", "numpy", "scipy", "scikit-learn")
 def write_embedded(stage: Path, adata: AnnData) -> None:
     """Write the embedding as CSV and the data with it."""
     from diffaug_bio.io import write_embedding
-    from diffaug_bio.io._write_h5ad import write_h5ad
+    from diffaug_bio.io.h5ad import write_h5ad
 
     write_embedding(stage / "embedding.csv", adata.obsm[OBSM_KEY], adata.obs_names)
     write_h5ad(stage / "embedded.h5ad", adata)

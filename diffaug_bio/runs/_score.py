@@ -9,8 +9,8 @@ import numpy as np
 
 from diffaug_bio import metrics
 from diffaug_bio._keys import OBSM_KEY, TEST
+from diffaug_bio.choose.matrix import MatrixChoice, choose_matrix
 from diffaug_bio.features import plain_components
-from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from diffaug_bio.estimator import DiffAug
-    from diffaug_bio.tl._labels import Labels
+    from diffaug_bio.choose.labels import Labels
+    from diffaug_bio.model.estimator import DiffAug
 
 _NAMES = {"embedding": "DiffAug", "pca": "PCA", "front_end": "what the networks saw"}
 

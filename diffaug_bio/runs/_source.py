@@ -6,20 +6,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from diffaug_bio._digest import digest
+from diffaug_bio._checks import check_unique
 from diffaug_bio._keys import SEQUENCE_KEY
-from diffaug_bio._printable import printable
-from diffaug_bio._validation import check_unique, shorten
+from diffaug_bio._wording import printable, shorten
+from diffaug_bio.choose.matrix import MatrixChoice
 from diffaug_bio.errors import InputError
-from diffaug_bio.tl._matrix import MatrixChoice
+from diffaug_bio.output.digest import digest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from anndata import AnnData
 
-    from diffaug_bio.estimator import DiffAug
     from diffaug_bio.io import Modality
+    from diffaug_bio.model.estimator import DiffAug
     from diffaug_bio.pp import KmerEncoding
 
 RECIPE_PREFIX = "recipe:"
@@ -62,7 +62,7 @@ class DataSource:
 def with_recipe_keys(source: DataSource) -> DataSource:
     """Put in by what rows are grouped or split, as a recipe says, unless something else is asked for."""
     from diffaug_bio import datasets
-    from diffaug_bio.tl._split import AUTO
+    from diffaug_bio.choose.split import AUTO
 
     is_open = source.group_key is None and source.split_key == AUTO
     if not (source.data.startswith(RECIPE_PREFIX) and is_open):

@@ -6,15 +6,15 @@ import dataclasses
 import logging
 from typing import TYPE_CHECKING, Any
 
-from diffaug_bio._apart import check_apart
-from diffaug_bio._files import staged_folder, write_json
 from diffaug_bio._keys import OBSM_KEY, UNASSIGNED
-from diffaug_bio._printable import printable
+from diffaug_bio._wording import printable
+from diffaug_bio.choose.matrix import MatrixChoice
 from diffaug_bio.errors import InputError
+from diffaug_bio.output.apart import check_apart
+from diffaug_bio.output.files import staged_folder, write_json
 from diffaug_bio.runs._apart import paths_read
 from diffaug_bio.runs._record import Clock, make_record, write_embedded, write_novelty
 from diffaug_bio.runs._source import DataSource, fingerprint, read_for_model
-from diffaug_bio.tl._matrix import MatrixChoice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
-    from diffaug_bio.estimator import DiffAug
     from diffaug_bio.mapping import Correction, VoteMetric
+    from diffaug_bio.model.estimator import DiffAug
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ def transfer(
         If the data do not fit the model, there are no labels, or the output folder cannot be used or
         holds what is read.
     """
-    from diffaug_bio.estimator import DiffAug
+    from diffaug_bio.model.estimator import DiffAug
     from diffaug_bio.tl import transfer_labels
     from diffaug_bio.tl._project import project_choice
 
@@ -174,7 +174,7 @@ def _embedded(path: Path, labelled: DataSource, label_key: str) -> AnnData | Non
     import anndata
     import pandas as pd
 
-    from diffaug_bio.io._h5ad import read_parts
+    from diffaug_bio.io.h5ad import read_parts
     from diffaug_bio.tl._transfer import check_label_key
 
     if not _is_h5ad(path):

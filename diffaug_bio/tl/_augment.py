@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
+from diffaug_bio._checks import check_seed
 from diffaug_bio._keys import IMAGE_KEY, IMAGE_SHAPE_KEY, SEQUENCE_KEY
-from diffaug_bio._validation import check_seed
+from diffaug_bio.choose.matrix import MatrixChoice, choose_matrix, later_choice
+from diffaug_bio.choose.sources import Sources, choose_sources
+from diffaug_bio.choose.targets import choose_targets
 from diffaug_bio.errors import InputError
 from diffaug_bio.features import FittedImages
+from diffaug_bio.model.restoring import calibration_rows, check_size, inverse_of
+from diffaug_bio.model.sampling import Sampling, picked
 from diffaug_bio.pp import KmerEncoding, decode_tokens
-from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix, later_choice
-from diffaug_bio.tl._restoring import calibration_rows, check_size, inverse_of
-from diffaug_bio.tl._sampling import Sampling, picked
-from diffaug_bio.tl._sources import Sources, choose_sources
-from diffaug_bio.tl._targets import choose_targets
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from diffaug_bio._blocks import Matrix
-    from diffaug_bio.estimator import DiffAug
+    from diffaug_bio.matrix.blocks import Matrix
+    from diffaug_bio.model.estimator import DiffAug
 
 _ADDED = ("source", "generated")
 
@@ -114,7 +114,7 @@ def augment(
     >>> balanced = anndata.concat([cells, more])  # doctest: +SKIP
     """
     from diffaug_bio.core.generated import sampling_settings
-    from diffaug_bio.estimator import DiffAug
+    from diffaug_bio.model.estimator import DiffAug
 
     if adata.n_obs == 0:  # which can be embedded, as no rows, but are no sources
         msg = "The data have no rows to generate from. Look whether a filter before left none."

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from diffaug_bio._validation import check_count, check_seed
+from diffaug_bio._checks import check_count, check_seed
+from diffaug_bio.choose.matrix import MatrixChoice, choose_matrix, later_choice
+from diffaug_bio.choose.targets import choose_targets
 from diffaug_bio.errors import InputError
-from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix, later_choice
-from diffaug_bio.tl._restoring import calibration_rows, check_size, inverse_of
-from diffaug_bio.tl._sampling import N_DRAWS, Sampling
-from diffaug_bio.tl._targets import choose_targets
+from diffaug_bio.model.restoring import calibration_rows, check_size, inverse_of
+from diffaug_bio.model.sampling import N_DRAWS, Sampling
 
 if TYPE_CHECKING:
     from os import PathLike
 
     from anndata import AnnData
 
-    from diffaug_bio.estimator import DiffAug
+    from diffaug_bio.model.estimator import DiffAug
 
 _LAYER = "diffaug_corrected"
 
@@ -87,7 +87,7 @@ def correct_expression(
     >>> db.tl.correct_expression(cells, "run", batch="donor1")  # doctest: +SKIP
     >>> cells.layers["diffaug_corrected"]  # doctest: +SKIP
     """
-    from diffaug_bio.estimator import DiffAug
+    from diffaug_bio.model.estimator import DiffAug
 
     check_seed(random_state)
     check_count("n_draws", n_draws, most=10_000)

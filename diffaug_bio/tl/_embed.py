@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import logging
-from numbers import Integral
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from diffaug_bio._keys import BATCH_ENTRY, OBSM_KEY, SPLIT_ENTRY
-from diffaug_bio.config import DiffAugConfig
+from diffaug_bio.choose.batches import batches_of
+from diffaug_bio.choose.matrix import MatrixChoice, choose_matrix, declare, resolve_choice
+from diffaug_bio.choose.split import choose_split, rows_to_fit
+from diffaug_bio.config import DiffAugConfig, resolve_config
 from diffaug_bio.errors import InputError
-from diffaug_bio.tl._batches import batches_of
-from diffaug_bio.tl._matrix import (
-    MatrixChoice,
-    choose_matrix,
-    declare,
-    resolve_choice,
-)
 from diffaug_bio.tl._results import write_embedding
-from diffaug_bio.tl._split import choose_split, rows_to_fit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +22,7 @@ if TYPE_CHECKING:
     from diffaug_bio.config import EncoderKind, Preset
     from diffaug_bio.core.phases import Callback
     from diffaug_bio.core.runtime import Precision
-    from diffaug_bio.estimator import DiffAug
+    from diffaug_bio.model.estimator import DiffAug
 
 logger = logging.getLogger(__name__)
 
@@ -200,7 +193,7 @@ def fit_model(
     >>> model.save("model")  # doctest: +SKIP
     >>> diffaug_bio.tl.project(new_cells, "model")  # doctest: +SKIP
     """
-    from diffaug_bio.estimator import DiffAug
+    from diffaug_bio.model.estimator import DiffAug
 
     config = config or DiffAugConfig()
     split = choose_split(adata, split_key)
@@ -219,41 +212,3 @@ def fit_model(
         model.source_[BATCH_ENTRY] = batch_key if isinstance(batch_key, str) else ",".join(batch_key)
     write_embedding(adata, embedding, key_added=key_added, model=model, choice=choice)
     return model
-
-
-def resolve_config(
-    preset: Preset,
-    config: DiffAugConfig | str | PathLike[str] | None,
-    *,
-    n_latent: int | None = None,
-    encoder: EncoderKind | None = None,
-    warmup_view: str | None = None,
-) -> DiffAugConfig:
-    """Bring preset, configuration and explicit arguments together, the latter winning.
-
-    Raises
-    ------
-    InputError
-        If the preset is unknown, the file cannot be used, or `n_latent` is negative.
-    """
-    if config is None:
-        resolved = DiffAugConfig.preset(preset)
-    elif isinstance(config, DiffAugConfig):
-        resolved = config
-    else:
-        path = Path(config)
-        if not path.is_file():
-            msg = f"There is no configuration file {path}."
-            raise InputError(msg)
-        resolved = DiffAugConfig.from_toml(path, preset=preset)
-    if isinstance(n_latent, Integral) and not isinstance(n_latent, bool):
-        n_latent = int(n_latent)  # numpy's are widths, too
-    given: dict[str, dict[str, object]] = {
-        "encoder": {"n_latent": n_latent, "kind": encoder},
-        "train": {"warmup_view": warmup_view},
-    }
-    changes = {
-        section: {key: value for key, value in values.items() if value is not None}
-        for section, values in given.items()
-    }
-    return resolved.updated(changes, source="arguments")

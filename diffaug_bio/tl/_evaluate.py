@@ -8,15 +8,17 @@ import numpy as np
 from scipy import sparse
 
 from diffaug_bio import metrics
+from diffaug_bio._checks import check_seed
 from diffaug_bio._keys import OBSM_KEY, SPLIT_ENTRY, TEST
-from diffaug_bio._validation import LazyMatrix, check_seed, shorten
+from diffaug_bio._wording import shorten
+from diffaug_bio.choose.batches import batches_of
+from diffaug_bio.choose.labels import choose_labels
+from diffaug_bio.choose.matrix import MatrixChoice, choose_matrix, later_choice
+from diffaug_bio.choose.split import choose_split, rows_to_fit
 from diffaug_bio.errors import InputError
 from diffaug_bio.features import FittedImages
-from diffaug_bio.metrics._sample import sample_rows
-from diffaug_bio.tl._batches import batches_of
-from diffaug_bio.tl._labels import choose_labels
-from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix, later_choice
-from diffaug_bio.tl._split import choose_split, rows_to_fit
+from diffaug_bio.matrix.sample import sample_rows
+from diffaug_bio.matrix.validation import LazyMatrix
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,8 +27,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from diffaug_bio._blocks import Matrix
-    from diffaug_bio.estimator import DiffAug
+    from diffaug_bio.matrix.blocks import Matrix
+    from diffaug_bio.model.estimator import DiffAug
 
 _MAX_LAZY_ROWS = 2000  # images on the disk that are scored
 

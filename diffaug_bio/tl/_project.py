@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from diffaug_bio._keys import OBSM_KEY
+from diffaug_bio.choose.matrix import MatrixChoice, choose_matrix, later_choice
 from diffaug_bio.mapping import Correction, Novelty, check_correction, mutual_neighbor_shift
-from diffaug_bio.tl._matrix import MatrixChoice, choose_matrix, later_choice
 from diffaug_bio.tl._results import write_embedding, write_novelty
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
-    from diffaug_bio.estimator import DiffAug
+    from diffaug_bio.model.estimator import DiffAug
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +101,7 @@ def project(
     >>> import diffaug_bio as db
     >>> db.tl.project(new_cells, "run/model")  # doctest: +SKIP
     """
-    from diffaug_bio.estimator import DiffAug
+    from diffaug_bio.model.estimator import DiffAug
 
     if not isinstance(model, DiffAug):
         model = DiffAug.load(Path(model), device=device)
@@ -121,7 +121,7 @@ def project_choice(
     key_added: str = OBSM_KEY,
 ) -> Projection:
     """Do what :func:`project` does in place, and return which matrix was embedded, and its novelty."""
-    from diffaug_bio._novelty import known_reference
+    from diffaug_bio.model.reference import known_reference
 
     check_correction(correct)
     target = None if correct == "none" else known_reference(model.reference_).embedding

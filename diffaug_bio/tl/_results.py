@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from diffaug_bio.estimator import DiffAug
+    from diffaug_bio.choose.matrix import MatrixChoice
     from diffaug_bio.mapping import Correction, Novelty
-    from diffaug_bio.tl._matrix import MatrixChoice
+    from diffaug_bio.model.estimator import DiffAug
 
 NOVELTY_COLUMNS = ("distance", "denoising", "density")
 
@@ -56,8 +56,8 @@ def write_embedding(
     """
     import torch
 
-    from diffaug_bio.checkpoint import columns_of
     from diffaug_bio.core.finite import finite_rows
+    from diffaug_bio.model.folder import columns_of
 
     finite_rows(torch.as_tensor(embedding), what="embedding")
     adata.obsm[key_added] = embedding

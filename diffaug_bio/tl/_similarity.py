@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from diffaug_bio._blocks import Matrix
-    from diffaug_bio.estimator import DiffAug
+    from diffaug_bio.matrix.blocks import Matrix
+    from diffaug_bio.model.estimator import DiffAug
 
 _LEAST_CROP = 0.2  # of an image's area (Chen et al. 2020)
 _MUTATED = 0.2  # of a sequence's bases, as many as features are swapped

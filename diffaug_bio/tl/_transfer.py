@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
+from diffaug_bio._checks import check_count
 from diffaug_bio._keys import OBSM_KEY, UNASSIGNED, uns_key
-from diffaug_bio._validation import check_count, shorten
+from diffaug_bio._wording import shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.mapping import VoteMetric, neighbor_vote
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from diffaug_bio import __version__
+from diffaug_bio._checks import check_count, check_seed
 from diffaug_bio._keys import OBSM_KEY, umap_key, uns_key
-from diffaug_bio._numba import find_cache
-from diffaug_bio._validation import check_count, check_seed, shorten
+from diffaug_bio._wording import shorten
 from diffaug_bio.errors import InputError
-from diffaug_bio.metrics._sample import sample_rows
+from diffaug_bio.machine.numba import find_cache
+from diffaug_bio.matrix.sample import sample_rows
 
 if TYPE_CHECKING:
     from anndata import AnnData

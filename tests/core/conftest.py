@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from diffaug_bio._rows import input_of
 from diffaug_bio.config import DiffAugConfig, FeatureConfig
 from diffaug_bio.core.batches import DenseRows, split_rows
 from diffaug_bio.core.generation import code_rows, feature_limits, feature_scale
@@ -20,6 +19,7 @@ from diffaug_bio.core.sequences import END, OTHER
 from diffaug_bio.core.state import TrainState, build
 from diffaug_bio.core.trainer import train
 from diffaug_bio.features import fit_images, fit_sequences
+from diffaug_bio.model.rows import input_of
 from tests.conftest import shifted_textures
 
 if TYPE_CHECKING:

@@ -28,4 +28,6 @@ def test_examples_give_what_they_show(name: str, tmp_path: Path, monkeypatch: py
 
 
 def test_examples_are_found() -> None:
-    assert {"diffaug_bio.estimator", "diffaug_bio.tl._embed", "diffaug_bio.benchmark._run"} <= set(MODULES)
+    assert {"diffaug_bio.model.estimator", "diffaug_bio.tl._embed", "diffaug_bio.benchmark._run"} <= set(
+        MODULES
+    )

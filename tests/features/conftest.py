@@ -13,8 +13,8 @@ from diffaug_bio.features import fit_features
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from diffaug_bio._blocks import Matrix
     from diffaug_bio.features import FittedFeatures
+    from diffaug_bio.matrix.blocks import Matrix
 
 CONFIG = FeatureConfig(n_components=6, n_top_features=0, target_sum=1e4)  # few genes, no panel
 

@@ -72,7 +72,7 @@ def test_borders_of_blocks_do_not_matter(container: type, monkeypatch: pytest.Mo
     matrix = container(rng.poisson(rng.gamma(1, 1, (1, 25)), (4500, 25)).astype(np.float32))
     in_blocks = fit(matrix)
     scores = in_blocks.project(matrix)
-    monkeypatch.setattr("diffaug_bio._blocks._BLOCK_ROWS", 10_000)
+    monkeypatch.setattr("diffaug_bio.matrix.blocks._BLOCK_ROWS", 10_000)
     at_once = fit(matrix)
     np.testing.assert_allclose(in_blocks.mean, at_once.mean, rtol=1e-6)
     np.testing.assert_allclose(in_blocks.std, at_once.std, rtol=1e-6)
@@ -83,7 +83,7 @@ def test_borders_of_blocks_do_not_matter(container: type, monkeypatch: pytest.Mo
 def test_wide_dense_matrices_are_read_in_smaller_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     matrix = make_clusters()
     expected = fit(matrix).project(matrix)
-    monkeypatch.setattr("diffaug_bio._blocks._BLOCK_VALUES", 7 * matrix.shape[1])
+    monkeypatch.setattr("diffaug_bio.matrix.blocks._BLOCK_VALUES", 7 * matrix.shape[1])
     monkeypatch.setattr("diffaug_bio.features._fit._MEDIAN_VALUES", 3 * matrix.shape[0])
     np.testing.assert_allclose(fit(matrix).project(matrix), expected, atol=1e-4)
 

@@ -12,14 +12,14 @@ from PIL import Image
 from scipy import sparse
 
 from diffaug_bio import io
-from diffaug_bio._rows import input_of
-from diffaug_bio._validation import as_pixels
 from diffaug_bio.config import DiffAugConfig, FeatureConfig
 from diffaug_bio.core.inputs import ImageInput
 from diffaug_bio.core.patches import LEAST_VARIANCE
 from diffaug_bio.errors import InputError
 from diffaug_bio.features import FittedImages, fit_images, from_record, to_record
 from diffaug_bio.features._images import fit_filters
+from diffaug_bio.matrix.validation import as_pixels
+from diffaug_bio.model.rows import input_of
 from tests.conftest import shifted_textures
 from tests.features.conftest import share_of_subspace
 
@@ -250,7 +250,7 @@ def test_borders_of_blocks_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> Non
     pixels = rows_of()
     features = fit(pixels)
     expected = features.project(pixels)
-    monkeypatch.setattr("diffaug_bio._blocks._BLOCK_ROWS", 7)
+    monkeypatch.setattr("diffaug_bio.matrix.blocks._BLOCK_ROWS", 7)
     # Convolutions of other sizes add in another order, and the root makes small differences larger.
     np.testing.assert_allclose(features.project(pixels), expected, rtol=0, atol=1e-3)
 

@@ -15,8 +15,8 @@ from tests.features.conftest import CONFIG, fit, make_clusters, untidy_copy
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from diffaug_bio._blocks import Matrix
     from diffaug_bio.features import FittedFeatures
+    from diffaug_bio.matrix.blocks import Matrix
 
     Floats = NDArray[np.floating]
 

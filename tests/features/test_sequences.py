@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from diffaug_bio._rows import input_of
 from diffaug_bio.config import DiffAugConfig, FeatureConfig
 from diffaug_bio.core.inputs import FeatureInput, SequenceInput
 from diffaug_bio.errors import InputError
 from diffaug_bio.features import FittedSequences, fit_sequences, from_record, to_record
 from diffaug_bio.features._sequences import encode_spectra, levels_of
+from diffaug_bio.model.rows import input_of
 from diffaug_bio.pp import encode_tokens
 from tests.conftest import clustered_dna
 from tests.features.conftest import share_of_subspace

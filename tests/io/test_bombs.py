@@ -15,7 +15,7 @@ import pytest
 from diffaug_bio import io
 from diffaug_bio.errors import InputError
 from diffaug_bio.io import _stream
-from diffaug_bio.io._cifar import _load
+from diffaug_bio.io.images._cifar import _load
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from diffaug_bio import io
-from diffaug_bio._files import staged_file
 from diffaug_bio.errors import InputError
+from diffaug_bio.output.files import staged_file
 from diffaug_bio.pp import KmerEncoding
 
 if TYPE_CHECKING:

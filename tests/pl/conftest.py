@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from diffaug_bio.config import DiffAugConfig
-    from diffaug_bio.estimator import DiffAug
+    from diffaug_bio.model.estimator import DiffAug
 
 
 _SETTINGS = ("figdir", "autoshow", "autosave", "file_format_figs")

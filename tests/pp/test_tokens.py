@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diffaug_bio import _blocks, pp
+from diffaug_bio import pp
 from diffaug_bio.errors import InputError
+from diffaug_bio.matrix import blocks as _blocks
 
 any_letters = st.text("ACGTNRacgtu-ß\n\0", max_size=20)
 unhurried = settings(deadline=None)  # of a busy machine

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from diffaug_bio import benchmark, datasets, runs
+from diffaug_bio import benchmark, datasets, report, runs
 from diffaug_bio.runs import DataSource
 from tests.conftest import clustered_dna
 
@@ -43,7 +43,7 @@ def fitted_run(
             source, changes = _source(kind, place)
             config = tiny_config.updated(changes, source="test")
             runs.fit(source, place / kind, config=config, device="cpu")
-            runs.report(place / kind)
+            report.write_report(place / kind)
             made[kind] = place / kind
         return made[kind]
 
@@ -86,5 +86,5 @@ def benchmark_folder(tmp_path_factory: pytest.TempPathFactory, tiny_config: Diff
         datasets.load("pbmc68k"), name="pbmc", label_key="bulk_labels"
     )
     benchmark.run([data], folder, methods=["diffaug", "pca", "cnn"], n_seeds=1, config=tiny_config)
-    runs.report(folder)
+    report.write_report(folder)
     return folder

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from diffaug_bio import runs
+from diffaug_bio import report, runs
 from diffaug_bio.runs import DataSource
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def real_cells(tmp_path_factory: pytest.TempPathFactory, tiny_config: DiffAugCon
             config=tiny_config,
             device="cpu",
         )
-        runs.report(folder)
+        report.write_report(folder)
         return folder
 
     return fit

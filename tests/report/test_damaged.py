@@ -12,17 +12,17 @@ import pytest
 from anndata.io import read_elem, write_elem
 from scipy import sparse
 
-from diffaug_bio import runs
+from diffaug_bio import report, runs
 from diffaug_bio.errors import InputError
-from diffaug_bio.estimator import DiffAug
-from diffaug_bio.runs._report_rows import read_sample
+from diffaug_bio.model.estimator import DiffAug
+from diffaug_bio.report._rows import read_sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
 READERS: dict[str, Callable[[Path], object]] = {
-    "report": lambda folder: runs.report(folder, force=True),
+    "report": lambda folder: report.write_report(folder, force=True),
     "evaluate": lambda folder: runs.evaluate(runs.DataSource(data=str(folder))),
     "info": runs.info,
 }
@@ -109,4 +109,4 @@ def test_an_entry_of_a_benchmark_of_another_kind_is_named(
     settings = json.loads((folder / "benchmark.json").read_text())
     (folder / "benchmark.json").write_text(json.dumps({**settings, entry: 7.5}))
     with pytest.raises(InputError, match=rf"benchmark\.json is damaged: .*'{entry}'"):
-        runs.report(folder, force=True)
+        report.write_report(folder, force=True)

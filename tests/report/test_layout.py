@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from diffaug_bio.report import lay_out, nearest
+from diffaug_bio.report.page import lay_out, nearest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

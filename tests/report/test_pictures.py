@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from diffaug_bio.report import drawn, thumbnail
+from diffaug_bio.report.page import drawn, thumbnail
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

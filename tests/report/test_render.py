@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from diffaug_bio.report import (
+from diffaug_bio.report.page import (
     Cell,
     Code,
     Facts,

@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from diffaug_bio import DiffAugConfig, runs
+from diffaug_bio import DiffAugConfig, report, runs
 from diffaug_bio.errors import CheckpointError, InputError
-from diffaug_bio.estimator import DiffAug
-from diffaug_bio.runs._report_rows import read_sample
+from diffaug_bio.model.estimator import DiffAug
+from diffaug_bio.report._rows import read_sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,7 +112,7 @@ def test_the_page_of_a_run_is_the_same_every_time(
     fitted_run: Callable[[str], Path], tmp_path: Path
 ) -> None:
     folder = fitted_run("words")
-    result = runs.report(folder, tmp_path / "again.html")
+    result = report.write_report(folder, tmp_path / "again.html")
     assert (tmp_path / "again.html").read_text(encoding="utf-8") == page_of(folder)
     assert result == {
         "report": str(tmp_path / "again.html"),
@@ -142,7 +142,7 @@ def test_what_comes_from_data_is_no_markup(fitted_run: Callable[[str], Path], tm
     run["data"]["data"] = f"/home/someone/{evil}.csv"
     run["log"].append({"level": "warning", "text": evil})
     (folder / "run.json").write_text(json.dumps(run))
-    runs.report(folder, label_key="batch")
+    report.write_report(folder, label_key="batch")
     page = page_of(folder)
     assert "<script" not in page
     assert "<script>alert('&')</script>" in text_of(page)
@@ -156,21 +156,21 @@ def test_batches_are_shown_where_they_are(fitted_run: Callable[[str], Path], tmp
         return adata
 
     folder = copied(fitted_run("table"), tmp_path / "run", change)
-    runs.report(folder)
+    report.write_report(folder)
     text = text_of(page_of(folder))
     assert re.search(r"By batch\b(?!:)", text)
     assert "By label" not in text
-    runs.report(folder, batch_key="depth", label_key="batch")
+    report.write_report(folder, batch_key="depth", label_key="batch")
     text = text_of(page_of(folder))
     assert "By batch: depth" in text
     assert "By label: batch" in text
     with pytest.raises(InputError, match=r"There is no batch column 'donor' in `.obs`; it holds 'batch'"):
-        runs.report(folder, batch_key="donor")
+        report.write_report(folder, batch_key="donor")
     assert "`diffaug-bio evaluate RUN --label-key batch`" in text
     with pytest.raises(InputError, match=r"There is no label column 'celltype'"):
-        runs.report(folder, label_key="celltype")
+        report.write_report(folder, label_key="celltype")
     with pytest.raises(InputError, match="'depth' has another value in each of 60 rows"):
-        runs.report(folder, label_key="depth")
+        report.write_report(folder, label_key="depth")
 
 
 def test_neither_page_nor_memory_grow_with_rows(fitted_run: Callable[[str], Path], tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_neither_page_nor_memory_grow_with_rows(fitted_run: Callable[[str], Path
         )
 
     folder = copied(fitted_run("table"), tmp_path / "run", change)
-    result = runs.report(folder, label_key="kind")
+    result = report.write_report(folder, label_key="kind")
     assert result["n_obs"] == n_obs
     assert result["n_shown"] == 3000
     assert result["n_bytes"] < 1e6
@@ -216,7 +216,7 @@ def test_a_run_of_an_earlier_version_has_a_page(fitted_run: Callable[[str], Path
     del run["log"]
     (folder / "run.json").write_text(json.dumps(run))
     (folder / "report.html").unlink()
-    runs.report(folder)
+    report.write_report(folder)
     assert "was not kept: an earlier version wrote it" in text_of(page_of(folder))
 
 
@@ -239,7 +239,7 @@ def test_a_folder_that_lacks_something_is_refused(
     before = (tmp_path / "run" / "report.html").read_bytes()
     (tmp_path / "run" / missing).unlink()
     with pytest.raises(expected[0], match=expected[1]):
-        runs.report(tmp_path / "run")
+        report.write_report(tmp_path / "run")
     assert (tmp_path / "run" / "report.html").read_bytes() == before
 
 
@@ -255,7 +255,7 @@ def test_a_benchmark_has_a_page(benchmark_folder: Path) -> None:
     assert "on 1 data set with 1 seed," in text
     assert "(best)" not in text
     with pytest.raises(InputError, match="holds a benchmark, whose labels are settled"):
-        runs.report(benchmark_folder, label_key="bulk_labels")
+        report.write_report(benchmark_folder, label_key="bulk_labels")
 
 
 def test_a_benchmark_of_an_earlier_version_says_what_is_missing(
@@ -265,11 +265,11 @@ def test_a_benchmark_of_an_earlier_version_says_what_is_missing(
     settings = json.loads((tmp_path / "results" / "benchmark.json").read_text())
     del settings["left_out"], settings["failed"]
     (tmp_path / "results" / "benchmark.json").write_text(json.dumps(settings))
-    runs.report(tmp_path / "results")
+    report.write_report(tmp_path / "results")
     assert "cnn has no result on pbmc" in text_of(page_of(tmp_path / "results"))
     (tmp_path / "results" / "results.csv").unlink()
     with pytest.raises(InputError, match=r"has no results\.csv yet"):
-        runs.report(tmp_path / "results")
+        report.write_report(tmp_path / "results")
 
 
 def test_numbers_as_labels_are_classes(fitted_run: Callable[[str], Path], tmp_path: Path) -> None:
@@ -278,7 +278,7 @@ def test_numbers_as_labels_are_classes(fitted_run: Callable[[str], Path], tmp_pa
         return adata
 
     folder = copied(fitted_run("cells"), tmp_path / "run", numbered)
-    runs.report(folder, label_key="cluster", force=True)
+    report.write_report(folder, label_key="cluster", force=True)
     page = page_of(folder)
     legend = re.search(r'class="legend".*?</ul>', page, flags=re.DOTALL)
     assert legend is not None
@@ -294,7 +294,7 @@ def test_rows_without_a_known_label_are_told_nothing_of(
         return adata
 
     folder = copied(fitted_run("cells"), tmp_path / "run", unknown)
-    runs.report(folder, label_key="late", force=True)
+    report.write_report(folder, label_key="late", force=True)
     text = text_of(page_of(folder))
     assert "nan%" not in text
     assert "Label kept" not in text
@@ -309,7 +309,7 @@ def test_batches_that_the_fit_brought_together_are_told_so(tmp_path: Path) -> No
     source = runs.DataSource(data=str(tmp_path / "cells.h5ad"))
     config = DiffAugConfig.preset("quick").updated({"generator": {"width": 8}}, source="test")
     runs.fit(source, tmp_path / "run", config=config, batch_key="donor", device="cpu")
-    runs.report(tmp_path / "run")
+    report.write_report(tmp_path / "run")
     text = text_of(page_of(tmp_path / "run"))
     assert "Batches donor; brought together by the fit" in text
     assert "By batch: donor" in text
@@ -326,6 +326,6 @@ def test_what_follows_from_a_change_is_no_change_of_its_own(tmp_path: Path) -> N
     source = runs.DataSource(data=str(tmp_path / "cells.h5ad"))
     config = DiffAugConfig.preset("quick").updated({"features": {"front_end": "none"}}, source="test")
     runs.fit(source, tmp_path / "run", config=config, device="cpu")
-    runs.report(tmp_path / "run")
+    report.write_report(tmp_path / "run")
     # Without a front end no components are kept.
     assert "Preset quick, changed: features.front_end = none Encoder" in text_of(page_of(tmp_path / "run"))

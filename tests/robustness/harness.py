@@ -56,7 +56,13 @@ _START_SECONDS = 120
 _BYTES = 2**30  # that a case may take beyond what the imports have
 _LARGEST_FILE = 2**28
 _LONGEST_MESSAGE = 1500
-_IMPORTED = ("torch", "scanpy", "diffaug_bio.estimator", "diffaug_bio.io", "diffaug_bio.datasets._archives")
+_IMPORTED = (
+    "torch",
+    "scanpy",
+    "diffaug_bio.model.estimator",
+    "diffaug_bio.io",
+    "diffaug_bio.datasets._archives",
+)
 
 
 class Outcome(StrEnum):

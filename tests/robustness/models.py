@@ -14,7 +14,7 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from diffaug_bio import DiffAug
-from diffaug_bio.checkpoint import describe_model
+from diffaug_bio.model.folder import describe_model
 from tests.robustness.harness import SilentlyWrongError
 from tests.robustness.mutate import NASTY, mutated, mutated_text, one_of
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from diffaug_bio import io
-from diffaug_bio._summary import summarise
-from diffaug_bio._validation import as_matrix
+from diffaug_bio.matrix.summary import summarise
+from diffaug_bio.matrix.validation import as_matrix
 from tests.robustness.harness import SilentlyWrongError
 from tests.robustness.mutate import gzipped, mutated_text, one_of
 

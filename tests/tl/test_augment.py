@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 from diffaug_bio import DiffAug, io, tl
+from diffaug_bio.choose.matrix import MatrixChoice
 from diffaug_bio.errors import InputError
 from diffaug_bio.features import FittedFeatures
 from diffaug_bio.pp import KmerEncoding
-from diffaug_bio.tl import MatrixChoice
 from tests.conftest import clustered_dna
 
 if TYPE_CHECKING:

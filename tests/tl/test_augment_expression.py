@@ -11,9 +11,9 @@ import pytest
 from scipy import sparse
 
 from diffaug_bio import tl
+from diffaug_bio.choose.matrix import MatrixChoice
 from diffaug_bio.errors import InputError
 from diffaug_bio.features import FeatureInverse, FittedFeatures
-from diffaug_bio.tl import MatrixChoice
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -324,7 +324,7 @@ def test_more_dense_values_than_fit_into_memory_are_refused_at_once(
     model = fit(cells, tiny_config)
     if container == "dense":
         cells.X = dense(cells)
-    monkeypatch.setattr("diffaug_bio.tl._restoring._MAX_VALUES", 2 * cells.n_obs * N_GENES)
+    monkeypatch.setattr("diffaug_bio.model.restoring._MAX_VALUES", 2 * cells.n_obs * N_GENES)
     if fits:
         assert tl.augment(cells, model, n_views=n_views).n_obs == n_views * cells.n_obs
         return

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from diffaug_bio.choose.batches import batches_of
 from diffaug_bio.errors import InputError
-from diffaug_bio.tl._batches import batches_of
 
 if TYPE_CHECKING:
     from anndata import AnnData

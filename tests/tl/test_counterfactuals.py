@@ -11,9 +11,9 @@ import pytest
 from scipy import sparse
 
 from diffaug_bio import DiffAug, DiffAugConfig, tl
+from diffaug_bio.choose.matrix import MatrixChoice
 from diffaug_bio.errors import InputError
 from diffaug_bio.features import FittedFeatures
-from diffaug_bio.tl import MatrixChoice
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -273,7 +273,7 @@ def test_what_is_no_layer_is_not_written_as_one(
 def test_more_dense_values_than_fit_into_memory_are_refused(
     cells: AnnData, model: DiffAug, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("diffaug_bio.tl._restoring._MAX_VALUES", cells.n_obs * (N_GENES - 1))
+    monkeypatch.setattr("diffaug_bio.model.restoring._MAX_VALUES", cells.n_obs * (N_GENES - 1))
     tl.correct_expression(cells, model, batch="b")  # sparse
     cells.X = dense(cells.X)
     with pytest.raises(InputError, match=r"240 rows of 40 generated values do not fit into memory"):

@@ -10,8 +10,8 @@ import pytest
 from scipy import sparse
 
 from diffaug_bio import DiffAug, metrics, tl
+from diffaug_bio.choose.matrix import MatrixChoice
 from diffaug_bio.errors import InputError
-from diffaug_bio.tl import MatrixChoice
 
 if TYPE_CHECKING:
     from anndata import AnnData

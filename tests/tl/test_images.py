@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from diffaug_bio import DiffAug, io, tl
+from diffaug_bio.choose.matrix import MatrixChoice
 from diffaug_bio.errors import InputError
 from diffaug_bio.features import FittedFeatures, FittedImages
-from diffaug_bio.tl import MatrixChoice
 from tests.conftest import shifted_textures
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from diffaug_bio.choose.labels import choose_groups, choose_labels
 from diffaug_bio.errors import InputError
-from diffaug_bio.tl._labels import choose_groups, choose_labels
 
 if TYPE_CHECKING:
     from anndata import AnnData

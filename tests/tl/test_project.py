@@ -10,9 +10,9 @@ import pytest
 from scipy import sparse
 
 from diffaug_bio import DiffAug, tl
+from diffaug_bio.choose.matrix import MatrixChoice
 from diffaug_bio.errors import CheckpointError, InputError
 from diffaug_bio.tl._embed import fit_model
-from diffaug_bio.tl._matrix import MatrixChoice
 from diffaug_bio.tl._results import write_embedding
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from diffaug_bio import tl
-from diffaug_bio.estimator import DiffAug
+from diffaug_bio.model.estimator import DiffAug
 from diffaug_bio.tl._similarity import view_similarities
 
 if TYPE_CHECKING:

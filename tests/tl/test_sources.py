@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from diffaug_bio.choose.sources import Sources, choose_sources
 from diffaug_bio.errors import InputError
-from diffaug_bio.tl._sources import Sources, choose_sources
 
 
 def frame(*sizes: int, missing: int = 0) -> pd.DataFrame:

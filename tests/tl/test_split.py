@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 from diffaug_bio import DiffAug, metrics, tl
+from diffaug_bio.choose.matrix import MatrixChoice
+from diffaug_bio.choose.split import choose_split, resolve_split_key
 from diffaug_bio.errors import InputError
-from diffaug_bio.tl import MatrixChoice
 from diffaug_bio.tl._evaluate import score_generated
-from diffaug_bio.tl._split import choose_split, resolve_split_key
 
 if TYPE_CHECKING:
     from pathlib import Path

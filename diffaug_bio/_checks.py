@@ -1,0 +1,55 @@
+"""Checks of single arguments: counts, seeds and names."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from numbers import Integral
+from typing import TYPE_CHECKING
+
+from diffaug_bio._wording import shorten, told
+from diffaug_bio.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def check_unique(names: Iterable[str], *, what: str, remedy: str) -> None:
+    """Refuse repeated names.
+
+    Raises
+    ------
+    InputError
+        If a name occurs more than once; the first ones are listed with the remedy.
+    """
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        msg = f"{len(repeated)} {what} occur more than once: {shorten(repeated)}. {remedy}"
+        raise InputError(msg)
+
+
+def check_count(name: str, value: object, *, most: float = math.inf) -> None:
+    """Refuse what is no number of things, or of more than there can be.
+
+    Raises
+    ------
+    InputError
+        If it is not a whole number of at least 1.
+    """
+    if not isinstance(value, Integral) or isinstance(value, bool) or not 1 <= int(value) <= most:
+        bound = "" if most == math.inf else f" and at most {most}"
+        msg = f"`{name}` has to be a whole number of at least 1{bound}, got {told(value)}."
+        raise InputError(msg)
+
+
+def check_seed(seed: object) -> None:
+    """Refuse what is no seed for numpy, scikit-learn and torch alike.
+
+    Raises
+    ------
+    InputError
+        If it is not a whole number from 0 to 2**32 - 1.
+    """
+    if not isinstance(seed, Integral) or isinstance(seed, bool) or not 0 <= int(seed) < 2**32:
+        msg = f"`random_state` has to be a whole number from 0 to {2**32 - 1}, got {told(seed)}."
+        raise InputError(msg)

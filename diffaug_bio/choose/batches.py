@@ -1,0 +1,85 @@
+"""Choosing what batch each row belongs to, from an AnnData."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from diffaug_bio._wording import shorten
+from diffaug_bio.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+_SEPARATOR = " / "
+
+
+def batches_of(adata: AnnData, keys: str | Sequence[str]) -> NDArray[np.str_]:
+    """Find the batch of each row; of several columns, each combination of values is a batch.
+
+    Parameters
+    ----------
+    adata
+        Rows are observations.
+    keys
+        Column of `.obs`, or several: as a sequence, or with commas between them where no column has that
+        whole name.
+
+    Returns
+    -------
+    Values of the column as text, those of several joined by " / ". Shape: `(n_obs,)`.
+
+    Raises
+    ------
+    InputError
+        If no column is named, one is not there, a row has no batch, or two combinations would read alike.
+
+    Examples
+    --------
+    >>> import anndata, numpy as np, pandas as pd
+    >>> obs = pd.DataFrame({"donor": ["d1", "d2"], "run": [1, 1]}, index=["cell0", "cell1"])
+    >>> batches_of(anndata.AnnData(np.zeros((2, 1)), obs=obs), "donor,run").tolist()
+    ['d1 / 1', 'd2 / 1']
+    """
+    names = _checked(adata, batch_columns(adata, keys))
+    for name in names:
+        column = adata.obs[name]
+        if (missing := column.isna().to_numpy()).any():
+            msg = (
+                f"{int(missing.sum())} rows have no batch in the column {name!r}, the first "
+                f"{str(adata.obs_names[missing][0])!r}. Fill it in, or leave these rows out."
+            )
+            raise InputError(msg)
+    columns = [adata.obs[name].astype(str).to_numpy(dtype=object) for name in names]
+    batches = np.array([_SEPARATOR.join(parts) for parts in zip(*columns, strict=True)], dtype=np.str_)
+    n_combinations = len(set(zip(*columns, strict=True)))
+    if len(np.unique(batches)) < n_combinations:
+        msg = (
+            f"Two batches of the columns {shorten(names)} read alike once their values are joined "
+            f"by {_SEPARATOR!r}, which values hold already. Rename them."
+        )
+        raise InputError(msg)
+    return batches
+
+
+def batch_columns(adata: AnnData, keys: str | Sequence[str]) -> list[str]:
+    """Names of the columns that keys stand for, each once, whether they are there or not."""
+    if isinstance(keys, str):
+        keys = [keys] if keys in adata.obs else [name.strip() for name in keys.split(",")]
+    return list(dict.fromkeys(keys))
+
+
+def _checked(adata: AnnData, names: list[str]) -> list[str]:
+    """Refuse columns that are not there."""
+    if not names:
+        msg = f"`batch_key` names no column. Name one or more of `.obs`: {shorten(adata.obs) or 'none'}."
+        raise InputError(msg)
+    for name in names:
+        if name not in adata.obs:
+            msg = f"There is no batch column {name!r} in `.obs`; it holds {shorten(adata.obs) or 'none'}."
+            raise InputError(msg)
+    return names

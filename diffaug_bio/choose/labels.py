@@ -1,0 +1,117 @@
+"""Choosing labels, and what rows belong together, from an AnnData."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from diffaug_bio import metrics
+from diffaug_bio._wording import shorten
+from diffaug_bio.choose.split import choose_split
+from diffaug_bio.errors import InputError
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+    from diffaug_bio.metrics import Split
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labels:
+    """Labels of all rows, and which of them can be scored."""
+
+    names: NDArray[np.str_]
+    """One a row; whatever where `scored` is false. Shape: `(n_obs,)`."""
+    scored: NDArray[np.bool_]
+    """Rows whose label can be scored. Shape: `(n_obs,)`."""
+    groups: NDArray[np.str_] | None
+    """What rows belong to. Shape: `(n_obs,)`."""
+    split: NDArray[np.str_] | None = None
+    """`"train"`, `"test"` or anything else for each row. Shape: `(n_obs,)`."""
+
+    @property
+    def splits(self) -> list[Split] | None:
+        """Numbers of the training and test rows among those that can be scored; None for folds."""
+        return None if self.split is None else [metrics.given_split(self.split[self.scored])]
+
+
+def choose_labels(
+    adata: AnnData, label_key: str, group_key: str | None, *, split_key: str | None = None
+) -> Labels:
+    """Find labels, and groups or a split, and the rows that can be scored by them.
+
+    Parameters
+    ----------
+    adata
+        Rows are observations.
+    label_key
+        Column of `.obs`.
+    group_key
+        As for :func:`choose_groups`.
+    split_key
+        As for :func:`diffaug_bio.choose.split.choose_split`.
+
+    Raises
+    ------
+    InputError
+        If a key is missing, labels, groups or the split cannot be used, or there are groups and a split.
+    """
+    if label_key not in adata.obs:
+        msg = f"There is no label column {label_key!r} in `.obs`; it holds {shorten(adata.obs) or 'none'}."
+        raise InputError(msg)
+    if group_key is not None and split_key is not None:
+        msg = (
+            f"`group_key` {group_key!r} and `split_key` {split_key!r} would each say which rows are scored "
+            "together. Give one of them."
+        )
+        raise InputError(msg)
+    values = adata.obs[label_key].to_numpy(dtype=object)
+    split = choose_split(adata, split_key)
+    scored = metrics.check_labels(values, key=label_key, split=split)
+    groups = choose_groups(adata, group_key)
+    if groups is None or group_key is None:
+        return Labels(names=np.asarray(values.astype(str)), scored=scored, groups=None, split=split)
+    scored &= metrics.check_groups(groups, np.where(scored, values, None), key=group_key)
+    return Labels(
+        names=np.asarray(values.astype(str)), scored=scored, groups=np.asarray(groups.astype(str))
+    )
+
+
+def choose_groups(adata: AnnData, group_key: str | None) -> NDArray[np.object_] | None:
+    """Find what each row belongs to, so that rows of one subject stay together.
+
+    Parameters
+    ----------
+    adata
+        Rows are observations.
+    group_key
+        Column of `.obs`; or `id:SEPARATOR` for what stands in the observations' names before the last
+        separator, as in `mouse7_1`, `mouse7_2`.
+
+    Raises
+    ------
+    InputError
+        If there is no such column, or a name without the separator.
+    """
+    if group_key is None:
+        return None
+    kind, _, separator = group_key.partition(":")
+    if kind == "id" and separator and group_key not in adata.obs:
+        names = adata.obs_names.astype(str)
+        if without := [name for name in names if separator not in name]:
+            msg = (
+                f"{len(without)} names of observations hold no {separator!r}, as {group_key!r} needs: "
+                f"{shorten(without)}."
+            )
+            raise InputError(msg)
+        return np.asarray(names.str.rsplit(separator, n=1).str[0], dtype=object)
+    if group_key not in adata.obs:
+        msg = (
+            f"There is no group column {group_key!r} in `.obs`; it holds {shorten(adata.obs) or 'none'}. "
+            "`id:_` groups by what stands before the last `_` in the observations' names."
+        )
+        raise InputError(msg)
+    return np.asarray(adata.obs[group_key], dtype=object)

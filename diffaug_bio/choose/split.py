@@ -1,0 +1,126 @@
+"""The split into training and test rows that data come with."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from diffaug_bio._keys import SPLIT_KEY, TEST, TRAIN
+from diffaug_bio._wording import shorten
+from diffaug_bio.errors import InputError
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+AUTO = "auto"
+NO_SPLIT = "none"
+
+logger = logging.getLogger(__name__)
+
+
+def choose_split(adata: AnnData, split_key: str | None) -> NDArray[np.str_] | None:
+    """Find which rows are for training and which for the test.
+
+    Parameters
+    ----------
+    adata
+        Rows are observations.
+    split_key
+        Column of `.obs` with "train" and "test"; rows with another value are fitted, and take no part in
+        the probes.
+
+    Returns
+    -------
+    The values of the column, one a row; None without a key. Shape: `(n_obs,)`.
+
+    Raises
+    ------
+    InputError
+        If there is no such column, a value is missing, or no row is for training, or none for the test.
+    """
+    if split_key is None:
+        return None
+    if split_key not in adata.obs:
+        msg = f"There is no split column {split_key!r} in `.obs`; it holds {shorten(adata.obs) or 'none'}."
+        raise InputError(msg)
+    column = adata.obs[split_key]
+    if (missing := column.isna().to_numpy()).any():
+        msg = (
+            f"{int(missing.sum())} rows have no value in the split column {split_key!r}, the first "
+            f"{str(adata.obs_names[missing][0])!r}. Fill it in ({TRAIN!r}, {TEST!r}, or another word for "
+            "rows that are fitted and not scored), or leave these rows out."
+        )
+        raise InputError(msg)
+    split = np.asarray(column.astype(str), dtype=np.str_)
+    found = np.unique(split)
+    if lacking := [part for part in (TRAIN, TEST) if part not in found]:
+        msg = (
+            f"The split column {split_key!r} has no row {' and no row '.join(map(repr, lacking))}; it "
+            f"holds {shorten(found)}. A split needs {TRAIN!r} and {TEST!r}. Choose another column."
+        )
+        raise InputError(msg)
+    return split
+
+
+def resolve_split_key(
+    adata: AnnData, split_key: str | None, *, group_key: str | None, name: str = "the data"
+) -> str | None:
+    """Find the column of the split that is to be used, and say in the log what it holds.
+
+    Parameters
+    ----------
+    adata
+        Rows are observations.
+    split_key
+        As for :func:`choose_split`; `"auto"` takes the column "split" where it holds "train" and "test",
+        unless groups are to be kept together; `"none"` takes none.
+    group_key
+        The groups that were asked for.
+    name
+        What the log calls the data.
+
+    Raises
+    ------
+    InputError
+        As :func:`choose_split`.
+    """
+    if split_key is None or split_key == NO_SPLIT:
+        return None
+    if split_key == AUTO:
+        if not _has_split(adata):
+            return None
+        if group_key is not None:
+            logger.info(
+                "The own split of %s (column %r) is not used: rows of a group are kept together instead.",
+                name,
+                SPLIT_KEY,
+            )
+            return None
+        split_key = SPLIT_KEY
+    split = choose_split(adata, split_key)
+    n_train, n_test = np.sum(split == TRAIN), np.sum(split == TEST)
+    n_others = adata.n_obs - n_train - n_test
+    logger.info(
+        "The own split of %s (column %r) is used: %d rows to train on, %d to test%s (`split_key` %r uses "
+        "all rows alike).",
+        name,
+        split_key,
+        n_train,
+        n_test,
+        f", {n_others} to fit that are neither" if n_others else "",
+        NO_SPLIT,
+    )
+    return split_key
+
+
+def rows_to_fit(adata: AnnData, split: NDArray[np.str_] | None) -> AnnData:
+    """Leave test rows out; without a split, all rows may be fitted."""
+    return adata if split is None else adata[split != TEST]
+
+
+def _has_split(adata: AnnData) -> bool:
+    """Whether the usual column holds training and test rows."""
+    return SPLIT_KEY in adata.obs and {TRAIN, TEST} <= set(adata.obs[SPLIT_KEY].dropna().astype(str))

@@ -1,0 +1,104 @@
+"""Putting nested tables, as TOML and JSON give them, into frozen dataclasses, checked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import fields, is_dataclass, replace
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from diffaug_bio._wording import cut, told
+from diffaug_bio.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from _typeshed import DataclassInstance
+
+_Node = TypeVar("_Node", bound="DataclassInstance")
+
+
+def replaced(node: _Node, table: Mapping[str, Any], *, source: str, where: str) -> _Node:
+    """Copy a dataclass with the values of a table, checked against its annotations."""
+    known = {entry.name for entry in fields(node)}
+    if unknown := sorted(set(table) - known):
+        first = unknown[0] if unknown[0].isidentifier() else repr(unknown[0])
+        msg = (
+            f"{source}: unknown key {where}{cut(first)}; "
+            f"{f'[{where[:-1]}]' if where else 'the file'} may hold {', '.join(sorted(known))}."
+        )
+        raise InputError(msg)
+    hints = get_type_hints(type(node))
+    changes: dict[str, Any] = {}
+    for key, value in table.items():
+        current = getattr(node, key)
+        name = f"{where}{key}"
+        if is_dataclass(current) and not isinstance(current, type):
+            if not isinstance(value, dict):
+                msg = f"{source}: `{name}` has to be a table [{name}], got {told(value)}."
+                raise InputError(msg)
+            changes[key] = replaced(current, value, source=source, where=f"{name}.")
+        else:
+            try:
+                changes[key] = parsed(value, hints[key], name=name)
+            except InputError as error:
+                msg = f"{source}: {error}"
+                raise InputError(msg) from error
+    try:
+        return replace(node, **changes)
+    except InputError as error:  # a section knows its settings, and not where they come from
+        msg = f"{source}: {f'[{where[:-1]}] ' if where else ''}{error}"
+        raise InputError(msg) from error
+
+
+def parsed(value: object, hint: Any, *, name: str) -> object:
+    """Return a value of a table, or of a Python user, as the annotated type.
+
+    Raises
+    ------
+    InputError
+        If it is of another type, or a number that is not finite; it says what was expected.
+    """
+    if get_origin(hint) is Literal:
+        expected = f"one of {', '.join(map(repr, get_args(hint)))}"
+        fits = isinstance(value, str) and value in get_args(hint)
+    elif hint is float:
+        expected, fits = "a number", is_number(value)
+        value = float(value) if fits else value  # type: ignore[arg-type]
+    elif hint is int:
+        expected, fits = "a whole number", is_whole(value)
+        value = int(value) if fits else value  # type: ignore[call-overload]
+    elif hint is bool:
+        expected, fits = "true or false", isinstance(value, bool)
+    else:  # the remaining kinds: tuple[str, ...] and tuple[int, ...]
+        holds_words = hint == tuple[str, ...]
+        expected = f"a list of {'words' if holds_words else 'whole numbers'}"
+        items = value if isinstance(value, Sequence) and not isinstance(value, str) else None
+        is_one = _is_word if holds_words else is_whole
+        fits = items is not None and all(is_one(item) for item in items)
+        if fits and items is not None:
+            value = tuple(items if holds_words else map(int, items))
+    if not fits:
+        msg = f"`{name}` has to be {expected}, got {told(value)}."
+        raise InputError(msg)
+    return value
+
+
+def is_whole(value: object) -> bool:
+    """Whether it is a whole number, numpy's too; truth values are none."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def is_number(value: object) -> bool:
+    """Whether it is a finite number, numpy's too, that a float can hold; truth values are none."""
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        return False
+
+
+def _is_word(value: object) -> bool:
+    return isinstance(value, str)

@@ -1,0 +1,174 @@
+"""Sequences in Python into AnnData: the door that all readers of DNA go through too."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import anndata
+import pandas as pd
+
+from diffaug_bio._checks import check_unique
+from diffaug_bio._keys import SEQUENCE_KEY
+from diffaug_bio._wording import shorten
+from diffaug_bio.errors import InputError
+from diffaug_bio.io.dna._letters import check_letters
+from diffaug_bio.pp import KmerEncoding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from anndata import AnnData
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Records:
+    """Sequences as a reader found them, their letters not yet checked."""
+
+    origin: str
+    """What they were read from, as errors and the log name it."""
+    sequences: list[str]
+    """Letters of each record."""
+    names: list[str]
+    """Name of each record."""
+    obs: pd.DataFrame
+    """Annotations, a row per record; the index means nothing."""
+    where: Callable[[int], str]
+    """Says where the record of an index stands."""
+    if_empty: str
+    """What to do about a record without letters."""
+
+
+def from_sequences(
+    sequences: Iterable[str],
+    *,
+    names: Sequence[str] | None = None,
+    obs: pd.DataFrame | None = None,
+    kmers: KmerEncoding | None = None,
+) -> AnnData:
+    """Make an AnnData of nucleotide sequences, the same as :func:`diffaug_bio.io.read` makes of a file.
+
+    Parameters
+    ----------
+    sequences
+        DNA or RNA of any lengths. Lower and upper case are the same, and U is T.
+    names
+        A name for each, used for `.obs_names`. Without, they are the index of `obs`, or numbers.
+    obs
+        Annotations, a row per sequence in the same order.
+    kmers
+        How words are counted; four letters as shares if left out.
+
+    Returns
+    -------
+    A row per sequence in which a word fits; shorter ones are left out with a warning. `.X` holds what
+    `kmers` counts, CSR of float32, and `.var_names` the words; `.obs["sequence"]` the letters, upper case,
+    beside the columns of `obs`; `.uns["kmers"]` how the words were counted.
+
+    Raises
+    ------
+    InputError
+        If something is no string or no nucleotide sequence, if names are repeated, or if there are more or
+        fewer names or annotations than sequences.
+
+    Examples
+    --------
+    >>> from diffaug_bio import io
+    >>> adata = io.from_sequences(["ACGTAC", "ggcaun"], names=["a", "b"])
+    >>> list(adata.obs["sequence"])
+    ['ACGTAC', 'GGCATN']
+    >>> adata.shape
+    (2, 256)
+    """
+    letters = _as_list(sequences)
+    n_obs = len(letters)
+    annotations = pd.DataFrame(index=range(n_obs)) if obs is None else obs.copy()
+    named = list(annotations.index) if names is None else list(names)
+    for what, found in (("names", len(named)), ("rows of `obs`", len(annotations))):
+        if found != n_obs:
+            msg = f"There are {n_obs} sequences, but {found} {what}. Give one for each."
+            raise InputError(msg)
+    if SEQUENCE_KEY in annotations:
+        msg = f"`obs` has a column {SEQUENCE_KEY!r}, where the letters go. Rename or drop it."
+        raise InputError(msg)
+    ids = [str(name) for name in named]
+    check_unique(ids, what="`names`", remedy="Give each sequence its own.")
+    return assemble(
+        Records(
+            origin="`sequences`",
+            sequences=letters,
+            names=ids,
+            obs=annotations,
+            where=lambda number: f"`sequences` entry {ids[number]!r}",
+            if_empty="Leave it out.",
+        ),
+        kmers,
+    )
+
+
+def assemble(records: Records, kmers: KmerEncoding | None) -> AnnData:
+    """Check letters, leave out what is too short, and count words."""
+    encoding = kmers or KmerEncoding()
+    letters = check_letters(records.sequences, where=records.where, if_empty=records.if_empty)
+    logger.info("%s: %d sequences.", records.origin, len(letters.sequences))
+    if letters.n_unknown or letters.n_ambiguous:
+        logger.info(
+            "%s: %d letters N and %d other IUPAC codes; words of %s letters with them are not counted.",
+            *(records.origin, letters.n_unknown, letters.n_ambiguous, ", ".join(map(str, encoding.k))),
+        )
+    index = pd.Index(records.names, dtype=object)
+    obs = pd.concat(
+        [pd.DataFrame({SEQUENCE_KEY: letters.sequences}, index=index), records.obs.set_axis(index)], axis=1
+    )
+    obs = _drop_short(obs, records, max(encoding.k))
+    values, words = encoding.encode(obs[SEQUENCE_KEY])
+    if n_without := int((values.getnnz(axis=1) == 0).sum()):
+        logger.warning(
+            "%s: %d sequences hold no %d letters A, C, G, T in a row: their rows of `.X` are zero.",
+            *(records.origin, n_without, min(encoding.k)),
+        )
+    return anndata.AnnData(
+        X=values, obs=obs, var=pd.DataFrame(index=pd.Index(words)), uns={"kmers": encoding.to_dict()}
+    )
+
+
+def _drop_short(obs: pd.DataFrame, records: Records, k: int) -> pd.DataFrame:
+    """Leave out sequences in which the longest words do not fit."""
+    fits = obs[SEQUENCE_KEY].str.len() >= k
+    if not fits.any():
+        msg = (
+            f"{records.origin} holds only sequences of fewer than {k} letters: no word of {k} letters fits "
+            f"into {records.where(0)}. Give longer sequences, or count shorter words."
+        )
+        raise InputError(msg)
+    if not fits.all():
+        short = obs.index[~fits]
+        logger.warning(
+            "%s: %d sequences of fewer than %d letters are left out: %s.",
+            *(records.origin, len(short), k, shorten(short)),
+        )
+        obs = obs[fits].copy()
+        for name in obs.select_dtypes("category"):
+            obs[name] = obs[name].cat.remove_unused_categories()
+    return obs
+
+
+def _as_list(sequences: Iterable[str]) -> list[str]:
+    """Make a list of sequences, each of which is a string."""
+    if isinstance(sequences, str):
+        msg = "Expected several sequences, got one string. Put it into a list."
+        raise InputError(msg)
+    letters = list(sequences)
+    if not letters:
+        msg = "`sequences` is empty. Give at least one sequence."
+        raise InputError(msg)
+    for number, sequence in enumerate(letters):
+        if not isinstance(sequence, str):
+            msg = (
+                f"Sequence number {number + 1} is not a string, but {sequence!r}. Leave it out or mend it."
+            )
+            raise InputError(msg)
+    return letters

@@ -1,0 +1,98 @@
+"""Which letters make a nucleotide sequence: checked in blocks, mended where it is clear how."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from diffaug_bio._wording import shorten
+from diffaug_bio.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_BASES = b"ACGT"
+_UNKNOWN = b"N"
+_AMBIGUOUS = b"RYSWKMBDHV"  # IUPAC codes for two or three bases
+_CODES = _BASES + _UNKNOWN + _AMBIGUOUS
+_PROTEIN_ONLY = frozenset("EFIJLOPQXZ*")  # letters of proteins that stand for no nucleotide
+_COMPLEMENT = bytes.maketrans(b"ACGTRYSWKMBDHV", b"TGCAYRSWMKVHDB")
+_BLOCK = 1024  # sequences that are looked at together: one call for many short ones
+
+
+class CheckedLetters(NamedTuple):
+    """Sequences in upper case with T for U, and how many of their letters are no single base."""
+
+    sequences: list[str]
+    n_unknown: int
+    n_ambiguous: int
+
+
+def check_letters(
+    sequences: Sequence[str], *, where: Callable[[int], str], if_empty: str
+) -> CheckedLetters:
+    """Check and mend the letters of sequences; those that need no mending are handed on, not copied.
+
+    Parameters
+    ----------
+    sequences
+        DNA or RNA of any lengths, upper or lower case.
+    where
+        Says where the sequence of an index comes from, for errors.
+    if_empty
+        What to do about a sequence without letters, for errors.
+
+    Raises
+    ------
+    InputError
+        If a sequence is empty, a protein, or holds what is no nucleotide code.
+    """
+    checked: list[str] = []
+    n_unknown = n_ambiguous = 0
+    for start in range(0, len(sequences), _BLOCK):
+        block = list(sequences[start : start + _BLOCK])
+        if not all(block):
+            msg = f"{where(start + block.index(''))} has no sequence. {if_empty}"
+            raise InputError(msg)
+        others = _as_bytes("".join(block)).translate(None, _BASES)
+        if others.translate(None, _CODES):
+            block = [_mended(letters, where, start + number) for number, letters in enumerate(block)]
+            others = _as_bytes("".join(block)).translate(None, _BASES)
+        n_unknown += others.count(_UNKNOWN)
+        n_ambiguous += len(others) - others.count(_UNKNOWN)
+        checked += block
+    return CheckedLetters(checked, n_unknown, n_ambiguous)
+
+
+def is_nucleotides(text: str) -> bool:
+    """Whether a text is a nucleotide sequence, by its letters."""
+    return bool(text) and not _as_bytes(text).upper().translate(None, _CODES + b"U")
+
+
+def reverse_complement(letters: str) -> str:
+    """Read a checked sequence from the other strand."""
+    return letters.encode().translate(_COMPLEMENT)[::-1].decode()
+
+
+def _as_bytes(letters: str) -> bytes:
+    """Write letters as bytes, with what is no letter of a sequence as a question mark."""
+    return letters.encode("ascii", "replace")
+
+
+def _mended(sequence: str, where: Callable[[int], str], number: int) -> str:
+    """Return letters in upper case with U as T, or refuse what is no nucleotide sequence."""
+    letters = _as_bytes(sequence).upper().replace(b"U", b"T")
+    if not letters.translate(None, _CODES):
+        return letters.decode()
+    foreign = [letter for letter in dict.fromkeys(sequence) if not is_nucleotides(letter)]
+    n_usual = len(letters) - len(letters.translate(None, _BASES + _UNKNOWN))
+    if {letter.upper() for letter in foreign} <= _PROTEIN_ONLY and 2 * n_usual < len(letters):
+        msg = (
+            f"{where(number)} looks like a protein. Only DNA and RNA are read: give the coding sequences "
+            "instead."
+        )
+        raise InputError(msg)
+    msg = (
+        f"{where(number)} holds {shorten(foreign)}, which is no nucleotide code. Write N for unknown "
+        "letters, and remove gaps, numbers and spaces."
+    )
+    raise InputError(msg)

@@ -1,0 +1,156 @@
+"""Reading h5ad files, with errors that say what is wrong with a file."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import anndata
+import h5py
+from anndata.io import read_elem
+
+from diffaug_bio._wording import shorten
+from diffaug_bio.errors import InputError
+from diffaug_bio.io.h5ad._elements import check_elements, parts_of
+from diffaug_bio.io.h5ad._heaps import check_heaps
+from diffaug_bio.io.h5ad._structure import check_structure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from anndata import AnnData
+
+logger = logging.getLogger(__name__)
+
+_PARTS = ("X", "obs", "var", "layers", "obsm", "varm", "obsp", "varp", "uns", "raw")
+_PARTS_OF_RAW = ("X", "var", "varm")
+_OLD_PARTS = ("raw.X", "raw.var", "raw.varm")  # before anndata 0.7
+_NOTE = re.compile(r"reading key '(.*)' of .* from (.*)")  # as anndata adds it to an error
+
+
+def read_h5ad(path: Path, *, external_links: bool = False) -> AnnData:
+    """Read an h5ad file.
+
+    The structure is looked at before any value is read, and every sparse matrix before it is used. Members
+    of the file that are no parts of an AnnData are left out, and a column `_index`, which cannot be written
+    again, is dropped or renamed; the log says so.
+
+    Parameters
+    ----------
+    path
+        The file.
+    external_links
+        Whether values may come from other files that it names.
+
+    Raises
+    ------
+    InputError
+        If it is not HDF5, was cut off, is damaged, or does not hold an AnnData.
+    """
+    with open_h5ad(path, [*_PARTS, *_OLD_PARTS], external_links=external_links) as file:
+        keys = set(file)
+        if missing := {"obs", "var"} - keys:
+            msg = (
+                f"{path} is HDF5, but not an AnnData: it lacks {', '.join(sorted(missing))} and holds "
+                f"{', '.join(sorted(keys)) or 'nothing'}."
+            )
+            raise InputError(msg)
+        if foreign := sorted(keys - {*_PARTS, *_OLD_PARTS}):
+            logger.info("%s holds %s beside an AnnData: left out.", path, shorten(foreign))
+        if not _is_old(file):
+            return anndata.AnnData(**_read_parts(file, path, _PARTS))
+        if foreign:
+            msg = (
+                f"{path} was written by a very old anndata and holds {shorten(foreign)}, no parts of an "
+                "AnnData. Remove them, or write the file again."
+            )
+            raise InputError(msg)
+        adata = anndata.read_h5ad(path)
+        check_elements(parts_of(adata), path)
+        return adata
+
+
+def read_parts(path: Path, parts: Sequence[str], *, external_links: bool = False) -> dict[str, Any]:
+    """Read some parts of an h5ad file, such as `obs`, as :func:`read_h5ad` does; those that it has.
+
+    Raises
+    ------
+    InputError
+        As :func:`read_h5ad`.
+    """
+    with open_h5ad(path, parts, external_links=external_links) as file:
+        return _read_parts(file, path, parts)
+
+
+@contextlib.contextmanager
+def open_h5ad(
+    path: Path, parts: Sequence[str] = _PARTS, *, external_links: bool = False
+) -> Iterator[h5py.File]:
+    """Open a file, look at the structure of some parts, and turn whatever is raised into one sentence.
+
+    Raises
+    ------
+    InputError
+        As :func:`read_h5ad`.
+    """
+    try:
+        file = h5py.File(path, "r")
+    except PermissionError as error:
+        msg = f"{path} cannot be read: permission denied."
+        raise InputError(msg) from error
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = "it is cut off" if "truncated" in str(error) else "it is not an HDF5 file"
+        msg = f"{path} is not a complete h5ad file: {reason}. Copy or download it again."
+        raise InputError(msg) from error
+    with file:
+        try:
+            check_heaps(path)
+            check_structure(file, path, parts, external_links=external_links)
+            yield file
+        except InputError:
+            raise
+        except Exception as error:  # bytes of strangers in code of others: nearly anything can come
+            raise InputError(_sentence(error, path, file)) from error
+
+
+def _is_old(file: h5py.File) -> bool:
+    """Tell whether a file was written before anndata 0.7, as only `anndata.read_h5ad` knows."""
+    frames = (file["obs"], file["var"])
+    return any(isinstance(frame, h5py.Dataset) for frame in frames) or any(
+        part in file for part in _OLD_PARTS
+    )
+
+
+def _read_parts(file: h5py.File, path: Path, parts: Iterable[str]) -> dict[str, Any]:
+    """Read parts, and check what they hold."""
+    elements: dict[str, Any] = {}
+    for part in parts:
+        if part == "raw" and part in file:  # as a table of its parts, which AnnData takes
+            inside = file["raw"]
+            elements[part] = {name: read_elem(inside[name]) for name in _PARTS_OF_RAW if name in inside}
+        elif part in file:
+            elements[part] = read_elem(file[part])
+    return check_elements(elements, path)
+
+
+def _sentence(error: Exception, path: Path, file: h5py.File) -> str:
+    """Say what is wrong with a file, and where if anndata tells."""
+    notes = (_NOTE.search(note) for note in getattr(error, "__notes__", ()))
+    found = next((note for note in notes if note), None)
+    place = "" if found is None else f"{found[2].rstrip('/')}/{found[1]}"
+    if type(error).__name__ == "IORegistryError":  # anndata does not export it
+        kind = dict(file[place].attrs).get("encoding-type", "") if place else ""
+        what = f"{place or 'an element'}{f' (of the kind {kind!r})' if kind else ''}"
+        return (
+            f"{path}: anndata {version('anndata')} does not know what {what} is: the file was written by a "
+            "newer anndata or another program. Update anndata, or remove that element."
+        )
+    if isinstance(error, MemoryError):
+        return f"{path} does not fit into memory{f': {place}' if place else ''}."
+    lines = str(error).splitlines()
+    reason = lines[0] if lines else type(error).__name__
+    return f"{path} is damaged: {f'{place}: ' if place else ''}{reason}. Copy it again."

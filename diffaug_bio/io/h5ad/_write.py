@@ -1,0 +1,161 @@
+"""Writing h5ad files so that a full disk is an ordinary error.
+
+HDF5 crashes where it cannot write what it still has to write when it closes a file. Here Python writes for
+it, remembers what goes wrong, and lets HDF5 close in peace.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import TYPE_CHECKING
+
+from diffaug_bio.errors import InputError
+from diffaug_bio.output.interrupts import interrupts_held
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import h5py
+    from anndata import AnnData
+    from typing_extensions import Buffer
+
+_WHERE = re.compile(r"writing key '?(.+?)'? of .* to (\S+)")  # as anndata notes it
+_PAGE = 4096
+_MOST_KEPT = 2**20  # bytes of one write; what describes the arrays is smaller, and is read again
+
+
+def write_h5ad(path: Path, adata: AnnData) -> None:
+    """Write an AnnData as `adata.write_h5ad` does; strings with few values become categories, as there.
+
+    Parameters
+    ----------
+    path
+        The file.
+    adata
+        What to write.
+
+    Raises
+    ------
+    InputError
+        If a part of it cannot be written.
+    OSError
+        If the disk is full, or does not take the file for another reason.
+    """
+    adata.strings_to_categoricals()
+    if adata.raw is not None:
+        adata.strings_to_categoricals(adata.raw.var)
+    while not _is_written(path, adata):
+        pass  # a handler of the user's has taken the interrupt, and chosen to go on
+
+
+def _is_written(path: Path, adata: AnnData) -> bool:
+    """Write all parts; False where an interrupt came before the last one."""
+    import h5py
+
+    is_whole = True
+    # An interrupt in the midst of HDF5's work would leave it with a file that it cannot close.
+    with interrupts_held() as waiting, _CalmFile(path, "w+") as stream:
+        with h5py.File(stream, "w") as file:
+            file.attrs["encoding-type"], file.attrs["encoding-version"] = "anndata", "0.1.0"
+            for name, element in _elements(adata):
+                if waiting:
+                    is_whole = False
+                    break
+                _write_element(file, name, element)
+                stream.check()
+        stream.check()
+    return is_whole
+
+
+def _elements(adata: AnnData) -> Iterator[tuple[str, object]]:
+    """Give the parts of an AnnData, in the order in which anndata writes them."""
+    for name in ("X", "raw"):
+        if (element := getattr(adata, name)) is not None:
+            yield name, element
+    yield from (("obs", adata.obs), ("var", adata.var))
+    for name in ("obsm", "varm", "obsp", "varp", "layers", "uns"):
+        yield name, dict(getattr(adata, name))
+
+
+def _write_element(file: h5py.File, name: str, element: object) -> None:
+    """Write a part of an AnnData; what h5ad cannot hold is named."""
+    from anndata.io import write_elem
+
+    try:
+        write_elem(file, name, element)
+    except MemoryError:
+        raise
+    except Exception as error:
+        lines = str(error).splitlines()
+        where = _WHERE.search(" ".join(getattr(error, "__notes__", [])))
+        place = name if where is None else f"{where[2]}/{where[1]}".strip("/")
+        msg = (
+            f"The data hold something in {place} that h5ad cannot: "
+            f"{lines[0].rstrip('.') if lines else type(error).__name__}. Remove or rename it."
+        )
+        raise InputError(msg) from error
+
+
+class _CalmFile(io.FileIO):
+    """A file that raises nothing while it is written: :meth:`check` does, once HDF5 is not amid its work.
+
+    What HDF5 may read again of what the disk did not take is kept in memory.
+    """
+
+    def __init__(self, path: Path, mode: str) -> None:
+        super().__init__(path, mode)
+        self._error: OSError | None = None
+        self._kept: dict[int, bytearray] = {}
+
+    def check(self) -> None:
+        """Raise what went wrong since the file was opened."""
+        if self._error is not None:
+            raise self._error
+
+    def write(self, content: Buffer) -> int:
+        """Write all, or remember why it cannot be."""
+        view = memoryview(content).cast("B")
+        start = self.tell()
+        try:
+            done = 0
+            while self._error is None and done < len(view):
+                done += super().write(view[done:])
+        except OSError as error:
+            self._error = error
+        if self._error is not None and len(view) <= _MOST_KEPT:
+            self._keep(start, view)
+        return len(view)
+
+    def readinto(self, buffer: Buffer) -> int:
+        """Read what was written, or was to be."""
+        view = memoryview(buffer).cast("B")
+        start = self.tell()
+        n_read = super().readinto(view)
+        for first in self._pages(start, len(view)):
+            if (page := self._kept.get(first)) is not None:
+                low, high = max(first, start), min(first + _PAGE, start + len(view))
+                view[low - start : high - start] = page[low - first : high - first]
+        return len(view) if self._kept else n_read
+
+    def truncate(self, size: int | None = None) -> int:
+        """Cut or extend, or remember why it cannot be."""
+        try:
+            return super().truncate(size)
+        except OSError as error:
+            self._error = self._error or error
+            return size or 0
+
+    def _keep(self, start: int, content: memoryview) -> None:
+        """Keep what the disk did not take."""
+        for first in self._pages(start, len(content)):
+            if first not in self._kept:
+                self.seek(first)
+                self._kept[first] = bytearray((super().read(_PAGE) or b"").ljust(_PAGE, b"\0"))
+            low, high = max(first, start), min(first + _PAGE, start + len(content))
+            self._kept[first][low - first : high - first] = content[low - start : high - start]
+
+    @staticmethod
+    def _pages(start: int, size: int) -> range:
+        return range(start - start % _PAGE, start + size, _PAGE)

@@ -1,0 +1,166 @@
+"""Reading sets of image files, whatever the layout that named them."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from diffaug_bio._wording import shorten
+from diffaug_bio.errors import InputError
+from diffaug_bio.io.images._files import BadImageError, Header, decode_rows, quiet_pillow, read_header
+from diffaug_bio.io.images._rows import (
+    Decoding,
+    ImageOptions,
+    ImageShape,
+    annotate,
+    assemble_places,
+    check_pixels,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    import pandas as pd
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+logger = logging.getLogger(__name__)
+
+_DARK = 64  # a brightest value below it is that of 14 bits or fewer
+
+_ROWS_TO_CHECK = 256
+
+
+def read_image_files(
+    files: Sequence[Path], obs: pd.DataFrame, options: ImageOptions, *, origin: str
+) -> AnnData:
+    """Read image files of one size, or resized to one.
+
+    Parameters
+    ----------
+    files
+        At least one.
+    obs
+        Annotations in the same order, by the names of the rows.
+    options
+        How they are read.
+    origin
+        What they belong to, as errors and the log name it.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read, unless such are left out, or sizes differ.
+    """
+    with quiet_pillow():
+        headers, bad = _read_headers(files)
+        files, obs = _leave_out(files, obs, bad, options, origin=origin)
+        shape = _common_shape(files, headers, options, origin=origin)
+        check_pixels(shape, origin)
+        if n_deep := sum(header.is_deep for header in headers):
+            logger.info("%s: %d images of 16 bits and more are scaled to 8.", origin, n_deep)
+        if len(files) * shape.n_pixels > options.max_bytes:
+            if options.skip_bad:
+                files, obs = _leave_out(
+                    files, obs, _find_damage(files, shape, options), options, origin=origin
+                )
+            decoding = Decoding(decoder="files", image_shape=shape, image_size=options.image_size)
+            return assemble_places(
+                [str(path.absolute()) for path in files], obs, decoding=decoding, origin=origin
+            )
+        pixels: NDArray[np.uint8] = np.empty((len(files), shape.n_pixels), np.uint8)
+        bad = decode_rows(files, pixels, shape=shape, image_size=options.image_size)
+    _, obs = _leave_out(files, obs, bad, options, origin=origin)
+    if bad:
+        pixels = np.delete(pixels, list(bad), axis=0)
+    if n_deep and 0 < (brightest := int(pixels.max(initial=0))) < _DARK:
+        logger.warning(
+            "%s: the brightest value is %d of 255, since 16 bits are taken to be used whole. Scale the "
+            "images to bytes before, or little of what they show is left.",
+            origin,
+            brightest,
+        )
+    return annotate(obs, shape, origin=origin, pixels=pixels)
+
+
+def _read_headers(files: Sequence[Path]) -> tuple[list[Header], dict[int, BadImageError]]:
+    """Look at the start of each file; those without a fault come first, the others by their place."""
+    headers: list[Header] = []
+    bad: dict[int, BadImageError] = {}
+    for number, path in enumerate(files):
+        try:
+            headers.append(read_header(path))
+        except BadImageError as error:
+            bad[number] = error
+    return headers, bad
+
+
+def _leave_out(
+    files: Sequence[Path],
+    obs: pd.DataFrame,
+    bad: Mapping[int, BadImageError],
+    options: ImageOptions,
+    *,
+    origin: str,
+) -> tuple[list[Path], pd.DataFrame]:
+    """Leave out files that cannot be read, if that is allowed."""
+    if not bad:
+        return list(files), obs
+    first = next(iter(bad.values()))
+    if not options.skip_bad:
+        msg = (
+            f"{len(bad)} of the {len(files)} images of {origin} cannot be read. The first: {first} Mend or "
+            "remove them, or leave them out with `skip_bad`."
+        )
+        raise InputError(msg)
+    if len(bad) == len(files):
+        msg = f"None of the {len(files)} images of {origin} can be read. The first: {first}"
+        raise InputError(msg)
+    logger.warning(
+        "%s: %d images that cannot be read are left out: %s.",
+        *(origin, len(bad), shorten(files[number] for number in bad)),
+    )
+    kept = [number for number in range(len(files)) if number not in bad]
+    return [files[number] for number in kept], obs.iloc[kept]
+
+
+def _common_shape(
+    files: Sequence[Path], headers: Sequence[Header], options: ImageOptions, *, origin: str
+) -> ImageShape:
+    """Shape that all images have, or are given; they are grey only if each is."""
+    channels = 1 if all(header.is_grey for header in headers) else 3
+    if options.image_size is not None:
+        return ImageShape(options.image_size, options.image_size, channels)
+    sizes = [(header.height, header.width) for header in headers]
+    (usual, n_usual), *others = Counter(sizes).most_common()
+    if others:
+        other = next(number for number, size in enumerate(sizes) if size != usual)
+        msg = (
+            f"The images of {origin} differ in size: {files[sizes.index(usual)]} has {_size(usual)} "
+            f"pixels, {files[other]} has {_size(sizes[other])}, and {len(sizes) - n_usual} of {len(sizes)} "
+            "have another size than the first of these. Give `image_size`: the shorter side of each is "
+            "then resized to it, and the square in the middle kept."
+        )
+        raise InputError(msg)
+    return ImageShape(*usual, channels)
+
+
+def _size(size: tuple[int, int]) -> str:
+    return f"{size[0]} x {size[1]}"
+
+
+def _find_damage(
+    files: Sequence[Path], shape: ImageShape, options: ImageOptions
+) -> dict[int, BadImageError]:
+    """Decode all files once, a few at a time, only to learn which cannot be."""
+    bad: dict[int, BadImageError] = {}
+    rows: NDArray[np.uint8] = np.empty((_ROWS_TO_CHECK, shape.n_pixels), np.uint8)
+    for start in range(0, len(files), _ROWS_TO_CHECK):
+        block = files[start : start + _ROWS_TO_CHECK]
+        found = decode_rows(block, rows, shape=shape, image_size=options.image_size)
+        bad |= {start + number: error for number, error in found.items()}
+    return bad

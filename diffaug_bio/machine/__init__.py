@@ -1,0 +1,1 @@
+"""The machine: CPU threads, memory, and the cache of compiled code."""

@@ -1,0 +1,159 @@
+"""Batches of training rows, and of rows that are to be generated."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from diffaug_bio._wording import shorten
+from diffaug_bio.errors import InputError
+from diffaug_bio.features import FittedFeatures
+from diffaug_bio.mapping import find_partners
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import torch
+    from numpy.typing import NDArray
+
+    from diffaug_bio.config import DiffAugConfig
+    from diffaug_bio.core.integration import Batches
+    from diffaug_bio.features import Fitted
+
+
+class KnownBatches(NamedTuple):
+    """Which batch each row is of."""
+
+    names: list[str]
+    """In order of the alphabet."""
+    number: NDArray[np.int64]
+    """Of the batch of each row. Shape: `(n_obs,)`."""
+
+
+def known_batches(batches: Sequence[str], n_obs: int) -> KnownBatches:
+    """Check the batches of training rows, and number them.
+
+    Raises
+    ------
+    InputError
+        If there is not one for each row, or they are all the same.
+    """
+    given = np.asarray(batches, dtype=np.str_)
+    if given.shape != (n_obs,):
+        held = f"{len(given)} values" if given.ndim == 1 else f"values of shape {given.shape}"
+        msg = f"`batches` holds {held} for {n_obs} rows; give one for each row."
+        raise InputError(msg)
+    names, number = np.unique(given, return_inverse=True)
+    if len(names) < 2:
+        msg = (
+            f"All {n_obs} rows are of one batch, {str(names[0])!r}; there is nothing to bring together. "
+            "Leave the batches out."
+        )
+        raise InputError(msg)
+    return KnownBatches([str(name) for name in names], number.astype(np.int64))
+
+
+def check_has_components(features: Fitted) -> None:
+    """Check that rows of batches have what brings these together.
+
+    Raises
+    ------
+    InputError
+        If they are no features with a front end.
+    """
+    if not isinstance(features, FittedFeatures) or not features.front_end:
+        msg = (
+            "Batches are brought together by principal components of features. Sequences, images and "
+            "features without a front end have none: leave the batches out."
+        )
+        raise InputError(msg)
+
+
+def batches_of_rows(
+    known: KnownBatches,
+    scores: NDArray[np.float32] | None,
+    config: DiffAugConfig,
+    *,
+    seed: int,
+    device: torch.device,
+) -> Batches:
+    """Find what each training row has in other batches, for the trainer.
+
+    Parameters
+    ----------
+    known
+        Which batch each row is of.
+    scores
+        Principal components of the rows. Shape: `(n_obs, n_components)`.
+    config
+        The resolved configuration.
+    seed
+        Of draws.
+    device
+        Where everything runs.
+    """
+    import torch
+
+    from diffaug_bio.core.integration import Batches
+
+    if scores is None:
+        msg = "Batches are brought together by principal components, and there are none."
+        raise ValueError(msg)
+    settings = config.batches
+    partners = find_partners(
+        scores,
+        np.asarray(known.names)[known.number],
+        n_neighbors=settings.n_neighbors,
+        n_partners=settings.n_partners,
+        seed=seed,
+    )
+    number, rows, confidence, shift = (
+        torch.from_numpy(part).to(device) for part in (known.number, *partners)
+    )
+    return Batches(settings, number, rows, confidence, shift)
+
+
+def batch_numbers(
+    batch: str | Sequence[str | None] | None, config: DiffAugConfig, n_obs: int
+) -> torch.Tensor | None:
+    """Find which batches of the fit rows are to be generated in, as numbers.
+
+    Parameters
+    ----------
+    batch
+        A name for all rows, or for each one or None; none at all if left out.
+    config
+        That of the fit.
+    n_obs
+        How many rows there are.
+
+    Returns
+    -------
+    -1 stands for no batch. Shape: `(n_obs,)`.
+
+    Raises
+    ------
+    InputError
+        If the fit knew of no batches, or of none of that name, or there is not one for each row.
+    """
+    import torch
+
+    if batch is None:
+        return None
+    names = config.batches.names
+    if not names:
+        msg = (
+            "The model was fitted without batches, and cannot generate rows in one. Fit it with "
+            "`batch_key` (`--batch-key`)."
+        )
+        raise InputError(msg)
+    asked = [batch] * n_obs if isinstance(batch, str) else list(batch)
+    if len(asked) != n_obs:
+        msg = f"`batch` holds {len(asked)} names for {n_obs} rows; give one, or one for each row."
+        raise InputError(msg)
+    number: dict[str | None, int] = {name: place for place, name in enumerate(names)} | {None: -1}
+    if unknown := [name for name in asked if name not in number]:
+        msg = f"The model knows no batch {str(unknown[0])!r}. It was fitted on {shorten(names)}."
+        raise InputError(msg)
+    return torch.tensor([number[name] for name in asked], dtype=torch.long)

@@ -1,0 +1,188 @@
+"""What a model folder holds, in a few values: for its card, and for `diffaug-bio info`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from diffaug_bio.matrix.state import data_kind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from diffaug_bio.config import DiffAugConfig, EncoderConfig
+
+ModelKind = Literal["cells", "table", "words", "letters", "images"]
+
+_NETWORKS = ("encoder", "projector", "denoiser", "codec")
+_REFERENCE = "reference"  # embeddings of training rows, which are no weights
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelDescription:
+    """What a model is, without its weights."""
+
+    format_version: int
+    """Of the folder."""
+    written_by: str
+    """Version of diffaug-bio that wrote it."""
+    kind: ModelKind
+    """What it embeds: cells or other expression, a table, counted words or letters of DNA, images."""
+    input_state: str
+    """What the values of the training matrix were; see :func:`diffaug_bio.pp.detect_state`."""
+    n_features: int
+    """Columns of the training matrix: features, letters or pixels."""
+    feature_names: Sequence[str] | None
+    """Their names, where they had any."""
+    image_shape: tuple[int, ...]
+    """Height, width and channels of images."""
+    source: Mapping[str, Any]
+    """Which matrix of an AnnData was fitted, and by which split; empty for a plain matrix."""
+    config: DiffAugConfig
+    """With everything decided that was left to the data."""
+    seed: int
+    """Seed of the fit."""
+    n_epochs: Mapping[str, int]
+    """Epochs by phase."""
+    n_weights: Mapping[str, int]
+    """Numbers in each network, and in the fitted preprocessing and all else (`other`)."""
+    n_bytes: int
+    """Of all arrays."""
+    n_kept: int
+    """Columns of the embedding, the first, that are components of the front end as they are."""
+    n_reference: int
+    """Training rows whose embeddings it holds; 0 where an earlier version wrote it."""
+
+    @property
+    def can_generate(self) -> bool:
+        """Whether it makes new rows."""
+        return self.config.train.has_generator
+
+    @property
+    def width(self) -> str:
+        """How wide the embedding is, and what its columns are."""
+        n_latent = self.config.encoder.n_latent
+        if not self.n_kept:
+            return f"{n_latent} wide"
+        return f"{n_latent} wide ({self.n_kept} components and {n_latent - self.n_kept} learned columns)"
+
+    @property
+    def matrix(self) -> str:
+        """Matrix that was fitted, as one writes it of an AnnData, and what names its features."""
+        names = self.source.get("var_key")
+        if names is None:
+            return self._of_anndata
+        var = ".raw.var" if self.source.get("use_raw") else ".var"
+        return f"{self._of_anndata}, features named by {var}[{names!r}]"
+
+    @property
+    def _of_anndata(self) -> str:
+        source = self.source
+        for key, where in (("layer", ".layers"), ("use_rep", ".obsm")):
+            if source.get(key) is not None:
+                return f"{where}[{source[key]!r}]"
+        if source.get("use_raw"):
+            return ".raw.X"
+        if source.get("sequences"):
+            return ".obs['sequence']"
+        if (kmers := source.get("kmers")) is not None:
+            return f"counted words: {', '.join(f'{key} {value}' for key, value in kmers.items())}"
+        return "pixels" if source.get("images") else ".X, or a plain matrix"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, of names the first ten."""
+        names = self.feature_names
+        return {
+            **asdict(self),
+            "feature_names": None if names is None else list(names[:10]),
+            "image_shape": list(self.image_shape),
+            "config": self.config.to_dict(),
+            "matrix": self.matrix,
+            "width": self.width,
+            "uses": ["embed", "augment"] if self.can_generate else ["embed"],
+        }
+
+
+def describe(
+    description: Mapping[str, Any],
+    config: DiffAugConfig,
+    *,
+    names: Sequence[str] | None,
+    phases: Sequence[str],
+    sizes: Mapping[str, tuple[int, int]],
+) -> ModelDescription:
+    """Describe a model by the parts of its folder.
+
+    Parameters
+    ----------
+    description
+        What `config.json` holds.
+    config
+        The configuration in it.
+    names
+        Of the features.
+    phases
+        Phase of every epoch.
+    sizes
+        Of each array by its dotted name: how many numbers and how many bytes.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        If the folder is damaged.
+    """
+    preprocessing = description["preprocessing"]
+    state = preprocessing["state"]
+    shape = tuple(int(length) for length in preprocessing.get("image_shape", ()))
+    n_weights = dict.fromkeys((*_NETWORKS, "other"), 0)
+    for name, (n_values, _) in sizes.items():
+        part = name.partition(".")[0]
+        if part != _REFERENCE:
+            n_weights[part if part in _NETWORKS else "other"] += n_values
+    source = dict(description["source"])
+    if (kmers := source.get("kmers")) is not None and not isinstance(kmers, dict):
+        msg = f"`kmers` is {kmers!r}"
+        raise TypeError(msg)
+    return ModelDescription(
+        format_version=description["format_version"],
+        written_by=str(description["diffaug_bio"]),
+        kind=_kind_of(state, source),
+        input_state=state,
+        n_features=_product(shape) if shape else int(preprocessing["n_vars"]),
+        feature_names=None if names is None else [str(name) for name in names],
+        image_shape=shape,
+        source=source,
+        config=config,
+        seed=int(description["seed"]),
+        n_epochs={str(phase): phases.count(phase) for phase in dict.fromkeys(phases)},
+        n_weights={part: count for part, count in n_weights.items() if count},
+        n_bytes=sum(n_bytes for _, n_bytes in sizes.values()),
+        n_kept=_n_kept(config.encoder, sizes),
+        n_reference=sizes.get(f"{_REFERENCE}.embedding", (0, 0))[0] // config.encoder.n_latent,
+    )
+
+
+def _n_kept(config: EncoderConfig, sizes: Mapping[str, tuple[int, int]]) -> int:
+    """Columns of the embedding that the projector does not see."""
+    n_weights, _ = sizes.get("projector.network.0.weight", (0, 0))
+    first = (*config.projector_hidden, config.n_projection)[0]
+    return config.n_latent - n_weights // first if n_weights and first else 0
+
+
+def _kind_of(state: Any, source: Mapping[str, Any]) -> ModelKind:
+    """Name what is embedded."""
+    if source.get("kmers") is not None:
+        return "words"
+    kinds: dict[str, ModelKind] = {
+        "expression": "cells",
+        "measured": "table",
+        "words": "table",  # of one's own making: counted for us, they came with how
+        "sequence": "letters",
+        "image": "images",
+    }
+    return kinds[data_kind(state)]
+
+
+def _product(shape: tuple[int, ...]) -> int:
+    height, width, channels = shape
+    return height * width * channels

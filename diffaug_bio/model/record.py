@@ -1,0 +1,78 @@
+"""A fitted model as plain values and arrays, and its parts from them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from diffaug_bio.core.phases import EpochEnd
+from diffaug_bio.core.state import from_arrays, to_arrays
+from diffaug_bio.features import from_record, to_record
+from diffaug_bio.model.arrays import check_fitted_arrays, check_other_arrays
+from diffaug_bio.model.files import damage_told
+from diffaug_bio.model.folder import ModelRecord, columns_of, rows_of
+from diffaug_bio.model.reference import reference_arrays, reference_from
+from diffaug_bio.model.rows import input_of
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from diffaug_bio.core.state import TrainState
+    from diffaug_bio.features import Fitted
+    from diffaug_bio.mapping import Reference
+    from diffaug_bio.model.estimator import DiffAug
+
+
+def record_of(model: DiffAug) -> ModelRecord:
+    """Give everything of a fitted model that is saved."""
+    preprocessing, arrays = to_record(model.features_)
+    arrays |= to_arrays(model.state_) | reference_arrays(model.reference_)
+    names = getattr(model, "feature_names_in_", None)
+    return ModelRecord(
+        config=model.config_,
+        seed=int(model.random_state),  # a search may have put in one of numpy's integers
+        preprocessing=preprocessing,
+        source=model.source_,
+        feature_names=None if names is None else [str(name) for name in names],
+        history=columns_of(model.history_),
+        arrays={key: np.ascontiguousarray(value) for key, value in arrays.items()},
+    )
+
+
+def put_into(model: DiffAug, record: ModelRecord, folder: str | PathLike[str]) -> None:
+    """Make a model that is not fitted into the one that was saved.
+
+    Parameters
+    ----------
+    model
+        Gets everything that a fit gives.
+    record
+        As :func:`record_of` gave it.
+    folder
+        Where it was read from, for the error.
+
+    Raises
+    ------
+    CheckpointError
+        If something is missing, or of another shape than the configuration says.
+    """
+    with damage_told(folder):
+        model.features_, model.state_, model.reference_ = _restored(record)
+    model.config_ = record.config
+    model.history_ = model.state_.history
+    model.n_features_in_, model.source_ = model.features_.n_vars, dict(record.source)
+    if record.feature_names is not None:
+        model.feature_names_in_ = np.asarray(record.feature_names, dtype=object)
+
+
+def _restored(record: ModelRecord) -> tuple[Fitted, TrainState, Reference | None]:
+    """Rebuild preprocessing, networks and reference from a record, whose arrays are checked before."""
+    arrays, config = record.arrays, record.config
+    fitted = check_fitted_arrays(record.preprocessing, arrays, config)
+    features = from_record(record.preprocessing, arrays)
+    source = input_of(features, config)
+    check_other_arrays(arrays, source, config, fitted=fitted)
+    state = from_arrays(config, source, arrays)
+    state.history = rows_of(EpochEnd, record.history)
+    return features, state, reference_from(arrays)

@@ -1,0 +1,166 @@
+"""Reading the JSON files of run and benchmark folders, each looked at before anything is made of it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, get_args
+
+from diffaug_bio._keys import BATCH_ENTRY
+from diffaug_bio._wording import shorten
+from diffaug_bio.config import InputState
+from diffaug_bio.config.tables import is_number, is_whole
+from diffaug_bio.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    Check = Callable[[Any], bool]
+
+RUN, METRICS, BENCHMARK = "run.json", "metrics.json", "benchmark.json"
+_MOST_SEEDS = 100_000
+_MISSING = object()
+
+
+def read_json(path: Path, *, needed: Sequence[str] = ()) -> dict[str, Any] | None:
+    """Read `run.json`, `metrics.json` or `benchmark.json`, where it is there.
+
+    Entries that are there have to be of their kind; those that nothing reads may be anything.
+
+    Parameters
+    ----------
+    path
+        The file, known by its name.
+    needed
+        Entries by dotted names that have to be there, beside those that every such file has.
+
+    Raises
+    ------
+    InputError
+        If it is damaged: the message names the entries that are missing or of another kind.
+    """
+    if not path.is_file():
+        return None
+    try:
+        table: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        why = str(error)
+    else:
+        unfit = _unfit(table, [*_NEEDED[path.name], *needed], _KINDS[path.name])
+        if not unfit:
+            return table
+        why = f"it lacks, or holds in another form, {shorten(unfit)}"
+    msg = f"{path} is damaged: {why}. Copy the folder again, or run the command that wrote it again."
+    raise InputError(msg)
+
+
+def _unfit(table: object, needed: Sequence[str], kinds: Mapping[str, Check]) -> list[str]:
+    """Name the innermost entries that are missing or of another kind."""
+    unfit = [
+        name
+        for name in dict.fromkeys([*needed, *kinds])
+        if not _fits(_found(table, name), kinds.get(name), is_needed=name in needed)
+    ]
+    return [name for name in unfit if not any(other.startswith(f"{name}.") for other in unfit)]
+
+
+def _found(table: object, name: str) -> object:
+    """Find what a dotted name stands for."""
+    for part in name.split("."):
+        table = table.get(part, _MISSING) if isinstance(table, dict) else _MISSING
+    return table
+
+
+def _fits(value: object, check: Check | None, *, is_needed: bool) -> bool:
+    return not is_needed if value is _MISSING else check is None or check(value)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_flag(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_count(value: object) -> bool:
+    return is_whole(value) and value >= 0  # type: ignore[operator]
+
+
+def _is_score(value: object) -> bool:
+    """Whether it is a number, or the mark for one that is not known."""
+    return is_number(value) or value != value  # noqa: PLR0124 - NaN alone differs from itself
+
+
+def _or_null(check: Check) -> Check:
+    return lambda value: value is None or check(value)
+
+
+def _list_of(check: Check) -> Check:
+    return lambda value: isinstance(value, list) and all(map(check, value))
+
+
+def _table_of(check: Check, *names: str) -> Check:
+    """Take tables whose values are of one kind, and that have some entries at least."""
+    return lambda value: (
+        isinstance(value, dict) and value.keys() >= set(names) and all(map(check, value.values()))
+    )
+
+
+def _is_any(value: object) -> bool:
+    return True
+
+
+_SCORES = ("width", "linear_probe", "knn_accuracy", "kmeans_nmi", "kmeans_ari")
+_NEEDED: Mapping[str, tuple[str, ...]] = {
+    RUN: ("data.data", "data.n_obs"),
+    METRICS: ("label_key", *(f"{row}.{score}" for row in ("embedding", "pca") for score in _SCORES)),
+    BENCHMARK: (
+        *("methods", "data", "n_seeds", "held_out", "threads", "jobs", "platform", "versions"),
+        "config",
+    ),
+}
+_KINDS: Mapping[str, Mapping[str, Check]] = {
+    RUN: {
+        "data.data": _is_text,
+        "data.n_obs": _is_count,
+        "data.input_state": lambda value: value in get_args(InputState),
+        **{
+            f"data.{name}": _or_null(_is_text)
+            for name in ("label_key", "group_key", "split_key", BATCH_ENTRY, "modality", "reference")
+        },
+        "data.kmers": _or_null(
+            lambda value: (
+                _table_of(_is_any, "k", "n_bins", "canonical")(value) and _list_of(_is_count)(value["k"])
+            )
+        ),
+        "data.bytes": _is_count,
+        "data.sha256": _is_text,
+        "data.files": _table_of(_table_of(_is_any, "sha256")),
+        "seed": lambda value: _is_count(value) and value < 2**32,
+        "seconds": _table_of(is_number),
+        "peak_memory_mb": _or_null(is_number),
+        "versions": _table_of(_is_text),
+        "log": _list_of(_table_of(_is_text, "level", "text")),
+        **dict.fromkeys(("command", "diffaug_bio", "device", "precision", "platform"), _is_text),
+    },
+    METRICS: {
+        "label_key": _is_text,
+        "group_key": _or_null(_is_text),
+        "split_key": _or_null(_is_text),
+        **{f"{row}.{score}": is_number for row in ("embedding", "pca") for score in _SCORES},
+        **{row: _table_of(_is_score, "width") for row in ("embedding", "pca", "front_end")},
+        **dict.fromkeys(("n_scored", "n_left_out", "n_labels", "n_folds", "n_neighbors"), _is_count),
+    },
+    BENCHMARK: {
+        "methods": _list_of(_is_text),
+        "data": _table_of(_is_count),
+        "n_seeds": lambda value: _is_count(value) and value <= _MOST_SEEDS,
+        "held_out": _is_flag,
+        "threads": _is_count,
+        "jobs": _is_count,
+        "platform": _is_text,
+        "config": _table_of(_is_any),
+        **dict.fromkeys(("versions", "left_out", "failed"), _table_of(_is_text)),
+    },
+}

@@ -1,0 +1,214 @@
+"""Reading a run folder for its report: a sample of its rows, whatever their number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from diffaug_bio._keys import BATCH_ENTRY, OBSM_KEY, SPLIT_KEY
+from diffaug_bio._wording import shorten
+from diffaug_bio.choose.matrix import MatrixChoice, choose_matrix
+from diffaug_bio.errors import InputError
+from diffaug_bio.features import plain_components
+from diffaug_bio.output.json_files import METRICS, RUN, read_json
+from diffaug_bio.report._rows import read_sample
+from diffaug_bio.report.page import Neighbors, lay_out, nearest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+    from diffaug_bio.matrix.blocks import Matrix
+    from diffaug_bio.model.estimator import DiffAug
+
+MOST_ROWS = 3000  # in pictures and tables: the page stays small, and the layout takes seconds
+_BATCH = "batch"
+_ROWS_PER_CLASS = 5
+_NEEDED_OF_RUN = (
+    *("command", "data.input_state", "seed", "seconds", "peak_memory_mb", "threads"),
+    *("device", "precision", "platform", "versions", "diffaug_bio"),
+)
+_NEEDED_OF_METRICS = ("n_scored", "n_left_out", "n_labels", "n_folds")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """An embedding, and what pictures and tables are made of."""
+
+    title: str
+    """Its name."""
+    width: int
+    """Of the embedding."""
+    points: NDArray[np.float32]
+    """Two coordinates of each row. Shape: `(n_sampled, 2)`."""
+    neighbors: Neighbors
+    """Of each sampled row, among the sampled rows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunData:
+    """What a report says something about."""
+
+    record: dict[str, Any]
+    """What `run.json` holds."""
+    scores: dict[str, Any] | None
+    """What `metrics.json` holds, if it is there."""
+    model: DiffAug
+    """The fitted model, on the CPU."""
+    adata: AnnData
+    """Sampled rows: the matrix that was fitted, annotations, and the embedding."""
+    rows: NDArray[np.int64]
+    """Their numbers in the run. Shape: `(n_sampled,)`."""
+    n_obs: int
+    """Rows of the run."""
+    fitted: NDArray[np.bool_]
+    """Which sampled rows were fitted: all without a split. Shape: `(n_sampled,)`."""
+    held_out: NDArray[np.bool_]
+    """Which sampled rows the training held out. Shape: `(n_sampled,)`."""
+    label_key: str | None
+    """Column of `.obs` with labels."""
+    batch_key: str | None
+    """Column of `.obs` with batches."""
+    methods: tuple[Method, ...]
+    """DiffAug, and PCA."""
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether there are more rows than are looked at."""
+        return len(self.rows) < self.n_obs
+
+    @property
+    def seed(self) -> int:
+        """Seed of the run, and of what is drawn for its report."""
+        return int(self.record["seed"])
+
+    def labels(self, key: str | None) -> NDArray[np.object_] | None:
+        """Text of a column for each sampled row, None where there is none; None without a key."""
+        if key is None:
+            return None
+        column = self.adata.obs[key]
+        return np.array(
+            [None if gone else str(one) for one, gone in zip(column, column.isna(), strict=True)]
+        )
+
+    def label_candidates(self) -> list[str]:
+        """Columns of text with few different values, each of several rows, that may be labels."""
+        from pandas.api.types import is_numeric_dtype
+
+        found = []
+        for key in self.adata.obs.columns.drop([SPLIT_KEY, _BATCH], errors="ignore"):
+            column = self.adata.obs[key]
+            if not is_numeric_dtype(column) and 2 <= column.nunique() <= len(column) / _ROWS_PER_CLASS:
+                found.append(str(key))
+        return found
+
+    def matrix(self) -> tuple[Matrix, list[str] | None]:
+        """Give the sampled rows of the matrix that was fitted, and the names of its columns."""
+        return choose_matrix(self.adata, MatrixChoice.from_dict(self.model.source_), model=self.model)
+
+
+def read_run(folder: Path, *, label_key: str | None, batch_key: str | None) -> RunData:
+    """Read a run folder, and lay out a sample of its rows.
+
+    Parameters
+    ----------
+    folder
+        What `diffaug-bio fit` wrote.
+    label_key, batch_key
+        As for :func:`diffaug_bio.report.write_report`.
+
+    Raises
+    ------
+    CheckpointError
+        If the model cannot be read.
+    InputError
+        If the folder is none of a fit, or has no such column.
+    """
+    import pandas as pd
+    from natsort import natsorted
+
+    from diffaug_bio.model.estimator import DiffAug
+
+    record = read_json(folder / RUN, needed=_NEEDED_OF_RUN)
+    if record is None or record["command"] != "fit" or not (folder / "embedded.h5ad").is_file():
+        msg = (
+            f"{folder} is not the folder of a fit: a report needs the run.json, embedded.h5ad and model/ "
+            "that `diffaug-bio fit` writes, or the benchmark.json and results.csv of `benchmark`."
+        )
+        raise InputError(msg)
+    model = DiffAug.load(folder, device="cpu")
+    seed = int(record["seed"])
+    sample = read_sample(folder / "embedded.h5ad", model, most=MOST_ROWS, seed=seed)
+    found = RunData(
+        record=record,
+        scores=read_json(folder / METRICS, needed=_NEEDED_OF_METRICS),
+        model=model,
+        adata=sample.adata,
+        rows=sample.rows,
+        n_obs=len(sample.fitted),
+        fitted=sample.fitted[sample.rows],
+        held_out=_held_out(model, sample.fitted)[sample.rows],
+        label_key=_column(sample.adata, label_key or record["data"].get("label_key"), what="label"),
+        batch_key=_column(sample.adata, batch_key or _usual_batches(sample.adata, record), what="batch"),
+        methods=(),
+    )
+    if found.batch_key == found.label_key:
+        found = replace(found, batch_key=None)
+    for key in (found.label_key, found.batch_key):
+        if (names := found.labels(key)) is not None and key is not None:
+            known = natsorted({name for name in names if name is not None})
+            # Numbers are classes, too: as they are, they would be drawn on a scale.
+            found.adata.obs[key] = pd.Categorical(pd.Series(names, dtype=object), categories=known)
+    return replace(found, methods=_methods(found))
+
+
+def _usual_batches(adata: AnnData, record: dict[str, Any]) -> str | None:
+    """Name the column whose batches were brought together, or one that is named so."""
+    names = (record["data"].get(BATCH_ENTRY), _BATCH)
+    return next((name for name in names if name in adata.obs), None)
+
+
+def _methods(run: RunData) -> tuple[Method, ...]:
+    """Lay out the embedding, and as many principal components of the same rows."""
+    embedding = np.asarray(run.adata.obsm[OBSM_KEY], np.float32)
+    matrix, _ = run.matrix()
+    fitted = matrix if run.fitted.all() else matrix[np.flatnonzero(run.fitted)]
+    width = run.model.config_.encoder.n_latent
+    components = plain_components(run.model.features_, fitted, matrix, width=width, seed=run.seed)
+    methods = []
+    for title, rows in (("DiffAug", embedding), ("PCA", np.asarray(components, np.float32))):
+        neighbors = nearest(rows)
+        points = lay_out(rows, neighbors, seed=run.seed)
+        methods.append(Method(title=title, width=rows.shape[1], points=points, neighbors=neighbors))
+    return tuple(methods)
+
+
+def _column(adata: AnnData, key: str | None, *, what: str) -> str | None:
+    """Refuse a column that is not there, and labels that tell every row apart."""
+    if key is None:
+        return None
+    if key not in adata.obs:
+        msg = f"There is no {what} column {key!r} in `.obs`; it holds {shorten(adata.obs) or 'none'}."
+        raise InputError(msg)
+    if what == "label" and adata.n_obs > 1 and adata.obs[key].nunique() == adata.n_obs:
+        msg = (
+            f"The column {key!r} has another value in each of {adata.n_obs:,} rows, so it holds no "
+            "labels. Choose a column of classes."
+        )
+        raise InputError(msg)
+    return key
+
+
+def _held_out(model: DiffAug, fitted: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which rows of a run the training held out, of those that were fitted."""
+    from diffaug_bio.core.batches import split_rows
+
+    numbers = np.flatnonzero(fitted)
+    fraction = model.config_.train.validation_fraction
+    held_out = np.zeros(len(fitted), bool)
+    held_out[numbers[split_rows(len(numbers), fraction, seed=model.random_state)[1].numpy()]] = True
+    return held_out

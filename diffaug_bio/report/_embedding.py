@@ -1,0 +1,221 @@
+"""The embedding in pictures, and who is whose neighbor, both beside PCA."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from diffaug_bio._keys import SEQUENCE_KEY
+from diffaug_bio.report.page import Cell, Image, Pictures, Section, Table, drawn, thumbnail
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+    from diffaug_bio.report._data import Method, RunData
+
+_BASIS = "X_umap_report"
+_SIDE = 4.5  # inches of a panel
+_N_QUERIES = 6
+_N_SHOWN = 5
+_N_LETTERS = 13
+_LONGEST = 28
+
+
+def embedding_section(run: RunData) -> Section:
+    """Draw the embedding beside PCA's, by labels and by batches if there are any.
+
+    Parameters
+    ----------
+    run
+        The run.
+    """
+    keys = [(key, what) for key, what in ((run.label_key, "label"), (run.batch_key, "batch")) if key]
+    blocks = [
+        _pictures(run, key, title=f"By {what}" if key == what else f"By {what}: {key}", name=what)
+        for key, what in keys
+    ]
+    shown = f"{len(run.rows):,} of {run.n_obs:,} rows, drawn at random" if run.is_sample else "All rows"
+    return Section(
+        key="embedding",
+        title="Embedding",
+        lead=(
+            f"{shown}, laid out in two dimensions by UMAP from all {run.methods[0].width} numbers of a "
+            f"row; beside it the same for {run.methods[1].width} principal components. Groups that stand "
+            "apart are apart in the embedding, too; distances between them, and their sizes, mean little."
+        ),
+        blocks=tuple(blocks) or (_pictures(run, None, title="", name="plain"),),
+    )
+
+
+def neighbors_section(run: RunData) -> Section:
+    """List the nearest neighbors of some rows, by the embedding and by PCA.
+
+    Parameters
+    ----------
+    run
+        The run.
+    """
+    labels = run.labels(run.label_key)
+    queries = _queries(labels, len(run.rows))
+    cells = _Cells(run, labels, queries)
+    rows = []
+    for query in queries:
+        for number, method in enumerate(run.methods):
+            head = [cells.of(query, n_rows=len(run.methods))] if number == 0 else []
+            found = zip(method.neighbors.rows[query], method.neighbors.distances[query], strict=True)
+            near = [cells.of(row, source=query, distance=far) for row, far in list(found)[:_N_SHOWN]]
+            rows.append((*head, Cell(text=method.title), *near, *[Cell(text="")] * (_N_SHOWN - len(near))))
+    among = f"{len(run.rows):,} rows drawn at random" if run.is_sample else "all rows"
+    lead = f"The {_N_SHOWN} nearest of some rows among {among}, by Euclidean distance in all dimensions."
+    if labels is not None:
+        shares = [(method.title, _agreement(method, labels)) for method in run.methods]
+        said = ", ".join(f"{share:.1%} by {title}" for title, share in shares if share is not None)
+        if said:
+            lead += (
+                f" Of the {_N_SHOWN} nearest with a label, this share has the same {run.label_key}: {said}."
+            )
+    places = ("Nearest", *(f"{number}." for number in range(2, _N_SHOWN + 1)))
+    return Section(
+        key="neighbors",
+        title="Nearest neighbors",
+        lead=lead,
+        blocks=(
+            Table(
+                caption="Below each name its distance"
+                if labels is None
+                else "Below each name its class and its distance; neighbors of the same class are tinted",
+                header=("Row", "By", *places),
+                rows=tuple(rows),
+            ),
+        ),
+    )
+
+
+def _pictures(run: RunData, key: str | None, *, title: str, name: str) -> Pictures:
+    """Draw the rows where each method puts them; one legend, of text, serves both."""
+    legend: dict[str, str] = {}
+    by = "in one colour" if key is None else f"coloured by {key}"
+    pictures = tuple(
+        drawn(
+            f"{name}-{number}",
+            _drawing(run, method, key, legend),
+            alt=f"Scatter plot of {len(run.rows):,} rows, laid out by UMAP of {method.title}, {by}.",
+            caption="",
+        )
+        for number, method in enumerate(run.methods)
+    )
+    return Pictures(
+        title=title, pictures=pictures, legend=tuple((color, label) for label, color in legend.items())
+    )
+
+
+def _drawing(run: RunData, method: Method, key: str | None, legend: dict[str, str]) -> Callable[[], Figure]:
+    """Draw the rows, and note what the colours stand for."""
+
+    def draw() -> Figure:
+        import matplotlib.pyplot as plt
+        from matplotlib.colors import to_hex
+
+        from diffaug_bio import pl
+
+        run.adata.obsm[_BASIS] = method.points
+        figure = plt.figure(figsize=(_SIDE, _SIDE))
+        ax = figure.subplots()
+        pl.embedding(
+            run.adata,
+            basis=_BASIS,
+            color=key,
+            title=f"{method.title}, {method.width} wide",
+            ax=ax,
+            random_state=run.seed,
+            show=False,
+            save=False,
+        )
+        del run.adata.obsm[_BASIS]
+        if (held := ax.get_legend()) is not None:
+            for handle, text in zip(held.legend_handles, held.get_texts(), strict=True):
+                color = str(plt.getp(handle, "color"))
+                legend[text.get_text()] = "" if color == "none" else to_hex(color)
+            held.remove()
+        return figure
+
+    return draw
+
+
+def _queries(labels: NDArray[np.object_] | None, n_rows: int) -> NDArray[np.int64]:
+    """Choose rows to show: the first of each class in turn, larger ones first, or evenly spaced ones."""
+    if labels is not None and len(known := np.flatnonzero([one is not None for one in labels])):
+        names, codes, counts = np.unique(
+            labels[known].astype(np.str_), return_inverse=True, return_counts=True
+        )
+        # How often the class of a row came up before, then how large the class is.
+        turns = np.zeros(len(known), np.int64)
+        for code in range(len(names)):
+            turns[codes == code] = np.arange(counts[code])
+        order = np.lexsort((codes, -counts[codes], turns))[:_N_QUERIES]
+        return np.sort(known[order]).astype(np.int64)
+    return np.unique(np.linspace(0, n_rows - 1, _N_QUERIES).astype(np.int64))
+
+
+def _agreement(method: Method, labels: NDArray[np.object_]) -> float | None:
+    """Share of the nearest rows that have the label of the row, over all pairs that have labels."""
+    known = np.array([one is not None for one in labels])
+    near = method.neighbors.rows[known][:, :_N_SHOWN]
+    if not (is_pair := known[near]).any():
+        return None
+    return float(np.mean((labels[near] == labels[known][:, None])[is_pair]))
+
+
+class _Cells:
+    """Cells that show rows: name, class, distance, and an image or the first letters if there are any."""
+
+    def __init__(
+        self, run: RunData, labels: NDArray[np.object_] | None, queries: NDArray[np.int64]
+    ) -> None:
+        self._names = run.adata.obs_names.astype(str)
+        self._labels = labels
+        self._letters = run.adata.obs.get(SEQUENCE_KEY)
+        self._images = _images(run, queries)
+
+    def of(
+        self, row: int, *, source: int | None = None, distance: float | None = None, n_rows: int = 1
+    ) -> Cell:
+        label = None if self._labels is None else self._labels[row]
+        name = _cut(self._names[row], _LONGEST)
+        notes = [] if label is None else [_cut(label, _LONGEST)]
+        if distance is not None:
+            notes.append(f"{distance:.3g}")
+        if self._letters is not None:
+            notes.append(_cut(str(self._letters.iloc[row]), _N_LETTERS))
+        is_same = source is not None and label is not None and label == self._labels[source]  # type: ignore[index]
+        return Cell(
+            text=name,
+            notes=tuple(notes),
+            image=self._images.get(int(row)),
+            mark="same" if is_same else "",
+            is_code=True,
+            n_rows=n_rows,
+        )
+
+
+def _images(run: RunData, queries: NDArray[np.int64]) -> dict[int, Image]:
+    """Make images of the rows that are shown, where rows are images."""
+    if run.model.features_.state != "image":
+        return {}
+    near = [method.neighbors.rows[queries, :_N_SHOWN].ravel() for method in run.methods]
+    rows = np.unique(np.concatenate([queries, *near]))
+    pixels = np.asarray(run.matrix()[0][rows], np.uint8)
+    shape = run.model.config_.features.image_shape
+    names = run.adata.obs_names.astype(str)
+    return {
+        int(row): thumbnail(image.reshape(shape), alt=f"Image of {names[row]}")
+        for row, image in zip(rows, pixels, strict=True)
+    }
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}\N{HORIZONTAL ELLIPSIS}"

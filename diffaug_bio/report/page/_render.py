@@ -1,0 +1,40 @@
+"""`report.render`: a page as one HTML file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from diffaug_bio.report.page._content import Report
+
+
+def render(report: Report) -> str:
+    """Write a page as HTML that needs nothing else: no network, no script, no other file.
+
+    Parameters
+    ----------
+    report
+        What it says. All of it is escaped, but for `Picture.svg`.
+
+    Returns
+    -------
+    The text of an HTML file. The same values give the same text.
+
+    Examples
+    --------
+    >>> from diffaug_bio.report import Report, Section, Text, render
+    >>> section = Section(key="a", title="A & B", blocks=(Text(text="<b>"),))
+    >>> page = render(Report(title="Cells", subtitle="700 cells", sections=(section,)))
+    >>> "A &amp; B" in page and "<b>" not in page
+    True
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("diffaug_bio.report.page", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html").render(report=report)
