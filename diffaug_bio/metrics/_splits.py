@@ -6,6 +6,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from diffaug_bio._keys import TEST, TRAIN
 from diffaug_bio.errors import InputError
@@ -14,10 +15,10 @@ from diffaug_bio.metrics._labels import N_FOLDS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from numpy.typing import NDArray
-
     Groups = Sequence[object] | NDArray[Any]
-    Split = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+Split = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""Numbers of training and of test rows."""
 
 _N_INNER_FOLDS = 3
 

@@ -19,7 +19,7 @@ from PIL import Image
 from diffaug_bio import io
 from tests.cli.test_evaluate import OPTIONS, write_toml
 from tests.conftest import shifted_textures
-from tests.io.test_cifar import Harmful, make_batch, write_cifar10
+from tests.io.images.test_cifar import Harmful, make_batch, write_cifar10
 
 if TYPE_CHECKING:
     from collections.abc import Callable

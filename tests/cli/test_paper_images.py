@@ -19,9 +19,9 @@ from diffaug_bio.config import DiffAugConfig
 from diffaug_bio.core.image_encoders import ResNet18
 from diffaug_bio.core.unet import UNetDenoiser
 from tests.conftest import shifted_textures
-from tests.io.test_cifar import write_cifar10, write_cifar100
-from tests.io.test_stl10 import write_stl10
-from tests.io.test_tiny_imagenet import write_tiny_imagenet
+from tests.io.images.test_cifar import write_cifar10, write_cifar100
+from tests.io.images.test_stl10 import write_stl10
+from tests.io.images.test_tiny_imagenet import write_tiny_imagenet
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,10 +14,10 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from tests.io.test_cifar import write_cifar10, write_cifar100
-from tests.io.test_idx import as_idx
-from tests.io.test_stl10 import write_stl10
-from tests.io.test_tiny_imagenet import write_tiny_imagenet
+from tests.io.images.test_cifar import write_cifar10, write_cifar100
+from tests.io.images.test_idx import as_idx
+from tests.io.images.test_stl10 import write_stl10
+from tests.io.images.test_tiny_imagenet import write_tiny_imagenet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -20,7 +20,7 @@ from diffaug_bio.model.folder import FORMAT_VERSION, NEEDED_FILES, describe_mode
 if TYPE_CHECKING:
     from types import ModuleType
 
-FIXTURES = Path(__file__).parent / "fixtures"
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 MODELS = FIXTURES / "models"
 NEWEST = MODELS / f"format_{FORMAT_VERSION}"
 FOLDERS = sorted(path.parent.parent for path in MODELS.glob("*/*/model/config.json"))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Arrays = dict[str, np.ndarray]
 
-MODELS = Path(__file__).parent / "fixtures" / "models" / "format_1_kept"
+MODELS = Path(__file__).parents[1] / "fixtures" / "models" / "format_1_kept"
 KINDS = sorted(folder.name for folder in MODELS.iterdir())
 DEEP, LONG = "deep", "long"  # what JSON can say and `json.dumps` does not
 HOSTILE: tuple[Any, ...] = (-1, 10**30, 1e308, float("inf"), "x", "\ud800", None, [], {}, True, DEEP, LONG)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from diffaug_bio import DiffAugConfig
 
-FORMAT_1 = Path(__file__).parent / "fixtures" / "models" / "format_1"
+FORMAT_1 = Path(__file__).parents[1] / "fixtures" / "models" / "format_1"
 KINDS = ["cells", "table", "letters", "images"]
 WIDTHS = [(1, 0), (5, 2), (6, 3), (16, 8), (19, 8)]  # n_latent and how many of eight components are kept
 

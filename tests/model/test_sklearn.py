@@ -98,7 +98,7 @@ def test_only_checks_that_fail_are_exempt(name: str) -> None:
 
 
 def test_the_documentation_lists_exactly_what_is_exempt() -> None:
-    text = (Path(__file__).parent.parent / "docs" / "sklearn.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "sklearn.md").read_text(encoding="utf-8")
     rows = [line for line in text.splitlines() if line.startswith("| `check_")]
     assert rows == [f"| `{name}` | {reason} |" for name, reason in EXEMPT.items()]
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from diffaug_bio import io
 
-SAMPLES = Path(__file__).resolve().parents[3] / "shared" / "data"
+SAMPLES = Path(__file__).resolve().parents[4] / "shared" / "data"
 FASHION = Path("/usr/share/datasets/fashion-mnist")  # the Debian package dataset-fashion-mnist
 
 

@@ -29,7 +29,7 @@ from diffaug_bio.output.files import staged_file, staged_folder
 from diffaug_bio.errors import InputError
 from diffaug_bio.io.h5ad._write import write_h5ad
 from tests.conftest import clustered_dna
-from tests.io.test_write_h5ad import make_full
+from tests.io.h5ad.test_write import make_full
 
 N_LIMITS = 24
 cells = make_full()
