@@ -115,8 +115,8 @@ def results(
     checkout: Path, case: Case, data: Path, config: Path, place: Path
 ) -> dict[str, NDArray[np.generic]]:
     """Fit, generate and embed with one checkout, and read what it wrote."""
-    run, generated, later = place / "run", place / "generated.h5ad", place / "later.csv"
-    if not later.is_file():
+    run, generated, later = place / "run", place / "generated.h5ad", place / "later"
+    if not later.is_dir():
         fit = ["fit", str(data), "-o", str(run), "--config", str(config), "--seed", "3", "--no-report"]
         _run(checkout, *fit, "--device", "cpu", "--force", *case.options)
         shared = ["--model", str(run), "--device", "cpu", "--force"]
@@ -130,7 +130,7 @@ def results(
     return {
         "embedding": np.asarray(anndata.read_h5ad(run / "embedded.h5ad").obsm["X_diffaug"]),
         "generated": rows,
-        "embedded later": pd.read_csv(later, index_col=0).to_numpy(np.float32),
+        "embedded later": np.asarray(anndata.read_h5ad(later / "embedded.h5ad").obsm["X_diffaug"]),
     }
 
 
@@ -149,9 +149,7 @@ def main() -> None:
     parser.add_argument(
         "--only", action="append", choices=list(CASES), help="a kind of data; may be repeated"
     )
-    parser.add_argument(
-        "--keep", type=Path, help="folder of results; those that are there are not made again"
-    )
+    parser.add_argument("--keep", type=Path, help="folder of results, which are made once")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         place = (arguments.keep or Path(temporary)).resolve()
