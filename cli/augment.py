@@ -97,10 +97,11 @@ def command(
     start_log(quiet=quiet)
     set_threads(threads)
     from diffaug_bio import runs
+    from diffaug_bio.datasets import DataSource
 
     file = output_of("augment", data, output)
     generated = runs.augment(
-        runs.DataSource(
+        DataSource(
             data=data,
             transpose=transpose,
             modality=modality,

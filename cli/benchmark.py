@@ -120,14 +120,14 @@ def command(
     """
     start_log(quiet=quiet)
     set_threads(threads)
-    from diffaug_bio import benchmark, runs
+    from diffaug_bio import benchmark
     from diffaug_bio.config import resolve_config
+    from diffaug_bio.datasets import DataSource
     from diffaug_bio.output.apart import check_apart
-    from diffaug_bio.runs._apart import paths_read
 
     folder = output_of("benchmark", data, output)
     for name in data:
-        check_apart(folder, paths_read(runs.DataSource(data=name)))
+        check_apart(folder, DataSource(data=name).paths())
     chosen = [name.strip() for name in methods.split(",")]
     benchmark.choose_methods(chosen)  # a wrong name is found before large files are read
 

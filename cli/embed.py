@@ -59,10 +59,11 @@ def command(
     set_threads(threads)
     from diffaug_bio import runs
     from diffaug_bio.choose.matrix import MatrixChoice
+    from diffaug_bio.datasets import DataSource
 
     folder = output_of("embed", data, output)
     result = runs.embed(
-        runs.DataSource(
+        DataSource(
             data=data,
             transpose=transpose,
             modality=modality,

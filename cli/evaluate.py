@@ -78,10 +78,11 @@ def command(
     start_log(quiet=quiet)
     set_threads(threads)
     from diffaug_bio import runs
+    from diffaug_bio.datasets import DataSource
 
     end_if_interrupted()
     result = runs.evaluate(
-        runs.DataSource(
+        DataSource(
             data=data,
             label_key=label_key,
             group_key=group_key,

@@ -124,13 +124,14 @@ def command(
     from diffaug_bio import runs
     from diffaug_bio.choose.matrix import MatrixChoice
     from diffaug_bio.config import resolve_config
+    from diffaug_bio.datasets import DataSource
 
     folder = output_of("fit", data, output)
     kmers = kmer_encoding(k, canonical=canonical, bins=bins)
     if kmers is not None:  # who says how words are counted wants them embedded
         encoder = encoder or "mlp"
     resolved = resolve_config(preset, config, n_latent=n_latent, encoder=encoder, warmup_view=warmup_view)
-    source = runs.DataSource(
+    source = DataSource(
         data=data,
         label_key=label_key,
         group_key=group_key,

@@ -92,10 +92,11 @@ def command(
     set_threads(threads)
     from diffaug_bio import runs
     from diffaug_bio.choose.matrix import MatrixChoice
+    from diffaug_bio.datasets import DataSource
 
     folder = output_of("transfer", data, output)
     result = runs.transfer(
-        runs.DataSource(
+        DataSource(
             data=data,
             transpose=transpose,
             modality=modality,

@@ -275,12 +275,13 @@ def _read_one(
     name: str, stem: str, keys: Mapping[str, Sequence[str]], *, external_links: bool
 ) -> tuple[AnnData, Recipe | None]:
     """Read one file, or a recipe."""
-    from diffaug_bio import datasets, io, runs
+    from diffaug_bio import datasets, io
 
     may_link = external_links and name.lower().endswith((".h5ad", ".h5"))  # other files have no links
-    adata, _ = runs.read_source(runs.DataSource(data=name, external_links=may_link))
-    if name.startswith(runs.RECIPE_PREFIX):
-        return adata, datasets.load_recipe(name.removeprefix(runs.RECIPE_PREFIX))
+    source = datasets.DataSource(data=name, external_links=may_link)
+    adata, _ = datasets.read_source(source)
+    if source.recipe is not None:
+        return adata, datasets.load_recipe(source.recipe)
     if columns := [key for key in _plain(keys, stem) if key in adata.var_names and key not in adata.obs]:
         # Of a table: a number that is a key of ours is no feature.
         adata = io.read(name, obs_columns=columns, external_links=may_link)
@@ -343,7 +344,7 @@ def _plain(keys: Mapping[str, Sequence[str]], stem: str) -> list[str]:
 
 def _stem(name: str) -> str:
     """Name of a data set: that of the recipe, or of the file without its endings."""
-    from diffaug_bio.runs import RECIPE_PREFIX
+    from diffaug_bio.datasets.source import RECIPE_PREFIX
 
     if name.startswith(RECIPE_PREFIX):
         return Path(name.removeprefix(RECIPE_PREFIX)).stem

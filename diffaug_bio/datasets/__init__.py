@@ -6,14 +6,16 @@ from diffaug_bio.datasets._catalogue import load_recipe, recipe_names
 from diffaug_bio.datasets._download import Progress
 from diffaug_bio.datasets._fetch import fetch, is_here
 from diffaug_bio.datasets._files import Files
-from diffaug_bio.datasets._load import Finding, fingerprint, load, verify
+from diffaug_bio.datasets._load import Finding, load, verify
 from diffaug_bio.datasets._loaders import LOADERS
 from diffaug_bio.datasets._recipe import Call, Expected, Published, Recipe, Source
 from diffaug_bio.datasets._store import Store, cache_folder
+from diffaug_bio.datasets.source import DataSource, read_source
 
 __all__ = [
     "LOADERS",
     "Call",
+    "DataSource",
     "Expected",
     "Files",
     "Finding",
@@ -24,10 +26,10 @@ __all__ = [
     "Store",
     "cache_folder",
     "fetch",
-    "fingerprint",
     "is_here",
     "load",
     "load_recipe",
+    "read_source",
     "recipe_names",
     "verify",
 ]

@@ -125,7 +125,9 @@ def verify(name: str, *, cache: str | PathLike[str] | None = None) -> list[Findi
     return findings
 
 
-def fingerprint(name: str, *, cache: str | PathLike[str] | None = None) -> dict[str, dict[str, object]]:
+def recipe_fingerprint(
+    name: str, *, cache: str | PathLike[str] | None = None
+) -> dict[str, dict[str, object]]:
     """Return size and SHA-256 of each file of a recipe that is here.
 
     Parameters

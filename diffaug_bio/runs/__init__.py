@@ -9,12 +9,9 @@ from diffaug_bio.runs._fit import fit
 from diffaug_bio.runs._info import info
 from diffaug_bio.runs._output_names import default_output
 from diffaug_bio.runs._score import ScoringStep
-from diffaug_bio.runs._source import RECIPE_PREFIX, DataSource, read_source
 from diffaug_bio.runs._transfer import transfer
 
 __all__ = [
-    "RECIPE_PREFIX",
-    "DataSource",
     "ScoringStep",
     "augment",
     "default_output",
@@ -22,6 +19,5 @@ __all__ = [
     "evaluate",
     "fit",
     "info",
-    "read_source",
     "transfer",
 ]

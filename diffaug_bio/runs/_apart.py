@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from diffaug_bio.model.folder import find_model
-from diffaug_bio.runs._source import RECIPE_PREFIX
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from diffaug_bio.runs._source import DataSource
+    from diffaug_bio.datasets.source import DataSource
 
 
 def paths_read(
@@ -34,18 +33,7 @@ def paths_read(
     RecipeError
         If there is no such recipe.
     """
-    from diffaug_bio.datasets._fetch import source_paths
-
-    read: dict[str, str | Path] = {}
-    if source.data.startswith(RECIPE_PREFIX):
-        recipe = source.data.removeprefix(RECIPE_PREFIX)
-        if recipe.endswith(".toml"):
-            read["recipe"] = recipe
-        read |= {f"source {file!r} of the recipe,": path for file, path in source_paths(recipe).items()}
-    else:
-        read["data"] = source.data
-    if source.reference is not None:
-        read["reference"] = source.reference
+    read = source.paths()
     if labels_from is not None:
         read["labelled file"] = labels_from
     if model_folder is not None:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from diffaug_bio.datasets.source import DataSource, read_for_model
 from diffaug_bio.errors import InputError
 from diffaug_bio.output.apart import check_apart
 from diffaug_bio.output.files import staged_file
 from diffaug_bio.runs._apart import paths_read
-from diffaug_bio.runs._source import DataSource, read_for_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from diffaug_bio._wording import printable
 from diffaug_bio.choose.matrix import MatrixChoice
+from diffaug_bio.datasets.source import DataSource, fingerprint, read_for_model
 from diffaug_bio.output.apart import check_apart
 from diffaug_bio.output.files import staged_folder, write_json
 from diffaug_bio.runs._apart import paths_read
 from diffaug_bio.runs._record import Clock, make_record, write_embedded, write_novelty
-from diffaug_bio.runs._source import DataSource, fingerprint, read_for_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,10 +11,10 @@ from diffaug_bio import __version__
 from diffaug_bio._keys import OBSM_KEY
 from diffaug_bio._wording import shorten
 from diffaug_bio.choose.split import AUTO, NO_SPLIT, resolve_split_key
+from diffaug_bio.datasets.source import DataSource, fingerprint, read_source, with_recipe_keys
 from diffaug_bio.errors import InputError
 from diffaug_bio.output.json_files import RUN, read_json
 from diffaug_bio.output.swap import check_finished
-from diffaug_bio.runs._source import DataSource, fingerprint, read_source, with_recipe_keys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

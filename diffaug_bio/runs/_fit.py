@@ -11,6 +11,7 @@ from diffaug_bio._wording import shorten
 from diffaug_bio.choose.labels import choose_labels
 from diffaug_bio.choose.matrix import MatrixChoice
 from diffaug_bio.choose.split import resolve_split_key
+from diffaug_bio.datasets.source import DataSource, fingerprint, read_source, with_recipe_keys
 from diffaug_bio.machine.memory import peak_memory
 from diffaug_bio.machine.threads import limited_to, short_work
 from diffaug_bio.output.apart import check_apart
@@ -21,7 +22,6 @@ from diffaug_bio.runs._log import kept_log
 from diffaug_bio.runs._record import Clock, make_record, write_embedded
 from diffaug_bio.runs._replicates import look_like_replicates
 from diffaug_bio.runs._score import score_fit
-from diffaug_bio.runs._source import DataSource, fingerprint, read_source, with_recipe_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

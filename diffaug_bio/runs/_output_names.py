@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NoReturn
 
+from diffaug_bio.datasets.source import RECIPE_PREFIX
 from diffaug_bio.errors import InputError
-from diffaug_bio.runs._source import RECIPE_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from diffaug_bio.choose.matrix import MatrixChoice
+    from diffaug_bio.datasets.source import DataSource
     from diffaug_bio.mapping import Novelty
     from diffaug_bio.model.estimator import DiffAug
-    from diffaug_bio.runs._source import DataSource
 
 _PACKAGES = ("torch", "anndata", "scanpy", "numpy", "scipy", "scikit-learn")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from diffaug_bio import runs
-from diffaug_bio.datasets import load_recipe
+from diffaug_bio.datasets import DataSource, load_recipe
 from diffaug_bio.datasets._store import Store
 from diffaug_bio.errors import InputError
 from tests.conftest import make_counts
@@ -28,7 +28,7 @@ def made(tiny_config: DiffAugConfig, tmp_path_factory: pytest.TempPathFactory) -
     """A folder with cells, `cells.h5ad`, and `run`, a model of them."""
     place = tmp_path_factory.mktemp("made")
     make_counts().write_h5ad(place / "cells.h5ad")
-    source = runs.DataSource(data=str(place / "cells.h5ad"))
+    source = DataSource(data=str(place / "cells.h5ad"))
     runs.fit(source, place / "run", config=tiny_config, device="cpu")
     return place
 
@@ -112,7 +112,7 @@ def test_labels_in_the_output_folder_are_kept(place: Path, call: Callable[..., R
 
 
 def test_a_reference_in_the_output_folder_is_kept(place: Path) -> None:
-    source = runs.DataSource(data=str(place / "peaks.bed"), reference=str(place / "out" / "model"))
+    source = DataSource(data=str(place / "peaks.bed"), reference=str(place / "out" / "model"))
     with pytest.raises(InputError, match=r"holds the reference .*Choose another output"):
         runs.embed(source, place / "run", place / "out", force=True)
 

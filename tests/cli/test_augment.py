@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from diffaug_bio import io, runs, tl
-from diffaug_bio.runs import DataSource
+from diffaug_bio.datasets import DataSource
 from tests.conftest import clustered_dna
 
 if TYPE_CHECKING:

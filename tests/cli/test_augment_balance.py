@@ -14,7 +14,7 @@ import pytest
 from scipy import sparse
 
 from diffaug_bio import io, runs, tl
-from diffaug_bio.runs import DataSource
+from diffaug_bio.datasets import DataSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from diffaug_bio import runs
+from diffaug_bio.datasets import DataSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +33,7 @@ OPTIONS = ["--threads", "1", "--device", "cpu"]
 def run_folder(counts: AnnData, tiny_config: DiffAugConfig, tmp_path: Path) -> Path:
     """What `fit` wrote about `cells.h5ad` beside it."""
     counts.write_h5ad(tmp_path / "cells.h5ad")
-    source = runs.DataSource(data=str(tmp_path / "cells.h5ad"))
+    source = DataSource(data=str(tmp_path / "cells.h5ad"))
     runs.fit(source, tmp_path / "run", config=tiny_config, device="cpu")
     return tmp_path / "run"
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from diffaug_bio import runs, tl
+from diffaug_bio.datasets import DataSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +39,7 @@ def place(counts: AnnData, tiny_config: DiffAugConfig, tmp_path: Path) -> Path:
     counts.obs["donor"] = [f"d{number % 4}" for number in range(120)]
     counts.obsm["X_pca"] = counts.X.toarray()[:, :5]
     counts.write_h5ad(tmp_path / "cells.h5ad")
-    source = runs.DataSource(data=str(tmp_path / "cells.h5ad"), label_key="cluster", group_key="donor")
+    source = DataSource(data=str(tmp_path / "cells.h5ad"), label_key="cluster", group_key="donor")
     runs.fit(source, tmp_path / "run", config=tiny_config, device="cpu", precision="float32")
     return tmp_path
 

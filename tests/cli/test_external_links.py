@@ -8,6 +8,7 @@ import h5py
 import pytest
 
 from diffaug_bio import benchmark, runs
+from diffaug_bio.datasets import DataSource
 from diffaug_bio.errors import InputError
 from tests.conftest import make_counts
 
@@ -33,7 +34,7 @@ def place(tiny_config: DiffAugConfig, tmp_path_factory: pytest.TempPathFactory) 
         for part in ("X", "obs", "obsm/X_pca"):
             del file[part]
             file[part] = h5py.ExternalLink("cells.h5ad", f"/{part}")
-    source = runs.DataSource(data=str(folder / "cells.h5ad"), label_key="cluster")
+    source = DataSource(data=str(folder / "cells.h5ad"), label_key="cluster")
     runs.fit(source, folder / "run", config=tiny_config, device="cpu")
     return folder
 

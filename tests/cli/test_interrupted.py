@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from diffaug_bio import DiffAugConfig, runs
+from diffaug_bio.datasets import DataSource
 from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def test_scores_that_cannot_be_written_cost_no_fit(place: Path) -> None:
         (run / "metrics.json").write_text("mine")
 
     config = DiffAugConfig.from_toml(place / "tiny.toml")
-    source = runs.DataSource(data=str(place / "cells.h5ad"), label_key="kind")
+    source = DataSource(data=str(place / "cells.h5ad"), label_key="kind")
     with pytest.raises(InputError, match=r"metrics\.json") as caught:
         runs.fit(source, run, config=config, on_score=take, device="cpu")
     assert f"diffaug-bio evaluate {run}" in caught.value.__notes__[0]

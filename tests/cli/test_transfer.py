@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from diffaug_bio import runs
+from diffaug_bio.datasets import DataSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +38,7 @@ def folder(counts: AnnData, tiny_config: DiffAugConfig, tmp_path: Path) -> Path:
     new = counts[1::2].copy()
     del new.obs["cluster"]
     new.write_h5ad(tmp_path / "new.h5ad")
-    source = runs.DataSource(data=str(tmp_path / "atlas.h5ad"))
+    source = DataSource(data=str(tmp_path / "atlas.h5ad"))
     runs.fit(source, tmp_path / "run", config=tiny_config, device="cpu")
     return tmp_path
 
@@ -181,7 +182,7 @@ def test_a_model_without_its_data_is_an_error(folder: Path, call: Callable[..., 
 def test_data_of_another_run_are_refused(
     folder: Path, counts: AnnData, tiny_config: DiffAugConfig, call: Callable[..., Result]
 ) -> None:
-    source = runs.DataSource(data=str(folder / "atlas.h5ad"))
+    source = DataSource(data=str(folder / "atlas.h5ad"))
     runs.fit(source, folder / "second", config=tiny_config, random_state=1, device="cpu")
     shutil.copy(folder / "second" / "embedded.h5ad", folder / "run" / "embedded.h5ad")
     result = call(*command(folder))

@@ -12,6 +12,7 @@ import pytest
 
 from diffaug_bio import datasets
 from diffaug_bio.datasets._download import Progress
+from diffaug_bio.datasets._load import recipe_fingerprint
 from diffaug_bio.errors import DownloadError
 
 from .conftest import SHA256, TABLE, files_in, folder_of, write_recipe
@@ -30,7 +31,7 @@ def test_a_file_comes_once(remote: str, server: Server, cache: Path) -> None:
     assert server.asked == [("/t.csv", None)]
     assert files_in(cache) == {"t.csv", "record.json"}
     assert datasets.is_here(recipe)
-    assert datasets.fingerprint(remote)["t.csv"] == {"bytes": len(TABLE), "sha256": SHA256}
+    assert recipe_fingerprint(remote)["t.csv"] == {"bytes": len(TABLE), "sha256": SHA256}
 
 
 @pytest.mark.parametrize("name", ["remote", "unchecked"])

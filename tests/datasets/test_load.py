@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from diffaug_bio import datasets
+from diffaug_bio.datasets._load import recipe_fingerprint
 from diffaug_bio.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def test_a_recipe_of_ones_own_reads_the_file_beside_it(tmp_path: Path) -> None:
     assert list(adata.obs["genotype"]) == ["x", "y", "y"]
     assert not cache.exists()  # nothing is copied, nothing is written
     assert datasets.is_here(datasets.load_recipe(name), cache=cache)
-    assert set(datasets.fingerprint(name, cache=cache)) == {"my.toml", "proteins.csv"}
+    assert set(recipe_fingerprint(name, cache=cache)) == {"my.toml", "proteins.csv"}
 
 
 def test_steps_run_in_order_on_what_the_loader_gives(tmp_path: Path) -> None:

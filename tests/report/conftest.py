@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from diffaug_bio import benchmark, datasets, report, runs
-from diffaug_bio.runs import DataSource
+from diffaug_bio.datasets import DataSource
 from tests.conftest import clustered_dna
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from diffaug_bio import report, runs
-from diffaug_bio.runs import DataSource
+from diffaug_bio.datasets import DataSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

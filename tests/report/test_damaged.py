@@ -13,6 +13,7 @@ from anndata.io import read_elem, write_elem
 from scipy import sparse
 
 from diffaug_bio import report, runs
+from diffaug_bio.datasets import DataSource
 from diffaug_bio.errors import InputError
 from diffaug_bio.model.estimator import DiffAug
 from diffaug_bio.report._rows import read_sample
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 READERS: dict[str, Callable[[Path], object]] = {
     "report": lambda folder: report.write_report(folder, force=True),
-    "evaluate": lambda folder: runs.evaluate(runs.DataSource(data=str(folder))),
+    "evaluate": lambda folder: runs.evaluate(DataSource(data=str(folder))),
     "info": runs.info,
 }
 

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from diffaug_bio import DiffAugConfig, report, runs
+from diffaug_bio.datasets import DataSource
 from diffaug_bio.errors import CheckpointError, InputError
 from diffaug_bio.model.estimator import DiffAug
 from diffaug_bio.report._rows import read_sample
@@ -306,7 +307,7 @@ def test_batches_that_the_fit_brought_together_are_told_so(tmp_path: Path) -> No
         obs=pd.DataFrame({"donor": ["d1", "d2"] * 30}, index=[f"cell{number}" for number in range(60)]),
     )
     adata.write_h5ad(tmp_path / "cells.h5ad")
-    source = runs.DataSource(data=str(tmp_path / "cells.h5ad"))
+    source = DataSource(data=str(tmp_path / "cells.h5ad"))
     config = DiffAugConfig.preset("quick").updated({"generator": {"width": 8}}, source="test")
     runs.fit(source, tmp_path / "run", config=config, batch_key="donor", device="cpu")
     report.write_report(tmp_path / "run")
@@ -323,7 +324,7 @@ def test_what_follows_from_a_change_is_no_change_of_its_own(tmp_path: Path) -> N
         obs=pd.DataFrame(index=[f"cell{number}" for number in range(60)]),
     )
     adata.write_h5ad(tmp_path / "cells.h5ad")
-    source = runs.DataSource(data=str(tmp_path / "cells.h5ad"))
+    source = DataSource(data=str(tmp_path / "cells.h5ad"))
     config = DiffAugConfig.preset("quick").updated({"features": {"front_end": "none"}}, source="test")
     runs.fit(source, tmp_path / "run", config=config, device="cpu")
     report.write_report(tmp_path / "run")

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 from diffaug_bio import io, pp
+from diffaug_bio.datasets import DataSource, read_source
 from diffaug_bio.errors import InputError
-from diffaug_bio.runs import DataSource, read_source
 
 if TYPE_CHECKING:
     from pathlib import Path

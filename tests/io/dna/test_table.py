@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from diffaug_bio import io
+from diffaug_bio.datasets import DataSource, read_source
 from diffaug_bio.errors import InputError
 from diffaug_bio.pp import KmerEncoding
-from diffaug_bio.runs import DataSource, read_source
 
 if TYPE_CHECKING:
     from pathlib import Path

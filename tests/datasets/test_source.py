@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from diffaug_bio.datasets import DataSource, read_source
+from diffaug_bio.datasets.source import fingerprint, with_recipe_keys
 from diffaug_bio.errors import InputError
 from diffaug_bio.pp import KmerEncoding
-from diffaug_bio.runs import DataSource, read_source
-from diffaug_bio.runs._source import fingerprint, with_recipe_keys
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,203 @@
+"""A data file, folder or recipe: reading it, and recognising it again by its content."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from diffaug_bio._checks import check_unique
+from diffaug_bio._keys import SEQUENCE_KEY
+from diffaug_bio._wording import printable, shorten
+from diffaug_bio.choose.split import AUTO
+from diffaug_bio.datasets._catalogue import load_recipe
+from diffaug_bio.datasets._fetch import source_paths
+from diffaug_bio.datasets._load import load, recipe_fingerprint
+from diffaug_bio.errors import InputError
+from diffaug_bio.output.digest import digest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from anndata import AnnData
+
+    from diffaug_bio.io import Modality
+    from diffaug_bio.model.estimator import DiffAug
+    from diffaug_bio.pp import KmerEncoding
+
+RECIPE_PREFIX = "recipe:"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSource:
+    """A data file, folder or recipe, and how to read it."""
+
+    data: str
+    """Path, or `recipe:NAME`, where a name that ends in `.toml` is the path of a recipe."""
+    label_key: str | None = None
+    """Column of `.obs`, or of a table, with labels to score against; a recipe names its own."""
+    group_key: str | None = None
+    """Column of `.obs` with groups, such as donors, or `id:SEPARATOR`; a group is scored as a whole."""
+    split_key: str | None = "auto"
+    """Column of `.obs` with "train" and "test", used for fitting and scoring. `"auto"` takes the column
+    "split" where it holds both and there are no groups; None or `"none"` takes no column."""
+    transpose: bool = False
+    """If True, a table has features in rows."""
+    reference: str | None = None
+    """Path of the FASTA file that intervals are cut from."""
+    kmers: KmerEncoding | None = None
+    """Counting of DNA words; shares of words of four letters if left out."""
+    modality: Modality = "auto"
+    """Kind of data in the file; `"auto"` goes by its name and content."""
+    image_size: int | None = None
+    """Height and width that image files are resized to, in pixels."""
+    skip_bad: bool = False
+    """If True, leave out image files that cannot be read."""
+    external_links: bool = False
+    """If True, an h5ad file may take values from other files that it names."""
+
+    @property
+    def recipe(self) -> str | None:
+        """Name or path of the recipe, or None for a file or folder."""
+        return self.data.removeprefix(RECIPE_PREFIX) if self.data.startswith(RECIPE_PREFIX) else None
+
+    def as_text(self) -> DataSource:
+        """Return the same source with printable paths, for a record: file names need not be UTF-8."""
+        reference = None if self.reference is None else printable(self.reference)
+        return replace(self, data=printable(self.data), reference=reference)
+
+    def paths(self) -> dict[str, str | Path]:
+        """List the files and folders that are read, by the noun for each.
+
+        Raises
+        ------
+        RecipeError
+            If there is no such recipe.
+        """
+        if self.recipe is None:
+            read: dict[str, str | Path] = {"data": self.data}
+        else:
+            read = {"recipe": self.recipe} if self.recipe.endswith(".toml") else {}
+            here = source_paths(self.recipe)
+            read |= {f"source {file!r} of the recipe,": path for file, path in here.items()}
+        return read if self.reference is None else {**read, "reference": self.reference}
+
+
+def with_recipe_keys(source: DataSource) -> DataSource:
+    """Fill in the group or split column that the recipe names, unless the source names one."""
+    if source.recipe is None or source.group_key is not None or source.split_key != AUTO:
+        return source
+    recipe = load_recipe(source.recipe)
+    return replace(source, group_key=recipe.group_key, split_key=recipe.split_key or AUTO)
+
+
+def read_source(source: DataSource, *, annotations: Sequence[str] = ()) -> tuple[AnnData, str | None]:
+    """Read a data file or recipe, and find its labels.
+
+    Parameters
+    ----------
+    source
+        Data to read.
+    annotations
+        Columns of a table that are not features, besides the labels.
+
+    Returns
+    -------
+    The data, and the column of `.obs` to score against, if any.
+
+    Raises
+    ------
+    InputError
+        If the data cannot be read, an observation name is repeated, or the labels are missing.
+    RecipeError
+        If there is no such recipe.
+    """
+    from diffaug_bio import io
+
+    label_key = source.label_key
+    if source.recipe is not None:
+        adata, own_key = _read_recipe(source, source.recipe)
+        label_key = label_key or own_key
+    else:
+        columns = list(dict.fromkeys([*([label_key] if label_key else []), *annotations]))
+        adata = io.read(
+            source.data,
+            obs_columns=[] if source.data.endswith((".h5ad", ".h5")) else columns,
+            transpose=source.transpose,
+            modality=source.modality,
+            kmers=source.kmers,
+            reference=source.reference,
+            image_size=source.image_size,
+            skip_bad=source.skip_bad,
+            external_links=source.external_links,
+        )
+    check_unique(
+        adata.obs_names.astype(str),
+        what="observation names",
+        remedy="Make them unique, for example with `adata.obs_names_make_unique()`, and save again.",
+    )
+    if label_key is not None and label_key not in adata.obs:
+        msg = f"There is no label column {label_key!r} in `.obs`; it holds {shorten(adata.obs) or 'none'}."
+        raise InputError(msg)
+    return adata, label_key
+
+
+def _read_recipe(source: DataSource, name: str) -> tuple[AnnData, str | None]:
+    """Load the data of a recipe; count its DNA words as the source says."""
+    from diffaug_bio import io
+
+    recipe = load_recipe(name)
+    kmers = source.kmers
+    has_words = kmers is not None and recipe.modality != "dna"
+    if source.reference or source.image_size or source.skip_bad or source.external_links or has_words:
+        msg = (
+            f"{source.data} says itself how its files are read. Leave out `reference`, `kmers`, "
+            "`image_size`, `skip_bad` and `external_links`."
+        )
+        raise InputError(msg)
+    adata = load(name)
+    if kmers is not None and SEQUENCE_KEY in adata.obs:
+        letters = adata.obs[SEQUENCE_KEY]
+        adata = io.from_sequences(letters, obs=adata.obs.drop(columns=SEQUENCE_KEY), kmers=kmers)
+    return adata, recipe.label_key
+
+
+def read_for_model(source: DataSource, model: DiffAug, *, annotations: Sequence[str] = ()) -> AnnData:
+    """Read data to embed with a fitted model, counting DNA words as the model does.
+
+    Parameters
+    ----------
+    source, annotations
+        As for :func:`read_source`.
+    model
+        Fitted model.
+
+    Raises
+    ------
+    InputError
+        As for :func:`read_source`.
+    """
+    from diffaug_bio.choose.matrix import MatrixChoice
+
+    kmers = MatrixChoice.from_dict(model.source_).kmers
+    # The words of an h5ad file are counted already; other words are counted from its letters later.
+    is_counted = source.data.lower().endswith((".h5ad", ".h5")) or source.recipe is not None
+    if kmers is not None and not is_counted:
+        source = replace(source, kmers=kmers)
+    return read_source(source, annotations=annotations)[0]
+
+
+def fingerprint(source: DataSource) -> dict[str, object]:
+    """Return size and SHA-256 of the data, and of the reference if there is one.
+
+    A folder is recognised by the names and contents of its files, hidden ones left out; a recipe by its
+    files, or by its name and the versions of packages if the data come with a package.
+    """
+    if source.recipe is not None:
+        files = recipe_fingerprint(source.recipe)
+        return {"files": files} if files else {}
+    n_bytes, sha256 = digest(Path(source.data))
+    found: dict[str, object] = {"bytes": n_bytes, "sha256": sha256}
+    if source.reference is not None:
+        found["reference_bytes"], found["reference_sha256"] = digest(Path(source.reference))
+    return found
