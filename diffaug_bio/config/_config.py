@@ -115,8 +115,8 @@ class DiffAugConfig:
             near = get_close_matches(str(name), get_args(Preset), n=1)
             guess = f"; did you mean {near[0]!r}?" if near else "."
             msg = (
-                f"There is no preset {told(name)}{guess} Take one of {', '.join(get_args(Preset))}, or give "
-                "the path of a TOML file."
+                f"There is no preset {told(name)}{guess} Take one of {', '.join(get_args(Preset))}, or "
+                "give the path of a TOML file."
             )
             raise InputError(msg)
         return cls(**_PRESETS[name])

@@ -101,7 +101,7 @@ def test_a_configuration_is_a_name_a_file_a_table_or_an_object(tmp_path: Path) -
         ({"preset": "huge"}, r"no preset 'huge'"),
         ({"preset": 1}, r"no preset 1"),
         ({"net": {}}, r"`config`: unknown key net"),
-        ({1: {}}, r"unknown key 1"),
+        ({1: {}}, r"unknown key '1'"),
     ],
     ids=[
         "number",
