@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from diffaug_bio.config import resolve_config
 from diffaug_bio.machine.threads import MAX_THREADS
 
 from ._arguments import word_lengths
@@ -166,17 +167,17 @@ def kmer_encoding(k: tuple[int, ...] | None, *, canonical: bool, bins: int) -> K
 
 
 def config_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Which configuration, by preset, file and width."""
+    """Add the settings and the width of the embedding."""
     for option in reversed(
         [
             click.option(
-                "--preset",
-                type=click.Choice(["quick", "default", "paper", "paper-images"]),
+                "--config",
                 default="default",
                 show_default=True,
-                help="A whole configuration by name.",
+                metavar="NAME|FILE",
+                callback=lambda _context, _option, value: resolve_config(value),
+                help="Settings: quick, default, paper, paper-images, or a TOML file.",
             ),
-            click.option("--config", type=click.Path(), help="A TOML file that changes the preset."),
             click.option(
                 "--n-latent",
                 type=click.IntRange(min=1, max=4096),

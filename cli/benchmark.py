@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import time
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from diffaug_bio.config import resolve_config
 from diffaug_bio.machine.threads import MAX_THREADS, available_cores
 from diffaug_bio.output.kept import kept
 
@@ -17,6 +18,8 @@ from ._report_file import write_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from diffaug_bio.config import DiffAugConfig
 
 logger = logging.getLogger("diffaug_bio.progress")
 
@@ -101,8 +104,7 @@ def command(
     output: str | None,
     methods: str,
     seeds: int,
-    preset: Literal["quick", "default", "paper", "paper-images"],
-    config: str | None,
+    config: DiffAugConfig,
     external_links: bool,
     n_latent: int | None,
     min_rows: int,
@@ -121,7 +123,6 @@ def command(
     start_log(quiet=quiet)
     set_threads(threads)
     from diffaug_bio import benchmark
-    from diffaug_bio.config import resolve_config
     from diffaug_bio.datasets import DataSource
     from diffaug_bio.output.apart import check_apart
 
@@ -138,7 +139,7 @@ def command(
         "split_key": split_keys,
         "batch_key": batch_keys,
     }
-    settled = resolve_config(preset, config, n_latent=n_latent)
+    settled = resolve_config(config, n_latent=n_latent)
     read = benchmark.read_data(data, keys, min_obs=min_rows, external_links=external_links)
     note = f"What is done is kept in {folder}. Run the same command to go on."
     with kept(note, on=(KeyboardInterrupt, OSError, MemoryError)):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from diffaug_bio.config import resolve_config
 from diffaug_bio.output.kept import kept
 
 from ._options import (
@@ -25,6 +26,8 @@ from ._report_file import write_report
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from diffaug_bio.config import DiffAugConfig
 
 _EPILOG = """\b
 Examples:
@@ -99,8 +102,7 @@ def command(
     threads: int | None,
     quiet: bool,
     as_json: bool,
-    preset: Literal["quick", "default", "paper", "paper-images"],
-    config: str | None,
+    config: DiffAugConfig,
     n_latent: int | None,
     warmup_view: str | None,
     label_key: str | None,
@@ -123,14 +125,16 @@ def command(
     set_threads(threads)
     from diffaug_bio import runs
     from diffaug_bio.choose.matrix import MatrixChoice
-    from diffaug_bio.config import resolve_config
     from diffaug_bio.datasets import DataSource
 
     folder = output_of("fit", data, output)
     kmers = kmer_encoding(k, canonical=canonical, bins=bins)
     if kmers is not None:  # who says how words are counted wants them embedded
         encoder = encoder or "mlp"
-    resolved = resolve_config(preset, config, n_latent=n_latent, encoder=encoder, warmup_view=warmup_view)
+    resolved = resolve_config(config, n_latent=n_latent).replace(
+        encoder={} if encoder is None else {"kind": encoder},
+        train={} if warmup_view is None else {"warmup_view": warmup_view},
+    )
     source = DataSource(
         data=data,
         label_key=label_key,

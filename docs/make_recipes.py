@@ -56,7 +56,7 @@ and use it by its path:
 
 ```bash
 diffaug-bio recipes verify proteins.toml
-diffaug-bio fit recipe:proteins.toml -o run --preset quick --threads 1
+diffaug-bio fit recipe:proteins.toml -o run --config quick --threads 1
 ```
 
 [data_recipes/README.md](../data_recipes/README.md) explains all keys: downloads with checksums, archives,

@@ -21,7 +21,7 @@ from diffaug_bio.config._choices import (
     Whitening,
 )
 from diffaug_bio.config._config import DiffAugConfig, Preset
-from diffaug_bio.config._resolve import resolve_config
+from diffaug_bio.config._resolve import Config, resolve_config
 from diffaug_bio.config._sections import (
     EncoderConfig,
     FeatureConfig,
@@ -32,6 +32,7 @@ from diffaug_bio.config._sections import (
 
 __all__ = [
     "BatchConfig",
+    "Config",
     "DataKind",
     "DeclaredState",
     "DiffAugConfig",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
@@ -102,8 +103,8 @@ class DiffAugConfig:
         Parameters
         ----------
         name
-            `"quick"` for a first look, `"default"`, `"paper"`, the published set-up for features, or
-            `"paper-images"`, the same for images: ResNet-18 and U-Net.
+            `"quick"` for a first look, `"default"`, `"paper"` for the published settings for features, or
+            `"paper-images"` for those for images: ResNet-18 and U-Net.
 
         Raises
         ------
@@ -111,20 +112,23 @@ class DiffAugConfig:
             If there is no such preset.
         """
         if name not in get_args(Preset):
-            msg = f"There is no preset {told(name)}; choose one of {', '.join(get_args(Preset))}."
+            near = get_close_matches(str(name), get_args(Preset), n=1)
+            guess = f"; did you mean {near[0]!r}?" if near else "."
+            msg = (
+                f"There is no preset {told(name)}{guess} Take one of {', '.join(get_args(Preset))}, or "
+                "give the path of a TOML file."
+            )
             raise InputError(msg)
         return cls(**_PRESETS[name])
 
     @classmethod
-    def from_toml(cls, path: str | Path, *, preset: Preset = "default") -> Self:
-        """Read a TOML file: an optional top-level `preset`, and tables named as the fields here.
+    def from_toml(cls, path: str | Path) -> Self:
+        """Read a TOML file: tables named as the fields here, and if need be a top-level `preset`.
 
         Parameters
         ----------
         path
             The file, for example `preset = "quick"` followed by `[encoder]` and `n_latent = 64`.
-        preset
-            What the file changes, unless it names a preset itself.
 
         Raises
         ------
@@ -132,8 +136,13 @@ class DiffAugConfig:
             If the file cannot be read, is not TOML or larger than a megabyte, or holds an unknown key, or a
             value of a wrong type or out of range.
         """
-        table = _read_toml(Path(path))
-        return cls.preset(table.pop("preset", preset)).updated(table, source=str(path))
+        return cls.from_table(_read_toml(Path(path)), source=str(path))
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, Any], *, source: str) -> Self:
+        """Return the configuration that a TOML file holds as `table`; errors name the `source`."""
+        changes = dict(table)
+        return replaced(cls.preset(changes.pop("preset", "default")), changes, source=source)
 
     @classmethod
     def from_dict(cls, table: Mapping[str, Any], *, source: str) -> Self:
@@ -144,21 +153,46 @@ class DiffAugConfig:
         return cls().updated(_renamed(table), source=source)
 
     def updated(self, table: Mapping[str, Any], *, source: str) -> Self:
-        """Return a copy with the values of nested tables put in.
+        """Return a copy with the values of nested tables put in."""
+        return replaced(self, table, source=source, where="")
+
+    def replace(
+        self,
+        *,
+        features: Mapping[str, Any] | None = None,
+        encoder: Mapping[str, Any] | None = None,
+        generator: Mapping[str, Any] | None = None,
+        loss: Mapping[str, Any] | None = None,
+        train: Mapping[str, Any] | None = None,
+        batches: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Return a copy with some settings changed.
 
         Parameters
         ----------
-        table
-            `{section: {key: value}}`.
-        source
-            Where the table comes from, named in errors.
+        features, encoder, generator, loss, train, batches
+            New values of settings of that section, by name; the other settings stay as they are.
 
         Raises
         ------
         InputError
-            If a section or key is unknown, or a value has a wrong type.
+            If a setting is unknown, or a value of a wrong type or out of range.
+
+        Examples
+        --------
+        >>> DiffAugConfig().replace(encoder={"n_latent": 16}).encoder.n_latent
+        16
         """
-        return replaced(self, table, source=source, where="")
+        changes = {
+            "features": features,
+            "encoder": encoder,
+            "generator": generator,
+            "loss": loss,
+            "train": train,
+            "batches": batches,
+        }
+        given = {section: values for section, values in changes.items() if values is not None}
+        return replaced(self, given, source="`replace`")
 
     def resolved(self, kind: DataKind) -> Self:
         """Return a copy with everything that is left to the data decided.
@@ -224,7 +258,10 @@ def _read_toml(path: Path) -> dict[str, Any]:
         with path.open("rb") as stream:
             content = stream.read(_MOST_BYTES + 1)
     except OSError as error:
-        msg = f"The configuration {path} cannot be read: {error.strerror or error}."
+        msg = (
+            f"The configuration {path} cannot be read: {error.strerror or error}. Give the path of a TOML "
+            f"file, or the name of a preset: {', '.join(get_args(Preset))}."
+        )
         raise InputError(msg) from error
     if len(content) > _MOST_BYTES:
         msg = f"{path} is larger than {_MOST_BYTES} bytes, and no configuration is. Name another file."

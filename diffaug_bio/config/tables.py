@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -12,22 +12,18 @@ from diffaug_bio._wording import cut, told
 from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from _typeshed import DataclassInstance
 
 _Node = TypeVar("_Node", bound="DataclassInstance")
 
 
-def replaced(node: _Node, table: Mapping[str, Any], *, source: str, where: str) -> _Node:
+def replaced(node: _Node, table: Mapping[str, Any], *, source: str, where: str = "") -> _Node:
     """Copy a dataclass with the values of a table, checked against its annotations."""
     known = {entry.name for entry in fields(node)}
-    if unknown := sorted(set(table) - known):
+    if unknown := sorted(str(key) for key in set(table) - known):
         first = unknown[0] if unknown[0].isidentifier() else repr(unknown[0])
-        msg = (
-            f"{source}: unknown key {where}{cut(first)}; "
-            f"{f'[{where[:-1]}]' if where else 'the file'} may hold {', '.join(sorted(known))}."
-        )
+        place = f" of [{where[:-1]}]" if where else ""
+        msg = f"{source}: unknown key {where}{cut(first)}; keys{place} are {', '.join(sorted(known))}."
         raise InputError(msg)
     hints = get_type_hints(type(node))
     changes: dict[str, Any] = {}
@@ -35,7 +31,7 @@ def replaced(node: _Node, table: Mapping[str, Any], *, source: str, where: str) 
         current = getattr(node, key)
         name = f"{where}{key}"
         if is_dataclass(current) and not isinstance(current, type):
-            if not isinstance(value, dict):
+            if not isinstance(value, Mapping):
                 msg = f"{source}: `{name}` has to be a table [{name}], got {told(value)}."
                 raise InputError(msg)
             changes[key] = replaced(current, value, source=source, where=f"{name}.")

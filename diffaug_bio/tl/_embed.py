@@ -15,11 +15,10 @@ from diffaug_bio.tl._results import write_embedding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from os import PathLike
 
     from anndata import AnnData
 
-    from diffaug_bio.config import EncoderKind, Preset
+    from diffaug_bio.config import Config, EncoderKind, Preset
     from diffaug_bio.core.phases import Callback
     from diffaug_bio.core.runtime import Precision
     from diffaug_bio.model.estimator import DiffAug
@@ -31,7 +30,7 @@ def embed(
     adata: AnnData,
     *,
     preset: Preset = "default",
-    config: DiffAugConfig | str | PathLike[str] | None = None,
+    config: Config | None = None,
     n_latent: int | None = None,
     encoder: EncoderKind | None = None,
     warmup_view: str | None = None,
@@ -143,7 +142,10 @@ def embed(
     adata = adata.copy() if copy else adata
     fit_model(
         adata,
-        config=resolve_config(preset, config, n_latent=n_latent, encoder=encoder, warmup_view=warmup_view),
+        config=resolve_config(preset if config is None else config, n_latent=n_latent).replace(
+            encoder={} if encoder is None else {"kind": encoder},
+            train={} if warmup_view is None else {"warmup_view": warmup_view},
+        ),
         choice=MatrixChoice(layer=layer, use_rep=use_rep, use_raw=use_raw, var_key=var_key),
         split_key=split_key,
         batch_key=batch_key,

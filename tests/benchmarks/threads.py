@@ -3,7 +3,7 @@
     python tests/benchmarks/threads.py                 # idle: 1, 2 and the default, at three sizes
     python tests/benchmarks/threads.py --busy 2        # beside two other busy processes: 1 and the default
 
-Each figure is the median of some runs of `diffaug-bio fit --preset quick` on made-up counts of
+Each figure is the median of some runs of `diffaug-bio fit --config quick` on made-up counts of
 2,000 genes, of which 7 % are not zero: whole processes, the ways taken in turn. Ratios are to the best of
 1 and 2 threads (idle), or to 1 thread (busy).
 """
@@ -47,7 +47,7 @@ def seconds(data: Path, threads: str) -> tuple[float, str]:
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         command = [sys.executable, "-m", "diffaug_bio.cli", "fit", str(data), "-o", str(run), "--no-report"]
-        command += ["--preset", "quick", "--quiet"] + (
+        command += ["--config", "quick", "--quiet"] + (
             [] if threads == "default" else ["--threads", threads]
         )
         unset = {"OMP_NUM_THREADS", "SLURM_CPUS_PER_TASK"}

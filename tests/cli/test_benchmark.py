@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tests.cli.conftest import Result
 
-OPTIONS = ["--seeds", "1", "--jobs", "1", "--preset", "quick"]
+OPTIONS = ["--seeds", "1", "--jobs", "1", "--config", "quick"]
 FILES = {"results.csv", "summary.md", "report.html", "benchmark.json", "cells", "files.json"}
 
 
@@ -74,7 +74,7 @@ def test_a_recipe_is_compared_and_the_table_printed(call: Callable[..., Result],
         (["--label-key", "other=cluster"], "'other=cluster' is for a data set 'other'; there are cells."),
         (["--label-key", "cluster", "--methods", "umap"], "no method 'umap'. Methods are diffaug, "),
         (["--label-key", "cluster", "--batch-key", "cells=run"], "no batch column 'run'"),
-        (["--label-key", "cluster", "--config", "nowhere.toml"], "no configuration file"),
+        (["--label-key", "cluster", "--config", "nowhere.toml"], "nowhere.toml cannot be read"),
     ],
     ids=["missing label", "no label", "one class", "data set", "method", "batch", "configuration"],
 )

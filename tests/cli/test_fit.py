@@ -261,13 +261,12 @@ def test_help_shows_an_example(command: list[str], call: Callable[..., Result]) 
     [
         ["fit", "cells.h5ad", "-o", "run", "--epochs", "3"],
         ["fit", "-o", "run"],
-        ["fit", "cells.h5ad", "-o", "run", "--preset", "huge"],
         ["fit", "cells.h5ad", "-o", "run", "--n-latent", "0"],
         ["fit", "cells.h5ad", "-o", "run", "--seed", "one"],
         ["embed", "cells.h5ad", "-o", "run"],
         ["train"],
     ],
-    ids=["unknown option", "no data", "preset", "width", "seed", "no model", "command"],
+    ids=["unknown option", "no data", "width", "seed", "no model", "command"],
 )
 def test_wrong_calls_exit_with_two(
     arguments: list[str],

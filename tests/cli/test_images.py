@@ -319,7 +319,7 @@ def test_what_is_for_images_is_refused_for_tables(
     frame.to_csv(place / "table.csv", index_label="id")
     fails(fit("table.csv", "--encoder", "resnet18"), "does not fit the rows: 'mlp' embeds features")
     fails(fit("table.csv", "--warmup-view", "hand"), "The view 'hand' does not apply to features")
-    published = ["--preset", "paper-images", "-o", place / "run", *OPTIONS]
+    published = ["--config", "paper-images", "-o", place / "run", *OPTIONS]
     fails(call("fit", place / "table.csv", *published), "The encoder 'resnet18' does not fit the rows")
     fails(fit("table.csv", "--image-size", 8), "table.csv", "`image_size`")
     assert not (place / "run").exists()

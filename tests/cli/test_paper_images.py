@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Result
 
 CUT = """
+preset = "paper-images"
 [generator]
 n_sampling_steps = 2
 width = 8
@@ -66,7 +67,7 @@ def test_the_published_networks_train_on_the_published_layouts(
         assert result.code == 0, result.err
         return result.err
 
-    config = ["--preset", "paper-images", "--config", tmp_path / "cut.toml"]
+    config = ["--config", tmp_path / "cut.toml"]
     log = command("fit", folder, "-o", tmp_path / "run", "--no-report", *config)
     assert "(column 'split') is used: " in log
     run = json.loads((tmp_path / "run" / "run.json").read_text())

@@ -105,7 +105,7 @@ def test_all_that_a_recipe_says_is_shown(mine: Path, call: Callable[..., Result]
 def test_files_are_given_checked_used_and_verified(
     mine: Path, tmp_path: Path, call: Callable[..., Result], cache: Path
 ) -> None:
-    fit = ["fit", f"recipe:{mine}", "-o", tmp_path / "run", "--preset", "quick", "--threads", 1, "--quiet"]
+    fit = ["fit", f"recipe:{mine}", "-o", tmp_path / "run", "--config", "quick", "--threads", 1, "--quiet"]
     missing = call(*fit)
     assert missing.code == 1
     assert (

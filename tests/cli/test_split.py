@@ -313,7 +313,7 @@ def test_a_benchmark_takes_the_split_and_refuses_to_hold_out_beside_it(
     parted: AnnData, call: Callable[..., Result], tmp_path: Path
 ) -> None:
     cells = write_cells(tmp_path / "cells.h5ad", parted)
-    arguments = ["benchmark", cells, "--label-key", "cluster", "--methods", "pca", "--preset", "quick"]
+    arguments = ["benchmark", cells, "--label-key", "cluster", "--methods", "pca", "--config", "quick"]
     arguments += ["--seeds", "1", "--jobs", "1", "-o", tmp_path / "results"]
     refused = call(*arguments, "--held-out")
     assert (refused.code, refused.out) == (1, "")

@@ -17,6 +17,7 @@ from diffaug_bio.config import (
     GeneratorConfig,
     LossConfig,
     TrainConfig,
+    resolve_config,
 )
 from diffaug_bio.config._config import Preset
 from diffaug_bio.errors import InputError
@@ -73,10 +74,49 @@ def test_paper_preset_holds_the_published_numbers() -> None:
 
 
 def test_unknown_preset_lists_the_known_ones() -> None:
-    with pytest.raises(
-        InputError, match=r"no preset 'fast'; choose one of quick, default, paper, paper-images\."
-    ):
+    with pytest.raises(InputError, match=r"no preset 'fast'.* quick, default, paper, paper-images"):
         DiffAugConfig.preset("fast")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"'quik'; did you mean 'quick'\?"):
+        resolve_config("quik")
+
+
+def test_a_configuration_is_a_name_a_file_a_table_or_an_object(tmp_path: Path) -> None:
+    quick = DiffAugConfig.preset("quick")
+    wide = quick.replace(encoder={"n_latent": 64})
+    path = write_toml(tmp_path, "preset = 'quick'\nencoder.n_latent = 64")
+    assert resolve_config(None) == DiffAugConfig()
+    assert resolve_config("quick") == quick
+    for given in (path, str(path), {"preset": "quick", "encoder": {"n_latent": 64}}, wide):
+        assert resolve_config(given) == wide
+    assert resolve_config("quick", n_latent=64) == resolve_config(quick, n_latent=np.int64(64)) == wide  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (7, r"`config` .* preset, .* TOML file, a dict or a DiffAugConfig; got 7 \(int\)"),
+        ("none.toml", r"none\.toml cannot be read.* TOML file, or .* preset: quick, default, "),
+        (".", r"cannot be read: Is a directory"),
+        ("", r"no preset ''"),
+        ({"preset": "huge"}, r"no preset 'huge'"),
+        ({"preset": 1}, r"no preset 1"),
+        ({"net": {}}, r"`config`: unknown key net"),
+        ({1: {}}, r"unknown key '1'"),
+    ],
+    ids=[
+        "number",
+        "missing file",
+        "folder",
+        "nothing",
+        "preset",
+        "number of a preset",
+        "key",
+        "number key",
+    ],
+)
+def test_what_is_no_configuration_is_named_with_what_is_one(given: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        resolve_config(given)
 
 
 def test_toml_changes_what_it_names_and_keeps_the_rest_of_its_preset(tmp_path: Path) -> None:
@@ -112,7 +152,7 @@ def test_what_is_not_toml_is_an_error(tmp_path: Path, content: bytes) -> None:
         (b"[loss]\nradius = 0x" + b"f" * 500, r"`loss\.radius` has to be a number, got 114813069527425"),
         (b"[loss]\nradius = 1e400", r"`loss\.radius` has to be a number, got inf"),
         (b"[encoder]\nhidden = " + b"[" * 300 + b"]" * 300, r"`encoder\.hidden` has to be a list of whole"),
-        (b"a" * 5000 + b" = 1", r"unknown key a{60}; the file may hold"),
+        (b"a" * 5000 + b" = 1", r"unknown key a{60,}"),
         (b"#" * 10**6 + b"\n", r"is larger than 1000000 bytes"),
     ],
     ids=["deep", "digits", "hexadecimal", "twice", "large", "overflow", "lists", "key", "size"],
@@ -179,11 +219,11 @@ def test_toml_with_an_unknown_preset_is_an_error(tmp_path: Path) -> None:
     [
         (
             {"net": {}},
-            r"test: unknown key net; the file may hold batches, encoder, features, generator, loss, train",
+            r"test: unknown key net; keys are batches, encoder, features, generator, loss, train",
         ),
         (
             {"encoder": {"width": 3}},
-            r"test: unknown key encoder\.width; \[encoder\] may hold hidden, kernel_size, kind, lin",
+            r"test: unknown key encoder\.width; keys of \[encoder\] are hidden, kernel_size, kind, lin",
         ),
         ({"encoder": 3}, r"`encoder` has to be a table \[encoder\], got 3"),
         ({"encoder": {"n_latent": "64"}}, r"`encoder\.n_latent` has to be a whole number, got '64'"),
