@@ -273,11 +273,17 @@ def set_threads(threads: int | None) -> None:
 
 
 class _EchoHandler(logging.Handler):
-    """Writes to what standard error is at that moment, so that a progress bar stays below the log."""
+    """Writes to what standard error is at that moment, above a progress bar if there is one."""
 
     def emit(self, record: logging.LogRecord) -> None:
         with suppress(OSError):  # who reads it may have gone, as in `2>&1 | head`
-            click.echo(self.format(record), err=True)
+            if "tqdm.auto" not in sys.modules:
+                click.echo(self.format(record), err=True)
+                return
+            from tqdm.auto import tqdm
+
+            with tqdm.external_write_mode(file=sys.stderr):
+                click.echo(self.format(record), err=True)
 
 
 def start_log(*, quiet: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -180,35 +180,21 @@ def _to_get(recipe: Recipe) -> str:
 
 @contextmanager
 def _progress(*, quiet: bool) -> Iterator[Callable[[Progress], None] | None]:
-    """Draw a bar on a terminal; elsewhere lines are logged."""
-    from rich.console import Console
+    """Draw a bar for each file on a terminal; elsewhere lines are logged."""
+    from diffaug_bio.model.progress import is_watched
 
-    console = Console(stderr=True)
-    if quiet or not console.is_terminal:
+    if quiet or not is_watched():
         yield None
         return
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        TextColumn,
-        TimeRemainingColumn,
-        TransferSpeedColumn,
-    )
-    from rich.progress import Progress as Bar
+    from tqdm.auto import tqdm
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Bar(*columns, console=console, transient=True) as bar:
-        tasks: dict[str, Any] = {}
+    with ExitStack() as stack:
+        bars: dict[str, Any] = {}
 
         def draw(progress: Progress) -> None:
-            if progress.file not in tasks:
-                tasks[progress.file] = bar.add_task(progress.file)
-            bar.update(tasks[progress.file], completed=progress.done, total=progress.total)
+            if progress.file not in bars:
+                bar = tqdm(desc=progress.file, total=progress.total, unit="B", unit_scale=True, leave=False)
+                bars[progress.file] = stack.enter_context(bar)
+            bars[progress.file].update(progress.done - bars[progress.file].n)
 
         yield draw
