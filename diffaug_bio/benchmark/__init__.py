@@ -9,7 +9,7 @@ from diffaug_bio.benchmark._data import BenchmarkData, read_data
 from diffaug_bio.benchmark._methods import METHODS, Method, choose_methods
 from diffaug_bio.benchmark._run import BenchmarkResult, run
 from diffaug_bio.benchmark._summary import Summary, gains, summarise
-from diffaug_bio.benchmark._text import overview, report
+from diffaug_bio.benchmark._text import overview, report, sections
 
 __all__ = [
     "METHODS",
@@ -23,5 +23,6 @@ __all__ = [
     "read_data",
     "report",
     "run",
+    "sections",
     "summarise",
 ]

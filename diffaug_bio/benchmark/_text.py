@@ -1,4 +1,4 @@
-"""A benchmark as Markdown, which reads well on a terminal too."""
+"""Results of a benchmark as sections: tables of means, gains, data sets and generated rows."""
 
 from __future__ import annotations
 
@@ -6,173 +6,270 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from diffaug_bio.benchmark._methods import METHODS
-from diffaug_bio.benchmark._summary import gains, summarise
+from diffaug_bio.benchmark._summary import MAIN_METRICS, gains, summarise
+from diffaug_bio.document import Cell, Messages, Section, Table, markdown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     import pandas as pd
 
     from diffaug_bio.benchmark._run import BenchmarkResult
 
-_TITLES = {
-    "linear_probe": "linear probe",
-    "knn_accuracy": "kNN",
-    "kmeans_nmi": "k-means NMI",
-    "leiden_nmi": "Leiden NMI",
-}
+_TITLES = ("Linear probe", "Nearest neighbours", "k-means NMI", "Leiden NMI")  # of the main metrics
 _QUALITY = {
-    "label_kept": "label kept",
-    "label_kept_real": "real rows' own",
-    "cosine_generated": "cosine",
-    "cosine_mixup": "of mixup",
-    "cosine_feature_swap": "of feature swap",
-    "source_distance": "distance",
-    "ks_mean": "KS",
-    "real_or_generated": "told apart",
-    "memorised": "memorised",
+    "label_kept": ("Label kept", "as real rows"),
+    "label_kept_real": ("Label kept, real rows", ""),
+    "cosine_generated": ("Cosine similarity", "high, below 1"),
+    "cosine_mixup": ("of mixup", ""),
+    "cosine_feature_swap": ("of feature swap", ""),
+    "source_distance": ("Distance", "about 1"),
+    "ks_mean": ("KS distance", "0"),
+    "real_or_generated": ("Told apart", "0.5"),
+    "memorised": ("Memorised", "0"),
 }
 _COMPARED = ("mask", "no_generator")
 
 
 def overview(result: BenchmarkResult) -> str:
-    """Say how methods do on average, and how DiffAug does against each, as a Markdown table."""
-    overall = _records(summarise(result.scores).overall, "metric")
-    by_method = {
-        metric: {record["method"]: record for record in records} for metric, records in overall.items()
-    }
-    first = by_method["linear_probe"]
-    n_data, n_seeds = result.scores["data"].nunique(), result.scores["seed"].nunique()
-    rows = [
-        [
-            METHODS[name].title + _of_how_many(int(first[name]["n_data"]), n_data),
-            *(_mean_and_rank(by_method[metric][name]) for metric in _TITLES),
-            *_against_method(first[name]),
-        ]
-        # Means over other data do not compare: such methods come last.
-        for name in sorted(first, key=lambda name: (-first[name]["n_data"], -first[name]["mean"]))
-    ]
-    header = ["method", *(f"{title} (rank)" for title in _TITLES.values()), "won-lost", "p"]
-    lines = [
-        (
-            f"Data sets: {n_data}, seeds: {n_seeds}. Means in percent, and the mean rank among unlabelled "
-            "methods that ran on all data. Last: linear probe of DiffAug against the method, data sets "
-            "won and lost, and Wilcoxon's signed-rank test over data sets."
-        ),
-        "",
-        *_table(header, rows),
-    ]
-    return "\n".join(lines)
+    """Write means, ranks and tests of all methods as Markdown.
+
+    Parameters
+    ----------
+    result
+        Results of a benchmark.
+    """
+    return markdown([_overview(result.scores)]).removeprefix("## Overview\n\n")
 
 
 def report(result: BenchmarkResult) -> str:
-    """Write everything as Markdown: overview, gains of the generator, each data set, generated rows."""
-    parts = ["# Benchmark", overview(result)]
-    present = set(result.scores["method"])
-    if "diffaug" in present:
-        parts += [_gains_table(result.scores, name) for name in _COMPARED if name in present]
-    by_data = _records(summarise(result.scores).by_data, "data")
-    parts += [_data_table(name, records) for name, records in by_data.items()]
-    parts += _quality_table(result.scores)
-    for title, notes in (("Left out", result.left_out), ("Broken", result.failed)):
-        if notes:
-            listed = "\n".join(f"- {name}: {reason}" for name, reason in notes.items())
-            parts.append(f"## {title}\n\n{listed}")
-    return "\n\n".join(parts) + "\n"
+    """Write all tables of a benchmark as Markdown, the content of `summary.md`.
+
+    Parameters
+    ----------
+    result
+        Results of a benchmark.
+    """
+    return f"# Benchmark\n\n{markdown(sections(result))}"
 
 
-def _gains_table(scores: pd.DataFrame, against: str) -> str:
-    """DiffAug less a hand-made view at the same number of encoder steps, by data set."""
-    tables = {
-        metric: {
-            row["data"]: row for row in gains(scores, against=against, metric=metric).to_dict("records")
-        }
-        for metric in _TITLES
-    }
-    rows = [
-        [name]
-        + [f"{100 * tables[metric][name]['gain']:+.1f}" for metric in _TITLES]
-        + [tables[metric][name]["verdict"] for metric in ("linear_probe", "knn_accuracy")]
-        for name in tables["linear_probe"]
-    ]
-    means = [sum(row["gain"] for row in table.values()) / max(1, len(table)) for table in tables.values()]
-    rows.append(["mean", *(f"{100 * mean:+.2f}" for mean in means), "", ""])
-    lines = [
-        f"## Generated positives against: {METHODS[against].title}",
-        "",
-        (
-            "Points, DiffAug less the other, for as many encoder steps; `helps` or `hurts` where "
-            "the mean is beyond 0.2 points and every seed agrees."
-        ),
-        "",
-        *_table(["data", *_TITLES.values(), "linear probe", "kNN"], rows),
-    ]
-    return "\n".join(lines)
+def sections(result: BenchmarkResult, *, n_obs: Mapping[str, int] | None = None) -> tuple[Section, ...]:
+    """Put the results of a benchmark into tables.
 
+    Parameters
+    ----------
+    result
+        Results of a benchmark.
+    n_obs
+        Number of rows of each data set, for the captions.
 
-def _data_table(name: str, records: Iterable[Mapping[str, Any]]) -> str:
-    """All methods on one data set."""
-    cells = {(record["method"], record["metric"]): record for record in records}
-    names = {method: cells[method, "linear_probe"]["mean"] for method, _ in cells}
-    rows = [
-        [METHODS[method].title] + [_mean_and_spread(cells[method, metric]) for metric in _TITLES]
-        for method in sorted(names, key=lambda method: -names[method])
-    ]
-    return "\n".join([f"## {name}", "", *_table(["method", *_TITLES.values()], rows)])
-
-
-def _quality_table(scores: pd.DataFrame) -> list[str]:
-    """Quality of the rows that DiffAug's generator makes, if it ran."""
-    values: dict[str, dict[str, list[float]]] = {}
-    for record in scores[scores["method"] == "diffaug"].to_dict("records"):
-        metric = str(record["metric"]).removeprefix("generated_")
-        if metric in _QUALITY and metric != record["metric"]:
-            values.setdefault(record["data"], {}).setdefault(metric, []).append(record["value"])
-    rows = [
-        [name] + [f"{sum(found[m]) / len(found[m]):.2f}" if m in found else "" for m in _QUALITY]
-        for name, found in values.items()
-    ]
-    header = ["data", *_QUALITY.values()]
-    return ["\n".join(["## Generated rows of DiffAug", "", *_table(header, rows)])] if rows else []
-
-
-def _records(table: pd.DataFrame, key: str) -> dict[str, list[dict[str, Any]]]:
-    """Rows of a table as dictionaries, collected by one of its columns."""
-    collected: dict[str, list[dict[str, Any]]] = {}
-    for record in table.to_dict("records"):
-        collected.setdefault(str(record[key]), []).append(
-            {str(name): value for name, value in record.items()}
+    Returns
+    -------
+    Overview of all methods; gains by generated positives; a table for each data set; quality of generated
+    rows; methods that were left out or failed. Sections without content are left out.
+    """
+    scores = result.scores
+    return tuple(
+        section
+        for section in (
+            _overview(scores),
+            _gains(scores),
+            _by_data(scores, n_obs or {}),
+            _generated(scores),
+            _missing(result),
         )
-    return collected
+        if section.blocks
+    )
 
 
-def _mean_and_rank(record: Mapping[str, Any]) -> str:
-    rank = "" if math.isnan(record["rank"]) else f" ({record['rank']:.1f})"
-    return f"{100 * record['mean']:.1f}{rank}"
+def _overview(scores: pd.DataFrame) -> Section:
+    """Tabulate means and ranks over data sets, and DiffAug against each method."""
+    overall = summarise(scores).overall
+    held = {
+        (str(one["metric"]), str(one["method"])): {str(name): value for name, value in one.items()}
+        for one in overall.to_dict("records")
+    }
+    n_data, n_seeds = scores["data"].nunique(), scores["seed"].nunique()
+    names = [method for metric, method in held if metric == "linear_probe"]
+    probe = {name: held["linear_probe", name] for name in names}
+    # Means over fewer data sets do not compare: such methods come last.
+    names.sort(key=lambda name: (-probe[name]["n_data"], -probe[name]["mean"]))
+    varies = n_data > 1 or n_seeds > 1  # one data set with one seed says nothing about chance
+    ranked = [name for name in names if probe[name]["n_data"] == n_data and varies]
+    best = _best(ranked, {(name, metric): one["mean"] for (metric, name), one in held.items()})
+    rows = []
+    for name in names:
+        n_ran = int(probe[name]["n_data"])
+        means = [
+            Cell(
+                text=_percent(held[metric, name]["mean"]),
+                notes=_known(held[metric, name]["rank"], "rank {:.1f}"),
+                mark="best" if (name, metric) in best else "",
+            )
+            for metric in MAIN_METRICS
+        ]
+        title = Cell(
+            text=METHODS[name].title,
+            notes=() if n_ran == n_data else (f"{n_ran} of {n_data} data sets",),
+        )
+        duel = [Cell(text=""), Cell(text="")]
+        if not math.isnan(probe[name]["difference"]):
+            won_lost = f"{probe[name]['won']:.0f}-{probe[name]['lost']:.0f}"
+            duel = [Cell(text=won_lost), Cell(text="".join(_known(probe[name]["p"], "{:.3f}")))]
+        rows.append((title, *means, *duel))
+    return Section(
+        key="overview",
+        title="Overview",
+        lead=(
+            f"Data sets: {n_data}, seeds: {n_seeds}. Scores are means over data sets in percent; higher is "
+            "better. Ranks are means over data sets among the unlabelled methods that ran on all of them "
+            "(1 is best)."
+        ),
+        blocks=(
+            _table(
+                "All methods; the best unlabelled one of each column is bold"
+                if varies
+                else "All methods; with one data set and one seed, differences may be chance",
+                ("Method", *_TITLES, "Won-lost", "p"),
+                rows,
+                "Won-lost: number of data sets on which the linear probe of DiffAug is better and worse "
+                "than that of the method. p: Wilcoxon's signed-rank test over data sets (from six on).",
+            ),
+        ),
+    )
 
 
-def _mean_and_spread(record: Mapping[str, Any]) -> str:
-    spread = "" if math.isnan(record["spread"]) else f" ± {100 * record['spread']:.1f}"
-    return f"{100 * record['mean']:.1f}{spread}"
+def _gains(scores: pd.DataFrame) -> Section:
+    """Tabulate the difference of DiffAug to training without generated positives, by data set."""
+    present = set(scores["method"])
+    compared = [name for name in _COMPARED if {name, "diffaug"} <= present]
+    return Section(
+        key="gains",
+        title="Gains by generated positives",
+        lead=(
+            "Scores of DiffAug minus those of the other method, in points, for the same number of encoder "
+            "steps. A gain helps or hurts where the mean is beyond 0.2 points and all seeds agree."
+        ),
+        blocks=tuple(_gain_table(scores, name) for name in compared),
+    )
 
 
-def _of_how_many(n_ran: int, n_data: int) -> str:
-    return "" if n_ran == n_data else f" ({n_ran} of {n_data} data sets)"
-
-
-def _against_method(record: Mapping[str, Any]) -> list[str]:
-    if math.isnan(record["difference"]):
-        return ["", ""]
-    p = "" if math.isnan(record["p"]) else f"{record['p']:.3f}"
-    return [f"{record['won']:.0f}-{record['lost']:.0f}", p]
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Markdown with aligned columns."""
-    lines = [list(header), *(list(row) for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
-    ruled = [lines[0], ["-" * width for width in widths], *lines[1:]]
-    return [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |"
-        for line in ruled
+def _gain_table(scores: pd.DataFrame, against: str) -> Table:
+    tables = [gains(scores, against=against, metric=metric).set_index("data") for metric in MAIN_METRICS]
+    rows = [
+        (
+            Cell(text=str(name), is_code=True),
+            *(
+                Cell(text=f"{100 * table.loc[name, 'gain']:+.1f}", notes=(table.loc[name, "verdict"],))
+                for table in tables
+            ),
+        )
+        for name in tables[0].index
     ]
+    means = [Cell(text=f"{100 * table['gain'].mean():+.2f}") for table in tables]
+    return _table(
+        f"DiffAug minus {METHODS[against].title}",
+        ("Data set", *_TITLES),
+        [*rows, (Cell(text="Mean"), *means)],
+    )
+
+
+def _by_data(scores: pd.DataFrame, n_obs: Mapping[str, int]) -> Section:
+    """Tabulate all methods on each data set."""
+    several = scores["seed"].nunique() > 1
+    tables = []
+    for name, part in summarise(scores).by_data.groupby("data", sort=False):
+        held = {(one["method"], one["metric"]): one for one in part.to_dict("records")}
+        methods = sorted({method for method, _ in held}, key=lambda one: -held[one, "linear_probe"]["mean"])
+        best = _best(methods if several else [], {place: one["mean"] for place, one in held.items()})
+        rows = [
+            (
+                Cell(text=METHODS[method].title),
+                *(
+                    Cell(
+                        text=_percent(held[method, metric]["mean"]),
+                        notes=_known(100 * held[method, metric]["spread"], "± {:.1f}"),
+                        mark="best" if (method, metric) in best else "",
+                    )
+                    for metric in MAIN_METRICS
+                ),
+            )
+            for method in methods
+        ]
+        caption = f"{name}, {n_obs[str(name)]:,} rows" if name in n_obs else str(name)
+        tables.append(_table(caption, ("Method", *_TITLES), rows))
+    return Section(
+        key="data",
+        title="Each data set",
+        lead="Means over seeds in percent, with ± their standard deviation."
+        if several
+        else "Scores in percent with one seed: differences may be chance.",
+        blocks=tuple(tables),
+    )
+
+
+def _generated(scores: pd.DataFrame) -> Section:
+    """Tabulate the quality of the rows that DiffAug generates, where it ran."""
+    made = scores[(scores["method"] == "diffaug") & scores["metric"].str.startswith("generated_")]
+    means = made.groupby(["data", "metric"], sort=False)["value"].mean()
+    rows = []
+    for name in dict.fromkeys(made["data"]):
+        values = [means.get((name, f"generated_{key}"), math.nan) for key in _QUALITY]
+        cells = (Cell(text="".join(_known(value, "{:.2f}"))) for value in values)
+        rows.append((Cell(text=str(name), is_code=True), *cells))
+    ideals = tuple(Cell(text=ideal) for ideal in ("Ideal", *(ideal for _, ideal in _QUALITY.values())))
+    header = ("Data set", *(title for title, _ in _QUALITY.values()))
+    return Section(
+        key="generated",
+        title="Generated rows of DiffAug",
+        lead=(
+            "Share of generated rows that keep the label of their source, their cosine similarity to it in "
+            "the embedding, and their distance from it in units of the distance to the nearest other row."
+        ),
+        blocks=(_table("Mean over seeds", header, [ideals, *rows]),) if rows else (),
+    )
+
+
+def _missing(result: BenchmarkResult) -> Section:
+    """List methods that were left out or failed, with the reason."""
+    said = [f"{name} was left out: {why}" for name, why in result.left_out.items()]
+    said += [f"{name} failed: {why}" for name, why in result.failed.items()]
+    messages = Messages(messages=tuple(("warning", one) for one in said))
+    return Section(key="missing", title="Left out and failed", blocks=(messages,) if said else ())
+
+
+def _table(caption: str, header: tuple[str, ...], rows: Iterable[tuple[Cell, ...]], *notes: str) -> Table:
+    """Make a table with figures in all columns but the first."""
+    figures = tuple(range(1, len(header)))
+    return Table(caption=caption, header=header, rows=tuple(rows), numeric=figures, notes=notes)
+
+
+def _best(names: Iterable[str], means: Mapping[tuple[str, str], float]) -> set[tuple[str, str]]:
+    """Find the methods with the highest mean of each metric, as it is shown; labelled ones do not count.
+
+    Parameters
+    ----------
+    names
+        Methods to compare.
+    means
+        Mean by method and metric.
+
+    Returns
+    -------
+    Pairs of method and metric.
+    """
+    unlabelled = [name for name in names if not METHODS[name].is_labelled]
+    found = set()
+    for metric in MAIN_METRICS:
+        shown = {name: round(100 * means[name, metric], 1) for name in unlabelled}
+        found |= {(name, metric) for name in shown if shown[name] == max(shown.values())}
+    return found
+
+
+def _percent(share: Any) -> str:
+    return f"{100 * share:.1f}"
+
+
+def _known(value: float, form: str) -> tuple[str, ...]:
+    """Format a value as a note, or leave it out where it is not known."""
+    return () if math.isnan(value) else (form.format(value),)

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from diffaug_bio._keys import BATCH_ENTRY
 from diffaug_bio.config import DiffAugConfig, Preset
+from diffaug_bio.document import Code, Facts, Messages, Section, Text
 from diffaug_bio.errors import InputError
 from diffaug_bio.matrix.state import STATE_NAMES, data_kind
 from diffaug_bio.model.card import Run, base_name, changed_settings, command_line
-from diffaug_bio.report.page import Code, Facts, Messages, Section, Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from diffaug_bio.document import Block
     from diffaug_bio.model.description import ModelDescription
     from diffaug_bio.report._data import RunData
-    from diffaug_bio.report.page import Block
 
 FEATURE_WORDS = {"images": "pixels", "letters": "letters"}
 """What a feature is called, where it is called otherwise."""

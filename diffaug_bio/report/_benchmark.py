@@ -1,62 +1,64 @@
-"""What a page about a benchmark says."""
+"""Page about a benchmark."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from diffaug_bio import __version__
-from diffaug_bio.benchmark import METHODS, summarise
+from diffaug_bio.benchmark import METHODS, BenchmarkResult, sections, summarise
 from diffaug_bio.config import DiffAugConfig
+from diffaug_bio.document import Code, Facts, Highlight, Pictures, Report, Section
 from diffaug_bio.errors import InputError
+from diffaug_bio.model.card import changed_settings
 from diffaug_bio.output.json_files import BENCHMARK, read_json
-from diffaug_bio.report._tables import data_section, gains_sections, generated_sections, overview_section
-from diffaug_bio.report.page import Code, Facts, Highlight, Messages, Report, Section
+from diffaug_bio.report.page import drawn
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import pandas as pd
+    from matplotlib.figure import Figure
 
 _COLUMNS = ("data", "method", "seed", "metric", "value")
+_DRAWN = {"linear_probe": "Linear probe", "knn_accuracy": "Nearest neighbours"}
+_LEAST_POINTS = 4.0  # width of an axis of percentages, so that chance does not look large
+_GREY, _BLUE, _ORANGE = "#a6a6a6", "#0072b2", "#d55e00"
 
 
 def benchmark_report(folder: Path) -> Report:
-    """Say what a benchmark's page says.
+    """Make the page about a benchmark.
 
     Parameters
     ----------
     folder
-        What `diffaug-bio benchmark` wrote.
+        Output folder of `diffaug-bio benchmark`.
 
     Raises
     ------
     InputError
-        If it has no results yet, or they are damaged.
+        If the folder has no results yet, or they are damaged.
     """
     settings, scores = _read(folder)
-    summary = summarise(scores)
-    by_metric = {str(metric): table for metric, table in summary.overall.groupby("metric", sort=False)}
+    result = BenchmarkResult(
+        scores=scores, left_out=settings.get("left_out", {}), failed=settings.get("failed", {})
+    )
+    overall = summarise(scores, metrics=["linear_probe"]).overall.sort_values("mean", ascending=False)
+    overview, *others = sections(result, n_obs=settings["data"])
+    overview = replace(overview, blocks=(*overview.blocks, _picture(scores, list(overall["method"]))))
     n_data, n_seeds = scores["data"].nunique(), scores["seed"].nunique()
-    order = [str(name) for name in by_metric["linear_probe"].sort_values("mean", ascending=False)["method"]]
     return Report(
         title="Benchmark of embeddings",
         subtitle=(
-            f"{len(order)} methods on {_counted(n_data, 'data set')} with {_counted(n_seeds, 'seed')}, in "
-            "the same budget for each."
+            f"{len(overall)} methods on {_counted(n_data, 'data set')} with {_counted(n_seeds, 'seed')}, "
+            "with the same budget for each."
         ),
-        highlights=_highlights(by_metric["linear_probe"], n_data=n_data, n_seeds=n_seeds),
-        sections=(
-            overview_section(by_metric, scores, order),
-            *gains_sections(scores, set(order)),
-            data_section(summary.by_data, settings, n_seeds=n_seeds),
-            *generated_sections(scores),
-            *_missing(settings, scores),
-            _how(settings),
-        ),
+        highlights=_highlights(overall, n_data=n_data, n_seeds=n_seeds),
+        sections=(overview, *others, _how(settings)),
         footer=(
-            f"Made by diffaug-bio {__version__}. The page is one file that loads nothing else; results.csv "
-            "beside it has all numbers."
+            f"Made by diffaug-bio {__version__}. This page is one file that loads nothing else. All "
+            "numbers are in results.csv beside it."
         ),
     )
 
@@ -66,13 +68,13 @@ def _counted(number: int, what: str) -> str:
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Read and check the settings and scores of a benchmark."""
     import pandas as pd
 
-    path = folder / "results.csv"
-    if not path.is_file():
-        msg = f"{folder} has no results.csv yet. Run `diffaug-bio benchmark` to its end, and ask again."
+    path, settings = folder / "results.csv", read_json(folder / BENCHMARK)
+    if settings is None or not path.is_file():
+        msg = f"{folder} has no results.csv yet. Let `diffaug-bio benchmark` run to its end first."
         raise InputError(msg)
-    settings = read_json(folder / BENCHMARK) or {}
     try:
         # Names may look like numbers, or like a missing value.
         scores = pd.read_csv(
@@ -82,66 +84,89 @@ def _read(folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
             na_values={"value": [""]},
         )
     except ValueError as error:
-        msg = f"{folder} is damaged: {error}. Run the benchmark again."
+        msg = f"{path} is damaged: {error}. Run the benchmark again."
         raise InputError(msg) from error
     if not set(_COLUMNS) <= set(scores.columns) or "linear_probe" not in set(scores["metric"]):
         msg = (
-            f"{path} holds no results; it needs the columns {', '.join(_COLUMNS)}. Run the benchmark again."
+            f"{path} holds no results: it needs the columns {', '.join(_COLUMNS)}. Run the benchmark again."
         )
         raise InputError(msg)
     if unknown := sorted(set(scores["method"]) - set(METHODS)):
-        msg = f"{path} has methods that this version does not know, the first {unknown[0]!r}. Run it again."
+        msg = f"{path} has an unknown method, {unknown[0]!r}. Run the benchmark again with this version."
         raise InputError(msg)
     return settings, scores
 
 
 def _highlights(probe: pd.DataFrame, *, n_data: int, n_seeds: int) -> tuple[Highlight, ...]:
-    """Who is best by the linear probe, and where DiffAug is."""
-    unlabelled = ~probe["method"].map(lambda name: METHODS[name].is_labelled).astype(bool)
-    complete = probe[(probe["n_data"] == n_data) & unlabelled]
+    """Name the best method by the linear probe, and the score of DiffAug."""
+    complete = [
+        one
+        for one in probe.to_dict("records")
+        if one["n_data"] == n_data and not METHODS[one["method"]].is_labelled
+    ]
     found = [Highlight(name="Data sets", value=str(n_data), note=_counted(n_seeds, "seed"))]
-    for title, row in (
-        ("Best linear probe", complete.sort_values("mean", ascending=False).head(1)),
-        ("DiffAug, linear probe", complete[complete["method"] == "diffaug"]),
-    ):
-        for record in row.to_dict("records"):
-            note = METHODS[record["method"]].title if "Best" in title else f"mean rank {record['rank']:.1f}"
-            found.append(Highlight(name=title, value=f"{100 * record['mean']:.1f} %", note=note))
+    for record in complete[:1]:
+        value, note = f"{100 * record['mean']:.1f} %", METHODS[record["method"]].title
+        found.append(Highlight(name="Best linear probe", value=value, note=note))
+    for record in complete:
+        if record["method"] == "diffaug":
+            value, note = f"{100 * record['mean']:.1f} %", f"mean rank {record['rank']:.1f}"
+            found.append(Highlight(name="DiffAug, linear probe", value=value, note=note))
     return tuple(found)
 
 
-def _missing(settings: Mapping[str, Any], scores: pd.DataFrame) -> list[Section]:
-    """Say what did not run, or broke."""
-    said = [f"{name} is left out: {why}" for name, why in settings.get("left_out", {}).items()]
-    said += [f"{name} broke: {why}" for name, why in settings.get("failed", {}).items()]
-    if "failed" not in settings:  # an earlier version did not note why
-        ran = set(zip(scores["method"], scores["data"], strict=True))
-        asked = [(method, data) for method in settings["methods"] for data in settings["data"]]
-        said = [f"{method} has no result on {data}" for method, data in asked if (method, data) not in ran]
-    if not said:
-        return []
-    messages = Messages(messages=tuple(("warning", one) for one in said))
-    return [Section(key="missing", title="Left out and broken", blocks=(messages,))]
+def _picture(scores: pd.DataFrame, names: Sequence[str]) -> Pictures:
+    """Draw the accuracy of each method: a dot for each data set, and the mean over them."""
+
+    def draw() -> Figure:
+        import matplotlib.pyplot as plt
+
+        figure = plt.figure(figsize=(8.4, 0.9 + 0.26 * len(names)), layout="constrained")
+        for ax, (metric, title) in zip(
+            figure.subplots(1, len(_DRAWN), sharey=True), _DRAWN.items(), strict=True
+        ):
+            table = scores[scores["metric"] == metric].groupby(["method", "data"])["value"].mean()
+            for height, name in enumerate(reversed(names)):
+                values = 100 * table[name]
+                ax.plot(values, [height] * len(values), "o", color=_GREY, markersize=3.5, mew=0)
+                mark = "|" if len(values) > 1 else "."  # a line would hide the only dot
+                color = _ORANGE if name == "diffaug" else _BLUE
+                ax.plot(values.mean(), height, mark, color=color, markersize=11, markeredgewidth=2.5)
+            low, high = ax.get_xlim()
+            if (missing := _LEAST_POINTS - (high - low)) > 0:
+                ax.set_xlim(low - missing / 2, high + missing / 2)
+            ax.set_ylim(-0.6, len(names) - 0.4)
+            ax.set_title(title)
+            ax.set_xlabel("Accuracy, %")
+            ax.grid(axis="y", linewidth=0.4, alpha=0.4)
+            ax.spines[["top", "right"]].set_visible(False)
+            ax.set_yticks(range(len(names)), [METHODS[name].title for name in reversed(names)])
+        return figure
+
+    several = scores["data"].nunique() > 1
+    picture = drawn(
+        "methods",
+        draw,
+        alt="Dot plot of the accuracies of each method by linear probe and by nearest neighbours.",
+        caption="Dots: data sets; lines: their mean, DiffAug in orange."
+        if several
+        else "Accuracy of each method, DiffAug in orange.",
+    )
+    return Pictures(pictures=(picture,))
 
 
 def _how(settings: Mapping[str, Any]) -> Section:
+    """List the settings of the benchmark."""
     facts = (
         ("Methods", ", ".join(settings["methods"])),
         ("Data sets", ", ".join(f"{name} ({n:,} rows)" for name, n in settings["data"].items())),
         ("Seeds", ", ".join(map(str, range(settings["n_seeds"])))),
         ("Held out", "a fifth of the rows" if settings["held_out"] else "folds, or the data's own split"),
-        ("Threads", f"{settings['threads']} a process, {settings['jobs']} at a time"),
+        ("Threads", f"{settings['threads']} a process, {settings['jobs']} processes at a time"),
         ("Versions", ", ".join(f"{name} {version}" for name, version in settings["versions"].items())),
         ("Platform", str(settings["platform"])),
     )
-    return Section(
-        key="how", title="How it was run", blocks=(Facts(facts=facts), *_settings(settings["config"]))
-    )
-
-
-def _settings(config: Mapping[str, Any]) -> list[Code]:
-    """Give what all methods share, where it differs from the defaults."""
-    from diffaug_bio.model.card import changed_settings
-
-    text = changed_settings(DiffAugConfig.from_dict(config, source="benchmark.json"))
-    return [Code(title="Shared settings that differ from the defaults", text=text)] if text else []
+    changed = changed_settings(DiffAugConfig.from_dict(settings["config"], source=BENCHMARK))
+    title = "Shared settings that differ from the defaults"
+    codes = [Code(title=title, text=changed)] if changed else []
+    return Section(key="how", title="How it was run", blocks=(Facts(facts=facts), *codes))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from diffaug_bio._keys import SEQUENCE_KEY
-from diffaug_bio.report.page import Cell, Image, Pictures, Section, Table, drawn, thumbnail
+from diffaug_bio.document import Cell, Image, Pictures, Section, Table
+from diffaug_bio.report.page import drawn, thumbnail
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from diffaug_bio.document import Cell, Pictures, Section, Table, Text
 from diffaug_bio.matrix.sample import sample_rows
-from diffaug_bio.report.page import Cell, Pictures, Section, Table, Text, drawn
+from diffaug_bio.report.page import drawn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
+    from diffaug_bio.document import Picture
     from diffaug_bio.pl._augmentation import AugmentationKind
     from diffaug_bio.report._data import RunData
-    from diffaug_bio.report.page import Picture
 
 _MOST_ROWS = 1000  # to generate from
 _LEAST_ROWS = 12

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from diffaug_bio import __version__
 from diffaug_bio._wording import printable
+from diffaug_bio.document import Highlight, Report
 from diffaug_bio.errors import InputError
 from diffaug_bio.model.card import base_name
 from diffaug_bio.output.apart import check_apart
@@ -19,7 +20,7 @@ from diffaug_bio.report._embedding import embedding_section, neighbors_section
 from diffaug_bio.report._generated import generated_section
 from diffaug_bio.report._scores import scores_section
 from diffaug_bio.report._training import training_section
-from diffaug_bio.report.page import Highlight, Report, render
+from diffaug_bio.report.page import render
 
 if TYPE_CHECKING:
     from pathlib import Path

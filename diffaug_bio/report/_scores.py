@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from diffaug_bio.report.page import Block, Cell, Messages, Section, Table, Text
+from diffaug_bio.document import Block, Cell, Messages, Section, Table, Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from diffaug_bio.report.page import Pictures, Section, drawn
+from diffaug_bio.document import Pictures, Section
+from diffaug_bio.report.page import drawn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

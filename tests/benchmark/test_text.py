@@ -1,4 +1,4 @@
-"""A benchmark as Markdown."""
+"""Results of a benchmark as tables, and as Markdown."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from diffaug_bio.benchmark import METHODS, BenchmarkResult, overview, report
+from diffaug_bio.benchmark import METHODS, BenchmarkResult, overview, report, sections
+from diffaug_bio.document import Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,68 +67,62 @@ def test_tables_are_well_formed(scores: pd.DataFrame) -> None:
         lines = block.splitlines()
         assert len({len(line) for line in lines if line.startswith("|")}) <= 1  # columns are aligned
         assert len({line.startswith("|") for line in lines}) == 1
+    assert text.startswith("# Benchmark\n\n## Overview\n\n")
     assert text.endswith("|\n")
 
 
 def test_the_overview_gives_means_ranks_and_the_test(scores: pd.DataFrame) -> None:
-    [table] = tables_of(overview(BenchmarkResult(scores=scores)))
-    header, _, *rows = table
-    assert header == [
-        "method",
-        "linear probe (rank)",
-        "kNN (rank)",
-        "k-means NMI (rank)",
-        "Leiden NMI (rank)",
-        "won-lost",
-        "p",
-    ]
+    text = overview(BenchmarkResult(scores=scores))
+    assert text.startswith("Data sets: 7, seeds: 2. ")
+    [[header, _, *rows]] = tables_of(text)
+    assert len(header) == 7
     assert [row[0] for row in rows] == [
         *(METHODS[name].title for name in ("same_label", "diffaug", "no_generator", "mask")),
         "PCA of one-hot sequences (1 of 7 data sets)",
     ]
     by_title = {row[0]: row[1:] for row in rows}
-    assert by_title["DiffAug"] == ["81.0 (1.5)"] * 4 + ["", ""]
-    assert by_title["mask 20 %"] == ["76.0 (3.0)"] * 4 + ["7-0", "0.016"]
+    assert by_title["DiffAug"] == ["**81.0** (rank 1.5)"] * 4 + ["", ""]
+    assert by_title["mask 20 %"] == ["76.0 (rank 3.0)"] * 4 + ["7-0", "0.016"]
     assert by_title["same-label mixup (sees training labels)"] == ["96.0"] * 4 + ["", ""]
     assert by_title["PCA of one-hot sequences (1 of 7 data sets)"] == ["40.0"] * 4 + ["1-0", ""]
-    assert overview(BenchmarkResult(scores=scores)).startswith("Data sets: 7, seeds: 2. ")
 
 
-def test_the_report_says_where_the_generator_helps(scores: pd.DataFrame) -> None:
+def test_the_summary_says_where_the_generator_helps(scores: pd.DataFrame) -> None:
     text = report(BenchmarkResult(scores=scores))
-    assert text.startswith("# Benchmark\n\nData sets: 7, seeds: 2. ")
     against_mask, against_none = tables_of(text)[1:3]
-    assert "## Generated positives against: mask 20 %" in text
-    assert against_mask[2] == ["d0", "+5.0", "+5.0", "+5.0", "+5.0", "helps", "helps"]
-    assert against_mask[-1] == ["mean", "+5.00", "+5.00", "+5.00", "+5.00", "", ""]
-    assert against_none[2][5] == "no difference"
-    assert "| mask 20 %" in text
+    assert text.index("DiffAug minus mask 20 %") < text.index("DiffAug minus DiffAug's own view")
+    assert against_mask[2] == ["d0", *["+5.0 (helps)"] * 4]
+    assert against_mask[-1] == ["Mean", *["+5.00"] * 4]
+    assert against_none[2][1].endswith("(no difference)")
     assert "76.0 ± 1.4" in text
 
 
-def test_the_report_shows_the_quality_of_generated_rows(scores: pd.DataFrame) -> None:
-    table = tables_of(report(BenchmarkResult(scores=scores)))[-1]
-    header, _, *rows = table
+def test_the_summary_shows_the_quality_of_generated_rows(scores: pd.DataFrame) -> None:
+    header, _, ideal, *rows = tables_of(report(BenchmarkResult(scores=scores)))[-1]
     assert [row[0] for row in rows] == ["d0", "d3"]
-    assert [row[header.index("label kept")] for row in rows] == ["0.60", "0.20"]
-    assert [row[header.index("memorised")] for row in rows] == ["0.00", ""]
+    assert [row[header.index("Label kept")] for row in rows] == ["0.60", "0.20"]
+    assert [row[header.index("Memorised")] for row in rows] == ["0.00", ""]
+    assert ideal[header.index("Told apart")] == "0.5"
 
 
 def test_what_is_missing_is_listed_with_the_reason(scores: pd.DataFrame) -> None:
-    text = report(
-        BenchmarkResult(
-            scores=scores,
-            left_out={"scvi": "it needs scvi"},
-            failed={"byol on d1, seed 0": "ValueError: no"},
-        )
-    )
-    assert "## Left out\n\n- scvi: it needs scvi\n" in text
-    assert text.endswith("## Broken\n\n- byol on d1, seed 0: ValueError: no\n")
-    assert "Left out" not in report(BenchmarkResult(scores=scores))
+    left_out, failed = {"scvi": "it needs scvi"}, {"byol on d1, seed 0": "ValueError: a|b"}
+    text = report(BenchmarkResult(scores=scores, left_out=left_out, failed=failed))
+    assert "scvi was left out: it needs scvi\n" in text
+    assert text.endswith("byol on d1, seed 0 failed: ValueError: a\\|b\n")
+    assert "left out" not in report(BenchmarkResult(scores=scores))
 
 
-def test_a_report_without_diffaug_has_no_gains(scores: pd.DataFrame) -> None:
+def test_a_summary_without_diffaug_has_no_gains(scores: pd.DataFrame) -> None:
     without = scores[scores["method"] != "diffaug"]
     text = report(BenchmarkResult(scores=without))
-    assert "Generated" not in text
+    assert "enerated" not in text
     assert len(tables_of(text)) == 1 + 7
+
+
+def test_rows_of_data_sets_are_told_and_a_single_seed_is_never_bold(scores: pd.DataFrame) -> None:
+    one = scores[(scores["seed"] == 0) & (scores["data"] == "d0")]
+    first, *others = sections(BenchmarkResult(scores=one), n_obs={"d0": 1234})
+    tables = [block for part in (first, *others) for block in part.blocks if isinstance(block, Table)]
+    assert not any(cell.mark for table in tables for row in table.rows for cell in row)
+    assert "d0, 1,234 rows" in [table.caption for table in tables]

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from diffaug_bio.core.phases import EpochEnd
+from diffaug_bio.document import Messages, Table, Text
 from diffaug_bio.report import _generated as _report_generated
 from diffaug_bio.report import _scores as _report_scores
 from diffaug_bio.report._training import kept_first_epoch
-from diffaug_bio.report.page import Messages, Table, Text
 
 
 def scores_of(probe: float, knn: float, clusters: float, *, width: int = 50) -> dict[str, Any]:

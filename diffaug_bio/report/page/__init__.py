@@ -1,47 +1,12 @@
-"""One self-contained HTML page: what it says as plain values, pictures as SVG, and the page made of both.
+"""One self-contained HTML page made of a document: pictures as SVG, layout of rows, and the HTML itself.
 
-Nothing here knows torch, models or run folders; :mod:`diffaug_bio.runs` collects what a page says.
+Nothing here knows torch, models or run folders.
 """
 
 from __future__ import annotations
 
-from diffaug_bio.report.page._content import (
-    Block,
-    Cell,
-    Code,
-    Facts,
-    Highlight,
-    Image,
-    Messages,
-    Picture,
-    Pictures,
-    Report,
-    Section,
-    Table,
-    Text,
-)
 from diffaug_bio.report.page._layout import Neighbors, lay_out, nearest
 from diffaug_bio.report.page._pictures import drawn, thumbnail
 from diffaug_bio.report.page._render import render
 
-__all__ = [
-    "Block",
-    "Cell",
-    "Code",
-    "Facts",
-    "Highlight",
-    "Image",
-    "Messages",
-    "Neighbors",
-    "Picture",
-    "Pictures",
-    "Report",
-    "Section",
-    "Table",
-    "Text",
-    "drawn",
-    "lay_out",
-    "nearest",
-    "render",
-    "thumbnail",
-]
+__all__ = ["Neighbors", "drawn", "lay_out", "nearest", "render", "thumbnail"]

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from diffaug_bio.report.page._content import Image, Picture
+from diffaug_bio.document import Image, Picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

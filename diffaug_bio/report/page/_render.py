@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from diffaug_bio.report.page._content import Report
+    from diffaug_bio.document import Report
 
 
 def render(report: Report) -> str:
@@ -22,7 +22,8 @@ def render(report: Report) -> str:
 
     Examples
     --------
-    >>> from diffaug_bio.report import Report, Section, Text, render
+    >>> from diffaug_bio.document import Report, Section, Text
+    >>> from diffaug_bio.report.page import render
     >>> section = Section(key="a", title="A & B", blocks=(Text(text="<b>"),))
     >>> page = render(Report(title="Cells", subtitle="700 cells", sections=(section,)))
     >>> "A &amp; B" in page and "<b>" not in page

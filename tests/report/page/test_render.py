@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from diffaug_bio.report.page import (
+from diffaug_bio.document import (
     Cell,
     Code,
     Facts,
@@ -21,8 +21,8 @@ from diffaug_bio.report.page import (
     Section,
     Table,
     Text,
-    render,
 )
+from diffaug_bio.report.page import render
 
 EVIL = "<script>alert('1')</script> & \"x\" --> ]]>"
 PIXEL = "data:image/png;base64,iVBORw0KGgo="

@@ -1,6 +1,6 @@
-"""What a page says, as plain values: :func:`diffaug_bio.report.render` makes HTML of it.
+"""Parts of a page, a model card or a summary, as plain values.
 
-All text is text: rendering escapes it. Only `Picture.svg` is markup, which :func:`drawn` makes.
+All text is text: every renderer escapes it. Only `Picture.svg` is markup.
 """
 
 from __future__ import annotations
@@ -11,73 +11,63 @@ from typing import ClassVar, Literal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Highlight:
-    """A number that stands out at the top of the page."""
+    """Number that stands out at the top of a page."""
 
     name: str
-    """What it is."""
     value: str
-    """The number."""
     note: str = ""
-    """What to hold it against."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """A small image of pixels inside a table."""
+    """Small image of pixels inside a table: a `data:` address, and a description in words."""
 
     data: str
-    """A `data:` address."""
     alt: str
-    """What is seen, for those who do not see it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """A cell of a table."""
+    """Cell of a table."""
 
     text: str
-    """What it says."""
     notes: tuple[str, ...] = ()
-    """Said below it, smaller, a line each."""
+    """Small lines below the text."""
     image: Image | None = None
-    """Seen above it."""
+    """Image above the text."""
     mark: Literal["", "best", "same"] = ""
-    """Whether it is the best of its row, or of the same class as the first of its row."""
+    """"best" for the best value of its row or column, "same" for the class of the first cell of its row."""
     is_code: bool = False
-    """Whether letters are of equal width: names of rows, sequences."""
+    """If True, letters are of equal width, as for names of rows and sequences."""
     n_rows: int = 1
-    """Rows that it spans."""
+    """Rows that the cell spans."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """A table with a header; the first cell of a row heads it."""
+    """Table with a header; the first cell of a row heads the row."""
 
     kind: ClassVar[str] = "table"
-    caption: str
-    """What it shows."""
     header: tuple[str, ...]
-    """Names of the columns."""
     rows: tuple[tuple[Cell, ...], ...]
-    """Rows of cells."""
+    caption: str = ""
     numeric: tuple[int, ...] = ()
-    """Numbers of the columns whose cells are numbers."""
+    """Numbers of the columns that hold figures, which are aligned on the right."""
     notes: tuple[str, ...] = ()
-    """Said below the table."""
+    """Lines below the table."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """A drawing."""
+    """Drawing with a caption."""
 
     svg: str
     """Markup that stands in the page as it is."""
     alt: str
-    """What is seen, for those who do not see it."""
+    """Description in words."""
     caption: str
-    """Said below it."""
     width: float
-    """In CSS pixels; it shrinks where there is less room."""
+    """Width in CSS pixels; the picture shrinks where there is less room."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,31 +76,26 @@ class Pictures:
 
     kind: ClassVar[str] = "pictures"
     pictures: tuple[Picture, ...]
-    """In order."""
     title: str = ""
-    """Heads them."""
     legend: tuple[tuple[str, str], ...] = ()
-    """Colours such as `#0072b2`, or nothing, and what they stand for in all of them."""
+    """Colours such as "#0072b2" (or nothing) with their meaning in all of the drawings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """Names and what they stand for."""
+    """Names with their values."""
 
     kind: ClassVar[str] = "facts"
     facts: tuple[tuple[str, str], ...]
-    """Pairs."""
     title: str = ""
-    """Heads them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """A paragraph."""
+    """Paragraph."""
 
     kind: ClassVar[str] = "text"
     text: str
-    """What it says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,18 +104,17 @@ class Code:
 
     kind: ClassVar[str] = "code"
     title: str
-    """What they do."""
     text: str
-    """The lines."""
+    language: str = ""
+    """Name of the language in Markdown, such as "bash"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Messages:
-    """What a run said."""
+    """List of remarks and warnings."""
 
     kind: ClassVar[str] = "messages"
     messages: tuple[tuple[Literal["info", "warning"], str], ...]
-    """How much it matters, and what was said."""
 
 
 Block = Table | Pictures | Facts | Text | Code | Messages
@@ -138,29 +122,22 @@ Block = Table | Pictures | Facts | Text | Code | Messages
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """A part of the page with a heading."""
+    """Part with a heading."""
 
     key: str
-    """Its anchor."""
+    """Anchor in a page."""
     title: str
-    """Its heading."""
     lead: str = ""
-    """Its first sentence."""
+    """First paragraph."""
     blocks: tuple[Block, ...] = ()
-    """What it shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """A whole page."""
+    """Whole page."""
 
     title: str
-    """Heads it."""
     subtitle: str
-    """What it is about, in a sentence."""
     sections: tuple[Section, ...]
-    """In order."""
     highlights: tuple[Highlight, ...] = ()
-    """Numbers at its top."""
     footer: str = ""
-    """Said at its end."""
