@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # From the bottom up: a room imports only from rooms of the rows below its own.
 ROWS = (
     ("errors", "_keys"),
-    ("_wording",),
+    ("_wording", "document"),
     ("_checks",),
     ("config",),
     ("machine", "output"),

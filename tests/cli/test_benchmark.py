@@ -48,7 +48,7 @@ def test_a_recipe_is_compared_and_the_table_printed(call: Callable[..., Result],
     assert {path.name for path in folder.iterdir()} == FILES
     summary = (folder / "summary.md").read_text(encoding="utf-8")
     assert summary.startswith("# Benchmark\n")
-    assert "pbmc68k, 700 rows:\n" in summary
+    assert "\npbmc68k:\n" in summary
     scores = pd.read_csv(folder / "results.csv")
     assert set(scores["method"]) == {"pca", "raw", "front_end"}
     probe = scores[scores["metric"] == "linear_probe"].set_index("method")["value"]
