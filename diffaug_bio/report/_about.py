@@ -221,12 +221,12 @@ def _preset(config: DiffAugConfig, state: Any) -> tuple[str, list[str]]:
         }
         try:
             # The linear path follows from these two, and is no change of its own.
-            following = preset.updated(given, source=name).resolved(data_kind(state))
-            preset = preset.resolved(data_kind(state))
+            following = preset.replace(**given).for_kind(data_kind(state))
+            preset = preset.for_kind(data_kind(state))
         except InputError:  # a preset for other data
             continue
         path = {"linear_path": following.encoder.linear_path}
-        preset = preset.updated({"encoder": path}, source=name)
+        preset = preset.replace(encoder=path)
         usual = preset.to_dict()
         changed = [
             f"{section}.{key} = {value}"

@@ -196,7 +196,7 @@ def test_held_out_groups_are_held_out_of_the_fit_too(
 def test_there_is_no_front_end_to_score_where_the_configuration_has_none(
     make_data: Callable[..., BenchmarkData], tiny_config: DiffAugConfig
 ) -> None:
-    config = tiny_config.updated({"features": {"front_end": "none"}}, source="test")
+    config = tiny_config.replace(features={"front_end": "none"})
     rows = np.arange(60)
     with pytest.raises(NotApplicableError, match=r"the configuration has no front end"):
         embed(make_data(), METHODS["front_end"], config, fit_rows=None, train_rows=rows, seed=0)

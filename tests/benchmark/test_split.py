@@ -157,7 +157,7 @@ def test_a_run_uses_the_split_and_says_so_and_does_not_hold_out_beside_it(
     result = benchmark.run(data, tmp_path / "results", **arguments)
     assert json.loads((tmp_path / "results" / "benchmark.json").read_text())["own_split"] == ["own"]
     of_own = result.scores[result.scores["data"] == "own"].set_index("metric")["value"]
-    shared = tiny_config.updated({"train": {"patience": 0}}, source="test")
+    shared = tiny_config.replace(train={"patience": 0})
     expected = score_method(data[0], METHODS["pca"], shared, seed=0, held_out=False)
     assert of_own["silhouette"] == pytest.approx(expected["silhouette"])
     # With another split, the result is another.

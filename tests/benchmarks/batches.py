@@ -180,7 +180,7 @@ def embed(
     copy = adata.copy()
     config = DiffAugConfig()
     if method == "mnn_contrastive":
-        config = config.updated({"train": {"rounds": 0}}, source=method)
+        config = config.replace(train={"rounds": 0})
     if method == "diffaug":
         db.tl.embed(copy, config=config, random_state=seed, device="cpu")
     else:

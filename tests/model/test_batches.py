@@ -56,7 +56,7 @@ def cells(kinds: NDArray[np.int64]) -> sparse.csr_matrix:
 
 
 def model_of(seed: int = 0, **sections: Any) -> DiffAug:
-    config = DiffAugConfig().updated({**SMALL, **sections}, source="test")
+    config = DiffAugConfig().replace(**(SMALL | sections))
     return DiffAug(config, random_state=seed, device="cpu", precision="float32")
 
 

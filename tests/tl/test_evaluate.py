@@ -169,7 +169,7 @@ def test_generated_rows_come_from_the_matrix_of_the_fit(
 def test_a_model_without_generator_is_an_error(
     counts: AnnData, tiny_config: DiffAugConfig, changes: dict[str, Any]
 ) -> None:
-    model = DiffAug(tiny_config.updated({"train": changes}, source="test"), device="cpu").fit(counts.X)
+    model = DiffAug(tiny_config.replace(train=changes), device="cpu").fit(counts.X)
     with pytest.raises(InputError, match=r"no generator: .* Fit one with a generator"):
         tl.evaluate_generated(counts, model)
 
