@@ -95,11 +95,13 @@ def test_the_scores_are_those_of_the_given_split(
     for seed in (0, 1):
         scores = score_method(data, METHODS[name], tiny_config, seed=seed, held_out=False)
         result = embed(data, METHODS[name], tiny_config, fit_rows=fitted, train_rows=train, seed=seed)
-        expected = metrics.evaluate(result.embedding, data.labels, splits=[(train, test)], seed=seed)
+        expected = metrics.evaluate(
+            result.embedding, data.labels, splits=[(train, test)], random_state=seed
+        )
         assert {key: scores[key] for key in expected} == expected
         assert result.features is not None
         assert scores["trustworthiness"] == metrics.trustworthiness(
-            result.features.dense_rows(data.matrix[test]), result.embedding[test], seed=seed
+            result.features.dense_rows(data.matrix[test]), result.embedding[test], random_state=seed
         )
 
 

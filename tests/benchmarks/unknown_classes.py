@@ -28,7 +28,7 @@ from sklearn.model_selection import train_test_split
 from threadpoolctl import threadpool_limits
 
 import diffaug_bio as db
-from diffaug_bio.mapping import density_ratio, relative_distance
+from diffaug_bio.mapping._novelty import density_ratio, relative_distance
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -166,7 +166,7 @@ def test_an_encoder_of_other_rows_is_refused(encoder: str, kind: DataKind) -> No
 
 
 def test_what_was_set_is_not_decided_anew() -> None:
-    given = {
+    given: dict[str, dict[str, object]] = {
         "features": {"n_components": 7},
         "encoder": {"kind": "mlp", "linear_path": "learned", "n_latent": 5},
         "generator": {"width": 9, "noising": 0.9, "whitening": "full"},

@@ -152,7 +152,7 @@ def test_totals_of_a_batch_become_those_of_the_other(tiny_config: DiffAugConfig)
     rates = rng.gamma(1.0, 5.0, (3, 30))[kind] * np.where(batch, 2.0, 1.0)[:, None]
     adata = anndata.AnnData(np.asarray(rng.poisson(rates), np.float32))
     adata.obs["batch"] = np.where(batch, "deep", "shallow")
-    changes = {
+    changes: dict[str, dict[str, object]] = {
         "features": {"totals": "kept"},
         "encoder": {"n_latent": 16, "hidden": [64]},
         "generator": {"width": 64, "n_sampling_steps": 15},

@@ -12,6 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from diffaug_bio import DiffAug, mapping
 from diffaug_bio.errors import CheckpointError, InputError
+from diffaug_bio.mapping.reference import MOST_REFERENCE_ROWS
 from diffaug_bio.pp import encode_tokens
 from tests.conftest import clustered_dna, shifted_textures
 
@@ -128,10 +129,10 @@ def test_of_many_rows_some_are_kept_by_the_seed(tiny_config: DiffAugConfig) -> N
     config = without_generator(tiny_config).replace(
         train={"warmup_epochs": 1, "rounds": 0, "min_steps": 1, "warmup_view": "gaussian"}
     )
-    rows, _ = measured(mapping.MOST_REFERENCE_ROWS + 100, kinds=3, seed=0)
+    rows, _ = measured(MOST_REFERENCE_ROWS + 100, kinds=3, seed=0)
     models = [DiffAug(config, device="cpu", random_state=seed).fit(rows) for seed in (0, 0, 1)]
     kept = [model.reference_.embedding for model in models if model.reference_ is not None]
-    assert kept[0].shape == (mapping.MOST_REFERENCE_ROWS, 6)
+    assert kept[0].shape == (MOST_REFERENCE_ROWS, 6)
     np.testing.assert_array_equal(kept[0], kept[1])
     embedding = models[0].transform(rows)
     apart = np.abs(embedding[:, None, 0] - kept[0][None, :20, 0]).min(0)
