@@ -53,38 +53,32 @@ def _one_thread() -> None:
 @pytest.fixture(scope="session")
 def tiny_config() -> DiffAugConfig:
     """Every phase runs, in well under a second."""
-    return DiffAugConfig().updated(
-        {
-            # Forty genes stand for all of them, and not for a panel.
-            "features": {"n_components": 8, "target_sum": 1e4},
-            "encoder": {
-                "n_latent": 6,
-                "hidden": [16],
-                "projector_hidden": [16],
-                "n_projection": 8,
-            },
-            "generator": {"width": 16, "n_blocks": 1, "n_steps": 50, "n_sampling_steps": 5},
-            "train": {
-                "warmup_epochs": 2,
-                "generator_epochs": 2,
-                "encoder_epochs": 2,
-                "min_steps": 4,
-                "batch_size": 32,
-            },
+    return DiffAugConfig().replace(
+        # Forty genes stand for all of them, and not for a panel.
+        features={"n_components": 8, "target_sum": 1e4},
+        encoder={
+            "n_latent": 6,
+            "hidden": [16],
+            "projector_hidden": [16],
+            "n_projection": 8,
         },
-        source="tiny_config",
+        generator={"width": 16, "n_blocks": 1, "n_steps": 50, "n_sampling_steps": 5},
+        train={
+            "warmup_epochs": 2,
+            "generator_epochs": 2,
+            "encoder_epochs": 2,
+            "min_steps": 4,
+            "batch_size": 32,
+        },
     )
 
 
 @pytest.fixture
 def letters_config(tiny_config: DiffAugConfig) -> DiffAugConfig:
     """Take the encoder of sequences, and every phase runs in well under a second."""
-    return tiny_config.updated(
-        {
-            "encoder": {"kind": "cnn", "n_channels": 8, "kernel_size": 5, "n_blocks": 1, "n_segments": 3},
-            "train": {"decoder_epochs": 2},
-        },
-        source="letters_config",
+    return tiny_config.replace(
+        encoder={"kind": "cnn", "n_channels": 8, "kernel_size": 5, "n_blocks": 1, "n_segments": 3},
+        train={"decoder_epochs": 2},
     )
 
 
@@ -104,7 +98,7 @@ def clustered_dna(n_obs: int = 90, length: int = 40, *, unequal: bool = False, s
 def images_config(tiny_config: DiffAugConfig) -> DiffAugConfig:
     """Few filters and components, and every phase runs in well under a second."""
     changes = {"features": {"n_filters": 8}, "encoder": {"n_channels": 4}}
-    return tiny_config.updated(changes, source="images_config")
+    return tiny_config.replace(**changes)
 
 
 def shifted_textures(

@@ -108,7 +108,7 @@ class BenchmarkData:
         if config.features.input_state != "auto":
             return config
         known = {"input_state": self.input_state, "image_shape": list(self.image_shape)}
-        return config.updated({"features": known}, source="data")
+        return config.replace(features=known)
 
     @classmethod
     def from_anndata(

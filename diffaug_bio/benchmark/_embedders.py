@@ -192,7 +192,7 @@ def _same_label(
     scores = features.project(matrix) if isinstance(features, FittedFeatures) else None
     settings = {"train": {"generated_views": "none", "warmup_view": "neighbor_mix", "view_strength": 1.0}}
     try:
-        config = config.updated(settings, source="same label").resolved(data_kind(features.state))
+        config = config.replace(**settings).for_kind(data_kind(features.state))
     except InputError as error:  # the shared encoder or denoiser is for another kind of data
         raise NotApplicableError(str(error).removesuffix(".")) from error
     labels = np.where(data.scored, data.labels, "")[train_rows]

@@ -52,7 +52,7 @@ class Method:
     def configured(self, shared: DiffAugConfig) -> DiffAugConfig:
         """Change the configuration that all methods share into this method's."""
         config = DiffAugConfig.preset(self.preset) if self.preset else shared
-        return config.updated(self.changes, source="method")
+        return config.replace(**self.changes)
 
     def misfit(self, shared: DiffAugConfig, kind: DataKind) -> str | None:
         """Say why the method cannot be used on a kind of data; None where it can."""
@@ -60,7 +60,7 @@ class Method:
         if self.kind != "config" or config.encoder.kind == "cnn":  # found out where the data are known
             return None
         try:
-            config.resolved(kind)
+            config.for_kind(kind)
         except InputError as error:
             return str(error).removesuffix(".")
         return None

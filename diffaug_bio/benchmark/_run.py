@@ -77,7 +77,7 @@ class Cell:
         config = method.configured(self.config)
         kind = "sequence" if config.encoder.kind == "cnn" else self.kind
         with contextlib.suppress(InputError):  # of methods that take no encoder and no view, any will do
-            config = config.resolved(kind)
+            config = config.for_kind(kind)
         parts["config"] = config.to_dict()
         parts["method"] = [method.kind, method.representation]
         del parts["path"]
@@ -174,7 +174,7 @@ def run(
         msg = "None of the methods can run; see the log."
         raise InputError(msg)
     # All take the same number of steps: an early stop would give some methods fewer.
-    config = (config or DiffAugConfig()).updated({"train": {"patience": 0}}, source="benchmark")
+    config = (config or DiffAugConfig()).replace(train={"patience": 0})
     misfits = {
         f"{name} on {one.name}": reason
         for one in data

@@ -11,6 +11,7 @@ from diffaug_bio import metrics
 from diffaug_bio.benchmark._embedders import embed, preprocess
 from diffaug_bio.machine.memory import peak_memory
 from diffaug_bio.matrix.sample import sample_rows
+from diffaug_bio.metrics.splits import given_split
 from diffaug_bio.tl._evaluate import score_generated
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from diffaug_bio.benchmark._data import BenchmarkData
     from diffaug_bio.benchmark._methods import Method
     from diffaug_bio.config import DiffAugConfig
-    from diffaug_bio.metrics import Split
+    from diffaug_bio.metrics.splits import Split
     from diffaug_bio.model.estimator import DiffAug
 
 _MAX_REFERENCE_ROWS = 2000  # trustworthiness takes memory by their square
@@ -78,7 +79,7 @@ def score_method(
         data.labels[scored],
         groups=groups,
         splits=[(train, test)] if one_split else splits,
-        seed=seed,
+        random_state=seed,
     )
     candidates = scored[test] if one_split else np.arange(data.n_obs)
     rows = candidates[sample_rows(len(candidates), _MAX_REFERENCE_ROWS, seed=seed)]
@@ -86,7 +87,7 @@ def score_method(
     if reference is None:  # all methods are held against the same features
         reference = preprocess(data, method.configured(config), fit_rows=fit_rows, seed=seed)
     scores["trustworthiness"] = metrics.trustworthiness(
-        reference.dense_rows(data.matrix[rows]), result.embedding[rows], seed=seed
+        reference.dense_rows(data.matrix[rows]), result.embedding[rows], random_state=seed
     )
     if result.model is not None:
         fitted = np.arange(data.n_obs) if fit_rows is None else fit_rows
@@ -109,8 +110,8 @@ def _splits(
 ) -> list[Split]:
     """Training and test rows among the scored ones: the split of the data, or folds."""
     if data.split is not None:
-        return [metrics.given_split(data.split[scored])]
-    return metrics.make_splits(data.labels[scored], groups=groups, seed=seed)
+        return [given_split(data.split[scored])]
+    return metrics.make_splits(data.labels[scored], groups=groups, random_state=seed)
 
 
 def _encoder_steps(model: DiffAug, n_fitted: int) -> int:

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from diffaug_bio import metrics
 from diffaug_bio._wording import shorten
 from diffaug_bio.choose.split import choose_split
 from diffaug_bio.errors import InputError
+from diffaug_bio.metrics.labels import check_groups, check_labels
+from diffaug_bio.metrics.splits import given_split
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from diffaug_bio.metrics import Split
+    from diffaug_bio.metrics.splits import Split
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +36,7 @@ class Labels:
     @property
     def splits(self) -> list[Split] | None:
         """Numbers of the training and test rows among those that can be scored; None for folds."""
-        return None if self.split is None else [metrics.given_split(self.split[self.scored])]
+        return None if self.split is None else [given_split(self.split[self.scored])]
 
 
 def choose_labels(
@@ -70,11 +71,11 @@ def choose_labels(
         raise InputError(msg)
     values = adata.obs[label_key].to_numpy(dtype=object)
     split = choose_split(adata, split_key)
-    scored = metrics.check_labels(values, key=label_key, split=split)
+    scored = check_labels(values, key=label_key, split=split)
     groups = choose_groups(adata, group_key)
     if groups is None or group_key is None:
         return Labels(names=np.asarray(values.astype(str)), scored=scored, groups=None, split=split)
-    scored &= metrics.check_groups(groups, np.where(scored, values, None), key=group_key)
+    scored &= check_groups(groups, np.where(scored, values, None), key=group_key)
     return Labels(
         names=np.asarray(values.astype(str)), scored=scored, groups=np.asarray(groups.astype(str))
     )

@@ -257,7 +257,7 @@ def declare(config: DiffAugConfig, adata: AnnData, choice: MatrixChoice) -> Diff
     known: dict[str, Any] = {"input_state": declared_state(adata, choice)}
     if choice.images:
         known["image_shape"] = list(image_shape(adata))
-    return config.updated({"features": known}, source="the data")
+    return config.replace(features=known)
 
 
 def declared_state(adata: AnnData, choice: MatrixChoice) -> DeclaredState:

@@ -150,11 +150,7 @@ class DiffAugConfig:
 
         `source` is named in errors.
         """
-        return cls().updated(_renamed(table), source=source)
-
-    def updated(self, table: Mapping[str, Any], *, source: str) -> Self:
-        """Return a copy with the values of nested tables put in."""
-        return replaced(self, table, source=source, where="")
+        return replaced(cls(), _renamed(table), source=source)
 
     def replace(
         self,
@@ -192,20 +188,26 @@ class DiffAugConfig:
             "batches": batches,
         }
         given = {section: values for section, values in changes.items() if values is not None}
-        return replaced(self, given, source="`replace`")
+        return replaced(self, given)
 
-    def resolved(self, kind: DataKind) -> Self:
-        """Return a copy with everything that is left to the data decided.
+    def for_kind(self, kind: DataKind) -> Self:
+        """Return a copy that shows what undecided settings become for one kind of data.
 
         Parameters
         ----------
         kind
-            What the rows are.
+            `"expression"`, `"measured"` (other features), `"words"` (counted in sequences), `"sequence"` or
+            `"image"`.
 
         Raises
         ------
         InputError
-            If encoder or view do not suit that kind of rows, or a setting not the batches.
+            If the encoder or the view does not suit that kind of data, or a setting does not suit batches.
+
+        Examples
+        --------
+        >>> DiffAugConfig().for_kind("expression").encoder.n_latent
+        128
         """
         has_batches = bool(self.batches.names)
         has_components = kind == "sequence" or self.features.front_end == "pca"

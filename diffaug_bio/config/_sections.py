@@ -80,7 +80,7 @@ class FeatureConfig:
             raise InputError(msg)
 
     def resolved(self, kind: DataKind) -> Self:
-        """Decide what is left to the data; see :meth:`DiffAugConfig.resolved`."""
+        """Decide what is left to the data; see :meth:`DiffAugConfig.for_kind`."""
         if kind == "image" and self.front_end == "none":
             msg = (
                 "Images always have a front end, which the encoders 'convnet' and 'resnet18' leave aside. "
@@ -157,7 +157,7 @@ class EncoderConfig:
         return min(n_components, self.n_latent // 2) if self.linear_path == "kept" else 0
 
     def resolved(self, kind: DataKind, *, has_components: bool, has_batches: bool) -> Self:
-        """Decide what is left to the data; see :meth:`DiffAugConfig.resolved`."""
+        """Decide what is left to the data; see :meth:`DiffAugConfig.for_kind`."""
         suitable = ENCODERS[kind]
         if self.kind not in {"auto", *suitable}:
             msg = (
@@ -244,7 +244,7 @@ class GeneratorConfig:
             raise InputError(msg)
 
     def resolved(self, kind: DataKind, *, has_batches: bool) -> Self:
-        """Decide what is left to the data; see :meth:`DiffAugConfig.resolved`."""
+        """Decide what is left to the data; see :meth:`DiffAugConfig.for_kind`."""
         if self.backbone == "unet" and kind != "image":
             msg = f"The denoiser 'unet' is for images, and these rows are {KINDS[kind]}. Take 'mlp'."
             raise InputError(msg)
@@ -284,7 +284,7 @@ class LossConfig:
         require_positive(self, degrees_y=1e9, degrees_z=1e9, radius=1e6, temperature=1e6)
 
     def resolved(self, kind: DataKind) -> Self:
-        """Decide what is left to the data; see :meth:`DiffAugConfig.resolved`."""
+        """Decide what is left to the data; see :meth:`DiffAugConfig.for_kind`."""
         usual: Literal["free", "sphere"] = "sphere" if kind == "image" else "free"
         config = replace(self, projection=usual if self.projection == "auto" else self.projection)
         if self.name == "auto" and kind == "image":
@@ -370,7 +370,7 @@ class TrainConfig:
         return self.generated_views != "none" and self.rounds > 0
 
     def resolved(self, kind: DataKind) -> Self:
-        """Decide what is left to the data; see :meth:`DiffAugConfig.resolved`."""
+        """Decide what is left to the data; see :meth:`DiffAugConfig.for_kind`."""
         view = self.warmup_view
         if view == "auto":
             view = USUAL_VIEW[kind]

@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 _Node = TypeVar("_Node", bound="DataclassInstance")
 
 
-def replaced(node: _Node, table: Mapping[str, Any], *, source: str, where: str = "") -> _Node:
+def replaced(node: _Node, table: Mapping[str, Any], *, source: str = "", where: str = "") -> _Node:
     """Copy a dataclass with the values of a table, checked against its annotations."""
+    origin = f"{source}: " if source else ""
     known = {entry.name for entry in fields(node)}
     if unknown := sorted(str(key) for key in set(table) - known):
         first = unknown[0] if unknown[0].isidentifier() else repr(unknown[0])
         place = f" of [{where[:-1]}]" if where else ""
-        msg = f"{source}: unknown key {where}{cut(first)}; keys{place} are {', '.join(sorted(known))}."
+        msg = f"{origin}unknown key {where}{cut(first)}; keys{place} are {', '.join(sorted(known))}."
         raise InputError(msg)
     hints = get_type_hints(type(node))
     changes: dict[str, Any] = {}
@@ -32,19 +33,19 @@ def replaced(node: _Node, table: Mapping[str, Any], *, source: str, where: str =
         name = f"{where}{key}"
         if is_dataclass(current) and not isinstance(current, type):
             if not isinstance(value, Mapping):
-                msg = f"{source}: `{name}` has to be a table [{name}], got {told(value)}."
+                msg = f"{origin}`{name}` has to be a table [{name}], got {told(value)}."
                 raise InputError(msg)
             changes[key] = replaced(current, value, source=source, where=f"{name}.")
         else:
             try:
                 changes[key] = parsed(value, hints[key], name=name)
             except InputError as error:
-                msg = f"{source}: {error}"
+                msg = f"{origin}{error}"
                 raise InputError(msg) from error
     try:
         return replace(node, **changes)
     except InputError as error:  # a section knows its settings, and not where they come from
-        msg = f"{source}: {f'[{where[:-1]}] ' if where else ''}{error}"
+        msg = f"{origin}{f'[{where[:-1]}] ' if where else ''}{error}"
         raise InputError(msg) from error
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from diffaug_bio.config.tables import replaced
 from diffaug_bio.core.finite import finite_rows
 from diffaug_bio.core.generation import code_rows, conditions_of, decode, generate
 from diffaug_bio.core.integration import batch_codes
@@ -65,7 +66,7 @@ def sampling_config(
         As for :func:`sampling_settings`.
     """
     asked = sampling_settings(strength=strength, guidance=guidance)
-    return config.updated({"generator": asked}, source="`strength` and `guidance`")
+    return replaced(config, {"generator": asked}, source="`strength` and `guidance`")
 
 
 def embedded(encoder: nn.Module, rows: Rows) -> Tensor:

@@ -16,7 +16,7 @@ from diffaug_bio.matrix.blocks import row_blocks
 from diffaug_bio.matrix.state import EXPRESSION_STATES, check_declared, data_kind, state_of
 from diffaug_bio.matrix.summary import check_spread, summarise
 from diffaug_bio.matrix.validation import check_size
-from diffaug_bio.pp import highly_variable
+from diffaug_bio.pp.select import highly_variable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

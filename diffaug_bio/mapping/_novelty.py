@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from diffaug_bio.mapping._neighbors import centered, nearest, nearest_others
+from diffaug_bio.mapping.neighbors import centered, nearest, nearest_others
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from diffaug_bio.mapping._reference import Reference
+    from diffaug_bio.mapping.reference import Reference
 
 logger = logging.getLogger(__name__)
 

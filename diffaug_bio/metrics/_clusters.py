@@ -25,7 +25,7 @@ _EDGE_BLOCK = 100_000
 
 
 def kmeans_agreement(
-    embedding: NDArray[np.float32], labels: NDArray[np.str_], *, seed: int = 0
+    embedding: NDArray[np.float32], labels: NDArray[np.str_], *, random_state: int = 0
 ) -> dict[str, float]:
     """Agreement of k-means clusters, as many as there are labels, with the labels.
 
@@ -35,7 +35,7 @@ def kmeans_agreement(
         Shape: `(n_obs, n_latent)`.
     labels
         One label a row. Shape: `(n_obs,)`.
-    seed
+    random_state
         Seed of the ten starts.
 
     Returns
@@ -44,13 +44,13 @@ def kmeans_agreement(
     """
     from sklearn.cluster import KMeans
 
-    clusters = KMeans(len(np.unique(labels)), n_init=10, random_state=seed).fit_predict(embedding)
+    clusters = KMeans(len(np.unique(labels)), n_init=10, random_state=random_state).fit_predict(embedding)
     nmi, ari = _agreement(labels, clusters)
     return {"kmeans_nmi": nmi, "kmeans_ari": ari}
 
 
 def leiden_agreement(
-    embedding: NDArray[np.float32], labels: NDArray[np.str_], *, seed: int = 0
+    embedding: NDArray[np.float32], labels: NDArray[np.str_], *, random_state: int = 0
 ) -> dict[str, float]:
     """Agreement of Leiden clusters [1]_ of a neighbor graph with the labels.
 
@@ -66,7 +66,7 @@ def leiden_agreement(
         Shape: `(n_obs, n_latent)`.
     labels
         One label a row. Shape: `(n_obs,)`.
-    seed
+    random_state
         Seed of Leiden and of the rows of the silhouette.
 
     Returns
@@ -81,9 +81,9 @@ def leiden_agreement(
     """
     from sklearn.metrics import pairwise_distances
 
-    rows = sample_rows(len(embedding), _MAX_CLUSTER_ROWS, seed=seed)
+    rows = sample_rows(len(embedding), _MAX_CLUSTER_ROWS, seed=random_state)
     distances = pairwise_distances(np.asarray(embedding[rows], dtype=np.float64))
-    grid = leiden_grid(embedding, seed=seed)
+    grid = leiden_grid(embedding, random_state=random_state)
     quality = [_silhouette(distances, clusters[rows], metric="precomputed") for clusters in grid]
     chosen = RESOLUTIONS.index(_FALLBACK_RESOLUTION)
     if any(value is not None for value in quality):
@@ -98,14 +98,14 @@ def leiden_agreement(
     }
 
 
-def leiden_grid(embedding: NDArray[np.float32], *, seed: int = 0) -> list[NDArray[np.int64]]:
+def leiden_grid(embedding: NDArray[np.float32], *, random_state: int = 0) -> list[NDArray[np.int64]]:
     """Clusters of the graph of :func:`leiden_agreement` at each of `RESOLUTIONS`.
 
     Parameters
     ----------
     embedding
         Shape: `(n_obs, n_latent)`.
-    seed
+    random_state
         Seed of Leiden.
 
     Returns
@@ -113,7 +113,7 @@ def leiden_grid(embedding: NDArray[np.float32], *, seed: int = 0) -> list[NDArra
     Cluster number of every row, for each resolution. Shape of each: `(n_obs,)`.
     """
     edges, weights = _neighbor_graph(embedding)
-    with _seeded_igraph(seed) as igraph:
+    with _seeded_igraph(random_state) as igraph:
         graph = igraph.Graph(n=len(embedding), edges=edges)
         return [_leiden(graph, weights, resolution=resolution) for resolution in RESOLUTIONS]
 
@@ -136,7 +136,9 @@ def best_of_grid(grid: Sequence[NDArray[np.int64]], labels: NDArray[np.str_]) ->
     return {"best_of_grid_nmi": max(nmi), "best_of_grid_ari": max(ari)}
 
 
-def label_silhouette(embedding: NDArray[np.float32], labels: NDArray[np.str_], *, seed: int = 0) -> float:
+def label_silhouette(
+    embedding: NDArray[np.float32], labels: NDArray[np.str_], *, random_state: int = 0
+) -> float:
     """Mean silhouette of the labels [1]_: how much nearer rows are to their own class than to the next.
 
     Parameters
@@ -145,7 +147,7 @@ def label_silhouette(embedding: NDArray[np.float32], labels: NDArray[np.str_], *
         Shape: `(n_obs, n_latent)`.
     labels
         One label a row. Shape: `(n_obs,)`.
-    seed
+    random_state
         Seed of the (at most 5000) rows that are looked at.
 
     Returns
@@ -156,7 +158,7 @@ def label_silhouette(embedding: NDArray[np.float32], labels: NDArray[np.str_], *
     ----------
     .. [1] Rousseeuw (1987), Journal of Computational and Applied Mathematics 20, 53-65.
     """
-    rows = sample_rows(len(embedding), _MAX_LABEL_ROWS, seed=seed)
+    rows = sample_rows(len(embedding), _MAX_LABEL_ROWS, seed=random_state)
     found = _silhouette(np.asarray(embedding[rows], dtype=np.float64), labels[rows], metric="euclidean")
     return 0.0 if found is None else found
 
@@ -208,11 +210,11 @@ def _leiden(graph: Any, weights: NDArray[np.float64], *, resolution: float) -> N
 
 
 @contextmanager
-def _seeded_igraph(seed: int) -> Iterator[Any]:
+def _seeded_igraph(random_state: int) -> Iterator[Any]:
     """Have igraph draw from a seed, and afterwards from `random` again, as it does by itself."""
     import igraph
 
-    igraph.set_random_number_generator(random.Random(seed))
+    igraph.set_random_number_generator(random.Random(random_state))
     try:
         yield igraph
     finally:

@@ -56,14 +56,14 @@ def fuzzy_graph(neighbors: Neighbors) -> sparse.csr_matrix:
     return sparse.csr_matrix(directed + directed.T - both)
 
 
-def diffusion_map(graph: sparse.csr_matrix, *, seed: int) -> NDArray[np.float64]:
+def diffusion_map(graph: sparse.csr_matrix, *, random_state: int) -> NDArray[np.float64]:
     """Embed a connected graph so that distances are those of diffusion, summed over all times [1]_.
 
     Parameters
     ----------
     graph
         Symmetric weights. Shape: `(n_obs, n_obs)`.
-    seed
+    random_state
         Seed of the vector that the search for eigenvectors begins with.
 
     Returns
@@ -85,7 +85,7 @@ def diffusion_map(graph: sparse.csr_matrix, *, seed: int) -> NDArray[np.float64]
         kept = np.argsort(-np.abs(found), kind="stable")[:n_components]
         found, vectors = found[kept], vectors[:, kept]
     else:
-        start = np.random.default_rng(seed).uniform(size=graph.shape[0])
+        start = np.random.default_rng(random_state).uniform(size=graph.shape[0])
         found, vectors = sparse.linalg.eigsh(transitions, k=n_components, v0=start)
     first = int(np.argmax(found))
     found[first] = 0.5  # of which e / (1 - e) is 1

@@ -15,9 +15,9 @@ from diffaug_bio.metrics._isolated import isolated_f1, isolated_labels
 from diffaug_bio.metrics._kbet import kbet
 from diffaug_bio.metrics._lisi import clisi, ilisi
 from diffaug_bio.metrics._nearest import find_neighbors
-from diffaug_bio.metrics._probes import N_NEIGHBORS
 from diffaug_bio.metrics._silhouettes import isolated_silhouette, silhouette_batch, silhouette_label
 from diffaug_bio.metrics._variance import pcr_comparison
+from diffaug_bio.metrics.probes import N_NEIGHBORS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,7 +32,7 @@ def integration(
     labels: NDArray[np.str_],
     *,
     before: NDArray[np.floating] | None = None,
-    seed: int = 0,
+    random_state: int = 0,
 ) -> dict[str, float]:
     """Score how far batches are mixed, and how far labels are kept apart, as scIB does [1]_.
 
@@ -54,7 +54,7 @@ def integration(
     before
         The same rows before batches were brought together, such as principal components. Shape:
         `(n_obs, n_vars)`.
-    seed
+    random_state
         Seed of clusters and of samples of rows.
 
     Returns
@@ -92,18 +92,18 @@ def integration(
     neighbors = find_neighbors(embedding)
     mixing = {
         "graph_connectivity": graph_connectivity(neighbors.first(_CONNECTIVITY_NEIGHBORS), labels),
-        "silhouette_batch": silhouette_batch(embedding, batches, labels, seed=seed),
+        "silhouette_batch": silhouette_batch(embedding, batches, labels, random_state=random_state),
         "ilisi": ilisi(neighbors, batches),
-        "kbet": kbet(neighbors.first(_KBET_NEIGHBORS), batches, labels, seed=seed),
+        "kbet": kbet(neighbors.first(_KBET_NEIGHBORS), batches, labels, random_state=random_state),
     }
     if before is not None:
         mixing["pcr_comparison"] = pcr_comparison(before, embedding, batches)
-    isolated, grid = isolated_labels(batches, labels), leiden_grid(embedding, seed=seed)
+    isolated, grid = isolated_labels(batches, labels), leiden_grid(embedding, random_state=random_state)
     conserved = {
         "clisi": clisi(neighbors, labels),
-        "silhouette_label": silhouette_label(embedding, labels, seed=seed),
+        "silhouette_label": silhouette_label(embedding, labels, random_state=random_state),
         **best_of_grid(grid, labels),
-        "isolated_silhouette": isolated_silhouette(embedding, labels, isolated, seed=seed),
+        "isolated_silhouette": isolated_silhouette(embedding, labels, isolated, random_state=random_state),
         "isolated_f1": isolated_f1(grid, labels, isolated),
     }
     batch_mixing, conservation = (float(np.mean(list(part.values()))) for part in (mixing, conserved))

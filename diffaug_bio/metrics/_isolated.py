@@ -27,8 +27,7 @@ def isolated_labels(batches: NDArray[np.str_], labels: NDArray[np.str_]) -> NDAr
     Examples
     --------
     >>> import numpy as np
-    >>> from diffaug_bio import metrics
-    >>> metrics.isolated_labels(np.array(["1", "2", "1"]), np.array(["B", "B", "T"])).tolist()
+    >>> isolated_labels(np.array(["1", "2", "1"]), np.array(["B", "B", "T"])).tolist()
     ['T']
     """
     names, codes = np.unique(labels, return_inverse=True)

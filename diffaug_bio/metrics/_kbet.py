@@ -22,7 +22,7 @@ _MAX_TESTS = 5000
 
 
 def kbet(
-    neighbors: Neighbors, batches: NDArray[np.str_], labels: NDArray[np.str_], *, seed: int = 0
+    neighbors: Neighbors, batches: NDArray[np.str_], labels: NDArray[np.str_], *, random_state: int = 0
 ) -> float:
     """Share of rows whose neighbors are of the batches that a draw from their label might give [1]_.
 
@@ -43,7 +43,7 @@ def kbet(
         As :func:`find_neighbors` returns them; 50 are usual.
     batches, labels
         One a row. Shape: `(n_obs,)`.
-    seed
+    random_state
         Seed of eigenvectors, and of the (at most 5000) rows of a label that are tested.
 
     Returns
@@ -61,11 +61,11 @@ def kbet(
         inside = np.flatnonzero(labels == label)
         codes = np.unique(batches[inside], return_inverse=True)[1]
         if codes.max() > 0 and len(inside) > _FEWEST:
-            rates.append(_acceptance(graph[inside][:, inside], codes, seed=seed))
+            rates.append(_acceptance(graph[inside][:, inside], codes, random_state=random_state))
     return float(np.mean(rates)) if rates else float("nan")
 
 
-def _acceptance(graph: sparse.csr_matrix, codes: NDArray[np.intp], *, seed: int) -> float:
+def _acceptance(graph: sparse.csr_matrix, codes: NDArray[np.intp], *, random_state: int) -> float:
     """Share of the rows of one label that are accepted; 0 if too many are in small pieces."""
     k = int(np.clip(len(codes) / (codes.max() + 1) // 4, _FEWEST, _MOST))
     n_pieces, piece = sparse.csgraph.connected_components(graph, directed=False)
@@ -81,18 +81,18 @@ def _acceptance(graph: sparse.csr_matrix, codes: NDArray[np.intp], *, seed: int)
     accepted = []
     for number in usable:
         rows = np.flatnonzero(piece == number)
-        near = _diffusion_neighbors(graph[rows][:, rows], k, seed=seed)  # (n_tested, k + 1)
+        near = _diffusion_neighbors(graph[rows][:, rows], k, random_state=random_state)  # (n_tested, k + 1)
         accepted.append((_accepts(codes[rows][near], shares).mean(), len(rows)))
     rates, weights = zip(*accepted, strict=True)
     return float(np.average(rates, weights=weights))
 
 
-def _diffusion_neighbors(graph: sparse.csr_matrix, k: int, *, seed: int) -> NDArray[np.int64]:
+def _diffusion_neighbors(graph: sparse.csr_matrix, k: int, *, random_state: int) -> NDArray[np.int64]:
     """Numbers of tested rows and of their k nearest by diffusion."""
     from sklearn.neighbors import NearestNeighbors
 
-    embedding = diffusion_map(graph, seed=seed)
-    tested = sample_rows(len(embedding), _MAX_TESTS, seed=seed)
+    embedding = diffusion_map(graph, random_state=random_state)
+    tested = sample_rows(len(embedding), _MAX_TESTS, seed=random_state)
     n_neighbors = min(k + 1, len(embedding))
     search = NearestNeighbors(n_neighbors=n_neighbors).fit(embedding)
     return np.asarray(search.kneighbors(embedding[tested], return_distance=False), np.int64)

@@ -42,9 +42,9 @@ def lisi(neighbors: Neighbors, classes: NDArray[np.str_]) -> NDArray[np.float64]
     Examples
     --------
     >>> import numpy as np
-    >>> from diffaug_bio import metrics
+    >>> from diffaug_bio.metrics._nearest import find_neighbors
     >>> rows = np.array([[0.0], [0.1], [0.2], [9.0], [9.1], [9.2]])
-    >>> metrics.lisi(metrics.find_neighbors(rows, 3), np.array(list("aaabbb"))).round(6).tolist()
+    >>> lisi(find_neighbors(rows, 3), np.array(list("aaabbb"))).round(6).tolist()
     [1.0, 1.0, 1.0, 1.0, 1.0, 1.0]
     """
     names, codes = np.unique(classes, return_inverse=True)

@@ -44,8 +44,7 @@ def find_neighbors(embedding: NDArray[np.floating], n_neighbors: int = MAX_NEIGH
     Examples
     --------
     >>> import numpy as np
-    >>> from diffaug_bio import metrics
-    >>> metrics.find_neighbors(np.array([[0.0], [1.0], [3.0]]), 2).indices.tolist()
+    >>> find_neighbors(np.array([[0.0], [1.0], [3.0]]), 2).indices.tolist()
     [[0, 1], [1, 0], [2, 1]]
     """
     from sklearn.neighbors import NearestNeighbors

@@ -20,7 +20,7 @@ def silhouette_batch(
     batches: NDArray[np.str_],
     labels: NDArray[np.str_],
     *,
-    seed: int = 0,
+    random_state: int = 0,
 ) -> float:
     """Average silhouette width of batches within labels, scaled so that 1 is mixed [1]_.
 
@@ -33,7 +33,7 @@ def silhouette_batch(
         Shape: `(n_obs, n_latent)`.
     batches, labels
         One a row; some label has to occur in two batches. Shape: `(n_obs,)`.
-    seed
+    random_state
         Seed of the (at most 5000) rows of a label that are looked at.
 
     Returns
@@ -49,12 +49,14 @@ def silhouette_batch(
         inside = labels == label
         part, codes = embedding[inside], np.unique(batches[inside], return_inverse=True)[1]
         if 1 < codes.max() + 1 < len(part):
-            rows = sample_rows(len(part), _MAX_ROWS, seed=seed)
+            rows = sample_rows(len(part), _MAX_ROWS, seed=random_state)
             means.append(np.mean(1 - np.abs(_silhouettes(part, codes, rows))))
     return float(np.mean(means))
 
 
-def silhouette_label(embedding: NDArray[np.floating], labels: NDArray[np.str_], *, seed: int = 0) -> float:
+def silhouette_label(
+    embedding: NDArray[np.floating], labels: NDArray[np.str_], *, random_state: int = 0
+) -> float:
     """Average silhouette width of labels, scaled to [0, 1], as `silhouette_label` of scib-metrics 0.6.
 
     Parameters
@@ -63,11 +65,11 @@ def silhouette_label(embedding: NDArray[np.floating], labels: NDArray[np.str_], 
         Shape: `(n_obs, n_latent)`.
     labels
         One a row. Shape: `(n_obs,)`.
-    seed
+    random_state
         Seed of the (at most 5000) rows that are looked at, each against all.
     """
     codes = np.unique(labels, return_inverse=True)[1]
-    rows = sample_rows(len(codes), _MAX_ROWS, seed=seed)
+    rows = sample_rows(len(codes), _MAX_ROWS, seed=random_state)
     return float((np.mean(_silhouettes(embedding, codes, rows)) + 1) / 2)
 
 
@@ -76,7 +78,7 @@ def isolated_silhouette(
     labels: NDArray[np.str_],
     isolated: NDArray[np.str_],
     *,
-    seed: int = 0,
+    random_state: int = 0,
 ) -> float:
     """Average silhouette width of isolated labels among all, scaled to [0, 1].
 
@@ -88,7 +90,7 @@ def isolated_silhouette(
         One a row. Shape: `(n_obs,)`.
     isolated
         As :func:`isolated_labels` returns them.
-    seed
+    random_state
         Seed of the (at most 5000) rows of a label that are looked at.
 
     Returns
@@ -99,7 +101,7 @@ def isolated_silhouette(
     means = []
     for label in isolated:
         inside = np.flatnonzero(labels == label)
-        rows = inside[sample_rows(len(inside), _MAX_ROWS, seed=seed)]
+        rows = inside[sample_rows(len(inside), _MAX_ROWS, seed=random_state)]
         means.append((np.mean(_silhouettes(embedding, codes, rows)) + 1) / 2)
     return float(np.mean(means))
 

@@ -15,7 +15,7 @@ _MAX_ROWS = 2000  # memory grows with their square
 
 
 def trustworthiness(
-    reference: NDArray[np.float32], embedding: NDArray[np.float32], *, seed: int = 0
+    reference: NDArray[np.float32], embedding: NDArray[np.float32], *, random_state: int = 0
 ) -> float:
     """Trust that neighbors in the embedding deserve [1]_: whether they are near in the input too.
 
@@ -25,7 +25,7 @@ def trustworthiness(
         Rows before the embedding. Shape: `(n_obs, n_vars)`.
     embedding
         The same rows. Shape: `(n_obs, n_latent)`.
-    seed
+    random_state
         Seed of the (at most 2000) rows that are looked at.
 
     Returns
@@ -38,6 +38,6 @@ def trustworthiness(
     """
     from sklearn.manifold import trustworthiness as score
 
-    rows = sample_rows(len(embedding), _MAX_ROWS, seed=seed)
+    rows = sample_rows(len(embedding), _MAX_ROWS, seed=random_state)
     n_neighbors = max(1, min(_MAX_NEIGHBORS, (len(rows) - 1) // 2))
     return float(score(reference[rows], embedding[rows], n_neighbors=n_neighbors))

@@ -9,7 +9,7 @@ import numpy as np
 from diffaug_bio._wording import shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.features import FittedFeatures
-from diffaug_bio.mapping import find_partners
+from diffaug_bio.mapping.partners import find_partners
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -334,7 +334,7 @@ def _check_inner(plain: Mapping[str, Any], n_vars: int, where: str) -> None:
 def _check_decided(table: Mapping[str, Any], config: DiffAugConfig, state: InputState) -> None:
     """Refuse settings that a fit decides and that are left open, or that suit no data of this kind."""
     try:
-        decided = config.resolved(data_kind(state)).to_dict()
+        decided = config.for_kind(data_kind(state)).to_dict()
     except InputError as error:
         msg = f"{CONFIG}: {str(error).rstrip('.')}"
         raise Damage(msg) from error

@@ -12,7 +12,8 @@ from diffaug_bio.core.finite import finite_rows
 from diffaug_bio.core.generated import embedded, encode_with_errors
 from diffaug_bio.core.runtime import seeded_generator
 from diffaug_bio.errors import InputError
-from diffaug_bio.mapping import MOST_REFERENCE_ROWS, Reference, compare
+from diffaug_bio.mapping import Reference, compare
+from diffaug_bio.mapping.reference import MOST_REFERENCE_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -73,7 +73,7 @@ def flatten_images(X: object, config: DiffAugConfig) -> tuple[object, DiffAugCon
         return X, config
     shape = (*X.shape[1:], 1) if X.ndim == 3 else X.shape[1:]
     declared = {"input_state": "image", "image_shape": list(shape)}
-    return X.reshape(len(X), -1), config.updated({"features": declared}, source="images")
+    return X.reshape(len(X), -1), config.replace(features=declared)
 
 
 def fit_rows(
@@ -102,7 +102,7 @@ def fit_rows(
     """
     state = config.features.input_state
     if state == "image":
-        config = config.resolved("image")
+        config = config.for_kind("image")
         check_size(matrix)
         height, width, channels = shape = config.features.image_shape
         colors = "grey" if channels == 1 else "in color"
@@ -110,14 +110,14 @@ def fit_rows(
         pixels = as_pixels(matrix, shape)
         return fit_images(pixels, (height, width, channels), config.features, seed=seed), config
     if state == "sequence" or config.encoder.kind == "cnn":
-        config = config.resolved("sequence")
+        config = config.for_kind("sequence")
         check_size(matrix)
         return fit_sequences(as_tokens(matrix), config.features, seed=seed), config
     if isinstance(matrix, LazyMatrix):
         msg = "Rows that stay on the disk are images, and `input_state` says something else."
         raise InputError(msg)
     features = fit_features(matrix, config.features, seed=seed, feature_names=feature_names)
-    config = config.resolved(data_kind(features.state))
+    config = config.for_kind(data_kind(features.state))
     if features.state != "counts":
         decided = replace(config.features, totals="normalized")
     else:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from diffaug_bio.matrix.state import detect_state
 from diffaug_bio.pp._kmers import KmerEncoding, encode_kmers
 from diffaug_bio.pp._onehot import encode_onehot
-from diffaug_bio.pp._select import highly_variable
 from diffaug_bio.pp._steps import STEPS
 from diffaug_bio.pp._tokens import decode_tokens, encode_tokens
 
@@ -17,5 +16,4 @@ __all__ = [
     "encode_kmers",
     "encode_onehot",
     "encode_tokens",
-    "highly_variable",
 ]

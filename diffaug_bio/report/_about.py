@@ -215,18 +215,15 @@ def _preset(config: DiffAugConfig, state: Any) -> tuple[str, list[str]]:
     best: tuple[str, list[str]] | None = None
     for name in get_args(Preset):
         preset = DiffAugConfig.preset(name).with_batches(config.batches.names)
-        given = {
-            "encoder": {"kind": config.encoder.kind},
-            "features": {"front_end": config.features.front_end},
-        }
+        encoder, features = {"kind": config.encoder.kind}, {"front_end": config.features.front_end}
         try:
             # The linear path follows from these two, and is no change of its own.
-            following = preset.updated(given, source=name).resolved(data_kind(state))
-            preset = preset.resolved(data_kind(state))
+            following = preset.replace(encoder=encoder, features=features).for_kind(data_kind(state))
+            preset = preset.for_kind(data_kind(state))
         except InputError:  # a preset for other data
             continue
         path = {"linear_path": following.encoder.linear_path}
-        preset = preset.updated({"encoder": path}, source=name)
+        preset = preset.replace(encoder=path)
         usual = preset.to_dict()
         changed = [
             f"{section}.{key} = {value}"

@@ -11,6 +11,9 @@ from diffaug_bio import metrics
 from diffaug_bio._keys import OBSM_KEY, TEST
 from diffaug_bio.choose.matrix import MatrixChoice, choose_matrix
 from diffaug_bio.features import plain_components
+from diffaug_bio.metrics.labels import N_FOLDS
+from diffaug_bio.metrics.probes import N_NEIGHBORS
+from diffaug_bio.metrics.scores import STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +34,7 @@ class ScoringStep:
     scored: str
     """What is scored."""
     step: str
-    """What is done, one of :data:`diffaug_bio.metrics.STEPS`."""
+    """What is done, one of :data:`diffaug_bio.metrics.scores.STEPS`."""
     done: int
     """Steps that are done."""
     total: int
@@ -40,7 +43,7 @@ class ScoringStep:
     @property
     def is_first(self) -> bool:
         """Whether something else is scored from here on."""
-        return self.step == metrics.STEPS[0]
+        return self.step == STEPS[0]
 
 
 def score_fit(
@@ -75,13 +78,13 @@ def score_fit(
         "pca": lambda: plain_components(model.features_, fitted, matrix, width=n_latent, seed=seed),
         "front_end": lambda: model.features_.project(matrix),
     }
-    n_steps, done = len(rows) * len(metrics.STEPS), 0
+    n_steps, done = len(rows) * len(STEPS), 0
     found: dict[str, Any] = {
         "n_scored": int(scored.sum()),
         "n_left_out": int((~scored).sum()),
         "n_labels": len(np.unique(labels.names[scored])),
-        "n_folds": metrics.N_FOLDS if labels.splits is None else 1,
-        "n_neighbors": metrics.N_NEIGHBORS,
+        "n_folds": N_FOLDS if labels.splits is None else 1,
+        "n_neighbors": N_NEIGHBORS,
     }
     for name, make in rows.items():
 
@@ -97,7 +100,7 @@ def score_fit(
             labels.names[scored],
             groups=None if labels.groups is None else labels.groups[scored],
             splits=labels.splits,
-            seed=seed,
+            random_state=seed,
             on_step=begin,
         )
         found[name] = {"width": embedding.shape[1], **scores}

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
-    from diffaug_bio.mapping import Correction, VoteMetric
+    from diffaug_bio.mapping import Correction
+    from diffaug_bio.mapping.vote import VoteMetric
     from diffaug_bio.model.estimator import DiffAug
 
 logger = logging.getLogger(__name__)

@@ -121,7 +121,7 @@ def evaluate(
             labels.names[labels.scored],
             groups=None if labels.groups is None else labels.groups[labels.scored],
             splits=labels.splits,
-            seed=random_state,
+            random_state=random_state,
         )
         if batches is not None:
             rows[name] |= metrics.integration(
@@ -129,7 +129,7 @@ def evaluate(
                 batches[tested],
                 labels.names[tested],
                 before=None if before is None else before[tested],
-                seed=random_state,
+                random_state=random_state,
             )
     return pd.DataFrame.from_dict(rows, orient="index")
 
@@ -243,7 +243,7 @@ def score_generated(
         embed=latents_of(model, sources, scale=scale, seed=seed),
         held_out=np.flatnonzero(np.isin(kept, held_out)),
         labels=None if labels is None else labels[kept],
-        seed=seed,
+        random_state=seed,
     )
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from diffaug_bio._keys import OBSM_KEY
 from diffaug_bio.choose.matrix import MatrixChoice, choose_matrix, later_choice
-from diffaug_bio.mapping import Correction, Novelty, check_correction, mutual_neighbor_shift
+from diffaug_bio.mapping import Correction, Novelty, mutual_neighbor_shift
+from diffaug_bio.mapping.correct import check_correction
 from diffaug_bio.tl._results import write_embedding, write_novelty
 
 if TYPE_CHECKING:

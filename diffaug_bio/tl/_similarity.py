@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from diffaug_bio.features import FittedImages, FittedSequences
-from diffaug_bio.metrics._generated import cosines, view_cosines
+from diffaug_bio.metrics.generated import cosines, view_cosines
 from diffaug_bio.tl._evaluate import latents_of, scale_of
 
 if TYPE_CHECKING:

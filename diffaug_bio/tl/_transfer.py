@@ -12,7 +12,8 @@ from diffaug_bio._checks import check_count
 from diffaug_bio._keys import OBSM_KEY, UNASSIGNED, uns_key
 from diffaug_bio._wording import shorten
 from diffaug_bio.errors import InputError
-from diffaug_bio.mapping import VoteMetric, neighbor_vote
+from diffaug_bio.mapping import neighbor_vote
+from diffaug_bio.mapping.vote import VoteMetric
 
 if TYPE_CHECKING:
     import pandas as pd

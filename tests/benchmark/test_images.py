@@ -36,7 +36,7 @@ PROBES = {"linear_probe", "knn_accuracy"}
 def config(images_config: DiffAugConfig) -> DiffAugConfig:
     """Take one epoch of each phase."""
     epochs = {"warmup_epochs": 1, "generator_epochs": 1, "encoder_epochs": 1, "min_steps": 0, "patience": 0}
-    return images_config.updated({"train": epochs}, source="test")
+    return images_config.replace(train=epochs)
 
 
 def read_images(shape: tuple[int, int, int] = (12, 12, 1), *, has_split: bool = False) -> AnnData:
@@ -143,7 +143,7 @@ def test_methods_embed_images(config: DiffAugConfig, name: str, width: int) -> N
 
 def test_hand_made_views_and_the_published_settings_are_in_effect(config: DiffAugConfig) -> None:
     found = {
-        name: METHODS[name].configured(config).resolved("image") for name in choose_methods(["images"])
+        name: METHODS[name].configured(config).for_kind("image") for name in choose_methods(["images"])
     }
     assert {one.train.warmup_view for one in found.values()} == {"hand"}
     assert {name: one.train.view_strength for name, one in found.items()} == {
@@ -162,7 +162,7 @@ def test_hand_made_views_and_the_published_settings_are_in_effect(config: DiffAu
 def test_with_and_without_a_generator_the_encoder_takes_the_same_number_of_steps(
     config: DiffAugConfig, rounds: int
 ) -> None:
-    config = config.updated({"train": {"rounds": rounds, "batch_size": 16}}, source="test")
+    config = config.replace(train={"rounds": rounds, "batch_size": 16})
     steps = {
         name: score_method(make_images(), METHODS[name], config, seed=0, held_out=False)["encoder_steps"]
         for name in ("hand", "hand_no_generator", "hand_simclr", "diffaug", "no_generator", "autoencoder")
@@ -216,9 +216,7 @@ def test_what_does_not_fit_is_left_out_with_a_reason_and_the_others_run(
 def test_a_shared_encoder_of_images_does_not_stop_methods_without_one_on_tables(
     config: DiffAugConfig, make_data: Callable[..., BenchmarkData], tmp_path: Path
 ) -> None:
-    shared = config.updated(
-        {"encoder": {"kind": "patches"}, "train": {"warmup_view": "hand"}}, source="test"
-    )
+    shared = config.replace(encoder={"kind": "patches"}, train={"warmup_view": "hand"})
     result = benchmark.run(
         [make_images(), make_data("cells", n_obs=45)],
         tmp_path / "results",
@@ -279,6 +277,6 @@ def test_cells_of_images_are_told_apart_by_what_is_in_effect(config: DiffAugConf
     keys = {name: Cell(method=name, config=config, **given).key for name in names}
     assert len(set(keys.values())) == len(names)
     # Shared settings of a view do not reach methods that have their own.
-    shared = config.updated({"train": {"warmup_view": "pixel_noise", "view_strength": 0.3}}, source="test")
+    shared = config.replace(train={"warmup_view": "pixel_noise", "view_strength": 0.3})
     assert Cell(method="hand", config=shared, **given).key == keys["hand"]
     assert Cell(method="diffaug", config=shared, **given).key != keys["diffaug"]

@@ -174,7 +174,7 @@ def test_held_out_groups_are_held_out_of_the_fit_too(
     subjects: BenchmarkData, tiny_config: DiffAugConfig
 ) -> None:
     assert subjects.groups is not None
-    train, test = metrics.make_splits(subjects.labels, groups=subjects.groups, seed=0)[0]
+    train, test = metrics.make_splits(subjects.labels, groups=subjects.groups, random_state=0)[0]
     assert not set(subjects.groups[train]) & set(subjects.groups[test])
     for name in ("raw", "same_label"):
         scores = score_method(subjects, METHODS[name], tiny_config, seed=0, held_out=True)
@@ -196,7 +196,7 @@ def test_held_out_groups_are_held_out_of_the_fit_too(
 def test_there_is_no_front_end_to_score_where_the_configuration_has_none(
     make_data: Callable[..., BenchmarkData], tiny_config: DiffAugConfig
 ) -> None:
-    config = tiny_config.updated({"features": {"front_end": "none"}}, source="test")
+    config = tiny_config.replace(features={"front_end": "none"})
     rows = np.arange(60)
     with pytest.raises(NotApplicableError, match=r"the configuration has no front end"):
         embed(make_data(), METHODS["front_end"], config, fit_rows=None, train_rows=rows, seed=0)
@@ -220,10 +220,10 @@ def test_clusters_are_scored_on_test_rows_only(
     make_data: Callable[..., BenchmarkData], tiny_config: DiffAugConfig, name: str, *, held_out: bool
 ) -> None:
     data = make_data(n_obs=150)
-    train, test = metrics.make_splits(data.labels, seed=0)[0]
+    train, test = metrics.make_splits(data.labels, random_state=0)[0]
     found = embedded(data, name, tiny_config, fit_rows=train if held_out else None, train_rows=train)
     scores = score_method(data, METHODS[name], tiny_config, seed=0, held_out=held_out)
-    expected = metrics.label_silhouette(found[test], data.labels[test], seed=0)
+    expected = metrics.label_silhouette(found[test], data.labels[test], random_state=0)
     assert scores["silhouette"] == pytest.approx(expected)
 
 

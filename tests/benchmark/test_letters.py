@@ -31,9 +31,8 @@ ROWS = np.arange(90)
 @pytest.fixture
 def config(tiny_config: DiffAugConfig) -> DiffAugConfig:
     """Make convolutions and decoder small as well; the method chooses the encoder."""
-    return tiny_config.updated(
-        {"encoder": {"n_channels": 8, "n_blocks": 1}, "train": {"decoder_epochs": 3, "patience": 0}},
-        source="test",
+    return tiny_config.replace(
+        encoder={"n_channels": 8, "n_blocks": 1}, train={"decoder_epochs": 3, "patience": 0}
     )
 
 
@@ -144,7 +143,7 @@ def cell(config: DiffAugConfig, **changes: Any) -> Cell:
 
 def test_a_cell_on_letters_is_told_apart_by_what_is_in_effect(config: DiffAugConfig) -> None:
     key = cell(config).key
-    decoder = config.updated({"train": {"decoder_epochs": 9}}, source="test")
+    decoder = config.replace(train={"decoder_epochs": 9})
     assert cell(decoder).key != key
     # Of expression, too, letters are letters: nothing else of the kind of data is in effect.
     told_apart = {cell(config, method=name).key for name in choose_methods(["letters"])}
@@ -155,7 +154,7 @@ def test_a_cell_on_letters_is_told_apart_by_what_is_in_effect(config: DiffAugCon
 def test_shared_settings_of_views_do_not_reach_methods_on_letters(
     config: DiffAugConfig, make_data: Callable[..., BenchmarkData]
 ) -> None:
-    shared = config.updated({"train": {"warmup_view": "gaussian", "view_strength": 0.3}}, source="test")
+    shared = config.replace(train={"warmup_view": "gaussian", "view_strength": 0.3})
     assert cell(shared).key == cell(config).key
     data = make_data()  # counts, with a sequence for each row
     embed(data, METHODS["cnn"], shared, fit_rows=None, train_rows=np.arange(60), seed=0)

@@ -22,7 +22,7 @@ def test_titles_tell_methods_apart() -> None:
 @pytest.mark.parametrize("name", METHODS)
 def test_what_a_method_changes_is_a_valid_configuration(name: str) -> None:
     default = DiffAugConfig()
-    changed = default.updated(METHODS[name].changes, source=name)
+    changed = default.replace(**METHODS[name].changes)
     assert (changed != default) == bool(METHODS[name].changes)
 
 
@@ -30,7 +30,7 @@ def test_what_a_method_changes_is_a_valid_configuration(name: str) -> None:
     "name", [name for name, method in METHODS.items() if method.group in {"ablations", "method"}]
 )
 def test_an_ablation_changes_one_setting(name: str) -> None:
-    changed = DiffAugConfig().updated(METHODS[name].changes, source=name).to_dict()
+    changed = DiffAugConfig().replace(**METHODS[name].changes).to_dict()
     different = [
         (section, key)
         for section, values in DiffAugConfig().to_dict().items()

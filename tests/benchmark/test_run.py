@@ -55,7 +55,7 @@ def test_the_table_on_the_disk_is_that_in_memory(first: First) -> None:
 def test_settings_are_written(first: First, tiny_config: DiffAugConfig) -> None:
     settings = json.loads((first[0] / "benchmark.json").read_text())
     # Early stops would give some methods fewer steps.
-    shared = tiny_config.updated({"train": {"patience": 0}}, source="test")
+    shared = tiny_config.replace(train={"patience": 0})
     assert settings["config"] == shared.to_dict()
     assert settings["methods"] == ["gaussian", "raw", "pca"]
     assert settings["data"] == {"one": 60, "two": 60}
@@ -142,7 +142,7 @@ def test_a_damaged_result_is_made_again(first: First, copied: Path, tiny_config:
 
 
 def test_another_configuration_is_run_again(first: First, copied: Path, tiny_config: DiffAugConfig) -> None:
-    config = tiny_config.updated({"encoder": {"n_latent": 3}}, source="test")
+    config = tiny_config.replace(encoder={"n_latent": 3})
     result, recorder = go_on(first, copied, config, data=first[2][:1], methods=["pca"], n_seeds=1)
     assert recorder.cells == [("one", "pca", 0)]
     width = result.scores.loc[result.scores["metric"] == "width", "value"]

@@ -90,7 +90,7 @@ def test_a_process_that_is_killed_is_told_and_the_others_go_on(
         tmp_path / "results",
         methods=["gaussian", "pca"],
         n_seeds=1,
-        config=tiny_config.updated(long, source="long"),
+        config=tiny_config.replace(**long),
         jobs=2,
         on_result=kill_the_rest,
     )

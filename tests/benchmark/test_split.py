@@ -95,11 +95,13 @@ def test_the_scores_are_those_of_the_given_split(
     for seed in (0, 1):
         scores = score_method(data, METHODS[name], tiny_config, seed=seed, held_out=False)
         result = embed(data, METHODS[name], tiny_config, fit_rows=fitted, train_rows=train, seed=seed)
-        expected = metrics.evaluate(result.embedding, data.labels, splits=[(train, test)], seed=seed)
+        expected = metrics.evaluate(
+            result.embedding, data.labels, splits=[(train, test)], random_state=seed
+        )
         assert {key: scores[key] for key in expected} == expected
         assert result.features is not None
         assert scores["trustworthiness"] == metrics.trustworthiness(
-            result.features.dense_rows(data.matrix[test]), result.embedding[test], seed=seed
+            result.features.dense_rows(data.matrix[test]), result.embedding[test], random_state=seed
         )
 
 
@@ -157,7 +159,7 @@ def test_a_run_uses_the_split_and_says_so_and_does_not_hold_out_beside_it(
     result = benchmark.run(data, tmp_path / "results", **arguments)
     assert json.loads((tmp_path / "results" / "benchmark.json").read_text())["own_split"] == ["own"]
     of_own = result.scores[result.scores["data"] == "own"].set_index("metric")["value"]
-    shared = tiny_config.updated({"train": {"patience": 0}}, source="test")
+    shared = tiny_config.replace(train={"patience": 0})
     expected = score_method(data[0], METHODS["pca"], shared, seed=0, held_out=False)
     assert of_own["silhouette"] == pytest.approx(expected["silhouette"])
     # With another split, the result is another.

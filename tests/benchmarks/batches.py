@@ -46,6 +46,10 @@ from threadpoolctl import threadpool_limits
 import diffaug_bio as db
 from diffaug_bio import DiffAugConfig, metrics
 from diffaug_bio.features import fit_features, plain_components
+from diffaug_bio.metrics._clusters import leiden_grid
+from diffaug_bio.metrics._isolated import isolated_f1
+from diffaug_bio.metrics._nearest import find_neighbors
+from diffaug_bio.metrics.labels import check_labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -143,16 +147,16 @@ def score(adata: AnnData, method: str, seed: int, *, left_out: str, kept: Path |
         if kept is not None:
             kept.parent.mkdir(parents=True, exist_ok=True)
             np.savez(kept, embedding=embedding, seconds=seconds)
-    known = metrics.check_labels(adata.obs[LABEL].to_numpy(dtype=object), key=LABEL, log=False)
+    known = check_labels(adata.obs[LABEL].to_numpy(dtype=object), key=LABEL, log=False)
     batches, labels = (np.asarray(adata.obs[key].astype(str))[known] for key in (BATCH, LABEL))
     rows = embedding[known]
-    scores = metrics.integration(rows, batches, labels, before=components[known], seed=seed)
+    scores = metrics.integration(rows, batches, labels, before=components[known], random_state=seed)
     scores |= transfer(rows, batches, labels)
     if left_out:
         inside = labels == left_out
-        near = metrics.find_neighbors(rows, N_NEIGHBORS + 1).indices[inside, 1:]
-        grid = metrics.leiden_grid(rows, seed=seed)
-        scores["left_out_f1"] = metrics.isolated_f1(grid, labels, np.array([left_out]))
+        near = find_neighbors(rows, N_NEIGHBORS + 1).indices[inside, 1:]
+        grid = leiden_grid(rows, random_state=seed)
+        scores["left_out_f1"] = isolated_f1(grid, labels, np.array([left_out]))
         scores["left_out_purity"] = float((labels[near] == left_out).mean())
     return {**scores, "seconds": seconds, "width": embedding.shape[1]}
 
@@ -180,7 +184,7 @@ def embed(
     copy = adata.copy()
     config = DiffAugConfig()
     if method == "mnn_contrastive":
-        config = config.updated({"train": {"rounds": 0}}, source=method)
+        config = config.replace(train={"rounds": 0})
     if method == "diffaug":
         db.tl.embed(copy, config=config, random_state=seed, device="cpu")
     else:

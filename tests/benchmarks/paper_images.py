@@ -39,7 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--teraflops", type=float, default=200.0, help="what the GPU sustains in bfloat16")
     speed = 1e12 * parser.parse_args().teraflops
-    config = DiffAugConfig.preset("paper-images").resolved("image")
+    config = DiffAugConfig.preset("paper-images").for_kind("image")
     batch, train = config.train.batch_size, config.train
     columns = [
         "data",

@@ -28,7 +28,7 @@ from sklearn.model_selection import train_test_split
 from threadpoolctl import threadpool_limits
 
 import diffaug_bio as db
-from diffaug_bio.mapping import density_ratio, relative_distance
+from diffaug_bio.mapping._novelty import density_ratio, relative_distance
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -80,7 +80,7 @@ def run(adata: AnnData, name: str, seed: int) -> pd.DataFrame:
         is_unseen = np.asarray(new.obs[label_key].astype(str)) == unseen
         if not is_unseen.any():
             continue
-        config = db.DiffAugConfig().updated({"encoder": {"kind": "mlp"}}, source="script")  # words of DNA
+        config = db.DiffAugConfig().replace(encoder={"kind": "mlp"})  # words of DNA
         model = db.tl.fit_model(known, config=config, random_state=seed, device="cpu")
         db.tl.project(new, model)
         seen, later = (model.features_.project(part.X)[:, :N_COMPONENTS] for part in (known, new))

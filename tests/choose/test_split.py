@@ -112,7 +112,7 @@ def test_lengths_of_test_sequences_decide_nothing(
     from diffaug_bio import io
     from tests.conftest import clustered_dna
 
-    config = letters_config.updated({"encoder": {"kind": "auto"}}, source="test")
+    config = letters_config.replace(encoder={"kind": "auto"})
     letters = clustered_dna()
     obs = pd.DataFrame({"split": (["train"] * 4 + ["test"]) * 18}, index=[f"s{n}" for n in range(90)])
     same = io.from_sequences(letters, obs=obs, names=list(obs.index))
@@ -268,7 +268,7 @@ def test_generated_rows_are_scored_on_the_rows_that_were_fitted(
     parted: AnnData, tiny_config: DiffAugConfig, tmp_path: Path
 ) -> None:
     # A fifth of the 96 rows is held out while training, and told by position: enough to see copies by.
-    config = tiny_config.updated({"train": {"validation_fraction": 0.2}}, source="test")
+    config = tiny_config.replace(train={"validation_fraction": 0.2})
     model = tl.fit_model(parted, config=config, split_key="split", device="cpu")
     found = tl.evaluate_generated(parted, model, label_key="cluster")
     assert "memorised" in found

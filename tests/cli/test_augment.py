@@ -36,7 +36,7 @@ def write_sequences(path: Path) -> Path:
 
 def fit(folder: Path, config: DiffAugConfig, encoder: str) -> None:
     """Fit a model of the sequences of a folder."""
-    config = config.updated({"encoder": {"kind": encoder}}, source="test")
+    config = config.replace(encoder={"kind": encoder})
     source = DataSource(data=str(folder / "seqs.fa"))
     runs.fit(source, folder / "run", config=config, device="cpu")
 

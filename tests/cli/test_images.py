@@ -51,7 +51,7 @@ def save_folder(folder: Path, images: NDArray[np.uint8], *, parts: tuple[str, ..
 @pytest.fixture
 def place(tmp_path: Path, images_config: DiffAugConfig) -> Path:
     """A folder with a configuration, and grey images as `images.npz` and in color as `set`."""
-    write_toml(tmp_path / "tiny.toml", images_config.updated({"train": EPOCHS}, source="test"))
+    write_toml(tmp_path / "tiny.toml", images_config.replace(train=EPOCHS))
     save_npz(tmp_path / "images.npz", shifted_textures(N_OBS, (SIDE, SIDE, 1)))
     # Every second class has images for the test.
     parts = ("train", "train", "train", "train", "test")

@@ -30,7 +30,7 @@ def test_with_batches_the_loss_compares_embeddings_and_without_nothing_changes()
     assert config.with_batches(("a", "b")).encoder.n_projection == 0
     assert config.with_batches(("a", "b")).encoder.n_compared(0) == config.encoder.n_latent
     assert config.with_batches(()) == config
-    named = config.updated({"batches": {"names": ["x"]}}, source="test")
+    named = config.replace(batches={"names": ["x"]})
     assert named.with_batches(()) == config
 
 
@@ -39,23 +39,23 @@ def test_with_batches_the_loss_compares_embeddings_and_without_nothing_changes()
 )
 @pytest.mark.parametrize("kind", ["expression", "measured", "words"])
 def test_with_batches_no_components_are_kept(kind: DataKind, path: str, expected: str) -> None:
-    config = DiffAugConfig().updated({"encoder": {"linear_path": path}}, source="test")
-    with_batches = config.with_batches(("a", "b")).resolved(kind)
+    config = DiffAugConfig().replace(encoder={"linear_path": path})
+    with_batches = config.with_batches(("a", "b")).for_kind(kind)
     assert with_batches.encoder.linear_path == expected
     assert with_batches.encoder.n_kept(50) == 0
-    assert with_batches.resolved(kind) == with_batches
-    without = config.with_batches(()).resolved(kind)
+    assert with_batches.for_kind(kind) == with_batches
+    without = config.with_batches(()).for_kind(kind)
     assert without.encoder.linear_path == ("kept" if path == "auto" else path)
 
 
 def test_with_batches_rows_are_generated_from_pure_noise() -> None:
     config = DiffAugConfig()
-    assert config.resolved("expression").generator.noising == 0.5
+    assert config.for_kind("expression").generator.noising == 0.5
     named = config.with_batches(("a", "b"))
-    assert named.resolved("expression").generator.noising == 1
-    asked = named.updated({"generator": {"noising": 0.7}}, source="test").resolved("expression")
+    assert named.for_kind("expression").generator.noising == 1
+    asked = named.replace(generator={"noising": 0.7}).for_kind("expression")
     assert asked.generator.noising == 0.7
-    assert asked.resolved("expression") == asked
+    assert asked.for_kind("expression") == asked
 
 
 def test_a_configuration_of_before_has_no_batches() -> None:
@@ -83,7 +83,7 @@ def test_toml_sets_batches(tmp_path: Path) -> None:
 )
 def test_wrong_tables_are_named(table: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        DiffAugConfig().updated({"batches": table}, source="test")
+        DiffAugConfig().replace(batches=table)
 
 
 @pytest.mark.parametrize(

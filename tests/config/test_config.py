@@ -192,8 +192,8 @@ def test_every_preset_is_within_the_bounds_and_so_is_what_is_resolved() -> None:
     for name in PRESETS:
         kinds: list[Any] = ["image"] if name == "paper-images" else ["expression", "measured", "words"]
         for kind in kinds:
-            decided = DiffAugConfig.preset(name).resolved(kind)
-            assert decided.resolved(kind) == decided
+            decided = DiffAugConfig.preset(name).for_kind(kind)
+            assert decided.for_kind(kind) == decided
 
 
 def test_numbers_of_numpy_become_those_of_python() -> None:
@@ -262,7 +262,7 @@ def test_toml_with_an_unknown_preset_is_an_error(tmp_path: Path) -> None:
 )
 def test_wrong_tables_are_named(table: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        DiffAugConfig().updated(table, source="test")
+        DiffAugConfig.from_table(table, source="test")
 
 
 def test_values_out_of_range_are_named_with_file_and_section(tmp_path: Path) -> None:
@@ -354,7 +354,7 @@ def test_configurations_cannot_be_changed() -> None:
 
 def test_updating_leaves_the_original_alone() -> None:
     config = DiffAugConfig()
-    changed = config.updated({"encoder": {"n_latent": 3}}, source="test")
+    changed = config.replace(encoder={"n_latent": 3})
     assert (config.encoder.n_latent, changed.encoder.n_latent) == (0, 3)
 
 
@@ -371,7 +371,7 @@ def test_updating_leaves_the_original_alone() -> None:
 )
 def test_shapes_that_no_convolution_has_are_refused(key: str, value: int, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        DiffAugConfig().updated({"encoder": {key: value}}, source="test")
+        DiffAugConfig().replace(encoder={key: value})
 
 
 @pytest.mark.parametrize(
@@ -390,13 +390,13 @@ def test_shapes_that_no_convolution_has_are_refused(key: str, value: int, messag
 def test_images_and_their_shape_are_declared_together(state: str, shape: list[int]) -> None:
     table = {"features": {"input_state": state, "image_shape": shape}}
     with pytest.raises(InputError, match=r"holds height, width and channels \(1 or 3\) where .* got \("):
-        DiffAugConfig().updated(table, source="test")
+        DiffAugConfig().replace(**table)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_the_shape_of_images_survives_the_way_through_json(channels: int) -> None:
     table = {"features": {"input_state": "image", "image_shape": [9, 11, channels]}}
-    config = DiffAugConfig().updated(table, source="test")
+    config = DiffAugConfig().replace(**table)
     assert config.features.image_shape == (9, 11, channels)
     again = json.loads(json.dumps(config.to_dict(), allow_nan=False))
     assert DiffAugConfig.from_dict(again, source="test") == config

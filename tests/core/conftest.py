@@ -118,7 +118,7 @@ def nearest(values: Tensor) -> Tensor:
 
 def changed(config: DiffAugConfig, **sections: dict[str, Any]) -> DiffAugConfig:
     """Put other values into a configuration."""
-    return config.updated(sections, source="test")
+    return config.replace(**sections)
 
 
 def trained(

@@ -43,7 +43,7 @@ ROWS = PixelRows(DenseRows(KEPT))
 def config(images_config: DiffAugConfig, request: pytest.FixtureRequest) -> DiffAugConfig:
     """Decide what is left to the data, with either denoiser."""
     generator = {"backbone": request.param, "width": 8}
-    return changed(images_config, generator=generator).resolved("image")
+    return changed(images_config, generator=generator).for_kind("image")
 
 
 def path_of(kind: str) -> str:
@@ -176,7 +176,7 @@ def test_the_loss_of_the_u_net_falls(images_config: DiffAugConfig) -> None:
 
 
 def test_what_is_generated_resembles_its_own_image(images_config: DiffAugConfig) -> None:
-    config = changed(images_config, train={"generator_epochs": 80, "learning_rate": 1e-2}).resolved("image")
+    config = changed(images_config, train={"generator_epochs": 80, "learning_rate": 1e-2}).for_kind("image")
     fit, state = fit_on_images(config)
     codes, conditions = code_rows(state, fit.rows), standardise_conditions(fit, state)
     train_generator(fit, state, codes, conditions, round_=1)

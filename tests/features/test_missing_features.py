@@ -256,7 +256,7 @@ def test_a_model_without_variances_is_loaded_and_embeds_as_before(
 def test_without_a_front_end_missing_features_are_the_mean(
     counts: AnnData, tiny_config: DiffAugConfig, caplog: pytest.LogCaptureFixture
 ) -> None:
-    config = tiny_config.updated({"features": {"front_end": "none"}}, source="test")
+    config = tiny_config.replace(features={"front_end": "none"})
     names = list(counts.var_names)
     model = DiffAug(config, device="cpu").fit(counts.X, feature_names=names)
     with caplog.at_level(logging.WARNING, logger="diffaug_bio"):
@@ -270,7 +270,7 @@ def test_without_a_front_end_missing_features_are_the_mean(
 def test_only_features_that_the_model_uses_are_asked_for(
     counts: AnnData, tiny_config: DiffAugConfig, caplog: pytest.LogCaptureFixture
 ) -> None:
-    config = tiny_config.updated({"features": {"n_top_features": 10}}, source="test")
+    config = tiny_config.replace(features={"n_top_features": 10})
     names = list(counts.var_names)
     model = DiffAug(config, device="cpu").fit(counts.X, feature_names=names)
     used = model.features_.selected  # type: ignore[union-attr]

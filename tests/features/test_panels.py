@@ -152,13 +152,13 @@ def test_totals_of_a_batch_become_those_of_the_other(tiny_config: DiffAugConfig)
     rates = rng.gamma(1.0, 5.0, (3, 30))[kind] * np.where(batch, 2.0, 1.0)[:, None]
     adata = anndata.AnnData(np.asarray(rng.poisson(rates), np.float32))
     adata.obs["batch"] = np.where(batch, "deep", "shallow")
-    changes = {
+    changes: dict[str, dict[str, object]] = {
         "features": {"totals": "kept"},
         "encoder": {"n_latent": 16, "hidden": [64]},
         "generator": {"width": 64, "n_sampling_steps": 15},
         "train": {"warmup_epochs": 20, "generator_epochs": 60, "encoder_epochs": 10},
     }
-    model = tl.fit_model(adata, config=tiny_config.updated(changes, source="test"), batch_key="batch")
+    model = tl.fit_model(adata, config=tiny_config.replace(**changes), batch_key="batch")
     tl.correct_expression(adata, model, batch="shallow")
     before, after = (matrix.sum(1) for matrix in (adata.X, adata.layers["diffaug_corrected"]))
     assert before[batch == 1].mean() > 1.8 * before[batch == 0].mean()
@@ -171,7 +171,7 @@ def test_rows_of_another_depth_are_warned_of(
 ) -> None:
     panel = make_panel(depth=20)
     for totals in ("kept", "normalized"):
-        config = tiny_config.updated({"features": {"totals": totals}}, source="test")
+        config = tiny_config.replace(features={"totals": totals})
         model = DiffAug(config, device="cpu").fit(panel, feature_names=[f"gene{i}" for i in range(30)])
         caplog.clear()
         some = np.rint(panel[:, 5:] * factor)  # as many in each of the others
@@ -184,7 +184,7 @@ def test_rows_of_another_depth_are_warned_of(
 
 @pytest.mark.parametrize("totals", ["kept", "normalized"])
 def test_what_is_no_counts_has_no_totals(tiny_config: DiffAugConfig, totals: str) -> None:
-    config = tiny_config.updated({"features": {"totals": totals}}, source="test")
+    config = tiny_config.replace(features={"totals": totals})
     for matrix in (np.log1p(make_panel(depth=1.0) / 7), make_panel() / 7 - 3):
         model = DiffAug(config, device="cpu").fit(matrix)
         assert model.config_.features.totals == "normalized"
@@ -198,7 +198,7 @@ def test_a_model_of_a_panel_says_so_and_is_loaded_as_it_was(
     panel = make_panel()
     for totals in ("kept", "normalized"):
         changes = {"features": {"totals": totals, "target_sum": 0.0}}
-        model = DiffAug(tiny_config.updated(changes, source="test"), device="cpu").fit(panel)
+        model = DiffAug(tiny_config.replace(**changes), device="cpu").fit(panel)
         decided = model.config_.features
         assert decided.totals == totals
         assert decided.target_sum == (np.median(panel.sum(1)) if totals == "normalized" else 0)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from sklearn.neighbors import KNeighborsClassifier
 
 from diffaug_bio.errors import InputError
-from diffaug_bio.mapping import _correct, check_correction, mutual_neighbor_shift
-from diffaug_bio.mapping._correct import mutual_pairs
+from diffaug_bio.mapping import correct, mutual_neighbor_shift
+from diffaug_bio.mapping.correct import check_correction, mutual_pairs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -78,14 +78,14 @@ def test_rows_are_moved_as_by_tables_of_all_distances(seed: int, n_neighbors: in
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     rows, _, reference, _ = batches()
     whole = mutual_neighbor_shift(rows, reference)
-    monkeypatch.setattr(_correct, "_BLOCK_VALUES", 1000)
+    monkeypatch.setattr(correct, "_BLOCK_VALUES", 1000)
     np.testing.assert_allclose(mutual_neighbor_shift(rows, reference), whole, rtol=1e-5, atol=1e-5)
 
 
 def test_few_of_many_places_correct_about_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     rows, truth, reference, labels = batches(n_rows=1200, n_reference=1000)
     every = mutual_neighbor_shift(rows, reference)
-    monkeypatch.setattr(_correct, "_MOST_PLACES", 150)
+    monkeypatch.setattr(correct, "_MOST_PLACES", 150)
     some_places = mutual_neighbor_shift(rows, reference)
     assert (some_places != every).any()
     np.testing.assert_array_equal(mutual_neighbor_shift(rows, reference), some_places)
@@ -145,7 +145,7 @@ def test_pairs_are_among_each_others_nearest() -> None:
 def test_without_pairs_nothing_is_moved_which_is_said(caplog: pytest.LogCaptureFixture) -> None:
     rows = np.ones((3, 2), np.float32)
     none = np.zeros(0, np.int64)
-    _correct._move(rows, rows, rows, (none, none), n_smooth=3)
+    correct._move(rows, rows, rows, (none, none), n_smooth=3)
     np.testing.assert_array_equal(rows, 1)
     assert "nothing is corrected" in caplog.text
 

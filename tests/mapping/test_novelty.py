@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from diffaug_bio.mapping import Reference, compare, density_ratio, relative_distance
+from diffaug_bio.mapping import Reference, compare
+from diffaug_bio.mapping._novelty import density_ratio, relative_distance
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diffaug_bio.errors import InputError
-from diffaug_bio.mapping import find_partners
+from diffaug_bio.mapping.partners import find_partners
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

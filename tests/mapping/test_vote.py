@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diffaug_bio.mapping import VoteMetric, neighbor_vote
+from diffaug_bio.mapping import neighbor_vote
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from diffaug_bio.mapping.vote import VoteMetric
 
 SEEDS = st.integers(0, 2**16)
 METRICS: st.SearchStrategy[VoteMetric] = st.sampled_from(["cosine", "euclidean"])

@@ -14,7 +14,7 @@ from scipy.stats import entropy
 from sklearn.metrics import silhouette_score
 
 from diffaug_bio import metrics
-from diffaug_bio.metrics._clusters import _agreement, _leiden, _neighbor_graph, _seeded_igraph
+from diffaug_bio.metrics._clusters import RESOLUTIONS, _agreement, _leiden, _neighbor_graph, _seeded_igraph
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +64,7 @@ def test_distant_blobs_are_found_and_random_labels_are_not(make_blobs: MakeBlobs
     embedding, labels = make_blobs(30.0)
     scores = {**metrics.kmeans_agreement(embedding, labels), **metrics.leiden_agreement(embedding, labels)}
     assert scores.pop("leiden_n_clusters") == 3
-    assert scores.pop("leiden_resolution") in metrics.RESOLUTIONS
+    assert scores.pop("leiden_resolution") in RESOLUTIONS
     assert scores == pytest.approx(dict.fromkeys(scores, 1.0))
     shuffled = np.random.default_rng(1).permutation(labels)
     assert abs(metrics.kmeans_agreement(embedding, shuffled)["kmeans_ari"]) < 0.1
@@ -79,7 +79,7 @@ def test_the_resolution_is_that_of_the_best_silhouette_and_labels_have_no_say(
     quality = {}
     with _seeded_igraph(0) as igraph:
         graph = igraph.Graph(n=150, edges=edges)
-        for resolution in metrics.RESOLUTIONS:
+        for resolution in RESOLUTIONS:
             clusters = _leiden(graph, weights, resolution=resolution)
             if len(set(clusters.tolist())) > 1:
                 quality[resolution] = silhouette_score(embedding, clusters)
@@ -119,10 +119,10 @@ def test_leiden_draws_from_its_seed_only_and_leaves_igraph_as_it_was(make_blobs:
     embedding, labels = make_blobs(0.0)
     random.seed(1)
     state = random.getstate()
-    first = metrics.leiden_agreement(embedding, labels, seed=5)
+    first = metrics.leiden_agreement(embedding, labels, random_state=5)
     assert random.getstate() == state
     random.seed(2)
-    assert metrics.leiden_agreement(embedding, labels, seed=5) == first
+    assert metrics.leiden_agreement(embedding, labels, random_state=5) == first
     random.seed(3)
     before = igraph.Graph.Erdos_Renyi(20, 0.5).get_edgelist()
     random.seed(3)
@@ -142,9 +142,9 @@ def test_silhouette_is_that_of_a_slow_loop(make_blobs: MakeBlobs) -> None:
 
 def test_silhouette_of_many_rows_is_close_to_that_of_a_sample(make_blobs: MakeBlobs) -> None:
     embedding, labels = make_blobs(3.0, n_obs=5400)
-    sampled = metrics.label_silhouette(embedding, labels, seed=1)
+    sampled = metrics.label_silhouette(embedding, labels, random_state=1)
     assert sampled == pytest.approx(silhouette_score(embedding, labels), abs=0.01)
-    assert sampled != metrics.label_silhouette(embedding, labels, seed=2)
+    assert sampled != metrics.label_silhouette(embedding, labels, random_state=2)
 
 
 def test_silhouette_of_one_class_is_zero() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 import diffaug_bio.metrics
 
-MODULES = sorted(path.stem for path in Path(diffaug_bio.metrics.__file__).parent.glob("_[a-z]*.py"))
+MODULES = sorted(path.stem for path in Path(diffaug_bio.metrics.__file__).parent.glob("*[a-z].py"))
 
 
 @pytest.mark.parametrize("name", MODULES)

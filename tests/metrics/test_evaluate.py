@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from diffaug_bio import metrics
+from diffaug_bio.metrics.labels import check_labels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,15 +58,15 @@ def test_random_labels_score_chance(make_blobs: MakeBlobs) -> None:
 def test_scores_are_means_over_the_folds_of_the_probes(make_blobs: MakeBlobs) -> None:
     embedding, labels = make_blobs(2.0)
     groups = np.arange(150) // 10
-    scores = metrics.evaluate(embedding, labels, groups=groups, seed=3)
-    linear = metrics.linear_probe(embedding, labels, groups=groups, seed=3)
-    neighbors = metrics.knn_probe(embedding, labels, groups=groups, seed=3)
+    scores = metrics.evaluate(embedding, labels, groups=groups, random_state=3)
+    linear = metrics.linear_probe(embedding, labels, groups=groups, random_state=3)
+    neighbors = metrics.knn_probe(embedding, labels, groups=groups, random_state=3)
     assert scores["linear_probe"] == pytest.approx(linear.accuracy.mean())
     assert scores["linear_probe_spread"] == pytest.approx(np.std(linear.accuracy, ddof=1))
     assert scores["linear_macro_f1"] == pytest.approx(linear.macro_f1.mean())
     assert scores["knn_balanced_accuracy"] == pytest.approx(neighbors.balanced_accuracy.mean())
     assert scores["knn_accuracy_spread"] == pytest.approx(np.std(neighbors.accuracy, ddof=1))
-    assert metrics.evaluate(embedding, labels, groups=groups, seed=3) == scores
+    assert metrics.evaluate(embedding, labels, groups=groups, random_state=3) == scores
 
 
 def test_one_fixed_split_has_no_spread(make_blobs: MakeBlobs) -> None:
@@ -79,6 +80,6 @@ def test_one_fixed_split_has_no_spread(make_blobs: MakeBlobs) -> None:
 def test_the_smallest_data_that_can_be_scored_are() -> None:
     labels = np.repeat(["a", "b"], 5)
     embedding = np.where(labels == "a", 5.0, -5.0)[:, None].astype(np.float32)
-    assert metrics.check_labels(labels, key="kind").all()
+    assert check_labels(labels, key="kind").all()
     scores = metrics.evaluate(embedding, labels, reference=embedding)
     assert scores["linear_probe"] == 1.0

@@ -12,7 +12,7 @@ from scipy.stats import ks_2samp
 
 from diffaug_bio import metrics
 from diffaug_bio.errors import InputError
-from diffaug_bio.metrics._generated import _label_kept, view_cosines
+from diffaug_bio.metrics.generated import _label_kept, view_cosines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +53,7 @@ def test_independent_noise_is_detected(make_blobs: MakeBlobs) -> None:
     rows, labels = make_blobs(8.0, n_obs=300)
     noise = 10 * np.random.default_rng(1).normal(size=rows.shape).astype(np.float32)
     scores = metrics.generated_quality(
-        rows, noise, embed=embed, held_out=np.arange(60), labels=labels, seed=1
+        rows, noise, embed=embed, held_out=np.arange(60), labels=labels, random_state=1
     )
     assert scores["memorised"] < 0.02
     assert scores["source_distance"] > 5

@@ -8,16 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from diffaug_bio import metrics
 from diffaug_bio.errors import InputError
+from diffaug_bio.metrics.labels import check_groups, check_labels
 
-LOG = "diffaug_bio.metrics._labels"
+LOG = "diffaug_bio.metrics.labels"
 
 
 def test_rare_and_missing_labels_are_left_out_and_counted(caplog: pytest.LogCaptureFixture) -> None:
     labels = ["a"] * 6 + ["b"] * 5 + ["c"] * 4 + ["d"] + [None, float("nan")]
     with caplog.at_level(logging.INFO, LOG):
-        usable = metrics.check_labels(np.array(labels, dtype=object), key="kind")
+        usable = check_labels(np.array(labels, dtype=object), key="kind")
     np.testing.assert_array_equal(usable, [True] * 11 + [False] * 7)
     assert caplog.messages == [
         "2 rows without a label in 'kind' are not scored.",
@@ -27,9 +27,9 @@ def test_rare_and_missing_labels_are_left_out_and_counted(caplog: pytest.LogCapt
 
 def test_nothing_is_logged_on_request_or_without_cause(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, LOG):
-        metrics.check_labels(["a", "b"] * 5 + [None, "c"], key="kind", log=False)
-        metrics.check_labels([0, 1] * 5, key="kind", log=False)
-        metrics.check_labels(["a", "b"] * 5, key="kind")
+        check_labels(["a", "b"] * 5 + [None, "c"], key="kind", log=False)
+        check_labels([0, 1] * 5, key="kind", log=False)
+        check_labels(["a", "b"] * 5, key="kind")
     assert caplog.messages == []
 
 
@@ -59,7 +59,7 @@ def test_nothing_is_logged_on_request_or_without_cause(caplog: pytest.LogCapture
 )
 def test_labels_that_cannot_be_scored_are_an_error(labels: list[object], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        metrics.check_labels(labels, key="kind")
+        check_labels(labels, key="kind")
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_numbers_are_taken_as_classes_and_the_log_says_so(
     labels: list[object], n_usable: int, level: str, message: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO, LOG):
-        assert metrics.check_labels(labels, key="kind").sum() == n_usable
+        assert check_labels(labels, key="kind").sum() == n_usable
     record = caplog.records[0]
     assert record.levelname == level
     assert message in record.getMessage()
@@ -90,19 +90,19 @@ def test_numbers_are_taken_as_classes_and_the_log_says_so(
 
 def test_truth_values_are_classes_and_no_numbers(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, LOG):
-        assert metrics.check_labels([True, False] * 5, key="kind").all()
+        assert check_labels([True, False] * 5, key="kind").all()
     assert caplog.messages == []
 
 
 def test_pandas_missing_labels_are_left_out() -> None:
     labels = pd.array(["a"] * 5 + ["b"] * 5 + [None], dtype="string").to_numpy(dtype=object)
-    assert metrics.check_labels(labels, key="kind").sum() == 10
+    assert check_labels(labels, key="kind").sum() == 10
 
 
 def test_classes_of_one_group_are_left_out_and_named(caplog: pytest.LogCaptureFixture) -> None:
     labels = ["a", "b"] * 6 + ["c"] * 5 + [None]
     groups = [1, 1, 2, 2] * 3 + [1] * 5 + [None]
-    usable = metrics.check_groups(groups, labels, key="donor")
+    usable = check_groups(groups, labels, key="donor")
     np.testing.assert_array_equal(usable, [True] * 12 + [False] * 6)
     assert caplog.messages == [
         "5 rows are not scored: their class occurs in one group of 'donor' only ('c')."
@@ -125,4 +125,4 @@ def test_groups_that_cannot_be_held_out_are_an_error(
     groups: list[object], labels: list[object], message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        metrics.check_groups(groups, labels, key="donor")
+        check_groups(groups, labels, key="donor")

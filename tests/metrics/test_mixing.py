@@ -17,7 +17,14 @@ from sklearn.linear_model import LinearRegression
 from sklearn.metrics import f1_score, r2_score, silhouette_samples
 
 from diffaug_bio import metrics
+from diffaug_bio.metrics._clusters import leiden_grid
+from diffaug_bio.metrics._connectivity import graph_connectivity
 from diffaug_bio.metrics._diffusion import diffusion_map, fuzzy_graph
+from diffaug_bio.metrics._isolated import isolated_f1, isolated_labels
+from diffaug_bio.metrics._kbet import kbet
+from diffaug_bio.metrics._lisi import lisi
+from diffaug_bio.metrics._nearest import find_neighbors
+from diffaug_bio.metrics._silhouettes import isolated_silhouette
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,7 +45,7 @@ def batched() -> Rows:
 
 def test_neighbors_are_those_of_a_slow_loop_with_the_row_itself_first(batched: Rows) -> None:
     rows, _, _ = batched
-    found = metrics.find_neighbors(rows, 20)
+    found = find_neighbors(rows, 20)
     distances = cdist(rows, rows)
     np.testing.assert_array_equal(found.indices, distances.argsort(1)[:, :20])
     np.testing.assert_allclose(found.distances, np.sort(distances, 1)[:, :20], atol=1e-6)
@@ -46,7 +53,7 @@ def test_neighbors_are_those_of_a_slow_loop_with_the_row_itself_first(batched: R
 
 
 def test_rows_that_are_equal_are_each_their_own_first_neighbor() -> None:
-    found = metrics.find_neighbors(np.zeros((6, 2)), 90)
+    found = find_neighbors(np.zeros((6, 2)), 90)
     assert found.indices.shape == (6, 6)
     np.testing.assert_array_equal(found.indices[:, 0], np.arange(6))
     assert all(len(set(row)) == 6 for row in found.indices.tolist())
@@ -54,8 +61,8 @@ def test_rows_that_are_equal_are_each_their_own_first_neighbor() -> None:
 
 def test_lisi_is_that_of_a_slow_loop(batched: Rows) -> None:
     rows, batches, _ = batched
-    neighbors = metrics.find_neighbors(rows, 30)
-    found = metrics.lisi(neighbors, batches)
+    neighbors = find_neighbors(rows, 30)
+    found = lisi(neighbors, batches)
     for i in range(0, 150, 10):
         near, distances = neighbors.indices[i, 1:], neighbors.distances[i, 1:]
 
@@ -82,7 +89,7 @@ def test_lisi_is_from_one_to_the_number_of_classes_whatever_the_distances(
 ) -> None:
     rows = scale * np.array([[place] for place, _ in places], np.float64)
     classes = np.array([name for _, name in places])
-    found = metrics.lisi(metrics.find_neighbors(rows), classes)
+    found = lisi(find_neighbors(rows), classes)
     assert np.isfinite(found).all()
     assert found.min() >= 1 - 1e-9
     assert found.max() <= len(set(classes.tolist())) + 1e-9
@@ -92,10 +99,10 @@ def test_connectivity_is_the_largest_share_that_gets_there_and_back() -> None:
     # Of a: 0, 1, 2 are near each other; 3 points at 2, and none points at 3. b is whole.
     rows = np.array([[0.0], [1.0], [2.0], [4.0], [50.0], [51.0], [52.0]])
     labels = np.array(list("aaaabbb"))
-    found = metrics.graph_connectivity(metrics.find_neighbors(rows, 2), labels)
+    found = graph_connectivity(find_neighbors(rows, 2), labels)
     # With one neighbor each: 0 and 1 point at each other, as do 4 and 5.
     assert found == pytest.approx((2 / 4 + 2 / 3) / 2)
-    found = metrics.graph_connectivity(metrics.find_neighbors(rows, 3), labels)
+    found = graph_connectivity(find_neighbors(rows, 3), labels)
     assert found == pytest.approx((3 / 4 + 3 / 3) / 2)
 
 
@@ -112,7 +119,7 @@ def test_silhouettes_are_those_of_scikit_learn(batched: Rows) -> None:
         for label in "abc"
     ]
     assert metrics.silhouette_batch(rows, batches, labels) == pytest.approx(np.mean(means))
-    found = metrics.isolated_silhouette(rows, labels, np.array(["a", "c"]))
+    found = isolated_silhouette(rows, labels, np.array(["a", "c"]))
     expected = np.mean([by_label[labels == label].mean() for label in "ac"])
     assert found == pytest.approx((expected + 1) / 2)
 
@@ -161,7 +168,7 @@ def test_where_batches_did_not_differ_before_there_is_nothing_to_take_away() -> 
 
 def test_batch_accuracy_is_that_of_a_slow_vote(batched: Rows) -> None:
     rows, batches, labels = batched
-    neighbors = metrics.find_neighbors(rows, 11)  # ten votes: some are ties
+    neighbors = find_neighbors(rows, 11)  # ten votes: some are ties
     right = 0.0
     for i, near in enumerate(neighbors.indices[:, 1:]):
         votes = Counter(batches[near].tolist())
@@ -174,13 +181,13 @@ def test_batch_accuracy_is_that_of_a_slow_vote(batched: Rows) -> None:
 
 def test_isolated_labels_are_those_of_the_fewest_batches() -> None:
     batches, labels = np.array(list("112123")), np.array(list("xyxzzz"))
-    assert metrics.isolated_labels(batches, labels).tolist() == ["y"]
-    assert metrics.isolated_labels(np.array(list("1122")), np.array(list("xyxy"))).tolist() == ["x", "y"]
+    assert isolated_labels(batches, labels).tolist() == ["y"]
+    assert isolated_labels(np.array(list("1122")), np.array(list("xyxy"))).tolist() == ["x", "y"]
 
 
 def test_isolated_f1_is_that_of_the_best_cluster(batched: Rows) -> None:
     rows, _, labels = batched
-    grid = metrics.leiden_grid(rows.astype(np.float32))
+    grid = leiden_grid(rows.astype(np.float32))
     expected = []
     for label in "ac":
         scores = [
@@ -189,11 +196,11 @@ def test_isolated_f1_is_that_of_the_best_cluster(batched: Rows) -> None:
             for number in np.unique(clusters)
         ]
         expected.append(max(scores))
-    assert metrics.isolated_f1(grid, labels, np.array(["a", "c"])) == pytest.approx(np.mean(expected))
+    assert isolated_f1(grid, labels, np.array(["a", "c"])) == pytest.approx(np.mean(expected))
 
 
 def test_weights_of_the_graph_have_the_sum_that_umap_gives_them(batched: Rows) -> None:
-    neighbors = metrics.find_neighbors(batched[0], 20)
+    neighbors = find_neighbors(batched[0], 20)
     graph = fuzzy_graph(neighbors).toarray()
     np.testing.assert_allclose(graph, graph.T)
     assert graph.max() <= 1 + 1e-12
@@ -205,14 +212,15 @@ def test_weights_of_the_graph_have_the_sum_that_umap_gives_them(batched: Rows) -
 
 
 def test_a_map_by_some_eigenvectors_is_that_by_all(batched: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
-    graph = fuzzy_graph(metrics.find_neighbors(batched[0], 20))
+    graph = fuzzy_graph(find_neighbors(batched[0], 20))
     monkeypatch.setattr("diffaug_bio.metrics._diffusion._N_COMPONENTS", 30)
-    dense = diffusion_map(graph, seed=0)
+    dense = diffusion_map(graph, random_state=0)
     monkeypatch.setattr("diffaug_bio.metrics._diffusion._DENSE_ROWS", 10)
     np.testing.assert_allclose(
-        cdist(diffusion_map(graph, seed=0), diffusion_map(graph, seed=3)).diagonal().shape, 150
+        cdist(diffusion_map(graph, random_state=0), diffusion_map(graph, random_state=3)).diagonal().shape,
+        150,
     )
-    some = diffusion_map(graph, seed=0)
+    some = diffusion_map(graph, random_state=0)
     np.testing.assert_allclose(cdist(some, some), cdist(dense, dense), atol=1e-6)
 
 
@@ -220,7 +228,7 @@ def test_kbet_accepts_draws_as_often_as_its_level_says() -> None:
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(1200, 3))
     batches = np.where(rng.random(1200) < 0.5, "one", "two")
-    rate = metrics.kbet(metrics.find_neighbors(rows, 50), batches, np.full(1200, "a"))
+    rate = kbet(find_neighbors(rows, 50), batches, np.full(1200, "a"))
     assert rate == pytest.approx(0.95, abs=0.04)
 
 
@@ -228,24 +236,22 @@ def test_kbet_leaves_out_labels_that_tell_nothing_and_fails_those_in_small_piece
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(100, 2))
     batches, labels = np.array(["one", "two"] * 50), np.repeat(["a", "b"], [90, 10])
-    neighbors = metrics.find_neighbors(rows, 50)
-    assert metrics.kbet(neighbors, batches, labels) > 0.5  # b has ten rows
-    assert metrics.kbet(neighbors, batches, np.full(100, "a")) > 0.8
-    assert np.isnan(metrics.kbet(neighbors, batches, batches))
+    neighbors = find_neighbors(rows, 50)
+    assert kbet(neighbors, batches, labels) > 0.5  # b has ten rows
+    assert kbet(neighbors, batches, np.full(100, "a")) > 0.8
+    assert np.isnan(kbet(neighbors, batches, batches))
     # Five clumps of 20 rows, each of one batch, of which no row is the neighbor of another clump's.
     clump = np.arange(100) // 20
-    apart = metrics.find_neighbors(
-        rows + 1000 * np.eye(5, 2)[clump] * clump[:, None] + 50 * clump[:, None], 15
-    )
-    assert metrics.kbet(apart, np.array(list("xyxyx"))[clump], np.full(100, "a")) == 0.0
+    apart = find_neighbors(rows + 1000 * np.eye(5, 2)[clump] * clump[:, None] + 50 * clump[:, None], 15)
+    assert kbet(apart, np.array(list("xyxyx"))[clump], np.full(100, "a")) == 0.0
 
 
 def test_kbet_of_two_pieces_is_by_the_batches_of_both() -> None:
     rows = np.random.default_rng(0).normal(size=(200, 2))
     rows[100:] += 1000
-    neighbors = metrics.find_neighbors(rows, 20)
+    neighbors = find_neighbors(rows, 20)
     assert sparse.csgraph.connected_components(fuzzy_graph(neighbors))[0] == 2
     batches = np.where(np.arange(200) < 100, "one", "two")
-    assert metrics.kbet(neighbors, batches, np.full(200, "a")) == 0.0
+    assert kbet(neighbors, batches, np.full(200, "a")) == 0.0
     mixed = np.array(["one", "two"] * 100)
-    assert metrics.kbet(neighbors, mixed, np.full(200, "a")) > 0.8
+    assert kbet(neighbors, mixed, np.full(200, "a")) > 0.8

@@ -14,7 +14,8 @@ from sklearn.metrics import balanced_accuracy_score, f1_score
 
 from diffaug_bio import metrics
 from diffaug_bio.errors import InputError
-from diffaug_bio.metrics._probes import _predict_linear, _standardise
+from diffaug_bio.metrics.labels import N_FOLDS
+from diffaug_bio.metrics.probes import N_NEIGHBORS, _predict_linear, _standardise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +31,7 @@ PROBES = pytest.mark.parametrize(
 
 
 def vote_slowly(train: NDArray[np.float32], labels: NDArray[np.str_], row: NDArray[np.float32]) -> str:
-    nearest = np.argsort(cdist(row[None], train)[0])[: metrics.N_NEIGHBORS]
+    nearest = np.argsort(cdist(row[None], train)[0])[:N_NEIGHBORS]
     names, counts = np.unique(labels[nearest], return_counts=True)
     return str(names[counts.argmax()])
 
@@ -58,7 +59,7 @@ def test_separable_classes_score_one_and_shuffled_labels_chance(
     probe: Probe, make_blobs: MakeBlobs
 ) -> None:
     embedding, labels = make_blobs(50.0, n_obs=300)
-    np.testing.assert_array_equal(probe(embedding, labels).accuracy, np.ones(metrics.N_FOLDS))
+    np.testing.assert_array_equal(probe(embedding, labels).accuracy, np.ones(N_FOLDS))
     shuffled = probe(embedding, np.random.default_rng(1).permutation(labels))
     # Standard deviation of the accuracy of a guess on 300 rows: 0.027.
     assert 0.23 < shuffled.accuracy.mean() < 0.43
@@ -68,8 +69,8 @@ def test_separable_classes_score_one_and_shuffled_labels_chance(
 def test_neighbor_scores_are_those_of_a_slow_vote(make_blobs: MakeBlobs) -> None:
     embedding, labels = make_blobs(2.0)
     labels[:40] = "a"
-    splits = metrics.make_splits(labels, seed=2)
-    scores = metrics.knn_probe(embedding, labels, seed=2)
+    splits = metrics.make_splits(labels, random_state=2)
+    scores = metrics.knn_probe(embedding, labels, random_state=2)
     for fold, (train, test) in enumerate(splits):
         found = [vote_slowly(embedding[train], labels[train], row) for row in embedding[test]]
         assert scores.accuracy[fold] == pytest.approx(np.mean(found == labels[test]))
@@ -215,9 +216,11 @@ def test_a_constant_embedding_predicts_the_most_frequent_class() -> None:
 
 def test_the_same_seed_gives_the_same_folds_and_scores(make_blobs: MakeBlobs) -> None:
     embedding, labels = make_blobs(1.0)
-    first, same, other = (metrics.knn_probe(embedding, labels, seed=seed).accuracy for seed in (3, 3, 4))
+    first, same, other = (
+        metrics.knn_probe(embedding, labels, random_state=seed).accuracy for seed in (3, 3, 4)
+    )
     np.testing.assert_array_equal(first, same)
-    assert first.shape == (metrics.N_FOLDS,)
+    assert first.shape == (N_FOLDS,)
     assert not np.array_equal(first, other)
 
 

@@ -12,12 +12,13 @@ from sklearn.model_selection import StratifiedKFold
 
 from diffaug_bio import metrics
 from diffaug_bio.errors import InputError
-from diffaug_bio.metrics._splits import inner_splits
+from diffaug_bio.metrics.labels import N_FOLDS
+from diffaug_bio.metrics.splits import inner_splits
 
 PAIRS = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 7)), min_size=10, max_size=80).filter(
     lambda pairs: (
         len({group for _, group in pairs}) > 1
-        and max(Counter(label for label, _ in pairs).values()) >= metrics.N_FOLDS
+        and max(Counter(label for label, _ in pairs).values()) >= N_FOLDS
     )
 )
 
@@ -26,8 +27,8 @@ PAIRS = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 7)), min_size=
 @given(pairs=PAIRS, seed=st.integers(0, 5))
 def test_groups_stay_together_in_outer_and_inner_folds(pairs: list[tuple[str, int]], seed: int) -> None:
     labels, groups = (np.array(column).astype(str) for column in zip(*pairs, strict=True))
-    splits = metrics.make_splits(labels, groups=groups, seed=seed)
-    assert len(splits) == min(metrics.N_FOLDS, len(np.unique(groups)))
+    splits = metrics.make_splits(labels, groups=groups, random_state=seed)
+    assert len(splits) == min(N_FOLDS, len(np.unique(groups)))
     np.testing.assert_array_equal(
         np.sort(np.concatenate([test for _, test in splits])), np.arange(len(labels))
     )
@@ -44,7 +45,7 @@ def test_without_groups_folds_are_those_of_scikit_learn() -> None:
     labels = np.array(["a", "b", "b"] * 10)
     expected = list(StratifiedKFold(5, shuffle=True, random_state=3).split(labels, labels))
     for (train, test), (expected_train, expected_test) in zip(
-        metrics.make_splits(labels, seed=3), expected, strict=True
+        metrics.make_splits(labels, random_state=3), expected, strict=True
     ):
         np.testing.assert_array_equal(train, expected_train)
         np.testing.assert_array_equal(test, expected_test)
@@ -53,7 +54,7 @@ def test_without_groups_folds_are_those_of_scikit_learn() -> None:
 def test_another_seed_makes_other_folds() -> None:
     labels, groups = np.array(["a", "b"] * 60), np.arange(120) // 6
     (_, first), (_, same), (_, other) = (
-        metrics.make_splits(labels, groups=groups, seed=seed)[0] for seed in (0, 0, 1)
+        metrics.make_splits(labels, groups=groups, random_state=seed)[0] for seed in (0, 0, 1)
     )
     np.testing.assert_array_equal(first, same)
     assert not np.array_equal(first, other)

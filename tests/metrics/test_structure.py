@@ -33,4 +33,6 @@ def test_a_turned_copy_is_trusted_and_noise_is_not() -> None:
     assert metrics.trustworthiness(rows, (3 * rows @ turn + 1).astype(np.float32)) > 0.9999
     noise = rng.normal(size=(2100, 2)).astype(np.float32)
     assert metrics.trustworthiness(rows, noise) == pytest.approx(0.5, abs=0.02)
-    assert metrics.trustworthiness(rows, noise, seed=1) != metrics.trustworthiness(rows, noise, seed=2)
+    assert metrics.trustworthiness(rows, noise, random_state=1) != metrics.trustworthiness(
+        rows, noise, random_state=2
+    )

@@ -12,7 +12,8 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from diffaug_bio import DiffAug, DiffAugConfig
 from diffaug_bio.errors import InputError
-from diffaug_bio.metrics import batch_accuracy, find_neighbors
+from diffaug_bio.metrics import batch_accuracy
+from diffaug_bio.metrics._nearest import find_neighbors
 from tests.conftest import clustered_dna, shifted_textures
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def cells(kinds: NDArray[np.int64]) -> sparse.csr_matrix:
 
 
 def model_of(seed: int = 0, **sections: Any) -> DiffAug:
-    config = DiffAugConfig().updated({**SMALL, **sections}, source="test")
+    config = DiffAugConfig().replace(**(SMALL | sections))
     return DiffAug(config, random_state=seed, device="cpu", precision="float32")
 
 

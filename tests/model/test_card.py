@@ -122,7 +122,7 @@ def test_the_licence_is_stated_or_to_be_filled_in(
 def test_a_model_without_generator_or_names_says_so(
     card_of: Callable[..., str], tiny_config: DiffAugConfig
 ) -> None:
-    config = tiny_config.updated({"train": {"rounds": 0}}, source="test")
+    config = tiny_config.replace(train={"rounds": 0})
     values = np.random.default_rng(0).normal(5, 1, (40, 6))
     card = card_of(DiffAug(config, device="cpu").fit(values))
     assert "it has no generator" in card

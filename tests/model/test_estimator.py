@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from diffaug_bio.matrix.blocks import Matrix
 
 
-QUICK = DiffAugConfig().updated(
-    {"train": {"warmup_epochs": 1, "generator_epochs": 1, "encoder_epochs": 1, "min_steps": 1}}, source="t"
+QUICK = DiffAugConfig().replace(
+    train={"warmup_epochs": 1, "generator_epochs": 1, "encoder_epochs": 1, "min_steps": 1}
 )
 X = np.random.default_rng(0).poisson(2, (60, 20)).astype(np.float32)
 NAMES = [f"g{i}" for i in range(20)]
@@ -41,7 +41,7 @@ def names_of(adata: AnnData) -> list[str]:
 
 
 def with_view(config: DiffAugConfig, **train: Any) -> DiffAugConfig:
-    return config.updated({"train": train}, source="test")
+    return config.replace(train=train)
 
 
 def test_embedding_is_finite_float32_and_as_wide_as_configured(

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 
-QUICK = DiffAugConfig().updated(
-    {"train": {"warmup_epochs": 1, "generator_epochs": 1, "encoder_epochs": 1, "min_steps": 1}}, source="t"
+QUICK = DiffAugConfig().replace(
+    train={"warmup_epochs": 1, "generator_epochs": 1, "encoder_epochs": 1, "min_steps": 1}
 )
 X = np.random.default_rng(0).poisson(2, (60, 20)).astype(np.float32)
 NAMES = [f"g{i}" for i in range(20)]
@@ -165,7 +165,7 @@ def test_finding_neighbors_of_many_rows_leaves_the_number_of_threads_alone(
     counts: AnnData, tiny_config: DiffAugConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("diffaug_bio.features._neighbors._EXACT_ROWS", 10)
-    config = tiny_config.updated({"train": {"warmup_view": "neighbor_mix"}}, source="test")
+    config = tiny_config.replace(train={"warmup_view": "neighbor_mix"})
     DiffAug(config, device="cpu").fit(counts.X)
     assert torch.get_num_threads() == 1
 

@@ -48,7 +48,7 @@ def test_generating_leaves_global_random_states_and_the_model_alone(
 def test_rows_without_front_end_are_the_standardised_features(
     counts: AnnData, tiny_config: DiffAugConfig
 ) -> None:
-    config = tiny_config.updated({"features": {"front_end": "none"}}, source="test")
+    config = tiny_config.replace(features={"front_end": "none"})
     model = DiffAug(config, device="cpu").fit(counts.X)
     originals, generated = model.generate_rows(counts.X[:7])
     assert originals.shape == generated.shape == (7, model.features_.n_features)
@@ -84,7 +84,7 @@ def test_features_of_generated_rows_are_matched_by_name(counts: AnnData, fitted:
 def test_a_model_without_generator_names_the_remedy(
     counts: AnnData, tiny_config: DiffAugConfig, train: dict[str, Any]
 ) -> None:
-    model = DiffAug(tiny_config.updated({"train": train}, source="test"), device="cpu").fit(counts.X)
+    model = DiffAug(tiny_config.replace(train=train), device="cpu").fit(counts.X)
     with pytest.raises(InputError, match=r"has no generator.*`rounds = 0`.*Fit one with a generator"):
         model.generate_rows(counts.X)
     # It embeds all the same.

@@ -370,11 +370,10 @@ def test_a_model_of_odd_names_is_read_as_it_was_written(name: str, tmp_path: Pat
 
 
 def test_shapes_of_networks_are_told_without_their_memory() -> None:
-    config = DiffAugConfig().updated(
-        {"encoder": {"hidden": [16384] * 32, "n_latent": 4096}, "generator": {"n_blocks": 64}},
-        source="test",
+    config = DiffAugConfig().replace(
+        encoder={"hidden": [16384] * 32, "n_latent": 4096}, generator={"n_blocks": 64}
     )
-    shapes = expected_arrays(config.resolved("measured"), FeatureInput(100))
+    shapes = expected_arrays(config.for_kind("measured"), FeatureInput(100))
     assert shapes["encoder.network.3.weight"][0] == (16384, 16384)  # of 32, a gigabyte each
     assert shapes["condition.mean"][0] == (3996,)
 

@@ -29,7 +29,7 @@ ROWS, LATER_ROWS = IMAGES.reshape(45, -1), LATER.reshape(12, -1)
 
 
 def changed(config: DiffAugConfig, **sections: dict[str, Any]) -> DiffAugConfig:
-    return config.updated(sections, source="test")
+    return config.replace(**sections)
 
 
 def declared(config: DiffAugConfig, shape: tuple[int, ...] = (16, 16, 1)) -> DiffAugConfig:
@@ -267,7 +267,7 @@ def test_views_and_encoders_of_other_rows_are_refused(
 def test_the_published_preset_of_features_is_not_for_images() -> None:
     with pytest.raises(InputError, match=r"always have a front end.*preset 'paper-images' for 'paper'"):
         fitted_to(IMAGES, DiffAugConfig.preset("paper"))
-    config = DiffAugConfig().updated({"encoder": {"kind": "mlp"}}, source="test")
+    config = DiffAugConfig().replace(encoder={"kind": "mlp"})
     with pytest.raises(InputError, match=r"encoder 'mlp' does not fit the rows"):
         fitted_to(IMAGES, config)
 

@@ -48,7 +48,7 @@ def config(request: pytest.FixtureRequest, kind: str) -> DiffAugConfig:
 
 
 def changed(config: DiffAugConfig, **sections: dict[str, Any]) -> DiffAugConfig:
-    return config.updated(sections, source="test")
+    return config.replace(**sections)
 
 
 def fitted_to(rows: Any, config: DiffAugConfig, **settings: Any) -> DiffAug:

@@ -12,6 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from diffaug_bio import DiffAug, mapping
 from diffaug_bio.errors import CheckpointError, InputError
+from diffaug_bio.mapping.reference import MOST_REFERENCE_ROWS
 from diffaug_bio.pp import encode_tokens
 from tests.conftest import clustered_dna, shifted_textures
 
@@ -41,7 +42,7 @@ def scores_of(found: mapping.Novelty) -> tuple[NDArray[np.float32], ...]:
 
 
 def without_generator(config: DiffAugConfig) -> DiffAugConfig:
-    return config.updated({"train": {"generated_views": "none"}}, source="test")
+    return config.replace(train={"generated_views": "none"})
 
 
 def test_rows_of_an_unseen_cluster_are_ranked_first(tiny_config: DiffAugConfig) -> None:
@@ -65,9 +66,7 @@ def fit_images(_: DiffAugConfig, images: DiffAugConfig) -> tuple[DiffAug, NDArra
 
 
 def fit_unet(_: DiffAugConfig, images: DiffAugConfig) -> tuple[DiffAug, NDArray[np.uint8]]:
-    config = images.updated(
-        {"generator": {"backbone": "unet", "width": 8}, "train": {"min_steps": 1}}, source="test"
-    )
+    config = images.replace(generator={"backbone": "unet", "width": 8}, train={"min_steps": 1})
     return DiffAug(config, device="cpu").fit(IMAGES[:60]), IMAGES[:60]
 
 
@@ -117,7 +116,7 @@ def test_a_model_without_a_generator_has_the_other_scores(
 def test_what_is_kept_are_the_training_rows(
     counts: AnnData, tiny_config: DiffAugConfig, front_end: str
 ) -> None:
-    config = tiny_config.updated({"features": {"front_end": front_end}}, source="test")
+    config = tiny_config.replace(features={"front_end": front_end})
     model = DiffAug(config, device="cpu").fit(counts.X)
     assert model.reference_ is not None
     np.testing.assert_allclose(model.reference_.embedding, model.transform(counts.X), atol=1e-5)
@@ -127,14 +126,13 @@ def test_what_is_kept_are_the_training_rows(
 
 
 def test_of_many_rows_some_are_kept_by_the_seed(tiny_config: DiffAugConfig) -> None:
-    config = without_generator(tiny_config).updated(
-        {"train": {"warmup_epochs": 1, "rounds": 0, "min_steps": 1, "warmup_view": "gaussian"}},
-        source="test",
+    config = without_generator(tiny_config).replace(
+        train={"warmup_epochs": 1, "rounds": 0, "min_steps": 1, "warmup_view": "gaussian"}
     )
-    rows, _ = measured(mapping.MOST_REFERENCE_ROWS + 100, kinds=3, seed=0)
+    rows, _ = measured(MOST_REFERENCE_ROWS + 100, kinds=3, seed=0)
     models = [DiffAug(config, device="cpu", random_state=seed).fit(rows) for seed in (0, 0, 1)]
     kept = [model.reference_.embedding for model in models if model.reference_ is not None]
-    assert kept[0].shape == (mapping.MOST_REFERENCE_ROWS, 6)
+    assert kept[0].shape == (MOST_REFERENCE_ROWS, 6)
     np.testing.assert_array_equal(kept[0], kept[1])
     embedding = models[0].transform(rows)
     apart = np.abs(embedding[:, None, 0] - kept[0][None, :20, 0]).min(0)

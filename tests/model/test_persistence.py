@@ -55,9 +55,7 @@ def test_a_model_without_names_is_saved_and_loaded(
 def test_every_front_end_and_view_survives_saving(
     counts: AnnData, tiny_config: DiffAugConfig, tmp_path: Path, view: str, front_end: str
 ) -> None:
-    config = tiny_config.updated(
-        {"train": {"warmup_view": view}, "features": {"front_end": front_end}}, source="test"
-    )
+    config = tiny_config.replace(train={"warmup_view": view}, features={"front_end": front_end})
     model = DiffAug(config, device="cpu").fit(counts.X)
     model.save(tmp_path / "model")
     embedding = DiffAug.load(tmp_path / "model", device="cpu").transform(counts.X)
@@ -69,17 +67,14 @@ def test_every_front_end_and_view_survives_saving(
 def test_a_loaded_model_generates_the_same_rows(
     counts: AnnData, tiny_config: DiffAugConfig, tmp_path: Path, condition: str, front_end: str
 ) -> None:
-    config = tiny_config.updated(
-        {
-            "features": {"front_end": front_end},
-            "generator": {
-                "condition": condition,
-                "condition_noise": 0.1,
-                "noising": 0.5,
-                "sampler": "ddpm",
-            },
+    config = tiny_config.replace(
+        features={"front_end": front_end},
+        generator={
+            "condition": condition,
+            "condition_noise": 0.1,
+            "noising": 0.5,
+            "sampler": "ddpm",
         },
-        source="test",
     )
     model = DiffAug(config, device="cpu").fit(counts.X)
     model.save(tmp_path / "model")
@@ -92,7 +87,7 @@ def test_a_loaded_model_generates_the_same_rows(
 def test_models_of_every_kind_of_loss_survive_saving(
     counts: AnnData, tiny_config: DiffAugConfig, tmp_path: Path, name: str
 ) -> None:
-    model = DiffAug(tiny_config.updated({"loss": {"name": name}}, source="test"), device="cpu")
+    model = DiffAug(tiny_config.replace(loss={"name": name}), device="cpu")
     model.fit(counts.X).save(tmp_path / "model")
     loaded = DiffAug.load(tmp_path / "model", device="cpu")
     assert loaded.config_.loss.name == name

@@ -36,7 +36,7 @@ def model(letters_config: DiffAugConfig) -> DiffAug:
 
 
 def changed(config: DiffAugConfig, **sections: dict[str, Any]) -> DiffAugConfig:
-    return config.updated(sections, source="test")
+    return config.replace(**sections)
 
 
 def test_embedding_is_finite_float32_and_as_wide_as_configured(model: DiffAug) -> None:

@@ -48,22 +48,19 @@ FURTHER = [
 ]
 """Checks that scikit-learn runs on its own transformers, and not in `check_estimator`."""
 
-TINY = DiffAugConfig().updated(
-    {
-        "features": {"n_components": 8},
-        "encoder": {"n_latent": 3, "hidden": [8], "projector_hidden": [8], "n_projection": 4},
-        "generator": {"width": 8, "n_blocks": 1, "n_steps": 20, "n_sampling_steps": 3},
-        "train": {
-            "warmup_epochs": 1,
-            "generator_epochs": 1,
-            "encoder_epochs": 1,
-            "min_steps": 1,
-            "batch_size": 32,
-        },
+TINY = DiffAugConfig().replace(
+    features={"n_components": 8},
+    encoder={"n_latent": 3, "hidden": [8], "projector_hidden": [8], "n_projection": 4},
+    generator={"width": 8, "n_blocks": 1, "n_steps": 20, "n_sampling_steps": 3},
+    train={
+        "warmup_epochs": 1,
+        "generator_epochs": 1,
+        "encoder_epochs": 1,
+        "min_steps": 1,
+        "batch_size": 32,
     },
-    source="tests",
 )
-WIDER = TINY.updated({"encoder": {"n_latent": 4}}, source="tests")
+WIDER = TINY.replace(encoder={"n_latent": 4})
 Y = np.arange(60) % 2
 X = np.random.default_rng(0).normal(size=(60, 6)) + 4 * Y[:, None]
 NAMES = [f"protein {number}" for number in range(6)]

@@ -108,12 +108,9 @@ def _sequences() -> AnnData:
 @pytest.fixture(scope="session")
 def letters(tiny_config: DiffAugConfig) -> Fitted:
     """Sequences that are read by their letters."""
-    config = tiny_config.updated(
-        {
-            "encoder": {"kind": "cnn", "n_channels": 8, "kernel_size": 5, "n_blocks": 1, "n_segments": 3},
-            "train": {"decoder_epochs": 2},
-        },
-        source="letters",
+    config = tiny_config.replace(
+        encoder={"kind": "cnn", "n_channels": 8, "kernel_size": 5, "n_blocks": 1, "n_segments": 3},
+        train={"decoder_epochs": 2},
     )
     adata = _sequences()
     return Fitted(adata, db.tl.fit_model(adata, config=config, device="cpu"))
@@ -123,7 +120,7 @@ def letters(tiny_config: DiffAugConfig) -> Fitted:
 def words(tiny_config: DiffAugConfig) -> Fitted:
     """Sequences whose words are counted."""
     adata = _sequences()
-    config = tiny_config.updated({"encoder": {"kind": "mlp"}}, source="words")
+    config = tiny_config.replace(encoder={"kind": "mlp"})
     return Fitted(adata, db.tl.fit_model(adata, config=config, device="cpu"))
 
 
@@ -140,5 +137,5 @@ def images(tiny_config: DiffAugConfig) -> Fitted:
         uns={"image_shape": np.array([12, 16, 1])},
     )
     changes = {"features": {"n_filters": 8}, "encoder": {"n_channels": 4}}
-    config = tiny_config.updated(changes, source="images")
+    config = tiny_config.replace(**changes)
     return Fitted(adata, db.tl.fit_model(adata, config=config, device="cpu"))

@@ -215,7 +215,7 @@ def test_what_cannot_be_drawn_is_refused_with_a_remedy(
 
 
 def test_a_model_without_a_generator_is_refused(cells: Fitted, tiny_config: DiffAugConfig) -> None:
-    config = tiny_config.updated({"train": {"rounds": 0}}, source="no generator")
+    config = tiny_config.replace(train={"rounds": 0})
     model = db.DiffAug(config, device="cpu").fit(sparse.csr_matrix(cells.adata.X))
     for kind in ("auto", "similarity"):
         with pytest.raises(InputError, match=r"This model has no generator.*Fit one with a generator"):

@@ -10,7 +10,7 @@ import pytest
 import scanpy as sc
 from scipy import sparse
 
-from diffaug_bio import pp
+from diffaug_bio.pp.select import highly_variable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,13 +35,13 @@ def test_choice_is_that_of_scanpy(seed: int, n_top: int) -> None:
     sc.pp.log1p(adata)
     sc.pp.highly_variable_genes(adata, flavor="seurat", n_top_genes=n_top)
     expected = np.flatnonzero(adata.var["highly_variable"])
-    chosen = pp.highly_variable(dense.mean(0), dense.var(0, ddof=1), n_top=n_top)
+    chosen = highly_variable(dense.mean(0), dense.var(0, ddof=1), n_top=n_top)
     np.testing.assert_array_equal(chosen, expected)
 
 
 def test_column_numbers_ascend_and_are_at_most_as_many_as_asked_for() -> None:
     dense = make_counts(3).astype(np.float64)
-    chosen = pp.highly_variable(dense.mean(0), dense.var(0, ddof=1), n_top=50)
+    chosen = highly_variable(dense.mean(0), dense.var(0, ddof=1), n_top=50)
     assert len(chosen) == 50
     assert np.all(np.diff(chosen) > 0)
 
@@ -49,13 +49,13 @@ def test_column_numbers_ascend_and_are_at_most_as_many_as_asked_for() -> None:
 def test_features_that_never_vary_are_left_out() -> None:
     mean = np.array([0.0, 1.0, 2.0, 3.0])
     variance = np.array([0.0, 0.0, 4.0, 2.0])
-    np.testing.assert_array_equal(pp.highly_variable(mean, variance, n_top=10), [2, 3])
+    np.testing.assert_array_equal(highly_variable(mean, variance, n_top=10), [2, 3])
 
 
 def test_the_more_dispersed_of_equally_expressed_features_is_chosen() -> None:
     mean = np.ones(5)
     variance = np.array([1.0, 1.1, 9.0, 1.2, 0.9])
-    np.testing.assert_array_equal(pp.highly_variable(mean, variance, n_top=1), [2])
+    np.testing.assert_array_equal(highly_variable(mean, variance, n_top=1), [2])
 
 
 def test_features_never_seen_do_not_change_the_choice_from_scanpys() -> None:
@@ -66,5 +66,5 @@ def test_features_never_seen_do_not_change_the_choice_from_scanpys() -> None:
     dense = adata.X.toarray().astype(np.float64)
     sc.pp.log1p(adata)
     sc.pp.highly_variable_genes(adata, flavor="seurat", n_top_genes=20)
-    chosen = pp.highly_variable(dense.mean(0), dense.var(0, ddof=1), n_top=20)
+    chosen = highly_variable(dense.mean(0), dense.var(0, ddof=1), n_top=20)
     np.testing.assert_array_equal(chosen, np.flatnonzero(adata.var["highly_variable"]))

@@ -41,7 +41,7 @@ def fitted_run(
     def fit(kind: str) -> Path:
         if kind not in made:
             source, changes = _source(kind, place)
-            config = tiny_config.updated(changes, source="test")
+            config = tiny_config.replace(**changes)
             runs.fit(source, place / kind, config=config, device="cpu")
             report.write_report(place / kind)
             made[kind] = place / kind

@@ -301,7 +301,7 @@ def test_batches_that_the_fit_brought_together_are_told_so(tmp_path: Path) -> No
     )
     adata.write_h5ad(tmp_path / "cells.h5ad")
     source = DataSource(data=str(tmp_path / "cells.h5ad"))
-    config = DiffAugConfig.preset("quick").updated({"generator": {"width": 8}}, source="test")
+    config = DiffAugConfig.preset("quick").replace(generator={"width": 8})
     runs.fit(source, tmp_path / "run", config=config, batch_key="donor", device="cpu")
     report.write_report(tmp_path / "run")
     text = text_of(page_of(tmp_path / "run"))
@@ -318,7 +318,7 @@ def test_what_follows_from_a_change_is_no_change_of_its_own(tmp_path: Path) -> N
     )
     adata.write_h5ad(tmp_path / "cells.h5ad")
     source = DataSource(data=str(tmp_path / "cells.h5ad"))
-    config = DiffAugConfig.preset("quick").updated({"features": {"front_end": "none"}}, source="test")
+    config = DiffAugConfig.preset("quick").replace(features={"front_end": "none"})
     runs.fit(source, tmp_path / "run", config=config, device="cpu")
     report.write_report(tmp_path / "run")
     # Without a front end no components are kept.

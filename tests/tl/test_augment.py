@@ -60,7 +60,7 @@ def measured() -> AnnData:
 def fit(
     adata: AnnData, config: DiffAugConfig, encoder: Literal["mlp", "cnn"], **options: object
 ) -> DiffAug:
-    config = config.updated({"encoder": {"kind": encoder}}, source="test")
+    config = config.replace(encoder={"kind": encoder})
     choice = MatrixChoice(**options)  # type: ignore[arg-type]
     return tl.fit_model(adata, config=config, choice=choice, device="cpu")
 
@@ -252,7 +252,7 @@ def test_a_representation_is_augmented(measured: AnnData, tiny_config: DiffAugCo
 
 
 def test_a_model_without_generator_is_refused(dna: AnnData, letters_config: DiffAugConfig) -> None:
-    config = letters_config.updated({"train": {"generated_views": "none"}}, source="test")
+    config = letters_config.replace(train={"generated_views": "none"})
     with pytest.raises(InputError, match=r"This model has no generator: .* Fit one with a generator"):
         tl.augment(dna, fit(dna, config, "cnn"))
 

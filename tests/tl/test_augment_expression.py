@@ -89,7 +89,7 @@ def test_counts_become_counts_and_stay_sparse(cells: AnnData, tiny_config: DiffA
 def test_genes_that_the_model_left_out_are_those_of_the_source(
     cells: AnnData, tiny_config: DiffAugConfig
 ) -> None:
-    model = fit(cells, tiny_config.updated({"features": {"n_top_features": 20}}, source="test"))
+    model = fit(cells, tiny_config.replace(features={"n_top_features": 20}))
     assert isinstance(model.features_, FittedFeatures)
     others = np.setdiff1d(np.arange(N_GENES), model.features_.selected)
     assert len(others) == N_GENES - 20
@@ -121,7 +121,7 @@ def test_dense_counts_stay_dense_and_are_the_same(
 
 
 def test_a_model_without_front_end_generates_counts(cells: AnnData, tiny_config: DiffAugConfig) -> None:
-    config = tiny_config.updated({"features": {"front_end": "none"}}, source="test")
+    config = tiny_config.replace(features={"front_end": "none"})
     check_counts(tl.augment(cells, fit(cells, config)), cells)
 
 
@@ -232,7 +232,7 @@ def test_the_stronger_the_further_from_the_source(
 
 def test_guidance_changes_what_is_generated(cells: AnnData, tiny_config: DiffAugConfig) -> None:
     # Blocks of the denoiser start as the identity: what a condition says is learned, and takes a while.
-    model = fit(cells, tiny_config.updated({"train": {"generator_epochs": 20}}, source="test"))
+    model = fit(cells, tiny_config.replace(train={"generator_epochs": 20}))
     none, plain, guided = (tl.augment(cells, model, guidance=value) for value in (None, 1.0, 2.0))
     np.testing.assert_array_equal(dense(none), dense(plain))
     assert (dense(none) != dense(guided)).mean() > 0.1
@@ -339,7 +339,7 @@ def test_sources_are_checked_before_a_model_is_read(cells: AnnData) -> None:
 
 
 def test_a_model_without_generator_is_refused(cells: AnnData, tiny_config: DiffAugConfig) -> None:
-    config = tiny_config.updated({"train": {"generated_views": "none"}}, source="test")
+    config = tiny_config.replace(train={"generated_views": "none"})
     with pytest.raises(InputError, match=r"This model has no generator: .* Fit one with a generator"):
         tl.augment(cells, fit(cells, config))
 

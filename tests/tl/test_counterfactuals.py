@@ -29,7 +29,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "train": {"warmup_epochs": 15, "generator_epochs": 250, "encoder_epochs": 10, "batch_size": 64},
 }
 TOTALS = {"features": {"target_sum": 1e4}}  # forty genes stand for all of them
-CONFIG = DiffAugConfig().updated(SMALL, source="test").updated(TOTALS, source="test")
+CONFIG = DiffAugConfig().replace(**SMALL).replace(**TOTALS)
 
 
 def dense(matrix: object) -> NDArray[np.float32]:
@@ -164,7 +164,7 @@ def test_corrected_counts_are_those_of_one_batch(cells: AnnData, model: DiffAug,
 
 
 def test_features_that_the_model_left_out_stay(cells: AnnData, tiny_config: DiffAugConfig) -> None:
-    config = tiny_config.updated({"features": {"n_top_features": 25}}, source="test")
+    config = tiny_config.replace(features={"n_top_features": 25})
     plain = tl.fit_model(cells, config=config, batch_key="donor", device="cpu")
     assert isinstance(plain.features_, FittedFeatures)
     others = np.setdiff1d(np.arange(N_GENES), plain.features_.selected)
@@ -250,7 +250,7 @@ def test_a_model_without_batches_is_refused(
 
 
 def test_a_model_without_generator_corrects_nothing(cells: AnnData, tiny_config: DiffAugConfig) -> None:
-    config = tiny_config.updated({"train": {"generated_views": "none"}}, source="test")
+    config = tiny_config.replace(train={"generated_views": "none"})
     plain = tl.fit_model(cells, config=config, batch_key="donor", device="cpu")
     with pytest.raises(InputError, match=r"This model has no generator"):
         tl.correct_expression(cells, plain, batch="b")

@@ -40,7 +40,7 @@ def test_embedding_and_what_made_it_are_written(counts: AnnData, tiny_config: Di
     record = counts.uns["diffaug"]
     assert set(record) == {"params", "version", "history"}
     params = json.loads(record["params"])
-    assert params["config"] == tiny_config.resolved("expression").to_dict()
+    assert params["config"] == tiny_config.for_kind("expression").to_dict()
     assert params["seed"] == 0
     assert {len(column) for column in record["history"].values()} == {len(record["history"]["loss"])}
 
@@ -122,7 +122,7 @@ def test_a_representation_is_embedded_as_it_is(
         "frame": pd.DataFrame(values, index=counts.obs_names, columns=[f"d{i}" for i in range(9)]),
     }[kind]
     found = embedding_of(counts, tiny_config, use_rep="X_rep")
-    config = tiny_config.updated({"features": {"input_state": "representation"}}, source="test")
+    config = tiny_config.replace(features={"input_state": "representation"})
     np.testing.assert_array_equal(found, DiffAug(config, device="cpu").fit(values).transform(values))
 
 

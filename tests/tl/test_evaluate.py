@@ -46,7 +46,7 @@ def test_scores_are_those_of_the_metrics(embedded: AnnData) -> None:
     assert list(table.index) == ["X_noise", "X_good"]
     for name in table.index:
         expected = metrics.evaluate(
-            embedded.obsm[name], np.asarray(embedded.obs["cluster"].astype(str), np.str_), seed=3
+            embedded.obsm[name], np.asarray(embedded.obs["cluster"].astype(str), np.str_), random_state=3
         )
         assert table.loc[name].to_dict() == expected
     probe = table["linear_probe"].to_dict()
@@ -169,7 +169,7 @@ def test_generated_rows_come_from_the_matrix_of_the_fit(
 def test_a_model_without_generator_is_an_error(
     counts: AnnData, tiny_config: DiffAugConfig, changes: dict[str, Any]
 ) -> None:
-    model = DiffAug(tiny_config.updated({"train": changes}, source="test"), device="cpu").fit(counts.X)
+    model = DiffAug(tiny_config.replace(train=changes), device="cpu").fit(counts.X)
     with pytest.raises(InputError, match=r"no generator: .* Fit one with a generator"):
         tl.evaluate_generated(counts, model)
 
@@ -194,7 +194,7 @@ def test_with_batches_there_are_the_scores_of_integration(embedded: AnnData) -> 
     labels, batches = (embedded.obs[key].astype(str).to_numpy(np.str_) for key in ("cluster", "run"))
     for name in table.index:
         expected = metrics.integration(
-            embedded.obsm[name], batches, labels, before=embedded.obsm["X_noise"], seed=3
+            embedded.obsm[name], batches, labels, before=embedded.obsm["X_noise"], random_state=3
         )
         assert table.loc[name, list(expected)].to_dict() == expected
         assert set(table.columns) == set(plain.columns) | set(expected)

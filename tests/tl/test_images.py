@@ -49,7 +49,7 @@ def save_folder(
 
 
 def changed(config: DiffAugConfig, **sections: dict[str, Any]) -> DiffAugConfig:
-    return config.updated(sections, source="test")
+    return config.replace(**sections)
 
 
 @pytest.fixture

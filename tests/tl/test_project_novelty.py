@@ -47,7 +47,7 @@ def test_without_novelty_none_is_written_and_what_was_there_is_removed(
     assert list(plain.obs) == ["cluster"]
     tl.project(counts, fitted)
     np.testing.assert_array_equal(counts.obsm["X_diffaug"], plain.obsm["X_diffaug"])
-    config = tiny_config.updated({"train": {"generated_views": "none"}}, source="test")
+    config = tiny_config.replace(train={"generated_views": "none"})
     tl.project(counts, DiffAug(config, device="cpu").fit(counts.X))
     assert list(counts.obs) == ["cluster", "diffaug_distance", "diffaug_density"]
     tl.project(counts, fitted, novelty=False)

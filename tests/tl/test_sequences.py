@@ -47,11 +47,11 @@ def unequal(tmp_path: Path) -> AnnData:
 @pytest.fixture
 def config(letters_config: DiffAugConfig) -> DiffAugConfig:
     """Leave the encoder to the data."""
-    return letters_config.updated({"encoder": {"kind": "auto"}}, source="test")
+    return letters_config.replace(encoder={"kind": "auto"})
 
 
 def of_kind(config: DiffAugConfig, kind: str) -> DiffAugConfig:
-    return config.updated({"encoder": {"kind": kind}}, source="test")
+    return config.replace(encoder={"kind": kind})
 
 
 def params_of(adata: AnnData) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def test_letters_are_embedded_where_all_lengths_are_equal(
 def test_declared_words_are_embedded_where_letters_would_do(
     equal: AnnData, config: DiffAugConfig, caplog: pytest.LogCaptureFixture
 ) -> None:
-    declared = config.updated({"features": {"input_state": "words"}}, source="test")
+    declared = config.replace(features={"input_state": "words"})
     with caplog.at_level(logging.INFO, logger="diffaug_bio"):
         tl.embed(equal, config=declared, device="cpu")
     told = "The sequences are declared as counted words: the encoder is 'mlp', on counted words."
@@ -90,7 +90,7 @@ def test_declared_words_are_embedded_where_letters_would_do(
 
 
 def test_words_and_letters_at_once_are_refused(equal: AnnData, config: DiffAugConfig) -> None:
-    declared = config.updated({"features": {"input_state": "words"}}, source="test")
+    declared = config.replace(features={"input_state": "words"})
     with pytest.raises(
         InputError, match=r"'words' says that words are counted, and the encoder of letters"
     ):
@@ -105,7 +105,7 @@ def test_words_are_embedded_where_lengths_differ(
     assert (
         "The sequences are of different lengths: the encoder is 'mlp', on counted words." in caplog.messages
     )
-    declared = config.updated({"features": {"input_state": "words"}}, source="test")
+    declared = config.replace(features={"input_state": "words"})
     expected = DiffAug(declared, device="cpu").fit_transform(unequal.X)
     np.testing.assert_array_equal(unequal.obsm["X_diffaug"], expected)
     params = params_of(unequal)

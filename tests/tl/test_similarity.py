@@ -29,7 +29,7 @@ def test_means_are_the_scores_of_generated_rows(counts: AnnData, fitted: DiffAug
 
 def test_letters_that_mutate_are_compared_too(letters_config: DiffAugConfig) -> None:
     tokens = np.random.default_rng(0).integers(0, 4, size=(60, 30)).astype(np.uint8)
-    config = letters_config.updated({"features": {"input_state": "sequence"}}, source="letters")
+    config = letters_config.replace(features={"input_state": "sequence"})
     model = DiffAug(config, device="cpu").fit(tokens)
     first, again, other = (
         view_similarities(model, tokens, feature_names=None, seed=seed)["cosine_mutation"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from diffaug_bio.mapping._neighbors import nearest_others
+from diffaug_bio.mapping.neighbors import nearest_others
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from diffaug_bio.errors import InputError
-from diffaug_bio.metrics._labels import N_FOLDS
-from diffaug_bio.metrics._probes import N_NEIGHBORS
+from diffaug_bio.metrics.labels import N_FOLDS
+from diffaug_bio.metrics.probes import N_NEIGHBORS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,7 @@ def generated_quality(
     embed: Callable[[Rows], Rows],
     held_out: NDArray[np.int64],
     labels: NDArray[np.str_] | None = None,
-    seed: int = 0,
+    random_state: int = 0,
 ) -> dict[str, float]:
     """Score generated rows against the real rows that they were made from.
 
@@ -47,7 +47,7 @@ def generated_quality(
         Row numbers that the generator was never trained on; may be empty.
     labels
         One label a row. Shape: `(n_obs,)`.
-    seed
+    random_state
         Seed of partners, swapped features, sampled sources and folds.
 
     Returns
@@ -83,13 +83,13 @@ def generated_quality(
         n_labels = "" if labels is None else f" and {len(labels)} labels"
         msg = f"`generated` has shape {generated.shape} for rows of shape {rows.shape}{n_labels}."
         raise InputError(msg)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
     similar = view_cosines(rows, generated, embed, rng=rng)
     scores = {
         **{name: float(values.mean()) for name, values in similar.items()},
         "source_distance": _source_distance(rows, generated),
         **_feature_distances(rows, generated),
-        "real_or_generated": _real_or_generated(rows, generated, rng=rng, seed=seed),
+        "real_or_generated": _real_or_generated(rows, generated, rng=rng, random_state=random_state),
     }
     if labels is not None:
         scores["label_kept"] = _label_kept(rows, generated, labels)
@@ -186,7 +186,9 @@ def _feature_distances(rows: Rows, generated: Rows) -> dict[str, float]:
     return {"ks_mean": float(np.mean(statistics)), "ks_max": max(statistics)}
 
 
-def _real_or_generated(rows: Rows, generated: Rows, *, rng: np.random.Generator, seed: int) -> float:
+def _real_or_generated(
+    rows: Rows, generated: Rows, *, rng: np.random.Generator, random_state: int
+) -> float:
     """Accuracy of telling generated from real rows, folds split by source."""
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.model_selection import GroupKFold, cross_val_score
@@ -198,7 +200,7 @@ def _real_or_generated(rows: Rows, generated: Rows, *, rng: np.random.Generator,
     # So few rows gain nothing from threads, which on a busy machine wait for each other.
     with threadpool_limits(1, user_api="openmp"):
         accuracies = cross_val_score(
-            HistGradientBoostingClassifier(random_state=seed),
+            HistGradientBoostingClassifier(random_state=random_state),
             values,
             is_generated,
             groups=np.tile(sources, 2),

@@ -9,14 +9,14 @@ import numpy as np
 
 from diffaug_bio._wording import shorten
 from diffaug_bio.errors import InputError
-from diffaug_bio.metrics._splits import group_names, inner_splits, make_splits
+from diffaug_bio.metrics.splits import group_names, inner_splits, make_splits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from diffaug_bio.metrics._splits import Groups, Split
+    from diffaug_bio.metrics.splits import Groups, Split
 
     # training rows, their labels, their groups, rows to predict -> predicted labels
     Predict = Callable[
@@ -46,7 +46,7 @@ def linear_probe(
     *,
     groups: Groups | None = None,
     splits: Sequence[Split] | None = None,
-    seed: int = 0,
+    random_state: int = 0,
 ) -> FoldScores:
     """Score multinomial logistic regression on the frozen embedding.
 
@@ -65,8 +65,8 @@ def linear_probe(
     groups
         As for :func:`make_splits`.
     splits
-        Row numbers of training and test rows to use instead of folds made from `seed`; may be one pair.
-    seed
+        Row numbers of training and test rows to use in place of random folds; may be one pair.
+    random_state
         Seed of the folds.
 
     Returns
@@ -78,7 +78,9 @@ def linear_probe(
     InputError
         If a given split has a group on both sides.
     """
-    return _score_splits(_predict_linear, embedding, labels, groups=groups, splits=splits, seed=seed)
+    return _score_splits(
+        _predict_linear, embedding, labels, groups=groups, splits=splits, random_state=random_state
+    )
 
 
 def knn_probe(
@@ -87,13 +89,13 @@ def knn_probe(
     *,
     groups: Groups | None = None,
     splits: Sequence[Split] | None = None,
-    seed: int = 0,
+    random_state: int = 0,
 ) -> FoldScores:
     """Score the vote of the 11 nearest training rows by Euclidean distance.
 
     Parameters
     ----------
-    embedding, labels, groups, splits, seed
+    embedding, labels, groups, splits, random_state
         As for :func:`linear_probe`.
 
     Returns
@@ -105,7 +107,9 @@ def knn_probe(
     InputError
         If a given split has a group on both sides.
     """
-    return _score_splits(_predict_neighbors, embedding, labels, groups=groups, splits=splits, seed=seed)
+    return _score_splits(
+        _predict_neighbors, embedding, labels, groups=groups, splits=splits, random_state=random_state
+    )
 
 
 def _score_splits(
@@ -115,7 +119,7 @@ def _score_splits(
     *,
     groups: Groups | None,
     splits: Sequence[Split] | None,
-    seed: int,
+    random_state: int,
 ) -> FoldScores:
     """Fit and score a classifier on every split."""
     from sklearn.metrics import accuracy_score, f1_score, recall_score
@@ -123,7 +127,7 @@ def _score_splits(
     values = np.asarray(embedding, dtype=np.float64)
     ids = None if groups is None else group_names(groups)
     if splits is None:
-        splits = make_splits(labels, groups=ids, seed=seed)
+        splits = make_splits(labels, groups=ids, random_state=random_state)
     scores = []
     for train, test in splits:
         if ids is not None and len(both := np.intersect1d(ids[train], ids[test])):

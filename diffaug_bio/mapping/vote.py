@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from diffaug_bio.mapping._neighbors import directions, nearest
+from diffaug_bio.mapping.neighbors import directions, nearest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

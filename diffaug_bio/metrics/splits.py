@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from diffaug_bio._keys import TEST, TRAIN
 from diffaug_bio.errors import InputError
-from diffaug_bio.metrics._labels import N_FOLDS
+from diffaug_bio.metrics.labels import N_FOLDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,7 +27,7 @@ def make_splits(
     labels: NDArray[np.str_],
     *,
     groups: Groups | None = None,
-    seed: int = 0,
+    random_state: int = 0,
 ) -> list[Split]:
     """Make stratified folds, the same for every embedding of a seed.
 
@@ -37,7 +37,7 @@ def make_splits(
         One label a row. Shape: `(n_obs,)`.
     groups
         What must stand on one side of every split as a whole. Shape: `(n_obs,)`.
-    seed
+    random_state
         Seed of the shuffling.
 
     Returns
@@ -52,13 +52,13 @@ def make_splits(
     from sklearn.model_selection import StratifiedKFold
 
     if groups is None:
-        folds = StratifiedKFold(N_FOLDS, shuffle=True, random_state=seed)
+        folds = StratifiedKFold(N_FOLDS, shuffle=True, random_state=random_state)
         return _row_numbers(folds.split(labels, labels))
     ids = group_names(groups)
     if len(np.unique(ids)) < 2:
         msg = "All rows belong to one group; holding out groups needs at least 2."
         raise InputError(msg)
-    return _grouped_splits(labels, ids, n_folds=N_FOLDS, seed=seed)
+    return _grouped_splits(labels, ids, n_folds=N_FOLDS, random_state=random_state)
 
 
 def given_split(split: NDArray[np.str_]) -> Split:
@@ -83,20 +83,20 @@ def inner_splits(labels: NDArray[np.str_], groups: NDArray[np.str_] | None) -> l
 
     most = max(2, min(_N_INNER_FOLDS, int(np.unique(labels, return_counts=True)[1].max())))
     if groups is not None and len(np.unique(groups)) > 1:
-        return _grouped_splits(labels, groups, n_folds=most, seed=None)
+        return _grouped_splits(labels, groups, n_folds=most, random_state=None)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
         return _row_numbers(StratifiedKFold(most).split(labels, labels))
 
 
 def _grouped_splits(
-    labels: NDArray[np.str_], groups: NDArray[np.str_], *, n_folds: int, seed: int | None
+    labels: NDArray[np.str_], groups: NDArray[np.str_], *, n_folds: int, random_state: int | None
 ) -> list[Split]:
     """Stratified folds that keep groups together, at most as many as groups; shuffled with a seed."""
     from sklearn.model_selection import StratifiedGroupKFold
 
     n_folds = min(n_folds, len(np.unique(groups)))
-    folds = StratifiedGroupKFold(n_folds, shuffle=seed is not None, random_state=seed)
+    folds = StratifiedGroupKFold(n_folds, shuffle=random_state is not None, random_state=random_state)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
         return _row_numbers(folds.split(labels, labels, groups))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from diffaug_bio.errors import InputError
-from diffaug_bio.mapping._correct import mutual_neighbor_shift
-from diffaug_bio.mapping._neighbors import nearest_numbers
+from diffaug_bio.mapping.correct import mutual_neighbor_shift
+from diffaug_bio.mapping.neighbors import nearest_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

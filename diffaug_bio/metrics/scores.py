@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from diffaug_bio.metrics._clusters import kmeans_agreement, label_silhouette, leiden_agreement
-from diffaug_bio.metrics._probes import knn_probe, linear_probe
-from diffaug_bio.metrics._splits import make_splits
 from diffaug_bio.metrics._structure import trustworthiness
+from diffaug_bio.metrics.probes import knn_probe, linear_probe
+from diffaug_bio.metrics.splits import make_splits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from diffaug_bio.metrics._probes import FoldScores
-    from diffaug_bio.metrics._splits import Groups, Split
+    from diffaug_bio.metrics.probes import FoldScores
+    from diffaug_bio.metrics.splits import Groups, Split
 
 STEPS = ("linear probe", "nearest neighbors", "k-means clusters", "Leiden clusters", "silhouette")
 """What :func:`evaluate` does, in this order, without a reference."""
@@ -30,7 +30,7 @@ def evaluate(
     groups: Groups | None = None,
     splits: Sequence[Split] | None = None,
     reference: NDArray[np.float32] | None = None,
-    seed: int = 0,
+    random_state: int = 0,
     on_step: Callable[[str], None] | None = None,
 ) -> dict[str, float]:
     """Score an embedding by linear probe, nearest neighbors, clusters and distances.
@@ -44,11 +44,11 @@ def evaluate(
     groups
         What must stand on one side of every split as a whole. Shape: `(n_obs,)`.
     splits
-        Row numbers of training and test rows to use instead of folds made from `seed`; may be one pair.
+        Row numbers of training and test rows to use in place of random folds; may be one pair.
         Clusters and distances are then those of the rows that are in a test part.
     reference
         The rows before the embedding. Shape: `(n_obs, n_vars)`.
-    seed
+    random_state
         Seed of the folds, of clusters, and of samples of rows.
     on_step
         Called with the name of each step before it is taken: :data:`STEPS`.
@@ -66,28 +66,28 @@ def evaluate(
         If the groups or splits cannot be used.
     """
     if splits is None:
-        splits = make_splits(labels, groups=groups, seed=seed)
+        splits = make_splits(labels, groups=groups, random_state=random_state)
     begin = on_step or (lambda _step: None)
     begin("linear probe")
-    linear = linear_probe(embedding, labels, groups=groups, splits=splits, seed=seed)
+    linear = linear_probe(embedding, labels, groups=groups, splits=splits, random_state=random_state)
     begin("nearest neighbors")
-    neighbors = knn_probe(embedding, labels, groups=groups, splits=splits, seed=seed)
+    neighbors = knn_probe(embedding, labels, groups=groups, splits=splits, random_state=random_state)
     tested = np.unique(np.concatenate([test for _, test in splits]))
     embedding, labels = embedding[tested], labels[tested]
     begin("k-means clusters")
-    kmeans = kmeans_agreement(embedding, labels, seed=seed)
+    kmeans = kmeans_agreement(embedding, labels, random_state=random_state)
     begin("Leiden clusters")
-    leiden = leiden_agreement(embedding, labels, seed=seed)
+    leiden = leiden_agreement(embedding, labels, random_state=random_state)
     begin("silhouette")
     scores = {
         **_summary(linear, accuracy="linear_probe", prefix="linear"),
         **_summary(neighbors, accuracy="knn_accuracy", prefix="knn"),
         **kmeans,
         **leiden,
-        "silhouette": label_silhouette(embedding, labels, seed=seed),
+        "silhouette": label_silhouette(embedding, labels, random_state=random_state),
     }
     if reference is not None:
-        scores["trustworthiness"] = trustworthiness(reference[tested], embedding, seed=seed)
+        scores["trustworthiness"] = trustworthiness(reference[tested], embedding, random_state=random_state)
     return scores
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 
 from diffaug_bio.errors import InputError
-from diffaug_bio.mapping._neighbors import directions, nearest_numbers
+from diffaug_bio.mapping.neighbors import directions, nearest_numbers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
