@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING
 
 import anndata
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hypothesis import settings
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
@@ -21,12 +23,33 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
+# Examples take many times longer on a busy machine.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
+
+# Files of few tests that take long. They come first, so that no process is left with one at the end.
+LONG = (
+    "tests/docs/test_blocks.py",
+    "tests/robustness/",
+    "tests/docs/test_site.py",
+    "tests/test_packaging.py",
+    "tests/report/",
+    "tests/model/",
+    "tests/cli/",
+    "tests/benchmark/",
+    "tests/output/",
+)
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="run tests that train for long")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        return next((at for at, name in enumerate(LONG) if item.nodeid.startswith(name)), len(LONG))
+
+    items.sort(key=place)
     for item in items:
         if "slow" in item.keywords and not config.getoption("--slow"):
             item.add_marker(pytest.mark.skip(reason="trains for long: run with --slow"))
@@ -139,7 +162,13 @@ def counts() -> AnnData:
     return make_counts()
 
 
+@pytest.fixture(scope="session")
+def _fitted_once(tiny_config: DiffAugConfig) -> DiffAug:
+    cells = make_counts()
+    return DiffAug(tiny_config, device="cpu").fit(cells.X, feature_names=list(cells.var_names))
+
+
 @pytest.fixture
-def fitted(counts: AnnData, tiny_config: DiffAugConfig) -> DiffAug:
-    """A model fitted to `counts`."""
-    return DiffAug(tiny_config, device="cpu").fit(counts.X, feature_names=list(counts.var_names))
+def fitted(_fitted_once: DiffAug) -> DiffAug:
+    """A copy of a model fitted to `counts`."""
+    return copy.deepcopy(_fitted_once)

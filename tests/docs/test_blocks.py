@@ -105,6 +105,7 @@ def outcomes(
                 "--folder",
                 folders[name],
                 f"--core={core}",
+                *([] if request.config.getoption("--slow") else ["--short"]),
             ],
             capture_output=True,
             text=True,
