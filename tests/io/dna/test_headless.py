@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from diffaug_bio.errors import InputError
-from diffaug_bio.io.dna._headless import Delimiter, read_headless
+from diffaug_bio.io.arrays._headless import Delimiter, read_headless
 
 if TYPE_CHECKING:
     from pathlib import Path
