@@ -27,12 +27,14 @@ def check_columns(
 ) -> None:
     """Raise an `InputError` for the first column asked for that is unknown; it lists the known ones.
 
-    Where there are thousands, `listed` are those that may be meant.
+    Of thousands of columns, `listed` gives those of text.
     """
     names = [str(name) for name in known]
     if missing := next((name for name in asked if name not in names), None):
-        others = shorten(names if listed is None else listed) or "none"
-        msg = f"{where} has no column {missing!r}; columns to choose from are {others}."
+        found = f"it has {shorten(names) or 'none'}"
+        if listed is not None:
+            found = f"columns of text are {shorten(listed) or 'none'}"
+        msg = f"{where} has no column {missing!r}; {found}."
         raise InputError(msg)
 
 

@@ -27,7 +27,7 @@ def test_gzip_of_little_but_zeros_is_bounded(
 ) -> None:
     monkeypatch.setattr(_files, "_ALWAYS_UNPACKED", 2**20)
     (tmp_path / name).write_bytes(gzip.compress(start + b"A" * 2**23))
-    with pytest.raises(InputError, match=r"unpacks to more than .* 200 times its size"):
+    with pytest.raises(InputError, match=r"GiB.* 200 times"):
         io.read(tmp_path / name)
 
 
@@ -85,7 +85,7 @@ def test_npz_that_unpacks_to_gigabytes_is_refused_before(tmp_path: Path) -> None
     place = content.index(b"PK\x01\x02") + 24
     content[place : place + 4] = struct.pack("<I", 2**32 - 2)
     path.write_bytes(content)
-    with pytest.raises(InputError, match="unpacks to 4 GiB"):
+    with pytest.raises(InputError, match=r"4 GiB.* 124 bytes"):
         io.read(path)
 
 
