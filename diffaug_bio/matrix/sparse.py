@@ -17,10 +17,10 @@ _REMEDY = "It is damaged or was written wrongly: get it again, or write it anew 
 
 
 def check_sparse(matrix: Matrix, *, what: str = "The matrix") -> None:
-    """Raise an `InputError` if indices of a sparse matrix lie outside its shape, or do not match its values.
+    """Raise an `InputError` if indices of a sparse matrix lie outside its shape or do not match its values.
 
-    One pass without a copy over the indices of CSR, CSC, BSR or COO; other formats have none. Entries may be
-    in any order, and stored twice. `what` names the matrix in the message.
+    One pass without a copy over the indices of CSR, CSC, BSR or COO; other formats have none. Entries may
+    be in any order, and stored twice. `what` names the matrix in the message.
     """
     n_rows, n_columns = matrix.shape
     if matrix.format == "coo":

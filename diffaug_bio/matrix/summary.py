@@ -113,8 +113,8 @@ def check_spread(
 ) -> None:
     """Log a warning for features that vary by less than float32 resolves at their size.
 
-    Differences of the size of rounding errors in float64 are ignored, and so are sparse matrices, as zeros are
-    far from all other values.
+    Differences of the size of rounding errors in float64 are ignored, and so are sparse matrices, as zeros
+    are far from all other values.
 
     Parameters
     ----------
@@ -123,8 +123,8 @@ def check_spread(
     is_constant
         True for features that are constant in the computation. Shape: `(n_vars,)`.
     is_measured
-        True if the computation takes features as they are; False for expression, where normalisation may make
-        features constant.
+        True if the computation takes features as they are; False for expression, where normalisation may
+        make features constant.
     feature_names
         Names for the message.
 
@@ -148,8 +148,8 @@ def check_spread(
     found = columns[varies]
     names = shorten(found if feature_names is None else [feature_names[column] for column in found])
     said = (
-        f"{'1 feature varies' if len(found) == 1 else f'{len(found)} features vary'} by less than float32, with "
-        f"its 7 digits, resolves at values of this size: {names}, the first from {low[varies][0]:.17g} to "
+        f"{'1 feature varies' if len(found) == 1 else f'{len(found)} features vary'} by too little for "
+        f"float32 (7 digits) at values of this size: {names}, the first from {low[varies][0]:.17g} to "
         f"{high[varies][0]:.17g}."
     )
     if len(columns) == matrix.shape[1]:

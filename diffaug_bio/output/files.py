@@ -205,7 +205,7 @@ def _replaceable(target: Path, *, overwrite: bool) -> dict[str, Written] | None:
     """Return the record of a locked folder that may be replaced, or raise an `InputError`."""
     if foreign := not_ours(target):
         msg = (
-            f"{target} holds files that diffaug-bio did not write, or that were changed since: "
+            f"{target} holds files that diffaug-bio did not write or that were changed since: "
             f"{shorten(foreign)}. Choose another output folder, or move them away."
         )
         raise InputError(msg)
@@ -224,7 +224,7 @@ def _check_addable(folder: Path, names: Sequence[str], *, force: bool, remedy: s
     kept = [name for name in names if not _is_addable(folder, name, written.get(name), force=force)]
     if kept:
         msg = (
-            f"{folder} holds files that diffaug-bio did not write, or that were changed since, and that "
+            f"{folder} holds files that diffaug-bio did not write or that were changed since, and that "
             f"would be replaced: {shorten(kept)}. {remedy}"
         )
         raise InputError(msg)

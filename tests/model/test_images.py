@@ -213,7 +213,7 @@ def test_images_on_the_disk_give_the_same_bits(images_config: DiffAugConfig, tmp
         fitted_to(lazy, images_config)
     # As wide, and yet no images of that shape.
     with pytest.raises(
-        InputError, match=r"shape \(12, 10, 3\) .* and of shape \(10, 12, 3\) were expected"
+        InputError, match=r"shape \(12, 10, 3\) .* of shape \(10, 12, 3\) were expected"
     ):
         fitted_to(lazy, declared(images_config, (10, 12, 3)))
 
@@ -326,7 +326,7 @@ def test_pixels_are_matched_by_name_and_none_may_be_missing(images_config: DiffA
 def test_images_are_an_error_to_a_model_of_features(tiny_config: DiffAugConfig) -> None:
     features = np.random.default_rng(0).normal(size=(30, 256))
     model = fitted_to(features, tiny_config)
-    with pytest.raises(InputError, match=r"the shape \(16, 16, 1\) .*, and no images were expected"):
+    with pytest.raises(InputError, match=r"the shape \(16, 16, 1\) .*, but no images were expected"):
         model.transform(LATER)
 
 
@@ -353,7 +353,7 @@ def test_codes_and_rows_of_another_shape_are_refused(model: DiffAug) -> None:
     codes, _ = model.generate_rows(LATER)
     with pytest.raises(InputError, match=r"Expected codes of shape \(12, 8\)"):
         model.decode_rows(codes[:, :-1], LATER)
-    with pytest.raises(InputError, match=r"have 256 values, and the rows have 255"):
+    with pytest.raises(InputError, match=r"have 256 values, but the rows have 255"):
         model.encode_rows(LATER_ROWS[:, :-1])
 
 

@@ -282,7 +282,7 @@ def test_a_view_of_letters_is_refused_on_features(counts: AnnData, tiny_config: 
 def test_the_encoder_of_letters_is_refused_on_features(
     counts: AnnData, letters_config: DiffAugConfig
 ) -> None:
-    with pytest.raises(InputError, match=r"'cnn' reads tokens, .* got a sparse matrix"):
+    with pytest.raises(InputError, match=r"'cnn' needs tokens.* got a sparse matrix"):
         DiffAug(letters_config, device="cpu").fit(counts.X)
 
 
