@@ -212,9 +212,7 @@ def test_images_on_the_disk_give_the_same_bits(images_config: DiffAugConfig, tmp
     with pytest.raises(InputError, match=r"stay on the disk are images, and `input_state` says something"):
         fitted_to(lazy, images_config)
     # As wide, and yet no images of that shape.
-    with pytest.raises(
-        InputError, match=r"shape \(12, 10, 3\) .* of shape \(10, 12, 3\) were expected"
-    ):
+    with pytest.raises(InputError, match=r"shape \(12, 10, 3\) .* of shape \(10, 12, 3\) were expected"):
         fitted_to(lazy, declared(images_config, (10, 12, 3)))
 
 
@@ -294,9 +292,9 @@ def test_the_encoders_of_images_are_refused_on_features(tiny_config: DiffAugConf
         ),
         (
             LATER_ROWS / 255,
-            r"whole numbers from 0 to 255 in a dense matrix, and got values of type float64",
+            r"whole numbers from 0 to 255 in a dense matrix, got values of type float64",
         ),
-        (LATER_ROWS.astype(int) + 200, r"from 0 to 255, and got some from 2\d\d to \d+"),
+        (LATER_ROWS.astype(int) + 200, r"from 0 to 255, got some from 2\d\d to \d+"),
     ],
     ids=["width", "height", "shape", "fractions", "beyond-a-byte"],
 )
