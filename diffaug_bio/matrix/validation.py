@@ -169,10 +169,10 @@ def as_pixels(matrix: Matrix, image_shape: tuple[int, ...]) -> Matrix:
 def check_image_shape(found: tuple[int, ...], expected: tuple[int, ...]) -> None:
     """Raise an `InputError` unless images have the expected shape, not only as many pixels."""
     if tuple(found) != tuple(expected):
-        wanted = f"of shape {tuple(expected)}" if expected else "no images"
+        wanted = f"images of shape {tuple(expected)}" if expected else "no images"
         msg = (
-            f"Images have the shape {tuple(found)} (height, width, channels), but {wanted} were expected. "
-            "Bring them to that shape (`image_size`), or fit a model to them."
+            f"Expected {wanted}, got images of shape {tuple(found)} (height, width, channels). Bring them to "
+            "that shape (`image_size`), or fit a model to them."
         )
         raise InputError(msg)
 

@@ -291,7 +291,7 @@ PIXELS = rows_of(n_obs=4)
     [
         (
             PIXELS[:, :-1],
-            r"16 x 16 pixels and 1 channels have 256 values, and the rows have 255\. Bring all",
+            r"16 x 16 pixels and 1 channels have 256 values, but the rows have 255",
         ),
         (PIXELS / 255, r"from 0 to 255 in a dense matrix, got values of type float64\. .* multiply"),
         (PIXELS > 9, r"got values of type bool"),
