@@ -15,27 +15,31 @@ if TYPE_CHECKING:
 
 
 def check_unique(names: Iterable[str], *, what: str, remedy: str) -> None:
-    """Refuse repeated names.
-
-    Raises
-    ------
-    InputError
-        If a name occurs more than once; the first ones are listed with the remedy.
-    """
+    """Raise an `InputError` that lists repeated names and ends with the remedy."""
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         msg = f"{len(repeated)} {what} occur more than once: {shorten(repeated)}. {remedy}"
         raise InputError(msg)
 
 
-def check_count(name: str, value: object, *, most: float = math.inf) -> None:
-    """Refuse what is no number of things, or of more than there can be.
+def check_columns(
+    asked: Iterable[str], known: Iterable[object], *, where: object, listed: Iterable[object] | None = None
+) -> None:
+    """Raise an `InputError` for the first column asked for that is unknown; it lists the known ones.
 
-    Raises
-    ------
-    InputError
-        If it is not a whole number of at least 1.
+    Of thousands of columns, `listed` gives those of text.
     """
+    names = [str(name) for name in known]
+    if missing := next((name for name in asked if name not in names), None):
+        found = f"it has {shorten(names) or 'none'}"
+        if listed is not None:
+            found = f"columns of text are {shorten(listed) or 'none'}"
+        msg = f"{where} has no column {missing!r}; {found}."
+        raise InputError(msg)
+
+
+def check_count(name: str, value: object, *, most: float = math.inf) -> None:
+    """Raise an `InputError` unless an argument is a whole number from 1 to `most`."""
     if not isinstance(value, Integral) or isinstance(value, bool) or not 1 <= int(value) <= most:
         bound = "" if most == math.inf else f" and at most {most}"
         msg = f"`{name}` has to be a whole number of at least 1{bound}, got {told(value)}."
@@ -43,13 +47,7 @@ def check_count(name: str, value: object, *, most: float = math.inf) -> None:
 
 
 def check_seed(seed: object) -> None:
-    """Refuse what is no seed for numpy, scikit-learn and torch alike.
-
-    Raises
-    ------
-    InputError
-        If it is not a whole number from 0 to 2**32 - 1.
-    """
+    """Raise an `InputError` unless a seed suits numpy, scikit-learn and torch: from 0 to 2**32 - 1."""
     if not isinstance(seed, Integral) or isinstance(seed, bool) or not 0 <= int(seed) < 2**32:
         msg = f"`random_state` has to be a whole number from 0 to {2**32 - 1}, got {told(seed)}."
         raise InputError(msg)

@@ -1,17 +1,17 @@
-"""Names of what is written into an AnnData, spelled once."""
+"""Names of entries in an AnnData, each spelled once."""
 
 from __future__ import annotations
 
 OBSM_KEY = "X_diffaug"
 UNASSIGNED = "unassigned"
-"""Label of rows whose neighbors do not agree on one."""
+"""Predicted label of a row whose nearest neighbours do not agree on one."""
 CSV_PREFIX = "diffaug_"
 LABEL_KEY = "label"
-"""Column of `.obs` with the classes that files or folders stand for, as readers write it."""
+"""Column of `.obs` with the class of a file or folder, as readers write it."""
 SPLIT_KEY = "split"
-"""Column of `.obs` with the split that data come with, as the readers of such data write it."""
+"""Column of `.obs` with the split that a data set comes with, as readers write it."""
 TRAIN, TEST = "train", "test"
-"""Its values; rows with another one are fitted, and take no part in the probes."""
+"""Values of a split column; rows with another value are fitted, and take no part in the probes."""
 SEQUENCE_KEY = "sequence"
 """Column of `.obs` with the letters of sequences."""
 QUALITY_KEY = "mean_quality"
@@ -19,25 +19,24 @@ QUALITY_KEY = "mean_quality"
 IMAGE_SHAPE_KEY = "image_shape"
 """Entry of `.uns`: height, width and channels of each image."""
 IMAGE_KEY = "image"
-"""Column of `.obs` that says where the image of a row lies that is decoded only when asked for."""
+"""Column of `.obs` with the file of an image that is decoded only when needed."""
 IMAGE_DECODING_KEY = "image_decoding"
-"""Entry of `.uns` that says how such images are decoded."""
+"""Entry of `.uns`: how such images are decoded."""
 SPLIT_ENTRY = "split_key"
 """Entry of a model's `source_`: column of `.obs` whose test rows were not fitted."""
 BATCH_ENTRY = "batch_key"
-"""Entry of a model's `source_`: columns of `.obs` with batches that were brought together, if any."""
+"""Entry of a model's `source_`: columns of `.obs` with the batches that were integrated, if any."""
 SOURCE_ENTRIES = frozenset(
     {"layer", "use_rep", "use_raw", "sequences", "kmers", "images", "var_key", SPLIT_ENTRY, BATCH_ENTRY}
 )
-"""All entries of `source_`, which say which matrix of an AnnData was fitted, on which rows, and in what
-batches."""
+"""All entries of `source_`: the matrix of the AnnData that was fitted, its rows and batches."""
 
 
 def uns_key(key_added: str) -> str:
-    """Name in `.uns` that goes with a name in `.obsm`: the same without a leading `X_`."""
+    """Return the name in `.uns` for a name in `.obsm`: the same without a leading `X_`."""
     return key_added.removeprefix("X_")
 
 
 def umap_key(use_rep: str) -> str:
-    """Name in `.obsm` of the UMAP coordinates of an embedding: `X_umap_diffaug` of `X_diffaug`."""
+    """Return the name in `.obsm` of an embedding's UMAP: `X_umap_diffaug` for `X_diffaug`."""
     return f"X_umap_{use_rep.removeprefix('X_')}"

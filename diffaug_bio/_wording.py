@@ -1,4 +1,4 @@
-"""Words for what errors quote: values cut to a length, lists of names, names of files that are no UTF-8."""
+"""Values, names and file names as error messages quote them."""
 
 from __future__ import annotations
 
@@ -10,37 +10,34 @@ from diffaug_bio.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_LONGEST_SHOWN = 100  # letters of a name or value in a message
-_SHOWN = 60  # characters of a value in an error
+_LONGEST_NAME = 100  # characters of a name in a message
+_LONGEST_VALUE = 60
 
 
 def printable(text: str) -> str:
-    """Replace the bytes of file names in a text that are no UTF-8, so that it can be written."""
+    """Replace bytes of file names that are not UTF-8, so that a text can be written."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def decoded(name: str) -> str:
-    """Return the name of a file or folder that becomes part of the data, whatever the locale.
+    """Return the name of a file or folder as UTF-8, whatever the locale, to be used as a label or row name.
 
     Raises
     ------
     InputError
-        If its bytes are no UTF-8: replaced, two names could become one.
+        If its bytes are not UTF-8: with these replaced, two names could become one.
     """
     try:
         return name.encode("utf-8", "surrogateescape").decode("utf-8")
     except UnicodeDecodeError as error:
-        msg = (
-            f"The name {printable(name)!r} is not UTF-8, and would become a label or name of rows. Rename "
-            "that file or folder."
-        )
+        msg = f"The name {printable(name)!r} is not UTF-8, as labels and row names are. Rename that file."
         raise InputError(msg) from error
 
 
 def told(value: object) -> str:
-    """Show a value in an error: shortened, however long or deep it is."""
+    """Return the `repr` of a value, shortened however long or deep it is."""
     shown = reprlib.Repr()
-    shown.maxstring = shown.maxother = shown.maxlong = _SHOWN
+    shown.maxstring = shown.maxother = shown.maxlong = _LONGEST_VALUE
     try:
         return shown.repr(value)
     except ValueError:  # Python writes no whole numbers of more than 4300 digits
@@ -48,12 +45,12 @@ def told(value: object) -> str:
 
 
 def cut(text: str) -> str:
-    """Leave out the end of a text that is longer than a message can be."""
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
+    """Shorten a text to 100 characters and `...`."""
+    return text if len(text) <= _LONGEST_NAME else f"{text[:_LONGEST_NAME]}..."
 
 
 def shorten(names: Iterable[object], *, limit: int = 5) -> str:
-    """List some names and say how many more there are."""
+    """List the first names in quotes, and count the others."""
     names = list(names)
     listed = ", ".join(repr(cut(str(name))) for name in names[:limit])
     return listed + (f" and {len(names) - limit} more" if len(names) > limit else "")

@@ -1,16 +1,16 @@
-"""Errors of this package that a caller may want to catch."""
+"""Errors that diffaug-bio raises."""
 
 from __future__ import annotations
 
-_LONGEST = 1500  # letters of a message; names and values in it may come from a damaged file
-_AT_THE_END = 400  # of a longer one, where it says what to do
+_LONGEST = 1500  # characters of a message; names and values in it may come from a damaged file
+_AT_THE_END = 400  # characters kept at the end of a longer message, which says what to do
 
 
 class DiffAugError(Exception):
-    """Base of all errors below; its message is written for the user, on one line."""
+    """Base class of all errors of diffaug-bio; the message is one line, written for the user."""
 
     def __str__(self) -> str:
-        """Return the message; what a file put into it can neither break the line nor steer a terminal."""
+        """Return the message with control characters escaped: they may come from a damaged file."""
         message = "".join(
             letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
             for letter in super().__str__()
@@ -21,20 +21,20 @@ class DiffAugError(Exception):
 
 
 class InputError(DiffAugError, ValueError):
-    """The data, a path or a setting cannot be used; the message says how to mend it."""
+    """Error of data, a path or a setting; the message says what to do."""
 
 
 class CheckpointError(DiffAugError, ValueError):
-    """A model folder is incomplete, damaged, or of a format that this version does not know."""
+    """Error of a model folder that is incomplete, damaged, or of an unknown format."""
 
 
 class RecipeError(DiffAugError, ValueError):
-    """A data recipe is unknown, or what it names is not what was found."""
+    """Error of a data recipe that is unknown, or does not fit the files found."""
 
 
 class DownloadError(RecipeError):
-    """A file of a recipe cannot be downloaded."""
+    """Error of a download that a recipe asks for."""
 
 
 class TrainingError(DiffAugError, RuntimeError):
-    """Training diverged."""
+    """Error of a training that diverged."""

@@ -37,7 +37,7 @@ def arrays(
     feature_names
         A file with a name in each line.
     """
-    from diffaug_bio.io.images import read_arrays
+    from diffaug_bio.io.arrays import read_arrays
 
     return read_arrays(
         [files.find(name) for name in values],
@@ -78,7 +78,7 @@ def hdf5(
     first_name_before
         What separates several names of one feature, of which the first is taken.
     """
-    from diffaug_bio.io.h5ad import read_hdf5_arrays
+    from diffaug_bio.io.arrays import read_hdf5_arrays
 
     return read_hdf5_arrays(
         files.find(path),

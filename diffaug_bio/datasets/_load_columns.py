@@ -39,7 +39,7 @@ def columns(
     obs_columns
         Columns that are annotations; all others are features.
     """
-    from diffaug_bio.io.dna import read_headless
+    from diffaug_bio.io.arrays import read_headless
 
     return read_headless(
         files.find(path),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from diffaug_bio.io._read import Modality, read
 from diffaug_bio.io._write import write_embedding, write_fasta, write_table
 from diffaug_bio.io.dna import from_sequences
+from diffaug_bio.io.h5ad import write_h5ad
 from diffaug_bio.io.images import LazyImages, open_images, write_image_grid, write_images
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "read",
     "write_embedding",
     "write_fasta",
+    "write_h5ad",
     "write_image_grid",
     "write_images",
     "write_table",

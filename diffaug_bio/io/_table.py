@@ -1,4 +1,4 @@
-"""Reading delimited text: delimiter, id column, labels and missing values are found."""
+"""Reading delimited text: delimiter, ids, annotations and missing values are detected."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import anndata
 import numpy as np
 import pandas as pd
 
-from diffaug_bio._checks import check_unique
+from diffaug_bio._checks import check_columns, check_unique
 from diffaug_bio._wording import cut, shorten
 from diffaug_bio.errors import InputError
-from diffaug_bio.io._stream import open_text, reading
+from diffaug_bio.io._files import open_text, reading
 from diffaug_bio.matrix.summary import as_float32
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from anndata import AnnData
-    from numpy.typing import NDArray
 
 logger = logging.getLogger(__name__)
 
@@ -32,52 +31,52 @@ _ID_NAMES = frozenset(
     | {"sample", "samples", "sample_id", "sampleid", "gene", "genes", "gene_id", "unnamed: 0"}
 )
 _OBS_NAMES = frozenset(
-    {
-        "label",
-        "labels",
-        "class",
-        "target",
-        "batch",
-        "cell_type",
-        "celltype",
-        "cluster",
-        "group",
-        "generated",
-        "source",
-    }
+    {"label", "labels", "class", "target", "batch", "cell_type", "celltype", "cluster", "group"}
+    | {"generated", "source"}
 )
 _DECIMAL_COMMA = r"[+-]?\d+,\d+"
 _MOSTLY_TEXT = 0.5  # of a column's values; with fewer, text among numbers is a mistake
 
 
 def read_table(path: Path, *, obs_columns: Sequence[str], transpose: bool) -> AnnData:
-    """Read a delimited text file; see :func:`diffaug_bio.io.read`.
-
-    Raises
-    ------
-    InputError
-        If the file is empty, ragged, not text, cut off, or holds text in a numeric column.
-    """
+    """Read a table of features; see :func:`diffaug_bio.io.read`."""
     frame = parse_table(path)
     if transpose:
         frame = frame.T.infer_objects()
-    return _to_anndata(frame, path, obs_columns)
+    texts = [name for name in frame.columns if is_text(frame[name])]
+    check_columns(obs_columns, frame.columns, where=path, listed=texts)
+    annotations = [name for name in frame.columns if is_annotation(frame[name], obs_columns)]
+    for column in annotations:
+        values = frame[column].dropna().astype(str)
+        if column in texts and values.str.fullmatch(_DECIMAL_COMMA).all():
+            msg = f"{path} column {str(column)!r} has decimal commas. Write numbers with a point."
+            raise InputError(msg)
+    features = frame.drop(columns=annotations)
+    if features.shape[1] == 0:
+        msg = f"{path} has no numeric column."
+        raise InputError(msg)
+    for name in [name for name in features if not pd.api.types.is_numeric_dtype(features[name])]:
+        features[name] = _numbers(features[name], path)
+    if annotations:
+        logger.info("%s: columns %s are annotations, not features.", path.name, shorten(annotations))
+    names = features.columns.astype(str)
+    try:
+        matrix = as_float32(features, list(names))
+    except InputError as error:
+        msg = f"{path}: {error}"
+        raise InputError(msg) from error
+    return anndata.AnnData(X=matrix, obs=as_categories(frame[annotations]), var=pd.DataFrame(index=names))
 
 
 def parse_table(path: Path, *, letters: str | None = None) -> pd.DataFrame:
-    """Read a delimited text file into a frame whose index is the ids, or numbers.
+    """Read delimited text into a data frame indexed by its ids, or by row numbers.
 
     Parameters
     ----------
     path
-        The file.
+        Text, plain or gzipped.
     letters
-        A column of sequences: kept as it is written ("NA" is two letters), and never taken for ids.
-
-    Raises
-    ------
-    InputError
-        If the file is empty, ragged, not text or cut off, or if ids or column names are repeated.
+        Column of sequences, kept as written ("NA" is two letters) and never used as ids.
     """
     with _parsing(path):
         delimiter, names = _header(path, may_be_single=letters is not None)
@@ -88,7 +87,7 @@ def parse_table(path: Path, *, letters: str | None = None) -> pd.DataFrame:
             with open_text(path) as stream:
                 ids = _ids(stream, path, delimiter)
         with open_text(path) as stream:
-            # Ids are read apart, as they are written: "001" and "NA" are names.
+            # Ids were read on their own, as text: "001" and "NA" are names.
             kept = list(range(0 if ids is None else 1, len(names)))
             as_written = {} if letters is None else {letters: str}
             frame = pd.read_csv(
@@ -98,14 +97,14 @@ def parse_table(path: Path, *, letters: str | None = None) -> pd.DataFrame:
     return frame
 
 
-def column_names(path: Path, *, may_be_single: bool) -> list[str]:
-    """Read the first line of a table; a single column is refused unless it may be one."""
+def column_names(path: Path) -> list[str]:
+    """Read the column names in the first line of a table."""
     with _parsing(path):
-        return _header(path, may_be_single=may_be_single)[1]
+        return _header(path, may_be_single=True)[1]
 
 
 def read_texts(path: Path, names: Sequence[str]) -> pd.DataFrame:
-    """Read some columns of a table as they are written."""
+    """Read some columns of a table as text."""
     with _parsing(path):
         delimiter, columns = _header(path, may_be_single=True)
         places = sorted(columns.index(name) for name in names)
@@ -116,9 +115,39 @@ def read_texts(path: Path, names: Sequence[str]) -> pd.DataFrame:
     return texts.set_axis([columns[place] for place in places], axis=1)
 
 
+def is_annotation(column: pd.Series, obs_columns: Sequence[str]) -> bool:
+    """Return True for a column of labels or batches: asked for, with a usual name, or of text."""
+    return column.name in obs_columns or str(column.name).lower() in _OBS_NAMES or is_text(column)
+
+
+def has_usual_name(name: object) -> bool:
+    """Return True for a usual name of a column of ids or labels."""
+    return str(name).strip().lower() in _ID_NAMES | _OBS_NAMES
+
+
+def as_categories(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a copy with categorical columns; values other than numbers become text."""
+    obs = frame.copy()
+    for name in obs.columns:
+        if not pd.api.types.is_numeric_dtype(obs[name]):
+            obs[name] = obs[name].map(str, na_action="ignore")
+        obs[name] = obs[name].astype("category")
+    obs.columns = obs.columns.astype(str)
+    return obs
+
+
+def is_text(column: pd.Series) -> bool:
+    """Return True if most values of a column are text."""
+    if pd.api.types.is_numeric_dtype(column):
+        return False
+    present = column.dropna()
+    numeric = pd.to_numeric(present, errors="coerce").notna().sum()
+    return len(present) > 0 and numeric < (1 - _MOSTLY_TEXT) * len(present)
+
+
 @contextmanager
 def _parsing(path: Path) -> Iterator[None]:
-    """Turn what may go wrong while the block parses a table into sentences."""
+    """Turn errors of parsing a table into an `InputError` that names the file."""
     try:
         with reading(path):
             yield
@@ -128,36 +157,30 @@ def _parsing(path: Path) -> Iterator[None]:
 
 
 def _header(path: Path, *, may_be_single: bool) -> tuple[str, list[str]]:
-    """Delimiter, and names of the columns."""
+    """Detect the delimiter, the most frequent one in the first line, and read the column names."""
     with open_text(path) as stream:
-        delimiter = _delimiter(stream, path, may_be_single=may_be_single)
-    with open_text(path) as stream:
-        names = next(csv.reader(stream, delimiter=delimiter))
-    check_unique(names, what="column names", remedy=f"Rename them in {path}.")
-    return delimiter, names
-
-
-def _delimiter(stream: IO[str], path: Path, *, may_be_single: bool) -> str:
-    """Find the delimiter that is most frequent in the header."""
-    header = stream.readline()
+        header = stream.readline()
     if not header.strip():
         msg = f"{path} is empty or starts with an empty line; its first line has to name the columns."
         raise InputError(msg)
     if "\0" in header:
         msg = f"{path} is not a text file."
         raise InputError(msg)
-    best = max(_DELIMITERS, key=header.count)
-    if header.count(best) == 0 and not may_be_single:
+    delimiter = max(_DELIMITERS, key=header.count)
+    if header.count(delimiter) == 0 and not may_be_single:
         msg = (
             f"{path} has a single column: its header {header.strip()[:40]!r} holds no comma, tab, "
             "semicolon or vertical bar."
         )
         raise InputError(msg)
-    return best
+    with open_text(path) as stream:  # a quoted name may go on in the next line
+        names = next(csv.reader(stream, delimiter=delimiter))
+    check_unique(names, what="column names", remedy=f"Rename them in {path}.")
+    return delimiter, names
 
 
 def _refuse_ragged(stream: IO[str], path: Path, delimiter: str) -> None:
-    """Name the first line that has more or fewer fields than the header: pandas fills up silently."""
+    """Refuse lines with more or fewer fields than the header, which pandas would fill silently."""
     expected = None
     for number, line in enumerate(_without_nul(stream, path), start=1):
         if '"' in line:
@@ -176,7 +199,7 @@ def _refuse_ragged(stream: IO[str], path: Path, delimiter: str) -> None:
 
 
 def _without_nul(stream: IO[str], path: Path) -> Iterator[str]:
-    """Pass lines on, and refuse one with a NUL, where pandas ends a field."""
+    """Yield lines, and refuse NUL bytes, at which pandas would end a field."""
     for number, line in enumerate(stream, start=1):
         if "\0" in line:
             msg = f"{path} is not a text file: line {number} holds a NUL byte."
@@ -185,7 +208,7 @@ def _without_nul(stream: IO[str], path: Path) -> Iterator[str]:
 
 
 def _refuse_first_other(lengths: Iterator[tuple[int, int]], path: Path) -> None:
-    """Raise for the first number of fields that differs from the first one."""
+    """Refuse a number of fields that differs from the first one, given with the number of its line."""
     expected = None
     for number, found in lengths:
         if expected is None:
@@ -199,7 +222,7 @@ def _refuse_first_other(lengths: Iterator[tuple[int, int]], path: Path) -> None:
 
 
 def _ids(stream: IO[str], path: Path, delimiter: str) -> list[str] | None:
-    """Read the first column as text if it holds ids: by its name, or because it is unique text."""
+    """Read the first column if it holds ids: by its name, or because it is unique text."""
     first = pd.read_csv(stream, sep=delimiter, usecols=[0], dtype=str, keep_default_na=False)
     column = first.iloc[:, 0]
     name = str(column.name)
@@ -214,91 +237,16 @@ def _ids(stream: IO[str], path: Path, delimiter: str) -> list[str] | None:
     return [str(value) for value in column]
 
 
-def _to_anndata(frame: pd.DataFrame, path: Path, obs_columns: Sequence[str]) -> AnnData:
-    """Split columns into features and annotations."""
-    if unknown := [name for name in obs_columns if name not in frame.columns]:
-        msg = (
-            f"{path} has no column {unknown[0]!r}; columns that may hold labels are "
-            f"{shorten(_annotations(frame)) or 'none'}."
-        )
-        raise InputError(msg)
-    annotations = [name for name in frame.columns if is_annotation(frame[name], obs_columns)]
-    for column in annotations:
-        if (
-            is_text(frame[column])
-            and frame[column].dropna().astype(str).str.fullmatch(_DECIMAL_COMMA).all()
-        ):
-            msg = f"{path} column {str(column)!r} has decimal commas. Write numbers with a point."
-            raise InputError(msg)
-    features = frame.drop(columns=annotations)
-    if features.shape[1] == 0:
-        msg = f"{path} has no numeric column."
-        raise InputError(msg)
-    for name in [name for name in features if not pd.api.types.is_numeric_dtype(features[name])]:
-        features[name] = _numbers(features[name], path)
-    obs = as_categories(frame[annotations])
-    if annotations:
-        logger.info("%s: columns %s are annotations, not features.", path.name, shorten(annotations))
-    return anndata.AnnData(
-        X=_as_float32(features, path),
-        obs=obs,
-        var=pd.DataFrame(index=features.columns.astype(str)),
-    )
-
-
-def _as_float32(features: pd.DataFrame, path: Path) -> NDArray[np.float32]:
-    """Convert features, a few rows at a time."""
-    try:
-        return as_float32(features, [str(name) for name in features])
-    except InputError as error:
-        msg = f"{path}: {error}"
-        raise InputError(msg) from error
-
-
-def is_annotation(column: pd.Series, obs_columns: Sequence[str]) -> bool:
-    """Whether a column is a label or batch: because it is asked for, by its name, or as it is text."""
-    return column.name in obs_columns or str(column.name).lower() in _OBS_NAMES or is_text(column)
-
-
-def has_usual_name(name: object) -> bool:
-    """Whether a column is one of ids or labels by its name."""
-    return str(name).strip().lower() in _ID_NAMES | _OBS_NAMES
-
-
-def as_categories(frame: pd.DataFrame) -> pd.DataFrame:
-    """Make all columns categorical; values that are no numbers become text."""
-    obs = frame.copy()
-    for name in obs.columns:
-        if not pd.api.types.is_numeric_dtype(obs[name]):
-            obs[name] = obs[name].map(str, na_action="ignore")
-        obs[name] = obs[name].astype("category")
-    obs.columns = obs.columns.astype(str)
-    return obs
-
-
-def _annotations(frame: pd.DataFrame) -> list[str]:
-    return [str(name) for name in frame.columns if is_text(frame[name])]
-
-
-def is_text(column: pd.Series) -> bool:
-    """Whether most values of a column are text."""
-    if pd.api.types.is_numeric_dtype(column):
-        return False
-    present = column.dropna()
-    numeric = pd.to_numeric(present, errors="coerce").notna().sum()
-    return len(present) > 0 and numeric < (1 - _MOSTLY_TEXT) * len(present)
-
-
 def _numbers(column: pd.Series, path: Path) -> pd.Series:
-    """Turn a column that is mostly numbers into numbers, or name the first value that is not one."""
+    """Convert a column that is mostly numbers, or name its first value that is not."""
     values = pd.to_numeric(column, errors="coerce")
     wrong = values.isna() & column.notna()
     if wrong.any():
         row = column.index[int(np.flatnonzero(wrong)[0])]
-        held = cut(str(column[row]))
         msg = (
-            f"{path} column {str(column.name)!r} is numeric, but row {row!r} holds {held!r} "
-            f"({int(wrong.sum())} such values). Write a number, or leave the cell empty if it is missing."
+            f"{path} column {str(column.name)!r} is numeric, but row {row!r} holds "
+            f"{cut(str(column[row]))!r} ({int(wrong.sum())} such values). Write a number, or leave the "
+            "cell empty if it is missing."
         )
         raise InputError(msg)
     return values

@@ -16,6 +16,7 @@ from diffaug_bio._checks import check_unique
 from diffaug_bio._keys import CSV_PREFIX, QUALITY_KEY, SEQUENCE_KEY
 from diffaug_bio._wording import shorten
 from diffaug_bio.errors import InputError
+from diffaug_bio.io._files import bare_name
 from diffaug_bio.io._table import is_annotation
 from diffaug_bio.matrix.blocks import row_blocks
 from diffaug_bio.matrix.sparse import check_sparse
@@ -33,50 +34,49 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _ID = "id"  # column of a table with the names of rows
-_KEY = re.compile(r"[^\W\d_][\w.-]*")  # as the reader of headers knows them
+_KEY = re.compile(r"[^\W\d_][\w.-]*")  # a key that the reader of FASTA headers recognises
 
 
 def write_embedding(
     path: str | PathLike[str], embedding: NDArray[np.float32], names: Iterable[str]
 ) -> None:
-    """Write an embedding as CSV: one row a name, columns `diffaug_1` and up.
+    """Write an embedding as CSV with columns `id`, `diffaug_1`, `diffaug_2` and so on.
 
-    Values are written with as many digits as float32 needs to be read back unchanged.
+    Values have enough digits to be read back as the same float32.
 
     Parameters
     ----------
     path
-        The file, overwritten if it is there.
+        The file; an existing one is overwritten.
     embedding
         Shape: `(n_obs, n_latent)`.
     names
         Name of each row.
     """
     columns = [f"{CSV_PREFIX}{number}" for number in range(1, embedding.shape[1] + 1)]
-    index = pd.Index(list(names), name="id")
+    index = pd.Index(list(names), name=_ID)
     pd.DataFrame(embedding, index=index, columns=columns).to_csv(path)
 
 
 def write_table(path: str | PathLike[str], adata: AnnData) -> None:
-    """Write features and annotations as a text table: the id, the features, then the columns of `.obs`.
+    """Write `.X` and `.obs` as a text table with columns for the id, the features and the annotations.
 
-    :func:`diffaug_bio.io.read` reads the same values back. It takes columns of numbers for features, but
-    for those with usual names such as `label`: annotations that are numbers have to be named in its
-    `obs_columns`, and the log says which these are.
+    :func:`diffaug_bio.io.read` reads the same values back. It takes numeric columns as features unless they
+    have a usual name for labels, such as `label`: name other numeric annotations in its `obs_columns`. The
+    log lists them.
 
     Parameters
     ----------
     path
-        The file: `.tsv` with tabs, else with commas, gzipped if its name ends so; replaced whole or not at
-        all.
+        The file, replaced whole or not at all. `.tsv` is written with tabs, other endings with commas, and
+        `.gz` is compressed.
     adata
-        Its `.X` is written, a few rows at a time.
+        Data to write, a block of rows at a time.
 
     Raises
     ------
     InputError
-        If a feature has the name of an annotation, or of the column of ids, or the indices of a sparse
-        matrix lead outside of it.
+        If a feature and an annotation share a name, one is called `id`, or a sparse matrix is damaged.
     """
     path = Path(path)
     if sparse.issparse(adata.X):
@@ -88,11 +88,11 @@ def write_table(path: str | PathLike[str], adata: AnnData) -> None:
     )
     if numeric := [name for name in adata.obs if not is_annotation(adata.obs[name], [])]:
         logger.info(
-            "%s: annotations %s are numbers, which are read back as features unless they are named.",
+            "%s: annotations %s are numbers; to read them back as annotations, name them in `obs_columns`.",
             path.name,
             shorten(numeric),
         )
-    separator = "\t" if path.name.lower().removesuffix(".gz").endswith(".tsv") else ","
+    separator = "\t" if bare_name(path).endswith(".tsv") else ","
     with _staged_text(path) as stream:
         for rows, block in row_blocks(adata.X):
             values = block.toarray() if sparse.issparse(block) else block
@@ -103,22 +103,22 @@ def write_table(path: str | PathLike[str], adata: AnnData) -> None:
 
 
 def write_fasta(path: str | PathLike[str], adata: AnnData) -> None:
-    """Write the sequences of an AnnData as FASTA, annotations as `key=value` in the headers.
+    """Write sequences as FASTA, with annotations as `key=value` in the headers.
 
-    :func:`diffaug_bio.io.read` reads the same letters and annotations back, these as text. The mean
-    quality of reads is left out: FASTA has no qualities.
+    :func:`diffaug_bio.io.read` reads the letters back, and annotations as text. The mean quality of reads
+    is left out, as FASTA has no qualities.
 
     Parameters
     ----------
     path
-        The file, gzipped if its name ends so; replaced whole or not at all.
+        The file, replaced whole or not at all; compressed if it ends with `.gz`.
     adata
-        With letters in `.obs["sequence"]`.
+        Data with letters in `.obs["sequence"]`.
 
     Raises
     ------
     InputError
-        If there are no letters, or a name or an annotation cannot stand in a header.
+        If there are no letters, or a name or annotation cannot be written in a header.
     """
     if SEQUENCE_KEY not in adata.obs:
         msg = (
@@ -147,7 +147,7 @@ def write_fasta(path: str | PathLike[str], adata: AnnData) -> None:
 
 @contextlib.contextmanager
 def _staged_text(path: Path) -> Iterator[BinaryIO | gzip.GzipFile]:
-    """Open a file for bytes of text, gzipped if its name ends so; it is replaced whole or not at all."""
+    """Open a file to be replaced whole or not at all, compressed if it ends with `.gz`."""
     with staged_file(path) as stage, stage.open("wb") as file:
         if path.suffix.lower() != ".gz":
             yield file
@@ -158,7 +158,7 @@ def _staged_text(path: Path) -> Iterator[BinaryIO | gzip.GzipFile]:
 
 
 def _keys(annotations: pd.DataFrame) -> list[str]:
-    """Name columns as keys that the reader of headers knows for such."""
+    """Return column names as keys of FASTA headers."""
     keys = [str(name).replace(" ", "_") for name in annotations]
     if unfit := [key for key in keys if not _KEY.fullmatch(key)]:
         msg = (
@@ -171,7 +171,7 @@ def _keys(annotations: pd.DataFrame) -> list[str]:
 
 
 def _annotation(key: str, value: object) -> str:
-    """Write `key=value`, quoted if need be."""
+    """Return `key=value`, quoted if the value has spaces."""
     text = str(value)
     if any(letter in text for letter in '"\n\r'):
         msg = (

@@ -1,4 +1,4 @@
-"""Memory: what is free for a file about to be read, and what this process has used."""
+"""Memory that is free, and that this process has used."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _LIMIT = Path("/sys/fs/cgroup/memory.max")  # of a container
 
 
 def free_bytes() -> int | None:
-    """Free memory and swap, within the limit of a container; None where the system does not say."""
+    """Return free memory and swap within the limit of a container, or None if the system does not say."""
     try:
         free = 1024 * sum(map(int, _FREE.findall(Path("/proc/meminfo").read_text("ascii"))))
     except OSError:
@@ -23,9 +23,9 @@ def free_bytes() -> int | None:
 
 
 def peak_memory() -> float | None:
-    """Read the largest resident memory of this process so far, in MB; None where it is not known."""
+    """Return the largest resident memory of this process so far in MB, or None if unknown."""
     status = Path("/proc/self/status")
-    if status.is_file():  # Linux: unlike getrusage, this leaves out what the parent process held
+    if status.is_file():  # Linux: unlike getrusage, this excludes memory of the parent process
         lines = dict(line.split(":", 1) for line in status.read_text(encoding="utf-8").splitlines())
         return round(int(lines["VmHWM"].split()[0]) * 1024 / 1e6, 1) if "VmHWM" in lines else None
     if sys.platform == "win32":

@@ -1,4 +1,4 @@
-"""Folder for what numba compiles, where neither home nor installation can be written to."""
+"""Cache of numba's compiled code where neither home nor installation can be written to."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ _COMPILED = "umap"  # package whose compiled functions numba caches beside its f
 
 
 def find_cache() -> None:
-    """Let numba cache in a temporary folder where it finds no other.
+    """Make numba use a temporary folder as cache if it finds no other.
 
-    numba writes beside the compiled package or into the user's cache; in a container both may be read-only,
-    and importing umap-learn fails there. The folder is this process's own, since numba loads what lies in
-    it, and is removed at the end. A folder that the user names in `NUMBA_CACHE_DIR` stands.
+    numba writes beside the compiled package or into the user's cache. In a container both may be read-only,
+    and umap-learn cannot be imported then. The folder is private to this process, as numba loads any code
+    in it, and is removed at the end. A folder named in `NUMBA_CACHE_DIR` is kept.
     """
     if os.environ.get(_VARIABLE) or _is_writable(_beside_package()) or _is_writable(_of_user()):
         return
     folder = tempfile.mkdtemp(prefix="diffaug-bio-numba-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ[_VARIABLE] = folder
-    if "numba" in sys.modules:  # which has read the environment already
+    if "numba" in sys.modules:  # it has read the environment already
         sys.modules["numba"].config.CACHE_DIR = folder
 
 
@@ -39,12 +39,12 @@ def _of_user() -> Path | None:
     cache = os.environ.get("XDG_CACHE_HOME")
     try:
         return (Path(cache) if cache else Path.home() / ".cache") / "numba"
-    except RuntimeError:  # of a user without a home
+    except RuntimeError:  # a user without a home
         return None
 
 
 def _is_writable(folder: Path | None) -> bool:
-    """Tell whether a folder can be written to, or made."""
+    """Return True if a folder can be written to, or made."""
     if folder is None:
         return False
     there = next((path for path in (folder, *folder.parents) if path.exists()), None)

@@ -1,4 +1,4 @@
-"""CPU threads: decided in one place, set while something is computed, and put back after it."""
+"""CPU threads: their number is decided here, set during a computation, and restored after it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import logging
 import os
 import time
 from dataclasses import dataclass
-from numbers import Integral
 from typing import TYPE_CHECKING
 
-from diffaug_bio.errors import InputError
+from diffaug_bio._checks import check_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -18,15 +17,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAX_THREADS = 1024
-"""Largest number that can be asked for."""
 
 _VARIABLES = ("OMP_NUM_THREADS", "SLURM_CPUS_PER_TASK")
-# From so many rows on, a second thread shortens a fit on idle cores (tests/benchmarks/threads.py); more
-# than two were not measured to pay for networks of this size.
+# With more rows, a second thread shortens a fit on idle cores (tests/benchmarks/threads.py); more than two
+# threads were not faster for networks of this size.
 _ROWS_FOR_TWO = 3000
-_LEAST_SECONDS = 0.2  # over which the load of the cores is measured
+_LEAST_SECONDS = 0.2  # of a measurement of the load
 _SECONDS_BETWEEN_LOOKS = 1.0
-_CORES_LEFT_OUT = 0.3  # taken by other processes on a machine that counts as idle
+_CORES_LEFT_OUT = 0.3  # cores that other processes may use on a machine that counts as idle
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,38 +32,21 @@ class Threads:
     """Number of threads, and the reason for it."""
 
     number: int
-    """At least 1."""
+    """Number, 1 or more."""
     reason: str
-    """Completes the sentence "2 threads: ...", for the log and `run.json`."""
+    """End of the sentence "2 threads: ...", for the log and `run.json`."""
     is_fixed: bool
-    """True where it was asked for, and so stays as it is whatever else runs on the machine."""
+    """True if the user asked for the number, which stays the same whatever else runs on the machine."""
 
 
 def asked_for(threads: int | None, environment: Mapping[str, str] = os.environ) -> Threads | None:
-    """Find the number of threads that the user asks for.
+    """Return the number of threads that the user asks for, or None.
 
-    Parameters
-    ----------
-    threads
-        Number given as an argument; it goes before `OMP_NUM_THREADS`, and that before
-        `SLURM_CPUS_PER_TASK`.
-    environment
-        Environment variables.
-
-    Returns
-    -------
-    The number with its reason, or None where nothing asks for one.
-
-    Raises
-    ------
-    InputError
-        If `threads` is not a whole number from 1 to 1024.
+    The argument `threads` (1 to 1024) takes precedence over `OMP_NUM_THREADS`, and that over
+    `SLURM_CPUS_PER_TASK`.
     """
     if threads is not None:
-        is_whole = isinstance(threads, Integral) and not isinstance(threads, bool)
-        if not is_whole or not 1 <= threads <= MAX_THREADS:
-            msg = f"`threads` has to be a whole number from 1 to {MAX_THREADS}; got {threads!r}."
-            raise InputError(msg)
+        check_count("threads", threads, most=MAX_THREADS)
         return Threads(int(threads), "asked for", is_fixed=True)
     for variable in _VARIABLES:
         # OpenMP allows a list, a number for each level of nesting.
@@ -76,26 +57,26 @@ def asked_for(threads: int | None, environment: Mapping[str, str] = os.environ) 
 
 
 def short_work(threads: int | None) -> int:
-    """Decide the number of threads of anything but training: one, unless the user asks for more."""
+    """Return the number of threads for other work than training: one, unless the user asks for more."""
     asked = asked_for(threads)
     return 1 if asked is None else asked.number
 
 
 def training_threads(threads: int | None, *, n_rows: int, is_on_cpu: bool, load: Load) -> Threads:
-    """Decide the number of threads that networks train on.
+    """Return the number of threads to train networks on.
 
-    Two threads of small networks wait for each other many times in every step. Where another process holds
-    one of their cores, each wait lasts until that process pauses, and a fit takes ten times as long. So two
-    are taken only where they are measured to pay: many rows, and idle cores.
+    Two threads of small networks wait for each other many times in every step. If another process uses one
+    of their cores, each wait lasts until that process pauses, and a fit takes ten times as long. So two
+    threads are used only where they are faster: with many rows and idle cores.
 
     Parameters
     ----------
     threads
-        Number that the user gives, if any; see :func:`asked_for`.
+        Number that the user asks for, if any; see :func:`asked_for`.
     n_rows
-        Rows that are trained on.
+        Number of training rows.
     is_on_cpu
-        False where an accelerator does the work.
+        False if an accelerator does the work.
     load
         Load of the cores, measured since the fit began.
     """
@@ -114,22 +95,22 @@ def training_threads(threads: int | None, *, n_rows: int, is_on_cpu: bool, load:
 
 
 def available_cores() -> int:
-    """Count the cores that this process may use, by affinity and by the CPU quota of its container."""
+    """Return the number of cores that this process may use, by affinity and the quota of its container."""
     from joblib import cpu_count
 
     return int(cpu_count())
 
 
 class Load:
-    """Work of other processes on the cores that this process may use."""
+    """Load of other processes on the cores that this process may use."""
 
     def __init__(self) -> None:
         self._last = _Reading.take()
 
     def leaves_no_room_for(self, threads: int) -> bool:
-        """Tell whether other processes held some of the cores for so many threads since the last call.
+        """Return True if other processes used cores that so many threads need since the last call.
 
-        Where the time since then is too short to tell, a moment more is waited.
+        If that was just now, wait for a moment to measure.
         """
         waited = time.perf_counter() - self._last.clock
         if waited < _LEAST_SECONDS:
@@ -142,7 +123,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """Seconds that the cores of this process were busy, by all processes and by this one."""
+    """Seconds that the cores of this process were busy, with all processes and with this one."""
 
     clock: float
     busy: float
@@ -157,16 +138,16 @@ class _Reading:
         if hasattr(os, "sched_getaffinity"):
             allowed = [number for number in os.sched_getaffinity(0) if number < len(cores)]
             cores = [cores[number] for number in allowed]
-        # Guests are counted among user processes already.
+        # Guests are counted as user processes already.
         idle = ("idle", "iowait", "guest", "guest_nice")
         busy = sum(sum(core) - sum(getattr(core, name, 0.0) for name in idle) for core in cores)
         return cls(clock=time.perf_counter(), busy=busy, own=time.process_time(), n_cores=len(cores))
 
 
 class Watch:
-    """Lowers the number of threads of a training to one when other processes take its cores.
+    """Callback of training that lowers the number of threads to one when other processes need the cores.
 
-    Called after every step; looks once a second, and never where the user asked for a number.
+    It is called after every step, measures once a second, and does nothing if the user asked for a number.
     """
 
     def __init__(self, threads: Threads, load: Load) -> None:
@@ -177,7 +158,7 @@ class Watch:
         self._is_off = threads.is_fixed or threads.number == 1
 
     def __call__(self) -> None:
-        """Look at the load of the cores, if the last look is a second ago."""
+        """Measure the load of the cores, at most once a second."""
         if self._is_off or time.perf_counter() < self._next:
             return
         self._next = time.perf_counter() + _SECONDS_BETWEEN_LOOKS
@@ -187,21 +168,15 @@ class Watch:
             torch.set_num_threads(1)
             self._is_off = self.lowered = True
             logger.info(
-                "Other processes use the cores: 1 thread from here on. `threads` (`--threads`) fixes the "
-                "number, so that a seed gives the same bits again."
+                "Other processes use the cores: 1 thread from now on. With `threads` (`--threads`) the "
+                "number stays the same, and a seed gives the same bits again."
             )
 
 
 @contextlib.contextmanager
 def limited_to(number: int) -> Iterator[None]:
-    """Compute on so many threads while the block runs, and put the numbers of before back after it.
-
-    Parameters
-    ----------
-    number
-        Threads of torch and of every BLAS and OpenMP library that is loaded.
-    """
-    import sklearn.utils  # noqa: F401 - loads an OpenMP of its own, which is to be limited as well
+    """Limit torch and every loaded BLAS and OpenMP library to so many threads during the block."""
+    import sklearn.utils  # noqa: F401 - loads an OpenMP of its own, to be limited as well
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(number), torch_limited_to(number):
@@ -210,7 +185,7 @@ def limited_to(number: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def torch_limited_to(number: int) -> Iterator[None]:
-    """Run torch on so many threads while the block runs, and put the number of before back after it."""
+    """Limit torch to so many threads during the block."""
     import torch
 
     before = torch.get_num_threads()

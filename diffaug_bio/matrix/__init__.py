@@ -1,1 +1,1 @@
-"""A matrix of numbers: its blocks of rows, its checks, and what it holds."""
+"""Matrices of observations and features: checks, summaries, and passes over them in blocks of rows."""

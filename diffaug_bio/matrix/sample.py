@@ -1,4 +1,4 @@
-"""Samples of rows, for scores whose cost grows with their square."""
+"""Samples of rows, for scores whose cost grows with the square of their number."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def sample_rows(n_rows: int, most: int, *, seed: int) -> NDArray[np.int64]:
-    """Row numbers in order: all of them, or `most` drawn at random without replacement."""
+    """Return sorted row numbers: all of them, or `most` drawn at random without replacement."""
     if n_rows <= most:
         return np.arange(n_rows)
     return np.sort(np.random.default_rng(seed).choice(n_rows, size=most, replace=False))

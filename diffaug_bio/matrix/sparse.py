@@ -1,4 +1,4 @@
-"""Checks of the inside of sparse matrices, by which scipy reads outside its arrays where it is wrong."""
+"""Checks of the indices of sparse matrices; with wrong ones, scipy reads outside its arrays."""
 
 from __future__ import annotations
 
@@ -17,22 +17,10 @@ _REMEDY = "It is damaged or was written wrongly: get it again, or write it anew 
 
 
 def check_sparse(matrix: Matrix, *, what: str = "The matrix") -> None:
-    """Refuse a sparse matrix whose numbers of rows and columns lead outside of it.
+    """Raise an `InputError` if indices of a sparse matrix lie outside its shape or do not match its values.
 
-    One pass over its indices, without a copy. Only CSR, CSC, BSR and COO have such numbers. Entries may be
-    in any order, and may be stored twice.
-
-    Parameters
-    ----------
-    matrix
-        A sparse matrix of scipy with two dimensions.
-    what
-        Its place, as the error names it.
-
-    Raises
-    ------
-    InputError
-        If an index is no whole number or lies outside, or pointers and values do not go together.
+    One pass without a copy over the indices of CSR, CSC, BSR or COO; other formats have none. Entries may
+    be in any order, and stored twice. `what` names the matrix in the message.
     """
     n_rows, n_columns = matrix.shape
     if matrix.format == "coo":
@@ -50,21 +38,9 @@ def check_sparse(matrix: Matrix, *, what: str = "The matrix") -> None:
 
 
 def check_pointers(pointers: NDArray[np.integer], n_lines: int, n_values: int, *, what: str) -> None:
-    """Refuse pointers (`indptr`) that do not divide the values among rows or columns.
+    """Raise an `InputError` unless pointers (`indptr`) rise from 0 to `n_values`, with one more than lines.
 
-    Parameters
-    ----------
-    pointers
-        Shape: `(n_lines + 1,)`.
-    n_lines, n_values
-        Rows or columns, and values, of the matrix.
-    what
-        Its place, as the error names it.
-
-    Raises
-    ------
-    InputError
-        If they do not rise from 0 to the number of values, or are too many or too few.
+    Lines are the rows of a CSR matrix, or the columns of a CSC matrix.
     """
     _check_whole_numbers(pointers, "pointers (indptr)", what=what)
     if len(pointers) != n_lines + 1:
@@ -80,11 +56,11 @@ def check_pointers(pointers: NDArray[np.integer], n_lines: int, n_values: int, *
 
 
 def _check_indices(indices: NDArray[np.integer], n_values: int, *, name: str, size: int, what: str) -> None:
-    """Refuse numbers of rows or columns that are not of this matrix."""
+    """Refuse row or column numbers outside the matrix."""
     _check_whole_numbers(indices, f"{name} numbers", what=what)
     if len(indices) != n_values:
         _refuse(what, f"has {len(indices)} {name} numbers for {n_values} values")
-    # Seen as unsigned, negative numbers are the largest: one pass finds both kinds.
+    # As unsigned integers, negative numbers are the largest: one pass finds both errors.
     unsigned = indices.view(indices.dtype.str.replace("i", "u"))
     if len(unsigned) and unsigned.max() >= size:
         found = indices[unsigned.argmax()]
@@ -92,7 +68,7 @@ def _check_indices(indices: NDArray[np.integer], n_values: int, *, name: str, si
 
 
 def _check_whole_numbers(numbers: NDArray[np.generic], kind: str, *, what: str) -> None:
-    """Refuse what is no row of whole numbers."""
+    """Refuse other arrays than vectors of whole numbers."""
     if numbers.ndim != 1 or not np.issubdtype(numbers.dtype, np.integer):
         _refuse(what, f"has {kind} of type {numbers.dtype} and shape {numbers.shape}")
 

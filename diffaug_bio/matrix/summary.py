@@ -1,4 +1,4 @@
-"""What one pass over a matrix tells, and values that cannot be computed with."""
+"""Summary of a matrix in one pass, and checks of values that float32 cannot hold."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_ROUNDING = 1e-12  # of a value's size; smaller differences come from computing in float64
-LARGEST = float(np.finfo(np.float32).max) / 4  # so that a difference and a sum fit as well
+_ROUNDING = 1e-12  # relative; smaller differences are rounding errors of float64
+LARGEST = float(np.finfo(np.float32).max) / 4  # a difference and a sum of such values fit as well
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MatrixSummary:
-    """What one pass over a matrix tells."""
+    """Counts and range of the values of a matrix."""
 
     n_missing: int
     n_negative: int
@@ -42,25 +42,18 @@ class MatrixSummary:
 
 
 def summarise(matrix: Matrix, *, feature_names: Sequence[str] | None = None) -> MatrixSummary:
-    """Look at all values once.
-
-    Parameters
-    ----------
-    matrix
-        Dense or CSR. Shape: `(n_obs, n_vars)`.
-    feature_names
-        Names for the error message.
+    """Summarise a dense or CSR matrix in one pass.
 
     Raises
     ------
     InputError
-        If a value is infinite, or too large to be computed with in float32.
+        If a value is infinite, or too large for computations in float32; the message names row and feature.
     """
     n_missing = n_negative = n_nonzero = n_zero_rows = 0
     minimum, maximum, is_integer = np.inf, -np.inf, True
     for rows, block in row_blocks(matrix):
         if sparse.issparse(block):
-            block.sum_duplicates()  # a copy: entries stored twice are judged by their sum
+            block.sum_duplicates()  # the block is a copy: entries stored twice count by their sum
         values = block.data if sparse.issparse(block) else block
         if not np.issubdtype(values.dtype, np.integer) and values.dtype != np.bool_:
             _refuse_infinite(block, rows.start, feature_names)
@@ -94,19 +87,12 @@ def summarise(matrix: Matrix, *, feature_names: Sequence[str] | None = None) -> 
 
 
 def as_float32(matrix: Matrix | pd.DataFrame, feature_names: Sequence[str]) -> NDArray[np.float32]:
-    """Convert dense values, refuse what float32 cannot hold, and say which features it cannot tell apart.
-
-    Parameters
-    ----------
-    matrix
-        Shape: `(n_obs, n_vars)`.
-    feature_names
-        Names for the message.
+    """Convert a dense matrix to float32, with a warning for features that become constant.
 
     Raises
     ------
     InputError
-        If a value is too large, or features vary only beyond the digits that float32 has.
+        If a value is too large, or if features vary only beyond the digits of float32.
     """
     converted = np.empty(matrix.shape, np.float32)
     for rows, block in row_blocks(matrix):
@@ -125,27 +111,27 @@ def check_spread(
     is_measured: bool,
     feature_names: Sequence[str] | None,
 ) -> None:
-    """Say which features vary, but by too little beside their size to be told apart in float32.
+    """Log a warning for features that vary by less than float32 resolves at their size.
 
-    They are left out with a warning as long as others vary. Differences of the size of rounding errors in
-    float64 count as none. Sparse matrices are passed over: zeros are far from all other values.
+    Differences of the size of rounding errors in float64 are ignored, and so are sparse matrices, as zeros
+    are far from all other values.
 
     Parameters
     ----------
     matrix
         Shape: `(n_obs, n_vars)`.
     is_constant
-        Which features do not vary as they are computed with. Shape: `(n_vars,)`.
+        True for features that are constant in the computation. Shape: `(n_vars,)`.
     is_measured
-        Whether features are computed with as they are; expression is normalised, which may make a feature
-        constant that was not.
+        True if the computation takes features as they are; False for expression, where normalisation may
+        make features constant.
     feature_names
         Names for the message.
 
     Raises
     ------
     InputError
-        If no other features vary.
+        If no other feature varies.
     """
     columns = np.flatnonzero(is_constant)
     if sparse.issparse(matrix) or not len(columns):
@@ -162,12 +148,12 @@ def check_spread(
     found = columns[varies]
     names = shorten(found if feature_names is None else [feature_names[column] for column in found])
     said = (
-        f"{'1 feature varies' if len(found) == 1 else f'{len(found)} features vary'} by too little beside "
-        f"the size of the values for float32, which has 7 digits: {names}, the first from "
-        f"{low[varies][0]:.17g} to {high[varies][0]:.17g}."
+        f"{'1 feature varies' if len(found) == 1 else f'{len(found)} features vary'} by too little for "
+        f"float32 (7 digits) at values of this size: {names}, the first from {low[varies][0]:.17g} to "
+        f"{high[varies][0]:.17g}."
     )
     if len(columns) == matrix.shape[1]:
-        msg = f"{said} No other feature varies. Subtract from each feature its mean, and try again."
+        msg = f"{said} No other feature varies. Subtract its mean from each feature, and try again."
         raise InputError(msg)
     logger.warning(
         "%s Such a feature counts as constant, and is left out of a fit; to keep it, subtract its mean.",
@@ -195,8 +181,8 @@ def _refuse_large(block: Matrix, first_row: int, feature_names: Sequence[str] | 
         row, feature, value = _first(block, is_large, feature_names)
         msg = (
             f"The matrix holds values beyond {LARGEST:.2g}, which do not fit float32; the first is "
-            f"{value:.6g} in row {first_row + row}, feature {feature}. Look whether it is a mistake or a "
-            "mark for a missing value, or divide that feature by a number."
+            f"{value:.6g} in row {first_row + row}, feature {feature}. Check for a mistake or a code for "
+            "missing values, or divide that feature by a number."
         )
         raise InputError(msg)
 
@@ -204,7 +190,7 @@ def _refuse_large(block: Matrix, first_row: int, feature_names: Sequence[str] | 
 def _first(
     block: Matrix, is_wrong: NDArray[np.bool_], feature_names: Sequence[str] | None
 ) -> tuple[int, str, float]:
-    """Find row, feature and value of the first wrong one of a block, of which sparse ones list values."""
+    """Return row, feature and value of the first wrong value; a sparse block marks its stored values."""
     if sparse.issparse(block):
         entries = block.tocoo()
         where = int(np.flatnonzero(is_wrong)[0])

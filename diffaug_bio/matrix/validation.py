@@ -21,34 +21,33 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class LazyMatrix(Protocol):
-    """Rows of bytes that are made when they are asked for, such as images that stay on the disk."""
+    """Matrix of bytes whose rows are made when needed, such as images on the disk."""
 
     shape: tuple[int, int]
     dtype: np.dtype[np.uint8]
     image_shape: tuple[int, int, int]
 
     def __getitem__(self, rows: slice | NDArray[np.integer]) -> NDArray[np.uint8]:
-        """Make some rows; shape `(n_rows, n_pixels)`."""
+        """Return some rows. Shape: `(n_rows, n_pixels)`."""
         ...
 
 
 MIN_ROWS = 3
-_OTHER_TOKEN = 4  # of a letter that is unknown
-_LAST_TOKEN = 5  # past the end of a sequence
+_OTHER_TOKEN = 4  # token of an unknown letter
+_LAST_TOKEN = 5  # token after the end of a sequence
 
 
 def as_matrix(X: object) -> Matrix:  # noqa: N803 - scikit-learn's name
-    """Return a two-dimensional numeric matrix, dense or CSR, without changing what was passed.
+    """Return a two-dimensional numeric matrix, dense or CSR; the argument is not changed.
 
-    Other sparse formats are converted to CSR once, in a copy: CSC gives rows some 60 times slower. Entries
-    that a sparse matrix stores twice are added up, as scipy does.
+    Other sparse formats are converted to CSR in a copy, as rows of CSC are some 60 times slower.
 
     Raises
     ------
     InputError
-        If it is not a numeric matrix, or sparse with indices outside of it.
+        If the argument is not a numeric matrix, or is sparse with indices outside its shape.
     TypeError
-        If an array of objects holds something that is neither a number nor text.
+        If an array of objects holds values other than numbers and text.
     """
     if isinstance(X, LazyMatrix):
         return X
@@ -69,7 +68,7 @@ def as_matrix(X: object) -> Matrix:  # noqa: N803 - scikit-learn's name
         check_sparse(matrix)
         if matrix.format != "csr":
             matrix = matrix.tocsr()
-            check_sparse(matrix)  # of formats without indices, too
+            check_sparse(matrix)  # now for formats that had no indices, too
     if np.iscomplexobj(matrix):
         msg = f"Complex data not supported: expected real numbers, got values of type {matrix.dtype}."
         raise InputError(msg)
@@ -80,40 +79,40 @@ def as_matrix(X: object) -> Matrix:  # noqa: N803 - scikit-learn's name
 
 
 def _numbers_of(X: Any, matrix: Matrix) -> Matrix:  # noqa: N803 - scikit-learn's name
-    """Numbers of an array of objects, or of a data frame with pandas' own missing values."""
+    """Convert an array of objects, or a data frame with pandas' own missing values, to numbers."""
     try:
         if hasattr(X, "iloc"):
             return X.to_numpy(dtype=np.float64, na_value=np.nan)
         return matrix.astype(np.float64)
     except (TypeError, ValueError) as error:
-        msg = f"Expected a matrix of real numbers, got objects of which one is none: {error}."
-        # Text has a wrong value, anything else a wrong type: so scikit-learn tells them apart.
+        msg = f"Expected a matrix of real numbers, got an object that is not a number: {error}."
+        # As in scikit-learn, text is a wrong value, and any other object a wrong type.
         raise (TypeError(msg) if isinstance(error, TypeError) else InputError(msg)) from error
 
 
 def as_tokens(matrix: Matrix, columns: NDArray[np.int64] | None = None) -> NDArray[np.uint8]:
-    """Return tokens of sequences in one byte each; without a copy where they are that already.
+    """Return tokens of sequences as bytes, without a copy if they are bytes already.
 
     Parameters
     ----------
     matrix
         Shape: `(n_obs, n)`.
     columns
-        For each position its column in the matrix, or -1 where it is missing: its letter is unknown then.
+        Column in the matrix of each position, or -1 if it is missing, which makes its letter unknown.
 
     Raises
     ------
     InputError
-        If the matrix holds no tokens.
+        If the matrix does not hold tokens.
     """
     remedy = "Make tokens with `diffaug_bio.pp.encode_tokens`."
     if sparse.issparse(matrix) or not np.issubdtype(matrix.dtype, np.integer):
         found = "a sparse matrix" if sparse.issparse(matrix) else f"values of type {matrix.dtype}"
-        msg = f"The encoder 'cnn' reads tokens, whole numbers in a dense matrix, and got {found}. {remedy}"
+        msg = f"The encoder 'cnn' needs tokens, whole numbers in a dense matrix, got {found}. {remedy}"
         raise InputError(msg)
     if matrix.size and not 0 <= matrix.min() <= matrix.max() <= _LAST_TOKEN:
         msg = (
-            f"The encoder 'cnn' reads tokens from 0 to {_LAST_TOKEN}, and got some from {matrix.min()} to "
+            f"The encoder 'cnn' needs tokens from 0 to {_LAST_TOKEN}, got some from {matrix.min()} to "
             f"{matrix.max()}. {remedy}"
         )
         raise InputError(msg)
@@ -123,15 +122,14 @@ def as_tokens(matrix: Matrix, columns: NDArray[np.int64] | None = None) -> NDArr
     ended = tokens[:, :-1] == _LAST_TOKEN
     if (ended & (tokens[:, 1:] != _LAST_TOKEN)).any():
         msg = (
-            f"The tokens of a row end at its first {_LAST_TOKEN}, and in some rows letters follow one. "
-            f"{remedy}"
+            f"The tokens of a row end at its first {_LAST_TOKEN}; in some rows letters follow it. {remedy}"
         )
         raise InputError(msg)
     return tokens
 
 
 def as_pixels(matrix: Matrix, image_shape: tuple[int, ...]) -> Matrix:
-    """Return pixels in one byte each; without a copy where they are that already, or stay on the disk.
+    """Return pixels as bytes, without a copy if they are bytes already or on the disk.
 
     Parameters
     ----------
@@ -143,19 +141,19 @@ def as_pixels(matrix: Matrix, image_shape: tuple[int, ...]) -> Matrix:
     Raises
     ------
     InputError
-        If the matrix holds no bytes, or images of another shape.
+        If the matrix does not hold whole numbers from 0 to 255, or images have another shape.
     """
     if sparse.issparse(matrix) or not np.issubdtype(matrix.dtype, np.integer):
         found = "a sparse matrix" if sparse.issparse(matrix) else f"values of type {matrix.dtype}"
         msg = (
-            f"Pixels of images are whole numbers from 0 to 255 in a dense matrix, and got {found}. Read "
-            "images with `diffaug_bio.io.read`, or multiply fractions by 255 and convert them to uint8."
+            f"Expected pixels as whole numbers from 0 to 255 in a dense matrix, got {found}. Read images "
+            "with `diffaug_bio.io.read`, or multiply fractions by 255 and convert them to uint8."
         )
         raise InputError(msg)
     if matrix.shape[1] != np.prod(image_shape):
         msg = (
             f"Images of {image_shape[0]} x {image_shape[1]} pixels and {image_shape[2]} channels have "
-            f"{np.prod(image_shape)} values, and the rows have {matrix.shape[1]}. Bring all images to that "
+            f"{np.prod(image_shape)} values, but the rows have {matrix.shape[1]}. Bring all images to that "
             "shape (`image_size`)."
         )
         raise InputError(msg)
@@ -163,36 +161,30 @@ def as_pixels(matrix: Matrix, image_shape: tuple[int, ...]) -> Matrix:
     if matrix.dtype == np.uint8:
         return matrix
     if matrix.size and not 0 <= matrix.min() <= matrix.max() <= 255:
-        msg = f"Pixels of images are from 0 to 255, and got some from {matrix.min()} to {matrix.max()}."
+        msg = f"Expected pixels from 0 to 255, got some from {matrix.min()} to {matrix.max()}."
         raise InputError(msg)
     return np.ascontiguousarray(matrix, np.uint8)
 
 
 def check_image_shape(found: tuple[int, ...], expected: tuple[int, ...]) -> None:
-    """Raise unless images have the shape that is expected; rows of as many values could have another."""
+    """Raise an `InputError` unless images have the expected shape, not only as many pixels."""
     if tuple(found) != tuple(expected):
-        wanted = f"of shape {tuple(expected)}" if expected else "no images"
+        wanted = f"images of shape {tuple(expected)}" if expected else "no images"
         msg = (
-            f"Images have the shape {tuple(found)} (height, width, channels), and {wanted} were expected. "
-            "Bring them to that shape (`image_size`), or fit a model to them."
+            f"Expected {wanted}, got images of shape {tuple(found)} (height, width, channels). Bring them to "
+            "that shape (`image_size`), or fit a model to them."
         )
         raise InputError(msg)
 
 
 def column_names(X: object) -> list[str] | None:  # noqa: N803 - scikit-learn's name
-    """Names of a data frame's columns; None for anything else."""
+    """Return the column names of a data frame, or None for other types."""
     columns = getattr(X, "columns", None)
     return None if columns is None else [str(name) for name in columns]
 
 
 def check_size(matrix: Matrix) -> None:
-    """Refuse a matrix that is too small to learn from.
-
-    Raises
-    ------
-    InputError
-        If it has fewer than three rows, or no feature.
-    """
+    """Raise an `InputError` if a matrix has fewer than three rows, or no feature."""
     n_obs, n_vars = matrix.shape
     if n_vars == 0:
         msg = (
@@ -210,13 +202,7 @@ def check_size(matrix: Matrix) -> None:
 
 
 def check_names(names: Sequence[str] | None, matrix: Matrix) -> None:
-    """Refuse feature names that do not tell the columns of a matrix apart.
-
-    Raises
-    ------
-    InputError
-        If there are more or fewer names than columns, or a name is repeated.
-    """
+    """Raise an `InputError` unless there is a unique feature name for each column."""
     if names is None:
         return
     if len(names) != matrix.shape[1]:
@@ -226,13 +212,7 @@ def check_names(names: Sequence[str] | None, matrix: Matrix) -> None:
 
 
 def check_generator(*, exists: bool) -> None:
-    """Refuse a model that cannot generate.
-
-    Raises
-    ------
-    InputError
-        If there is no generator.
-    """
+    """Raise an `InputError` if a model has no generator."""
     if not exists:
         msg = (
             "This model has no generator: it was fitted with `rounds = 0` or `generated_views = 'none'`. "
@@ -242,13 +222,7 @@ def check_generator(*, exists: bool) -> None:
 
 
 def check_shape(values: NDArray[np.generic], shape: tuple[int, int], *, what: str) -> None:
-    """Refuse an array of another shape.
-
-    Raises
-    ------
-    InputError
-        If it has other rows or columns than are asked for.
-    """
+    """Raise an `InputError` if an array has another shape."""
     if values.shape != shape:
         msg = f"Expected {what} of shape {shape}, got {values.shape}."
         raise InputError(msg)

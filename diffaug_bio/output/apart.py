@@ -1,4 +1,4 @@
-"""Keeping outputs away from what is read, and from what other runs wrote."""
+"""Keeping outputs apart from the data that are read, and from folders of earlier runs."""
 
 from __future__ import annotations
 
@@ -15,39 +15,27 @@ _REMEDY = "Choose another output."
 
 
 def check_apart(output: Path, read: Mapping[str, str | Path]) -> None:
-    """Refuse an output that is, holds, or lies within what is read, or lies within what a run wrote.
+    """Raise an `InputError` if an output overlaps with data that are read, or with an earlier run.
 
-    Links are followed.
-
-    Parameters
-    ----------
-    output
-        The file or folder to write, which need not exist.
-    read
-        Files and folders that are read, by what they are, such as "data".
-
-    Raises
-    ------
-    InputError
-        If the output is not apart from them.
+    Links are followed. The output need not exist; `read` names each file or folder, such as "data".
     """
     target = output.resolve()
     for what, path in read.items():
         held = Path(path).resolve()
         if held == target or _is_same_file(held, target):
-            msg = f"The output {output} is the {what} {path}, which is read. {_REMEDY}"
-            raise InputError(msg)
-        if held.is_relative_to(target):
-            msg = f"The output {output} holds the {what} {path}, which is read. {_REMEDY}"
-            raise InputError(msg)
-        if target.is_relative_to(held):
-            msg = f"The output {output} lies within the {what} {path}, which is read. {_REMEDY}"
-            raise InputError(msg)
+            relation = "is"
+        elif held.is_relative_to(target):
+            relation = "holds"
+        elif target.is_relative_to(held):
+            relation = "lies within"
+        else:
+            continue
+        msg = f"The output {output} {relation} the {what} {path}, which is read. {_REMEDY}"
+        raise InputError(msg)
     if (folder := folder_of_ours(output)) is not None:
         msg = f"The output {output} lies within {folder}, which an earlier run wrote. {_REMEDY}"
         raise InputError(msg)
 
 
 def _is_same_file(first: Path, second: Path) -> bool:
-    """Tell whether two names are links to one file."""
     return first.exists() and second.exists() and first.samefile(second)

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
 
 def digest(path: Path) -> tuple[int, str]:
-    """Size and SHA-256 of a file or folder.
+    """Return the size in bytes and the SHA-256 of a file or folder.
 
-    A folder is known by the names and contents of its files, hidden ones left out.
+    The hash of a folder is that of the names and contents of its files, without hidden ones.
     """
     if not path.is_dir():
         with path.open("rb") as stream:

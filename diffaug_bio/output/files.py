@@ -1,4 +1,4 @@
-"""Writing files and folders so that nothing is ever half-written, and nothing of the user's is lost."""
+"""Writing files and folders whole or not at all, without losing any file of the user's."""
 
 from __future__ import annotations
 
@@ -34,26 +34,25 @@ _MOVE_AWAY = "Move them away or rename them."
 
 @contextlib.contextmanager
 def staged_folder(target: Path, *, overwrite: bool) -> Iterator[Path]:
-    """Give an empty folder that takes the place of `target` when the block succeeds.
+    """Yield an empty folder whose files replace `target` when the block succeeds.
 
-    The folder is made beside or in `target` at once, so that a place without write permission is found
-    before any work is done. When the block fails, the folder is removed and `target` is as it was. The
-    folder gets a record of its files, `files.json`, by which a later run knows what it may replace.
+    Missing write permission is found at once, before the block does any work. If the block fails, `target`
+    is as it was. The folder gets `files.json`, the record by which a later run knows what it may replace.
 
     Parameters
     ----------
     target
         The folder to write. An empty one may exist.
     overwrite
-        Whether a folder that this package wrote may be replaced, if no file was added or changed since.
+        If True, replace a folder that this package wrote, unless files were added or changed since.
 
     Raises
     ------
     InputError
-        If `target` exists and may not be replaced, or nothing can be written there; or if it changed while
-        the block ran: then all that was written is kept beside it, under a name that the error says.
+        If `target` exists and may not be replaced, or cannot be written to; or if it changed while the
+        block ran: then the new files are kept beside it, under a name in the message.
     """
-    # Inside a folder that exists, else beside it: either way on the same file system.
+    # In a folder that exists, otherwise beside it: on the same file system in both cases.
     with _writing_to(target):
         home = target if target.is_dir() else target.parent
     with _End() as end, _stage_in(home, target=target, make_parents=True) as stage:
@@ -68,22 +67,15 @@ def staged_folder(target: Path, *, overwrite: bool) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def added_files(folder: Path, *, force: bool = False) -> Iterator[Path]:
-    """Give an empty folder whose files are added to `folder` when the block succeeds, all or none.
+    """Yield an empty folder whose files are added to `folder` when the block succeeds, all or none.
 
-    A file that is there already is replaced if this package wrote it and it was not changed since. The
-    record of the folder, and those of folders in it, then list the new files, too.
-
-    Parameters
-    ----------
-    folder
-        A folder that exists.
-    force
-        Whether a file that is there may be replaced whoever wrote it.
+    An existing file is replaced if this package wrote it and it is unchanged since, with `force` any file.
+    The records of the folder, and of folders in it, then list the new files.
 
     Raises
     ------
     InputError
-        If a file that is there may not be replaced, or nothing can be written there.
+        If an existing file may not be replaced, or `folder` cannot be written to.
     """
     with _End() as end, _stage_in(folder, target=folder) as stage:
         with _writing_to(folder), locked(folder):
@@ -103,23 +95,9 @@ def added_files(folder: Path, *, force: bool = False) -> Iterator[Path]:
 def check_addable(
     folder: Path, names: Sequence[str], *, force: bool = False, remedy: str = _MOVE_AWAY
 ) -> None:
-    """Refuse files that :func:`added_files` would not replace, best before any work is done.
+    """Raise an `InputError` for existing files that :func:`added_files` would not replace.
 
-    Parameters
-    ----------
-    folder
-        The folder.
-    names
-        Files to add, as relative names with `/`.
-    force
-        As for :func:`added_files`.
-    remedy
-        What to do about files that are in the way.
-
-    Raises
-    ------
-    InputError
-        If one is there that may not be replaced.
+    To be called before the work. `names` are relative, with `/`; the message ends with `remedy`.
     """
     with _writing_to(folder), locked(folder):
         _finish_swaps(folder)
@@ -128,22 +106,16 @@ def check_addable(
 
 @contextlib.contextmanager
 def staged_file(target: Path, *, overwrite: bool = True) -> Iterator[Path]:
-    """Give the name of a file that takes the place of `target` when the block succeeds.
+    """Yield the path of a file that replaces `target` when the block succeeds.
 
-    Its name is that of `target`, for writers that go by it. When the block fails, `target` is as it was.
-
-    Parameters
-    ----------
-    target
-        The file to write.
-    overwrite
-        Whether a file that is there when the block ends is replaced.
+    Its name is that of `target`, as some writers go by the ending. If the block fails, `target` is as it
+    was.
 
     Raises
     ------
     InputError
-        If nothing can be written there; or, without `overwrite`, if another run wrote the file meanwhile:
-        then this one is kept beside it, under a name that the error says.
+        If `target` is a folder or cannot be written to; or, without `overwrite`, if it exists when the
+        block ends: then the new file is kept beside it, under a name in the message.
     """
     with _End() as end, _stage_in(target.parent, target=target) as stage:
         if target.is_dir():
@@ -161,20 +133,20 @@ def staged_file(target: Path, *, overwrite: bool = True) -> Iterator[Path]:
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write strict JSON, indented; a float that JSON cannot hold is refused."""
+    """Write strict, indented JSON; raise a `ValueError` for nan and infinite numbers."""
     text = json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False)
     path.write_text(printable(text) + "\n", encoding="utf-8")
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file beside its name and rename it, so that it is never half-written."""
+    """Write a text file whole or not at all."""
     with staged_file(path) as stage:
         stage.write_bytes(printable(text).encode())
 
 
 @contextlib.contextmanager
 def _stage_in(home: Path, *, target: Path, make_parents: bool = False) -> Iterator[Stage]:
-    """Make a stage, or say that nothing can be written; folders made for it go again if all fails."""
+    """Make a stage, or raise an `InputError`; if the block fails, new parent folders are removed again."""
     with _writing_to(target):
         made = [folder for folder in (home, *home.parents) if not folder.exists()] if make_parents else []
     with contextlib.ExitStack() as stack:
@@ -182,10 +154,8 @@ def _stage_in(home: Path, *, target: Path, make_parents: bool = False) -> Iterat
         with _writing_to(target):
             if make_parents:
                 home.mkdir(parents=True, exist_ok=True)
-            with contextlib.suppress(FileNotFoundError):
-                (
-                    target.parent / f"{target.name}-999"
-                ).lstat()  # fails where a name is too long, best at once
+            with contextlib.suppress(FileNotFoundError):  # a name that is too long fails before the work
+                (target.parent / f"{target.name}-999").lstat()
             for place in {home, target.parent}:
                 remove_abandoned(place)
             stage = stack.enter_context(open_stage(home))
@@ -194,7 +164,7 @@ def _stage_in(home: Path, *, target: Path, make_parents: bool = False) -> Iterat
 
 @contextlib.contextmanager
 def _writing_to(place: Path) -> Iterator[None]:
-    """Say of what the disk refuses where that was."""
+    """Turn an error of the disk into an `InputError` that names the place."""
     try:
         yield
     except OSError as error:
@@ -203,13 +173,13 @@ def _writing_to(place: Path) -> Iterator[None]:
 
 
 class _End(contextlib.ExitStack):
-    """The end of an output, from the first rename on: an interrupt waits for it, and says what is there."""
+    """End of an output, from the first move on: an interrupt waits for the last, and names the output."""
 
     place: Path | None = None
-    """Where all lies, once it does."""
+    """Path of the output once it is complete."""
 
     def begin(self) -> None:
-        """Let interrupts wait from now on."""
+        """Make interrupts wait from now on."""
         self.push(self._tell)
         self.enter_context(interrupts_held())
 
@@ -220,7 +190,7 @@ class _End(contextlib.ExitStack):
 
 
 def _check_replaceable(target: Path, *, overwrite: bool) -> dict[str, Written] | None:
-    """Refuse a folder that must not be replaced; gives the record of one that may be."""
+    """Return the record of a folder that may be replaced, or raise an `InputError`."""
     if not os.path.lexists(target):
         return None
     if not target.is_dir():
@@ -232,7 +202,7 @@ def _check_replaceable(target: Path, *, overwrite: bool) -> dict[str, Written] |
 
 
 def _replaceable(target: Path, *, overwrite: bool) -> dict[str, Written] | None:
-    """Give the record of a folder, or refuse one that holds anything else or is not to be replaced."""
+    """Return the record of a locked folder that may be replaced, or raise an `InputError`."""
     if foreign := not_ours(target):
         msg = (
             f"{target} holds files that diffaug-bio did not write or that were changed since: "
@@ -249,20 +219,19 @@ def _replaceable(target: Path, *, overwrite: bool) -> dict[str, Written] | None:
 
 
 def _check_addable(folder: Path, names: Sequence[str], *, force: bool, remedy: str = _MOVE_AWAY) -> None:
-    """Refuse files that may not be replaced; other processes are kept from the folder."""
-    record = read_record(folder)
-    written = record or {}
+    """Raise an `InputError` for existing files of a locked folder that may not be replaced."""
+    written = read_record(folder) or {}
     kept = [name for name in names if not _is_addable(folder, name, written.get(name), force=force)]
     if kept:
-        what = "files that diffaug-bio did not write or that were changed since, which"
-        if record is None:
-            what = f"no record {RECORD_FILE} of what may be replaced, as earlier versions wrote none. These"
-        msg = f"{folder} holds {what} would be replaced: {shorten(kept)}. {remedy}"
+        msg = (
+            f"{folder} holds files that diffaug-bio did not write or that were changed since, and that "
+            f"would be replaced: {shorten(kept)}. {remedy}"
+        )
         raise InputError(msg)
 
 
 def _is_addable(folder: Path, name: str, written: Written | None, *, force: bool) -> bool:
-    """Tell whether a name within a folder is free, or its file may be replaced."""
+    """Return True if a name within a folder is free, or its file may be replaced."""
     path = folder / name
     if not lies_within(folder, name):
         return False
@@ -270,13 +239,13 @@ def _is_addable(folder: Path, name: str, written: Written | None, *, force: bool
 
 
 def _finish_swaps(folder: Path) -> None:
-    """Make the moves that dead processes did not make; refuse a folder where they cannot be made."""
+    """Complete the moves of dead processes, or raise an `InputError` if they cannot be completed here."""
     finish_swaps(folder)
     if (stage := unfinished(folder)) is not None:
         msg = (
-            f"A run into {folder} was cut off while it put its files in place, perhaps on another machine: "
-            f"they lie in {stage / 'new'}, those before them in {stage / 'old'}. Run it again there or in "
-            "ten minutes, or move the files by hand."
+            f"A run into {folder} was cut off while it moved its files into place, perhaps on another "
+            f"machine: new files are in {stage / 'new'}, replaced ones in {stage / 'old'}. Run it again on "
+            "that machine or in ten minutes, or move the files yourself."
         )
         raise InputError(msg)
 
@@ -284,8 +253,8 @@ def _finish_swaps(folder: Path) -> None:
 def _put_folder(
     stage: Stage, target: Path, *, found: dict[str, Written] | None, overwrite: bool, end: _End
 ) -> None:
-    """Put the files of a stage in their place, or keep them beside what came there meanwhile."""
-    if stage.folder.parent != target:  # which was not there
+    """Move the files of a stage into place, or beside a target that was changed in the meantime."""
+    if stage.folder.parent != target:  # the target did not exist
         end.begin()
         if not _take_name(stage.new, target):
             _keep_beside(stage.new, target, stage=stage, end=end)
@@ -308,7 +277,7 @@ def _put_folder(
 
 
 def _write_records(added: Path, folder: Path) -> None:
-    """Write the records that a folder, and folders in it, have once files are added."""
+    """Write new records for a folder, and for folders in it, that list the added files."""
     inner = {place for name in files_in(added) for place in (added / name).relative_to(added).parents}
     for place in sorted(inner, key=lambda one: len(one.parts), reverse=True):
         record = read_record(folder / place)
@@ -317,12 +286,12 @@ def _write_records(added: Path, folder: Path) -> None:
 
 
 def _record_last(names: list[str]) -> list[str]:
-    """Sort a folder's own record to the end."""
+    """Sort names with the record of the folder last."""
     return sorted(names, key=lambda name: (name == RECORD_FILE, name))
 
 
 def _take_name(written: Path, target: Path) -> bool:
-    """Give a file or folder its name, unless something has that; an empty folder may."""
+    """Rename a file or folder to the target; return False if that exists and is not an empty folder."""
     try:
         if written.is_dir() or not _has_link(written, target):
             written.rename(target)
@@ -334,7 +303,7 @@ def _take_name(written: Path, target: Path) -> bool:
 
 
 def _has_link(written: Path, target: Path) -> bool:
-    """Link a file to a name, which unlike renaming never replaces what has it, where there are links."""
+    """Link a file to a name, which unlike a rename never replaces a file; False if links do not work."""
     try:
         os.link(written, target)
     except OSError:
@@ -345,7 +314,7 @@ def _has_link(written: Path, target: Path) -> bool:
 
 
 def _replaces(written: Path, target: Path) -> bool:
-    """Give a file its name, whatever file has that; a folder keeps it."""
+    """Rename a file to the target and replace any file there; return False if it is a folder."""
     try:
         written.replace(target)
     except OSError:
@@ -356,20 +325,20 @@ def _replaces(written: Path, target: Path) -> bool:
 
 
 def _keep_beside(written: Path, target: Path, *, stage: Stage, end: _End) -> NoReturn:
-    """Give a finished output a free name beside that which another run took, or within it, and say so."""
+    """Rename a finished output to a free name near its target, which another run took, and say so."""
     try:
         end.place = _take_free_name(written, target, target.resolve().parent)
-    except OSError:  # no permission, or another file system, where the folder is a mount point
+    except OSError:  # no permission, or another file system if the folder is a mount point
         end.place = _take_free_name(written, target, stage.folder.parent)
     msg = (
-        f"{target} was written or changed by somebody else while this run was at work, and was left as it "
-        f"is. All that this run wrote is in {end.place}."
+        f"{target} was written or changed by another process during this run, and was left as it is. All "
+        f"that this run wrote is in {end.place}."
     )
     raise InputError(msg)
 
 
 def _take_free_name(written: Path, target: Path, home: Path) -> Path:
-    """Give an output the first free one of the names that have a number after that of the target."""
+    """Rename an output to the target's name with the first free number, from 2 on."""
     endings = [] if written.is_dir() else target.suffixes[-2 if target.suffix == ".gz" else -1 :]
     stem = target.name.removesuffix("".join(endings))
     names = (home / f"{stem}-{number}{''.join(endings)}" for number in itertools.count(2))
@@ -377,7 +346,7 @@ def _take_free_name(written: Path, target: Path, home: Path) -> Path:
 
 
 def _remove_empty(folders: list[Path]) -> None:
-    """Remove folders that were made for an output that never came, innermost first."""
+    """Remove folders that were made for an output that failed, innermost first."""
     for folder in folders:
         with contextlib.suppress(OSError):
             folder.rmdir()

@@ -1,4 +1,4 @@
-"""Letting Ctrl-C wait while something that must not be cut is at work."""
+"""Making Ctrl-C wait for the end of work that must not be cut."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ STOPPING = ("SIGINT", "SIGTERM", "SIGHUP")
 
 @contextlib.contextmanager
 def interrupts_held() -> Iterator[list[int]]:
-    """Let signals that stop a program wait for the end of the block; gives those that wait.
+    """Make signals that stop a program wait for the end of the block; yield the list of those that wait.
 
-    By handlers, since a mask of this thread would leave a signal to the threads of other libraries.
+    Handlers are used because a signal mask of this thread would leave the signal to other threads.
     """
     waiting: list[int] = []
-    if threading.current_thread() is not threading.main_thread():  # which no signal reaches
+    if threading.current_thread() is not threading.main_thread():  # signals reach the main thread only
         yield waiting
         return
     numbers = [getattr(signal, name) for name in STOPPING if hasattr(signal, name)]
@@ -33,14 +33,14 @@ def interrupts_held() -> Iterator[list[int]]:
         yield waiting
     finally:
         for number, handler in before.items():
-            if handler is not None:  # which belongs to a library in C
+            if handler is not None:  # None stands for a handler of a C library
                 signal.signal(number, handler)
-        if waiting:  # also where the block failed: the error is then the context of what the handler raises
+        if waiting:  # even if the block failed: its error is then the context of the handler's
             _hand_on(waiting[0], before[waiting[0]])
 
 
 def _hand_on(number: int, handler: object) -> None:
-    """Do what a signal was to do, without sending it again: who counts signals would see a second one."""
+    """Call the handler of a signal; sending the signal again would be counted as a second one."""
     if callable(handler):
         handler(number, None)
     else:

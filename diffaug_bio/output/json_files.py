@@ -1,4 +1,4 @@
-"""Reading the JSON files of run and benchmark folders, each looked at before anything is made of it."""
+"""Reading the JSON files of run and benchmark folders, with a check of every known entry."""
 
 from __future__ import annotations
 
@@ -23,21 +23,19 @@ _MISSING = object()
 
 
 def read_json(path: Path, *, needed: Sequence[str] = ()) -> dict[str, Any] | None:
-    """Read `run.json`, `metrics.json` or `benchmark.json`, where it is there.
-
-    Entries that are there have to be of their kind; those that nothing reads may be anything.
+    """Read `run.json`, `metrics.json` or `benchmark.json`; return None if it does not exist.
 
     Parameters
     ----------
     path
-        The file, known by its name.
+        The file, recognised by its name.
     needed
-        Entries by dotted names that have to be there, beside those that every such file has.
+        Required entries by dotted names, beside those of every such file.
 
     Raises
     ------
     InputError
-        If it is damaged: the message names the entries that are missing or of another kind.
+        If the file is damaged; the message names entries that are missing or of another type.
     """
     if not path.is_file():
         return None
@@ -55,7 +53,7 @@ def read_json(path: Path, *, needed: Sequence[str] = ()) -> dict[str, Any] | Non
 
 
 def _unfit(table: object, needed: Sequence[str], kinds: Mapping[str, Check]) -> list[str]:
-    """Name the innermost entries that are missing or of another kind."""
+    """List the innermost entries that are missing or of another type."""
     unfit = [
         name
         for name in dict.fromkeys([*needed, *kinds])
@@ -65,7 +63,7 @@ def _unfit(table: object, needed: Sequence[str], kinds: Mapping[str, Check]) -> 
 
 
 def _found(table: object, name: str) -> object:
-    """Find what a dotted name stands for."""
+    """Look up a dotted name."""
     for part in name.split("."):
         table = table.get(part, _MISSING) if isinstance(table, dict) else _MISSING
     return table
@@ -88,7 +86,7 @@ def _is_count(value: object) -> bool:
 
 
 def _is_score(value: object) -> bool:
-    """Whether it is a number, or the mark for one that is not known."""
+    """Return True for a number, or nan for an unknown one."""
     return is_number(value) or value != value  # noqa: PLR0124 - NaN alone differs from itself
 
 
@@ -101,7 +99,7 @@ def _list_of(check: Check) -> Check:
 
 
 def _table_of(check: Check, *names: str) -> Check:
-    """Take tables whose values are of one kind, and that have some entries at least."""
+    """Return a check for tables with these entries at least, and values of one type."""
     return lambda value: (
         isinstance(value, dict) and value.keys() >= set(names) and all(map(check, value.values()))
     )

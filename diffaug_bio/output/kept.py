@@ -1,4 +1,4 @@
-"""What is kept where a command ends early."""
+"""Notes on what is saved when a command ends early."""
 
 from __future__ import annotations
 
@@ -11,15 +11,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def kept(note: str, *, on: tuple[type[BaseException], ...] = (BaseException,)) -> Iterator[None]:
-    """Have what ends the block say what is kept, and how to go on, as notes do.
-
-    Parameters
-    ----------
-    note
-        A sentence or two.
-    on
-        Errors that are to say so.
-    """
+    """Add a note on what is saved, and how to go on, to errors of the given types in the block."""
     try:
         yield
     except on as error:

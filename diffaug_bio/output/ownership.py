@@ -1,4 +1,4 @@
-"""Proof of what diffaug-bio wrote: a record in each of its folders, with size and hash of every file."""
+"""Ownership of files: a record in each output folder, with size and hash of every file."""
 
 from __future__ import annotations
 
@@ -19,18 +19,16 @@ _WRITER = "diffaug-bio"
 
 
 class Written(NamedTuple):
-    """A file as it was when it was written."""
+    """Size in bytes and hash of a file when it was written."""
 
     size: int
-    """Bytes."""
     sha256: str
-    """Hash."""
 
 
 def files_in(folder: Path) -> list[str]:
-    """List all files of a folder and the folders in it, stages left out, by relative names with `/`.
+    """List all files in a folder and its folders, without stages, by relative names with `/`.
 
-    A link counts as a file, whatever it leads to.
+    Links count as files.
     """
     found = []
     for place, folders, names in os.walk(folder):
@@ -42,29 +40,13 @@ def files_in(folder: Path) -> list[str]:
 
 
 def make_record(folder: Path, *, known: Mapping[str, Written] | None = None) -> dict[str, Written]:
-    """Hash all files of a folder, but for its own record.
-
-    Parameters
-    ----------
-    folder
-        The folder.
-    known
-        What is recorded already of files that are not in the folder, or are replaced by those in it.
-    """
+    """Hash all files in a folder except its record; `known` are entries of files elsewhere to be kept."""
     here = {name: Written(*digest(folder / name)) for name in files_in(folder) if name != RECORD_FILE}
     return {**(known or {}), **here}
 
 
 def write_record(folder: Path, files: Mapping[str, Written] | None = None) -> None:
-    """Write `files.json`: by it, a later run knows that it may replace these files.
-
-    Parameters
-    ----------
-    folder
-        Where to.
-    files
-        Files and what they are; all in the folder if left out.
-    """
+    """Write `files.json`, by which a later run may replace these files; by default all in the folder."""
     files = make_record(folder) if files is None else files
     table = {
         "written_by": f"{_WRITER} {__version__}",
@@ -72,12 +54,12 @@ def write_record(folder: Path, files: Mapping[str, Written] | None = None) -> No
             name: {"bytes": size, "sha256": sha256} for name, (size, sha256) in sorted(files.items())
         },
     }
-    text = json.dumps(table, indent=2)  # in ASCII: a name may be none of UTF-8
+    text = json.dumps(table, indent=2)  # in ASCII: a name may not be UTF-8
     (folder / RECORD_FILE).write_text(f"{text}\n", encoding="utf-8")
 
 
 def read_record(folder: Path) -> dict[str, Written] | None:
-    """Read the record of a folder; None where there is none that this package wrote."""
+    """Read the record of a folder; return None if there is none that this package wrote."""
     try:
         table = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
         is_ours = table["written_by"].startswith(f"{_WRITER} ")
@@ -92,7 +74,7 @@ def read_record(folder: Path) -> dict[str, Written] | None:
 
 
 def is_inner(name: object) -> bool:
-    """Tell whether a name that a file gives is one within a folder, as this package writes them."""
+    """Return True for a relative name within a folder, in the form that this package writes."""
     if not isinstance(name, str) or "\0" in name:
         return False
     path = PurePath(name)
@@ -100,14 +82,14 @@ def is_inner(name: object) -> bool:
 
 
 def lies_within(folder: Path, name: object) -> bool:
-    """Tell whether a name is one within a folder, and no link on the way leads out of it."""
+    """Return True for a name within a folder that no link leads out of."""
     return is_inner(name) and not any(
         (folder / parent).is_symlink() for parent in PurePath(str(name)).parents if parent.parts
     )
 
 
 def is_unchanged(path: Path, written: Written | None) -> bool:
-    """Tell whether a file is what was written; one of another size is not read."""
+    """Return True if a file has the size and hash of a record; the hash is computed only if needed."""
     return (
         written is not None
         and path.is_file()
@@ -118,7 +100,7 @@ def is_unchanged(path: Path, written: Written | None) -> bool:
 
 
 def not_ours(folder: Path) -> list[str]:
-    """List the files of a folder that this package did not write, or that were changed since."""
+    """List files in a folder that this package did not write, or that were changed since."""
     record = read_record(folder)
     if record is None:
         return files_in(folder)
@@ -130,5 +112,5 @@ def not_ours(folder: Path) -> list[str]:
 
 
 def folder_of_ours(path: Path) -> Path | None:
-    """Find the innermost folder around a path that this package wrote."""
+    """Return the innermost folder around a path that this package wrote, if any."""
     return next((folder for folder in path.resolve().parents if read_record(folder) is not None), None)

@@ -1,4 +1,4 @@
-"""Folders in which files are written before they get their names, and locks that tell who is at work."""
+"""Stages, hidden folders in which files are written first, and locks that show which process is alive."""
 
 from __future__ import annotations
 
@@ -21,43 +21,39 @@ if TYPE_CHECKING:
 PREFIX = ".diffaug-bio."
 _FOLDER_LOCK = f"{PREFIX}lock"
 _STAGE_LOCK = "lock"
-_QUIET_ELSEWHERE = 7 * 24 * 3600  # seconds; of stages of other machines, whose locks some disks do not show
-_NO_LINK = getattr(os, "O_NOFOLLOW", 0)  # a folder from a stranger may hold any
+_QUIET_ELSEWHERE = 7 * 24 * 3600  # seconds, for stages of other machines: some disks hide their locks
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)  # a folder from a stranger may hold links to any file
 _WAIT = 0.05  # seconds between two attempts at a lock
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A hidden folder with new files, those that they replace, and the lock of the process at work."""
+    """Hidden folder with new files, the old files that they replace, and the lock of its process.
+
+    It is on the same file system as the target.
+    """
 
     folder: Path
-    """Where it lies: on the same file system as the place of its files."""
 
     @property
     def new(self) -> Path:
-        """Folder of the files to come."""
+        """Folder of the new files."""
         return self.folder / "new"
 
     @property
     def old(self) -> Path:
-        """Folder of the files that are replaced."""
+        """Folder of the replaced files."""
         return self.folder / "old"
 
     @property
     def journal(self) -> Path:
-        """File that is there while files change places."""
+        """File that exists while files are moved."""
         return self.folder / "journal.json"
 
 
 @contextlib.contextmanager
 def open_stage(home: Path) -> Iterator[Stage]:
-    """Make a stage that lasts as long as the block; while files change places, it stays.
-
-    Parameters
-    ----------
-    home
-        Folder in which to make it.
-    """
+    """Make a stage in a folder, removed after the block unless its moves are incomplete."""
     made: list[tuple[Stage, int]] = []
     try:
         with interrupts_held():
@@ -70,64 +66,57 @@ def open_stage(home: Path) -> Iterator[Stage]:
 
 
 def stages_in(folder: Path) -> list[Stage]:
-    """Find all stages of a folder, of whichever process; a link is none."""
+    """Find all stages in a folder, of any process; links do not count."""
     found = sorted(folder.glob(f"{PREFIX}*"))
     return [Stage(path) for path in found if path.is_dir() and not path.is_symlink()]
 
 
 def is_hidden(name: str) -> bool:
-    """Tell whether an entry of a folder is a stage or a lock, and so no content."""
+    """Return True for the name of a stage or lock."""
     return name.startswith(PREFIX)
 
 
 @contextlib.contextmanager
 def abandoned(stage: Stage, *, quiet_elsewhere: float = _QUIET_ELSEWHERE) -> Iterator[bool]:
-    """Tell whether the process of a stage is dead; if so, no other process finds out before the block ends.
+    """Yield True if the process of a stage is dead, and hold the stage's lock during the block.
 
-    A process holds the lock of its stage, and loses it when it dies. Where the file system knows no locks,
-    no stage is taken for abandoned.
-
-    Parameters
-    ----------
-    stage
-        The stage.
-    quiet_elsewhere
-        Seconds for which a stage that another machine made has to be untouched: some network file systems
-        show a lock only on the machine that holds it.
+    A process holds the lock of its stage until it ends. On file systems without locks, no stage counts as
+    abandoned. A stage of another machine has to be untouched for `quiet_elsewhere` seconds as well: some
+    network file systems show a lock only on the machine that holds it.
     """
     with contextlib.ExitStack() as stack:
         try:
             descriptor = os.open(stage.folder / _STAGE_LOCK, os.O_RDWR | _NO_LINK)
             stack.callback(os.close, descriptor)
             is_dead = _is_free(descriptor) and (
-                os.read(descriptor, 1024) in {_machine(), b""}  # it died before it could write it
+                os.read(descriptor, 1024) in {_machine(), b""}  # empty if it died before writing
                 or _seconds_untouched(stage) > quiet_elsewhere
             )
         except OSError:
             is_dead = False
         yield is_dead
-    if is_dead and os.name != "posix":  # Windows removes no file that is open, as the lock was until now
+    if is_dead and os.name != "posix":  # Windows removes no open file, as the lock was until now
         _remove_lock(stage)
 
 
 def remove_abandoned(folder: Path) -> None:
-    """Remove the stages that dead processes left, but for those in which files were changing places."""
+    """Remove the stages of dead processes, except those with incomplete moves."""
     for stage in stages_in(folder):
         with contextlib.suppress(OSError):
-            stage.folder.rmdir()  # of a process that died before it had a lock
+            stage.folder.rmdir()  # empty if its process died before it had a lock
         with abandoned(stage) as is_dead:
             if is_dead and not stage.journal.exists():
                 remove(stage)
 
 
 def remove(stage: Stage) -> None:
-    """Remove a stage, its lock last: as long as there is a lock, a later run can remove the rest."""
+    """Remove a stage, its lock last: while the lock exists, a later run can remove the rest."""
     _empty(stage)
     shutil.rmtree(stage.folder, ignore_errors=True)
 
 
 def _remove_lock(stage: Stage) -> None:
-    """Remove a stage of which nothing but the lock is left."""
+    """Remove a stage with nothing but its lock in it."""
     lock = stage.folder / _STAGE_LOCK
     with contextlib.suppress(OSError):
         if list(stage.folder.iterdir()) == [lock]:
@@ -137,9 +126,9 @@ def _remove_lock(stage: Stage) -> None:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep other processes from changing the files of a folder while the block runs; waits for them.
+    """Wait for the lock of a folder, and keep other processes from changing its files during the block.
 
-    Where the file system knows no locks, the block runs all the same.
+    On file systems without locks, the block runs without one.
     """
     path = folder / _FOLDER_LOCK
     while True:
@@ -150,16 +139,16 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        if os.name == "posix":  # while it is still held: who waits for it looks whether it is still there
+        if os.name == "posix":  # while still held: a waiting process checks that the file still exists
             path.unlink(missing_ok=True)
         os.close(descriptor)
-        if os.name != "posix":  # Windows removes no file that somebody has open
+        if os.name != "posix":  # Windows removes no open file
             with contextlib.suppress(OSError):
                 path.unlink()
 
 
 def _make_stage(home: Path) -> tuple[Stage, int]:
-    """Make a stage and take its lock; begins anew where another process took it for abandoned."""
+    """Make a stage and take its lock; start again if another process took it for abandoned."""
     while True:
         stage = Stage(Path(tempfile.mkdtemp(prefix=PREFIX, dir=home)))
         path = stage.folder / _STAGE_LOCK
@@ -169,13 +158,13 @@ def _make_stage(home: Path) -> tuple[Stage, int]:
             continue
         try:
             is_ours = _is_free(descriptor)
-        except OSError:  # no locks here
+        except OSError:  # a file system without locks
             is_ours = True
         if is_ours and _is_at(descriptor, path):
             try:
                 os.write(descriptor, _machine())
                 stage.new.mkdir()
-            except OSError:  # a full disk
+            except OSError:  # on a full disk
                 _close(stage, descriptor)
                 raise
             return stage, descriptor
@@ -183,12 +172,12 @@ def _make_stage(home: Path) -> tuple[Stage, int]:
 
 
 def _close(stage: Stage, descriptor: int) -> None:
-    """Remove a stage unless files are changing places in it, and give its lock back."""
+    """Remove a stage unless its moves are incomplete, and release its lock."""
     is_done = not stage.journal.exists()
     if is_done:
         _empty(stage)
     os.close(descriptor)
-    if is_done:  # only now: Windows removes no file that is open
+    if is_done:  # only now: Windows removes no open file
         shutil.rmtree(stage.folder, ignore_errors=True)
 
 
@@ -202,23 +191,23 @@ def _machine() -> bytes:
 
 
 def _seconds_untouched(stage: Stage) -> float:
-    """Seconds since anything in a stage was changed."""
+    """Return the seconds since the last change in a stage."""
     paths = [stage.folder, *stage.folder.rglob("*")]
     return time.time() - max(path.lstat().st_mtime for path in paths)
 
 
 def _wait_for(descriptor: int, path: Path) -> bool:
-    """Wait for a lock; False if the file was removed meanwhile by who had it."""
+    """Wait for a lock; return False if its last holder removed the file."""
     try:
         while not _is_free(descriptor):
             time.sleep(_WAIT)
-    except OSError:  # no locks here
+    except OSError:  # a file system without locks
         return True
     return _is_at(descriptor, path)
 
 
 def _is_at(descriptor: int, path: Path) -> bool:
-    """Tell whether an open file still is the one of this name."""
+    """Return True if an open file is still the one with this name."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:
@@ -226,7 +215,7 @@ def _is_at(descriptor: int, path: Path) -> bool:
 
 
 def _is_free(descriptor: int) -> bool:
-    """Take the lock of an open file if nobody has it; raises OSError where there are no locks."""
+    """Take the lock of an open file if it is free; raise an `OSError` on file systems without locks."""
     try:
         if sys.platform == "win32":
             import msvcrt

@@ -1,7 +1,7 @@
-"""Putting new files in the place of old ones, so that a run killed between two of them loses nothing.
+"""Replacing old files by new ones so that a run killed between two moves loses nothing.
 
-Before the first file moves, the stage gets a journal of all moves. Who finds a journal whose process is
-dead makes the rest of the moves; only then are journal and old files removed.
+Before the first move, the stage gets a journal of all moves. A run that finds the journal of a dead process
+makes the rest of the moves; only then are the journal and the old files removed.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_QUIET_ELSEWHERE = 600  # seconds after which another machine has surely ended moves that take milliseconds
+_QUIET_ELSEWHERE = 600  # seconds without a change; moves on another machine take milliseconds
 
 
 def swap(stage: Stage, target: Path, *, out: Sequence[str], into: Sequence[str]) -> None:
-    """Move files of a folder into a stage, and those of the stage into the folder.
+    """Move files from a locked folder into a stage, and files from the stage into the folder.
 
-    What goes wrong, Ctrl-C included, brings all files back to where they were.
+    Any error, Ctrl-C included, moves all files back.
 
     Parameters
     ----------
     stage
-        The stage, within the folder's file system; other processes are kept from the folder meanwhile.
+        Stage on the file system of the folder.
     target
         The folder.
     out
-        Files of the folder, as relative names with `/`.
+        Files that leave the folder, as relative names with `/`.
     into
-        Files of the stage.
+        Files of the stage that enter the folder.
     """
     moves = _moves(stage, target, out=out, into=into)
     try:
@@ -49,7 +49,7 @@ def swap(stage: Stage, target: Path, *, out: Sequence[str], into: Sequence[str])
             _move(before, now)
         _end(stage, target)
     except BaseException:
-        # By what lies where: Ctrl-C may come between a move and any note of it.
+        # By the files on the disk: Ctrl-C may come between a move and any note of it.
         for before, now in reversed(moves):
             if os.path.lexists(now) and not os.path.lexists(before):
                 _move(now, before)
@@ -58,17 +58,12 @@ def swap(stage: Stage, target: Path, *, out: Sequence[str], into: Sequence[str])
 
 
 def finish_swaps(target: Path) -> None:
-    """Make the rest of the moves of processes that died between them, and remove their stages.
-
-    Parameters
-    ----------
-    target
-        A folder from which other processes are kept.
+    """Complete the moves of dead processes into a locked folder, and remove their stages.
 
     Raises
     ------
     InputError
-        If a file that was not there has taken the place of one that was moved.
+        If a file was added or changed in a place that a move needs.
     """
     for stage in stages_in(target):
         with abandoned(stage, quiet_elsewhere=_QUIET_ELSEWHERE) as is_dead:
@@ -79,22 +74,16 @@ def finish_swaps(target: Path) -> None:
 
 
 def unfinished(folder: Path) -> Path | None:
-    """Find a stage in which files are changing places with those of a folder."""
+    """Return a stage with incomplete moves into a folder, if there is one."""
     return next((stage.folder for stage in stages_in(folder) if stage.journal.is_file()), None)
 
 
 def check_finished(folder: Path) -> None:
-    """Refuse to read a folder whose files are changing places.
-
-    Raises
-    ------
-    CheckpointError
-        If they are, or a run was cut off while they did.
-    """
+    """Raise a `CheckpointError` if a folder is being written, or a run was cut off between its moves."""
     if unfinished(folder) is not None:
         msg = (
-            f"{folder} is being written, or a run was cut off while it put its files in place. To put the "
-            f"rest in place, run `diffaug-bio report {folder}`, or again the command that wrote {folder}."
+            f"{folder} is being written, or a run was cut off while it moved its files into place. To "
+            f"complete it, run `diffaug-bio report {folder}`, or the command that wrote {folder} once more."
         )
         raise CheckpointError(msg)
 
@@ -103,7 +92,7 @@ def sync(path: Path) -> None:
     """Make sure that a file, or the names in a folder, are on the disk."""
     if os.name != "posix" and path.is_dir():
         return  # Windows opens no folders
-    descriptor = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)  # which Windows asks for
+    descriptor = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)  # required by Windows
     try:
         os.fsync(descriptor)
     finally:
@@ -119,7 +108,7 @@ def sync_all(folder: Path) -> None:
 def _moves(
     stage: Stage, target: Path, *, out: Sequence[str], into: Sequence[str]
 ) -> list[tuple[Path, Path]]:
-    """List from where to where files move."""
+    """List the moves as pairs of old and new path."""
     return [
         *((target / name, stage.old / name) for name in out),
         *((stage.new / name, target / name) for name in into),
@@ -127,7 +116,7 @@ def _moves(
 
 
 def _write_journal(stage: Stage, *, out: Sequence[str], into: Sequence[str]) -> None:
-    """Write which files move, whole or not at all."""
+    """Write the list of moves, whole or not at all."""
     written = stage.folder / "journal.part"
     written.write_text(json.dumps({"out": list(out), "into": list(into)}), encoding="utf-8")
     sync(written)
@@ -136,7 +125,7 @@ def _write_journal(stage: Stage, *, out: Sequence[str], into: Sequence[str]) -> 
 
 
 def _read_journal(stage: Stage, target: Path) -> tuple[list[str], list[str]]:
-    """Read which files move; refuse a journal that no run of ours wrote, as in a folder from a stranger."""
+    """Read the list of moves; refuse a journal that could move files outside, as in a stranger's folder."""
     try:
         moves = json.loads(stage.journal.read_text(encoding="utf-8"))
         out, into = list(moves["out"]), list(moves["into"])
@@ -147,15 +136,15 @@ def _read_journal(stage: Stage, target: Path) -> tuple[list[str], list[str]]:
         lies_within(target, name) and lies_within(stage.folder, f"{place}/{name}") for place, name in inner
     ):
         msg = (
-            f"{stage.journal} is no list of files that a run of diffaug-bio was to move, so nothing was. "
-            f"Look at what lies in {stage.folder}, and move it out of {target}."
+            f"{stage.journal} is not a list of files as diffaug-bio writes it, so no file was moved. Look "
+            f"at the content of {stage.folder}, and move it out of {target}."
         )
         raise InputError(msg)
     return out, into
 
 
 def _finish(stage: Stage, target: Path) -> None:
-    """Make those moves of a journal that were not made."""
+    """Make the remaining moves of a journal."""
     out, into = _read_journal(stage, target)
     replaced = [name for name in out if not os.path.lexists(stage.old / name)]
     added = [name for name in into if os.path.lexists(stage.new / name)]
@@ -170,8 +159,8 @@ def _finish(stage: Stage, target: Path) -> None:
     taken = [name for name in added if name not in replaced and os.path.lexists(target / name)]
     if unlike or taken:
         msg = (
-            f"An earlier run into {target} was cut off while it put its files in place, and these files "
-            f"there were added or changed since: {shorten(unlike + taken)}. Move them away, and run again."
+            f"An earlier run into {target} was cut off while it moved its files into place, and these "
+            f"files were added or changed since: {shorten(unlike + taken)}. Move them away, and run again."
         )
         raise InputError(msg)
     for before, now in _moves(stage, target, out=replaced, into=added):
@@ -179,12 +168,13 @@ def _finish(stage: Stage, target: Path) -> None:
             _move(before, now)
     _end(stage, target)
     logger.warning(
-        "An earlier run into %s was cut off while it put its files in place; this is finished now.", target
+        "An earlier run into %s was cut off while it moved its files into place; they are complete now.",
+        target,
     )
 
 
 def _move(before: Path, now: Path) -> None:
-    """Move a file to a name that nothing has."""
+    """Rename a file to a name that is free."""
     now.parent.mkdir(parents=True, exist_ok=True)
     if os.path.lexists(now):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(now))
@@ -192,7 +182,7 @@ def _move(before: Path, now: Path) -> None:
 
 
 def _end(stage: Stage, target: Path) -> None:
-    """Make sure that all moves are on the disk, and close the journal."""
+    """Make sure that all moves are on the disk, and remove the journal."""
     folders = {path.parent for path in stage.old.rglob("*")} - {stage.old}
     for emptied in sorted((target / path.relative_to(stage.old) for path in folders), reverse=True):
         if emptied.is_dir() and not any(emptied.iterdir()):

@@ -291,13 +291,13 @@ PIXELS = rows_of(n_obs=4)
     [
         (
             PIXELS[:, :-1],
-            r"16 x 16 pixels and 1 channels have 256 values, and the rows have 255\. Bring all",
+            r"16 x 16 pixels and 1 channels have 256 values, but the rows have 255",
         ),
-        (PIXELS / 255, r"from 0 to 255 in a dense matrix, and got values of type float64\. .* multiply"),
+        (PIXELS / 255, r"from 0 to 255 in a dense matrix, got values of type float64\. .* multiply"),
         (PIXELS > 9, r"got values of type bool"),
-        (PIXELS.astype(int) * 2, r"Pixels of images are from 0 to 255, and got some from \d+ to \d{3}\."),
-        (PIXELS.astype(int) - 256, r"from 0 to 255, and got some from -\d+ to -\d+\."),
-        (sparse.csr_matrix(PIXELS), r"in a dense matrix, and got a sparse matrix\. Read images with"),
+        (PIXELS.astype(int) * 2, r"from 0 to 255, got some from \d+ to \d{3}\."),
+        (PIXELS.astype(int) - 256, r"from 0 to 255, got some from -\d+ to -\d+\."),
+        (sparse.csr_matrix(PIXELS), r"in a dense matrix, got a sparse matrix\. Read images with"),
     ],
     ids=["width", "fractions", "truth-values", "beyond-a-byte", "negative", "sparse"],
 )

@@ -201,7 +201,7 @@ def test_missing_folder_is_an_error(tmp_path: Path) -> None:
 
 
 def test_folder_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"is a folder\. Name a file"):
+    with pytest.raises(InputError, match=r"is a folder"):
         io.read(tmp_path)
 
 
@@ -345,7 +345,7 @@ def test_rows_without_an_id_are_counted(tmp_path: Path) -> None:
 
 
 def test_unknown_annotation_column_lists_candidates(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no column 'sort'; columns that may hold labels are 'kind'"):
+    with pytest.raises(InputError, match=r"no column 'sort'.*'kind'"):
         io.read(write_text(tmp_path, TABLE), obs_columns=["sort"])
 
 
@@ -370,7 +370,7 @@ def test_binary_content_is_not_a_table(tmp_path: Path, content: bytes) -> None:
 def test_file_without_permission_is_an_error(tmp_path: Path, name: str) -> None:
     path = write_text(tmp_path, TABLE, name)
     path.chmod(0)
-    with pytest.raises(InputError, match=r"cannot be read: permission denied"):
+    with pytest.raises(InputError, match=r"permission"):
         io.read(path)
 
 

@@ -27,7 +27,7 @@ import pandas as pd
 from diffaug_bio import io
 from diffaug_bio.output.files import staged_file, staged_folder
 from diffaug_bio.errors import InputError
-from diffaug_bio.io.h5ad._write import write_h5ad
+from diffaug_bio.io import write_h5ad
 from tests.conftest import clustered_dna
 from tests.io.h5ad.test_write import make_full
 

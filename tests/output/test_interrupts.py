@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import anndata
 import pytest
 
-from diffaug_bio.io.h5ad._write import write_h5ad
+from diffaug_bio.io import write_h5ad
 from diffaug_bio.output.files import added_files, staged_file, staged_folder
 from diffaug_bio.output.interrupts import interrupts_held
 from tests.conftest import make_counts

@@ -188,10 +188,10 @@ def test_adding_never_replaces_a_file_of_the_user_unless_told_to(run: Path) -> N
     assert not_ours(run) == ["run.json"]
 
 
-def test_a_folder_of_an_earlier_version_gets_files_only_where_told_to(run: Path) -> None:
+def test_a_folder_without_a_record_gets_files_only_with_force(run: Path) -> None:
     add(run, {"report.html": "old"})
     (run / RECORD_FILE).unlink()
-    with pytest.raises(InputError, match=r"earlier versions .*'report\.html'.*`--force`"):
+    with pytest.raises(InputError, match=r"did not write .*'report\.html'.*`--force`"):
         report.write_report(run)
     add(run, {"report.html": "new"}, force=True)
     assert (run / "report.html").read_text() == "new"

@@ -1,21 +1,27 @@
-"""Reading BED: intervals, their names and scores, with the letters cut from a reference."""
+"""Reading BED: intervals, their names and scores, with letters cut from a reference."""
 
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
-from diffaug_bio._wording import shorten
+from diffaug_bio._checks import check_columns
 from diffaug_bio.errors import InputError
-from diffaug_bio.io._stream import open_text, reading
+from diffaug_bio.io._files import open_text, reading
+from diffaug_bio.io._names import number_repeats
 from diffaug_bio.io.dna._from_sequences import Records, assemble
-from diffaug_bio.io.dna._intervals import Interval, as_columns, cut_intervals, parse_interval
+from diffaug_bio.io.dna._intervals import (
+    Interval,
+    as_columns,
+    cut_intervals,
+    parse_interval,
+    require_reference,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from anndata import AnnData
@@ -31,7 +37,7 @@ _N_USED = 6  # columns that are read: chromosome, start, end, name, score, stran
 
 
 class _Line(NamedTuple):
-    """One interval of a file."""
+    """Interval in a line of a file."""
 
     number: int
     interval: Interval
@@ -42,25 +48,8 @@ class _Line(NamedTuple):
 def read_bed(
     path: Path, *, reference: Path | None, obs_columns: Sequence[str], kmers: KmerEncoding | None
 ) -> AnnData:
-    """Read intervals from BED and cut their letters from a reference; see :func:`diffaug_bio.io.read`.
-
-    Returns
-    -------
-    A row per interval, named `chromosome:start-end(strand)`; where the same interval stands in several
-    lines, `_2`, `_3` and so on follow from its second line on. `.obs` holds `region`, `start`, `end` and
-    `strand`, and `name` and `score` where the file has them.
-
-    Raises
-    ------
-    InputError
-        If there is no reference, the file is not BED, or an interval is not in the reference.
-    """
-    if reference is None:
-        msg = (
-            f"{path} holds intervals, not letters. Give `reference`: the FASTA file "
-            "(`--reference`) to cut them from."
-        )
-        raise InputError(msg)
+    """Read intervals from BED and cut their letters from a reference; see :func:`diffaug_bio.io.read`."""
+    reference = require_reference(path, reference)
     with reading(path):
         lines = _parsed(path)
     if not lines:
@@ -77,7 +66,7 @@ def read_bed(
         Records(
             origin=str(path),
             sequences=cut_intervals(intervals, reference, where=where),
-            names=_numbered(map(str, intervals)),
+            names=number_repeats(map(str, intervals)),
             obs=obs,
             where=where,
             if_empty="Remove the line.",
@@ -120,7 +109,7 @@ def _parsed(path: Path) -> list[_Line]:
 
 
 def _annotated(lines: Sequence[_Line], path: Path, obs_columns: Sequence[str]) -> pd.DataFrame:
-    """Make the columns of `.obs`: scores as numbers if all of them are; those asked for as categories."""
+    """Make the columns of `.obs`: scores numeric if all are numbers, columns asked for categorical."""
     obs = as_columns([line.interval for line in lines])
     for name in ("name", "score"):
         values = pd.Series([getattr(line, name) for line in lines], dtype=object)
@@ -130,17 +119,5 @@ def _annotated(lines: Sequence[_Line], path: Path, obs_columns: Sequence[str]) -
         numbers = pd.to_numeric(values, errors="coerce") if name == "score" else None
         is_numeric = numbers is not None and bool((numbers.notna() == values.notna()).all())
         obs[name] = numbers if is_numeric else values.astype("category")
-    if unknown := [name for name in obs_columns if name not in obs]:
-        msg = f"{path} has no column {unknown[0]!r}; it has {shorten(obs)}."
-        raise InputError(msg)
+    check_columns(obs_columns, obs, where=path)
     return obs.astype(dict.fromkeys(obs_columns, "category"))
-
-
-def _numbered(names: Iterable[str]) -> list[str]:
-    """Make repeated names unique by a number from the second time on."""
-    counts: Counter[str] = Counter()
-    unique = []
-    for name in names:
-        counts[name] += 1
-        unique.append(name if counts[name] == 1 else f"{name}_{counts[name]}")
-    return unique

@@ -1,4 +1,4 @@
-"""Reading a folder that holds one file of sequences for each class."""
+"""Reading a folder with a file of sequences for each class."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from diffaug_bio._checks import check_unique
 from diffaug_bio._keys import LABEL_KEY
 from diffaug_bio._wording import decoded
 from diffaug_bio.errors import InputError
-from diffaug_bio.io._stream import stem
+from diffaug_bio.io._files import stem
 from diffaug_bio.io.dna._fasta import check_keys, parse_sequences
 from diffaug_bio.io.dna._from_sequences import Records, assemble
 
@@ -32,13 +32,7 @@ logger = logging.getLogger(__name__)
 def read_class_files(
     folder: Path, files: Sequence[Path], *, obs_columns: Sequence[str], kmers: KmerEncoding | None
 ) -> AnnData:
-    """Read files of which each holds the sequences of one class; see :func:`diffaug_bio.io.read`.
-
-    Raises
-    ------
-    InputError
-        If a file cannot be read, two have the same name but for their endings, or headers contradict it.
-    """
+    """Read files with the sequences of one class each; see :func:`diffaug_bio.io.read`."""
     labels = [decoded(stem(path)) for path in files]
     check_unique(
         labels, what="names of files without endings", remedy=f"Each file of {folder} stands for one class."
@@ -47,8 +41,8 @@ def read_class_files(
     for part, label in zip(parts, labels, strict=True):
         if LABEL_KEY in part.obs and not part.obs[LABEL_KEY].dropna().eq(label).all():
             msg = (
-                f"{part.origin} has the key {LABEL_KEY!r} in its headers, but here the name of the file is "
-                "the label. Rename the key, or read the file alone."
+                f"{part.origin} has the key {LABEL_KEY!r} in its headers, but in a folder the name of the "
+                "file is the label. Rename the key, or read the file alone."
             )
             raise InputError(msg)
     logger.info("%s: %d files, one for each of the labels %s.", folder.name, len(files), ", ".join(labels))
@@ -58,7 +52,7 @@ def read_class_files(
 
 
 def _joined(folder: Path, parts: Sequence[Records], labels: Sequence[str]) -> Records:
-    """Put the records of all files below each other, under names that tell them apart."""
+    """Stack the records of all files, with names made unique by the label."""
     ends = list(accumulate(len(part.sequences) for part in parts))
     counts = Counter(name for part in parts for name in part.names)
     names = [
@@ -70,7 +64,7 @@ def _joined(folder: Path, parts: Sequence[Records], labels: Sequence[str]) -> Re
     obs = pd.concat(
         [part.obs.drop(columns=LABEL_KEY, errors="ignore") for part in parts], ignore_index=True
     )
-    for key in obs.columns:  # of files with different values, which pandas makes plain text
+    for key in obs.columns:  # pandas joins categories that differ between files as plain text
         if obs[key].dtype == object:
             obs[key] = obs[key].astype("category")
     of_each = [label for part, label in zip(parts, labels, strict=True) for _ in part.names]

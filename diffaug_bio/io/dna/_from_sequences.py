@@ -1,4 +1,4 @@
-"""Sequences in Python into AnnData: the door that all readers of DNA go through too."""
+"""Sequences into AnnData: letters checked, words counted; all readers of DNA end here."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Records:
-    """Sequences as a reader found them, their letters not yet checked."""
+    """Sequences as a reader found them, with letters not checked yet."""
 
     origin: str
-    """What they were read from, as errors and the log name it."""
+    """Source of the records, for messages."""
     sequences: list[str]
     """Letters of each record."""
     names: list[str]
     """Name of each record."""
     obs: pd.DataFrame
-    """Annotations, a row per record; the index means nothing."""
+    """Annotations, a row per record; the index is ignored."""
     where: Callable[[int], str]
-    """Says where the record of an index stands."""
+    """Function from the number of a record to its place in the source, for messages."""
     if_empty: str
-    """What to do about a record without letters."""
+    """Remedy for a record without letters, for messages."""
 
 
 def from_sequences(
@@ -49,30 +49,30 @@ def from_sequences(
     obs: pd.DataFrame | None = None,
     kmers: KmerEncoding | None = None,
 ) -> AnnData:
-    """Make an AnnData of nucleotide sequences, the same as :func:`diffaug_bio.io.read` makes of a file.
+    """Make an AnnData from nucleotide sequences, as :func:`diffaug_bio.io.read` does from a file.
 
     Parameters
     ----------
     sequences
-        DNA or RNA of any lengths. Lower and upper case are the same, and U is T.
+        DNA or RNA of any lengths. Case is ignored, and U is read as T.
     names
-        A name for each, used for `.obs_names`. Without, they are the index of `obs`, or numbers.
+        A name for each sequence, used as `.obs_names`. By default, the index of `obs`, or numbers.
     obs
         Annotations, a row per sequence in the same order.
     kmers
-        How words are counted; four letters as shares if left out.
+        How DNA words are counted. By default, shares of words of four letters.
 
     Returns
     -------
-    A row per sequence in which a word fits; shorter ones are left out with a warning. `.X` holds what
-    `kmers` counts, CSR of float32, and `.var_names` the words; `.obs["sequence"]` the letters, upper case,
-    beside the columns of `obs`; `.uns["kmers"]` how the words were counted.
+    Data with a row per sequence; sequences shorter than a word are left out with a warning. `.X` holds the
+    counts or shares of words (CSR, float32) and `.var_names` the words. `.obs["sequence"]` has the letters
+    in upper case, beside the columns of `obs`, and `.uns["kmers"]` how the words were counted.
 
     Raises
     ------
     InputError
-        If something is no string or no nucleotide sequence, if names are repeated, or if there are more or
-        fewer names or annotations than sequences.
+        If an entry is not a string or not a nucleotide sequence, if names are repeated, or if the numbers
+        of names, annotations and sequences differ.
 
     Examples
     --------
@@ -110,7 +110,7 @@ def from_sequences(
 
 
 def assemble(records: Records, kmers: KmerEncoding | None) -> AnnData:
-    """Check letters, leave out what is too short, and count words."""
+    """Check letters, leave out short sequences, and count words."""
     encoding = kmers or KmerEncoding()
     letters = check_letters(records.sequences, where=records.where, if_empty=records.if_empty)
     logger.info("%s: %d sequences.", records.origin, len(letters.sequences))
@@ -136,7 +136,7 @@ def assemble(records: Records, kmers: KmerEncoding | None) -> AnnData:
 
 
 def _drop_short(obs: pd.DataFrame, records: Records, k: int) -> pd.DataFrame:
-    """Leave out sequences in which the longest words do not fit."""
+    """Leave out sequences shorter than the longest words."""
     fits = obs[SEQUENCE_KEY].str.len() >= k
     if not fits.any():
         msg = (
@@ -157,7 +157,7 @@ def _drop_short(obs: pd.DataFrame, records: Records, k: int) -> pd.DataFrame:
 
 
 def _as_list(sequences: Iterable[str]) -> list[str]:
-    """Make a list of sequences, each of which is a string."""
+    """Return a list of strings, or raise an `InputError`."""
     if isinstance(sequences, str):
         msg = "Expected several sequences, got one string. Put it into a list."
         raise InputError(msg)

@@ -1,4 +1,4 @@
-"""A reference of which stretches are looked up without reading all of it, through pyfaidx."""
+"""Indexed access to a reference genome through pyfaidx."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from diffaug_bio.errors import InputError
-from diffaug_bio.io._stream import reading
+from diffaug_bio.io._files import reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# What pyfaidx and Biopython raise at a file that is not what it should be.
+# Errors of pyfaidx and Biopython on damaged files.
 _DAMAGE = (OSError, EOFError, ValueError, AssertionError, RuntimeError, struct.error, zlib.error)
 _COMPRESSED_ENDINGS = (".gz", ".bgz")  # pyfaidx goes by the ending
 
@@ -31,18 +31,13 @@ _COMPRESSED_ENDINGS = (".gz", ".bgz")  # pyfaidx goes by the ending
 def open_genome(path: Path) -> Iterator[Faidx]:
     """Open a reference in FASTA, plain or compressed by bgzip.
 
-    An index beside it is used unless it is older. Otherwise one is made in a temporary folder, and moved
-    beside the reference if that folder can be written to.
-
-    Parameters
-    ----------
-    path
-        The reference.
+    An index beside it is used unless it is older than the reference. Otherwise a new one is made in a
+    temporary folder, and copied beside the reference if that folder can be written to.
 
     Raises
     ------
     InputError
-        If pyfaidx is not installed, or the reference is not there, not FASTA, or compressed by gzip.
+        If pyfaidx is not installed, or the reference is missing, not FASTA, or compressed by gzip.
     """
     if not path.is_file():
         msg = f"There is no reference {path}. Give the path of a FASTA file as `reference`."
@@ -59,16 +54,22 @@ def open_genome(path: Path) -> Iterator[Faidx]:
 
 
 def fetch(genome: Faidx, name: str, start: int, end: int) -> str:
-    """Look up the letters from `start` to before `end`, counted from 0.
+    """Look up the letters from `start` (0-based) to before `end`.
 
     Raises
     ------
     InputError
-        If the reference is damaged, or is not the one that its index was made for.
+        If the reference is damaged, or its index belongs to another file.
     """
     path = genome.filename
     try:
-        letters = _fetch(genome, name, start, end)
+        try:
+            letters: str = genome.fetch(name, start + 1, end)
+        except ValueError:
+            # pyfaidx 0.9 fails at the start of a full block of bgzip, but not one letter before.
+            if start == 0:
+                raise
+            letters = genome.fetch(name, start, end)[1:]
     except _DAMAGE as error:
         msg = f"{path} cannot be read at {name}:{start}: {error}. Copy or download it again."
         raise InputError(msg) from error
@@ -78,19 +79,8 @@ def fetch(genome: Faidx, name: str, start: int, end: int) -> str:
     return letters
 
 
-def _fetch(genome: Faidx, name: str, start: int, end: int) -> str:
-    try:
-        letters: str = genome.fetch(name, start + 1, end)
-    except ValueError:
-        # pyfaidx 0.9 cannot look up what starts with a full block of bgzip, but can one letter before.
-        if start == 0:
-            raise
-        letters = genome.fetch(name, start, end)[1:]
-    return letters
-
-
 def _check_installed(path: Path, *, is_compressed: bool) -> None:
-    """Say which extra to install where pyfaidx, or what it reads bgzip with, is missing."""
+    """Raise an `InputError` with the command to install pyfaidx, or Biopython for bgzip, if missing."""
     try:
         import pyfaidx  # noqa: F401
 
@@ -105,13 +95,13 @@ def _check_installed(path: Path, *, is_compressed: bool) -> None:
 
 
 def _is_bgzipped(path: Path) -> bool:
-    """Whether a reference is compressed by bgzip; refuses gzip, in which nothing can be looked up."""
+    """Return True for a reference compressed by bgzip, and refuse gzip, which allows no look-up."""
     with path.open("rb") as stream:
         start = stream.read(18)
     is_gzipped = start.startswith(b"\x1f\x8b")
     if is_gzipped and not (start[3:4] == b"\x04" and start[12:14] == b"BC"):
         msg = (
-            f"{path} is compressed by gzip, which has to be read from its start for every interval. Unzip "
+            f"{path} is compressed by gzip, which has to be read from its start for every interval. Unpack "
             "it, or compress it by bgzip instead."
         )
         raise InputError(msg)
@@ -124,7 +114,7 @@ def _is_bgzipped(path: Path) -> bool:
 
 
 def _indexed(path: Path, temporary: Path, *, is_compressed: bool) -> Faidx:
-    """Open a reference with the index beside it, or make one."""
+    """Open a reference with the index beside it, or with a new one."""
     import pyfaidx
 
     names = [f"{path.name}{ending}" for ending in ((".fai", ".gzi") if is_compressed else (".fai",))]
@@ -155,12 +145,11 @@ def _indexed(path: Path, temporary: Path, *, is_compressed: bool) -> Faidx:
 
 
 def _is_current(index: Path, path: Path) -> bool:
-    """Whether there is an index, and it is not older than the reference."""
     return index.is_file() and index.stat().st_mtime >= path.stat().st_mtime
 
 
 def _keep(temporary: Path, path: Path, names: list[str]) -> None:
-    """Put index files beside the reference for the next time, each whole or not at all."""
+    """Copy index files beside the reference for the next time, each whole or not at all."""
     for name in names:
         staged = path.with_name(f".{name}.{os.getpid()}")
         try:

@@ -1,4 +1,4 @@
-"""Intervals of a reference, and the sequences that they are."""
+"""Intervals of a reference: parsing them, and cutting their letters."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _STRANDS = frozenset("+-.")
 
 
 class Interval(NamedTuple):
-    """A stretch of a reference: 0-based, without the letter at `end`."""
+    """Interval of a reference: 0-based, without the letter at `end`."""
 
     region: str
     start: int
@@ -38,13 +38,7 @@ class Interval(NamedTuple):
 
 
 def parse_interval(region: str, start: str, end: str, strand: str, *, where: str) -> Interval:
-    """Read an interval from its texts.
-
-    Raises
-    ------
-    InputError
-        If start or end are no whole numbers from 0, the interval is empty, or there is no such strand.
-    """
+    """Make an interval from texts, or raise an `InputError` that names the place `where` they were read."""
     if not region:
         msg = f"{where} names no chromosome. Fill it in, or remove the line."
         raise InputError(msg)
@@ -55,7 +49,7 @@ def parse_interval(region: str, start: str, end: str, strand: str, *, where: str
     if int(start) >= int(end):
         msg = (
             f"{where} has start {start} and end {end}: it holds no letter. Start has to be smaller; it "
-            "counts from 0, and the letter at end does not belong to the interval."
+            "counts from 0, and the letter at end is excluded."
         )
         raise InputError(msg)
     if strand not in _STRANDS:
@@ -65,9 +59,27 @@ def parse_interval(region: str, start: str, end: str, strand: str, *, where: str
 
 
 def as_columns(intervals: Sequence[Interval]) -> pd.DataFrame:
-    """Write intervals as columns of `.obs`."""
+    """Return intervals as columns of `.obs`."""
     frame = pd.DataFrame(intervals, columns=list(Interval._fields))
     return frame.astype({"region": "category", "strand": "category"})
+
+
+def require_reference(path: Path, reference: Path | None, *, hint: str = "") -> Path:
+    """Return the reference, or raise an `InputError` that intervals need one."""
+    if reference is None:
+        msg = (
+            f"{path} holds intervals, not letters. Give `reference`: the FASTA file "
+            f"(`--reference`) to cut them from.{hint}"
+        )
+        raise InputError(msg)
+    return reference
+
+
+def refuse_reference(path: Path, reference: Path | None) -> None:
+    """Raise an `InputError` if a reference is given for letters."""
+    if reference is not None:
+        msg = f"{path} holds letters, which need no reference. Leave `reference` out."
+        raise InputError(msg)
 
 
 def cut_intervals(
@@ -78,11 +90,11 @@ def cut_intervals(
     Parameters
     ----------
     intervals
-        What to cut.
+        Intervals to cut.
     reference
         FASTA, plain or compressed by bgzip.
     where
-        Says where the interval of an index stands, for errors.
+        Function from the number of an interval to its place in the file, for messages.
 
     Raises
     ------
@@ -96,7 +108,7 @@ def cut_intervals(
             name = names.get(interval.region)
             _refuse_outside(interval, name, lengths, where=f"{where(number)}: {reference.name}")
         letters = _looked_up(genome, intervals, names)
-    # Checked here, since only letters of nucleotides have a complement.
+    # Checked here: other letters have no complement.
     checked = check_letters(
         letters, where=lambda number: f"{where(number)}: {reference.name}", if_empty=""
     ).sequences
@@ -109,7 +121,7 @@ def cut_intervals(
 def _refuse_outside(
     interval: Interval, name: str | None, lengths: Mapping[str, int], *, where: str
 ) -> None:
-    """Refuse an interval that is not in the reference, in which its chromosome has a name."""
+    """Refuse an interval whose chromosome has no `name` in the reference, or is shorter."""
     if name is None:
         msg = (
             f"{where} has no chromosome {interval.region!r}; it has {shorten(lengths)}. Give the reference "
@@ -125,9 +137,9 @@ def _refuse_outside(
 
 
 def _looked_up(genome: Faidx, intervals: Sequence[Interval], names: Mapping[str, str]) -> list[str]:
-    """Look up intervals as the reference has them."""
+    """Look up the letters of intervals on the strand of the reference."""
     letters = [""] * len(intervals)
-    # In the order of the reference: a compressed one is unpacked in blocks, each of them once.
+    # In the order of the reference, so that each block of a compressed one is unpacked once.
     for number in sorted(range(len(intervals)), key=lambda number: intervals[number][:2]):
         region, start, end, _ = intervals[number]
         letters[number] = fetch(genome, names[region], start, end)
@@ -135,7 +147,7 @@ def _looked_up(genome: Faidx, intervals: Sequence[Interval], names: Mapping[str,
 
 
 def _matched(regions: Iterable[str], known: Mapping[str, int], reference: Path) -> dict[str, str]:
-    """Find the name in the reference for each region, with or without "chr" in front."""
+    """Find the name of each region in the reference, with or without "chr" in front."""
     names = {}
     for region in sorted(regions):
         other = region.removeprefix(_PREFIX) if region.startswith(_PREFIX) else _PREFIX + region

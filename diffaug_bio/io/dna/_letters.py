@@ -1,4 +1,4 @@
-"""Which letters make a nucleotide sequence: checked in blocks, mended where it is clear how."""
+"""Letters of nucleotide sequences: checked in blocks, upper case with T for U."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BLOCK = 1024  # sequences that are looked at together: one call for many short 
 
 
 class CheckedLetters(NamedTuple):
-    """Sequences in upper case with T for U, and how many of their letters are no single base."""
+    """Sequences in upper case with T for U, and the numbers of N and of other IUPAC codes in them."""
 
     sequences: list[str]
     n_unknown: int
@@ -30,21 +30,21 @@ class CheckedLetters(NamedTuple):
 def check_letters(
     sequences: Sequence[str], *, where: Callable[[int], str], if_empty: str
 ) -> CheckedLetters:
-    """Check and mend the letters of sequences; those that need no mending are handed on, not copied.
+    """Check letters, and convert them to upper case with T for U; correct sequences are not copied.
 
     Parameters
     ----------
     sequences
         DNA or RNA of any lengths, upper or lower case.
     where
-        Says where the sequence of an index comes from, for errors.
+        Function from the number of a sequence to its place in the source, for messages.
     if_empty
-        What to do about a sequence without letters, for errors.
+        Remedy for a sequence without letters, for messages.
 
     Raises
     ------
     InputError
-        If a sequence is empty, a protein, or holds what is no nucleotide code.
+        If a sequence is empty, is a protein, or holds letters that are not nucleotide codes.
     """
     checked: list[str] = []
     n_unknown = n_ambiguous = 0
@@ -55,7 +55,7 @@ def check_letters(
             raise InputError(msg)
         others = _as_bytes("".join(block)).translate(None, _BASES)
         if others.translate(None, _CODES):
-            block = [_mended(letters, where, start + number) for number, letters in enumerate(block)]
+            block = [_normalized(letters, where, start + number) for number, letters in enumerate(block)]
             others = _as_bytes("".join(block)).translate(None, _BASES)
         n_unknown += others.count(_UNKNOWN)
         n_ambiguous += len(others) - others.count(_UNKNOWN)
@@ -64,22 +64,21 @@ def check_letters(
 
 
 def is_nucleotides(text: str) -> bool:
-    """Whether a text is a nucleotide sequence, by its letters."""
+    """Return True for a text of nucleotide codes."""
     return bool(text) and not _as_bytes(text).upper().translate(None, _CODES + b"U")
 
 
 def reverse_complement(letters: str) -> str:
-    """Read a checked sequence from the other strand."""
+    """Return the reverse complement of a checked sequence."""
     return letters.encode().translate(_COMPLEMENT)[::-1].decode()
 
 
 def _as_bytes(letters: str) -> bytes:
-    """Write letters as bytes, with what is no letter of a sequence as a question mark."""
     return letters.encode("ascii", "replace")
 
 
-def _mended(sequence: str, where: Callable[[int], str], number: int) -> str:
-    """Return letters in upper case with U as T, or refuse what is no nucleotide sequence."""
+def _normalized(sequence: str, where: Callable[[int], str], number: int) -> str:
+    """Return letters in upper case with T for U, or refuse a text that is not a nucleotide sequence."""
     letters = _as_bytes(sequence).upper().replace(b"U", b"T")
     if not letters.translate(None, _CODES):
         return letters.decode()

@@ -11,13 +11,20 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from diffaug_bio._checks import check_unique
+from diffaug_bio._checks import check_columns, check_unique
 from diffaug_bio._keys import LABEL_KEY, SPLIT_KEY
-from diffaug_bio._wording import decoded, shorten
+from diffaug_bio._wording import decoded
 from diffaug_bio.errors import InputError
-from diffaug_bio.io._stream import bare_name, open_text, reading, stem, visible_entries
+from diffaug_bio.io._files import bare_name, open_text, reading, stem, visible_entries
 from diffaug_bio.io.dna._from_sequences import Records, assemble
-from diffaug_bio.io.dna._intervals import Interval, as_columns, cut_intervals, parse_interval
+from diffaug_bio.io.dna._intervals import (
+    Interval,
+    as_columns,
+    cut_intervals,
+    parse_interval,
+    refuse_reference,
+    require_reference,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +43,7 @@ _URL = re.compile(r"^\s*url:\s*(\S+)", re.MULTILINE)
 
 @dataclass(slots=True)
 class _Rows:
-    """What the files of a data set hold, row by row; filled file by file."""
+    """Rows of a data set, filled file by file."""
 
     ids: list[str] = field(default_factory=list)
     splits: list[str] = field(default_factory=list)
@@ -46,7 +53,7 @@ class _Rows:
     sequences: list[str] = field(default_factory=list)
 
     def add(self, name: str, split: str, label: str, place: str) -> None:
-        """Add what both layouts say of a row; names are those of files, since ids start anew in each."""
+        """Add a row; names repeat between files, so the id holds split and label as well."""
         self.ids.append(f"{split}/{label}/{name}")
         self.splits.append(split)
         self.labels.append(label)
@@ -54,7 +61,7 @@ class _Rows:
 
 
 def has_splits(folder: Path) -> bool:
-    """Whether a folder is laid out by splits."""
+    """Return True if a folder has folders for splits."""
     return any((folder / split).is_dir() for split in SPLITS)
 
 
@@ -65,17 +72,6 @@ def read_splits(
 
     Either `train/CLASS.csv.gz` and `test/CLASS.csv.gz` with columns `id`, `region`, `start`, `end` and
     `strand`, whose letters are cut from a reference; or `train/CLASS/ID.txt`, one sequence a file.
-
-    Returns
-    -------
-    A row per sequence, named `split/class/id`. `.obs` holds `label` and `split`, and for intervals
-    `region`, `start`, `end` and `strand`.
-
-    Raises
-    ------
-    InputError
-        If the folder holds neither layout, or both, a reference is missing or of no use, or an interval is
-        not in it.
 
     References
     ----------
@@ -96,7 +92,10 @@ def read_splits(
             f"class, with columns {', '.join(_COLUMNS)}; or {SPLITS[0]}/CLASS/ID.txt, one sequence a file."
         )
         raise InputError(msg)
-    _check_reference_given(folder, reference, needs_one=n_folders == 0)
+    if n_folders:
+        refuse_reference(folder, reference)
+    else:
+        require_reference(folder, reference, hint=_known_sources(folder))
     rows = _Rows()
     for split, entry in classes:
         if entry.is_dir():
@@ -106,26 +105,16 @@ def read_splits(
     return assemble(_as_records(rows, folder, reference, obs_columns), kmers)
 
 
-def _check_reference_given(folder: Path, reference: Path | None, *, needs_one: bool) -> None:
-    """Refuse intervals without a reference, and the other way round."""
-    if needs_one and reference is None:
-        metadata = folder / "metadata.yaml"
-        text = metadata.read_text(encoding="utf-8", errors="replace") if metadata.is_file() else ""
-        urls = list(dict.fromkeys(_URL.findall(text)))
-        source = f" {metadata.name} names {' and '.join(urls)}." if urls else ""
-        msg = (
-            f"{folder} holds intervals, not letters. Give `reference`: the FASTA file "
-            "(`--reference`) to cut them from."
-            f"{source}"
-        )
-        raise InputError(msg)
-    if not needs_one and reference is not None:
-        msg = f"{folder} holds letters, which need no reference. Leave `reference` out."
-        raise InputError(msg)
+def _known_sources(folder: Path) -> str:
+    """Return a sentence with the addresses of references that `metadata.yaml` names, if any."""
+    metadata = folder / "metadata.yaml"
+    text = metadata.read_text(encoding="utf-8", errors="replace") if metadata.is_file() else ""
+    urls = list(dict.fromkeys(_URL.findall(text)))
+    return f" {metadata.name} names {' and '.join(urls)}." if urls else ""
 
 
 def _add_texts(rows: _Rows, split: str, folder: Path) -> None:
-    """Read one class of the layout with a file per sequence."""
+    """Read the files of one class, a sequence each."""
     files = [path for path in visible_entries(folder) if path.suffix.lower() == ".txt" and path.is_file()]
     if not files:
         msg = f"{folder} holds no file ID.txt. Remove the folder, or put sequences there, one a file."
@@ -137,14 +126,12 @@ def _add_texts(rows: _Rows, split: str, folder: Path) -> None:
 
 
 def _add_intervals(rows: _Rows, split: str, path: Path) -> None:
-    """Read one class of the layout with a table of intervals per class."""
+    """Read the table of intervals of one class."""
     n_before = len(rows.ids)
     with reading(path), open_text(path) as stream:
         lines = csv.reader(stream)
         header = [name.strip() for name in next(lines, [])]
-        if missing := [name for name in _COLUMNS if name not in header]:
-            msg = f"{path} has no column {missing[0]!r}; it has {shorten(header) or 'none'}."
-            raise InputError(msg)
+        check_columns(_COLUMNS, header, where=path)
         columns = [header.index(name) for name in _COLUMNS]
         for fields in lines:
             where = f"{path} line {lines.line_num}"
@@ -162,16 +149,14 @@ def _add_intervals(rows: _Rows, split: str, path: Path) -> None:
 
 
 def _as_records(rows: _Rows, folder: Path, reference: Path | None, obs_columns: Sequence[str]) -> Records:
-    """Cut intervals, and put letters and annotations together."""
+    """Cut intervals, and join letters and annotations."""
     check_unique(rows.ids, what="ids", remedy=f"Give each row of a class in {folder} its own.")
     obs = pd.DataFrame({LABEL_KEY: pd.Categorical(rows.labels), SPLIT_KEY: pd.Categorical(rows.splits)})
     sequences = rows.sequences
     if reference is not None:
         sequences = cut_intervals(rows.intervals, reference, where=rows.places.__getitem__)
         obs = pd.concat([obs, as_columns(rows.intervals)], axis=1)
-    if unknown := [name for name in obs_columns if name not in obs]:
-        msg = f"{folder} has no column {unknown[0]!r}; it has {shorten(obs)}."
-        raise InputError(msg)
+    check_columns(obs_columns, obs, where=folder)
     counts = Counter(zip(rows.splits, rows.labels, strict=True))
     listed = ", ".join(f"{split}/{label} {count}" for (split, label), count in counts.items())
     logger.info("%s: %s.", folder.name, listed)

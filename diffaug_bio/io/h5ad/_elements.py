@@ -1,4 +1,4 @@
-"""Looking at what was read of an h5ad file before anything is computed from it."""
+"""Checks of the elements of an h5ad file before anything is computed from them."""
 
 from __future__ import annotations
 
@@ -24,36 +24,38 @@ _PARTS = ("X", "obs", "var", "layers", "obsm", "varm", "obsp", "varp", "uns")
 
 
 def check_elements(elements: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    """Check sparse matrices wherever they are, and rename columns that cannot be written again.
-
-    Parameters
-    ----------
-    elements
-        Parts of an AnnData by name.
-    path
-        Their file, as errors and the log name it.
-
-    Returns
-    -------
-    The same parts, sparse indices of an unusual type converted.
-
-    Raises
-    ------
-    InputError
-        If the indices of a sparse matrix lead outside of it.
-    """
+    """Check the parts of an AnnData, given by name, with :func:`check_element`."""
     return {name: check_element(element, name, path) for name, element in elements.items()}
 
 
 def parts_of(adata: AnnData) -> dict[str, Any]:
-    """Take an AnnData apart into what may hold matrices and tables."""
+    """List the parts of an AnnData that may hold matrices and tables, by name."""
     parts: dict[str, Any] = {name: getattr(adata, name) for name in _PARTS}
     raw = adata.raw
     return parts if raw is None else {**parts, "raw": {"X": raw.X, "var": raw.var, "varm": raw.varm}}
 
 
 def check_element(element: Any, place: str, path: Path) -> Any:
-    """Check an element at a place of a file and all inside of it, as :func:`check_elements` does."""
+    """Check sparse matrices in an element, and rename columns that anndata cannot write again.
+
+    Parameters
+    ----------
+    element
+        Matrix, table, or mapping of such.
+    place
+        Name of the element inside the file, for messages.
+    path
+        The file, for messages.
+
+    Returns
+    -------
+    The element, with sparse indices of an unusual type converted.
+
+    Raises
+    ------
+    InputError
+        If the indices of a sparse matrix lie outside its shape.
+    """
     if sparse.issparse(element):
         check_sparse(element, what=f"{path}: {place}")
         return _with_usual_indices(element)
@@ -68,7 +70,7 @@ def check_element(element: Any, place: str, path: Path) -> Any:
 
 
 def _with_usual_indices(matrix: Any) -> Any:
-    """Convert indices that scipy has no code for, such as unsigned ones."""
+    """Convert indices of a type that scipy has no code for, such as unsigned ones."""
     for name in ("indices", "indptr"):
         indices = getattr(matrix, name)
         if indices.dtype not in (np.int32, np.int64):
@@ -77,7 +79,7 @@ def _with_usual_indices(matrix: Any) -> Any:
 
 
 def _without_reserved(frame: pd.DataFrame, place: str, path: Path) -> pd.DataFrame:
-    """Drop the reserved column if it repeats the index, else rename it."""
+    """Drop the column `_index` if it repeats the index, otherwise rename it."""
     if _RESERVED not in frame:
         return frame
     if np.array_equal(frame[_RESERVED].astype(str), frame.index.astype(str)):

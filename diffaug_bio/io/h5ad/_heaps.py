@@ -1,9 +1,8 @@
-"""Looking for heaps of texts in which the HDF5 library would go round for ever.
+"""Check for damaged texts that the HDF5 library would read for ever.
 
-Texts of any length, names of rows and kinds of elements among them, lie in global heaps: collections of
-objects, each with its size. A free object of size 0, as a block of zeros makes one, is never left behind by
-the library up to version 2.0 at least (https://github.com/HDFGroup/hdf5/issues/1707), and no signal that
-Python handles can end that.
+Texts of any length, such as row names, are stored in global heaps: collections of objects, each with its
+size. At a free object of size 0, as a block of zeros makes one, the library never goes on (up to version
+2.0 at least, https://github.com/HDFGroup/hdf5/issues/1707), and no signal that Python handles ends that.
 """
 
 from __future__ import annotations
@@ -18,25 +17,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _START = b"GCOL\x01\0\0\0"
-_HEAP = struct.Struct("<8sQ")  # start, and bytes of the whole collection
-# Number, references, and bytes of an object; 0 is the number of free space.
+_HEAP = struct.Struct("<8sQ")  # start mark, and size of the whole collection in bytes
+# Number, references, and size in bytes of an object; free space has the number 0.
 _OBJECT = struct.Struct("<HH4xQ")
 _ALIGNMENT = 8
 
 
 def check_heaps(path: Path) -> None:
-    """Refuse an HDF5 file with a heap that cannot be read to its end.
-
-    Parameters
-    ----------
-    path
-        The file. Passes over all of it, at the speed of the disk.
-
-    Raises
-    ------
-    InputError
-        If there is such a heap.
-    """
+    """Raise an `InputError` if a heap of an HDF5 file cannot be read to its end; reads the whole file."""
     if path.stat().st_size < _HEAP.size:
         return
     with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
@@ -52,7 +40,7 @@ def check_heaps(path: Path) -> None:
 
 
 def _is_endless(content: mmap.mmap, start: int) -> bool:
-    """Go from object to object as the library does, and tell whether one leads nowhere."""
+    """Step from object to object as the library does, and return True if one has no size."""
     if start + _HEAP.size > len(content):
         return False
     _, size = _HEAP.unpack_from(content, start)

@@ -1,4 +1,4 @@
-"""Reading h5ad files, with errors that say what is wrong with a file."""
+"""Reading h5ad files, with errors that name the damaged element."""
 
 from __future__ import annotations
 
@@ -29,27 +29,15 @@ logger = logging.getLogger(__name__)
 _PARTS = ("X", "obs", "var", "layers", "obsm", "varm", "obsp", "varp", "uns", "raw")
 _PARTS_OF_RAW = ("X", "var", "varm")
 _OLD_PARTS = ("raw.X", "raw.var", "raw.varm")  # before anndata 0.7
-_NOTE = re.compile(r"reading key '(.*)' of .* from (.*)")  # as anndata adds it to an error
+_NOTE = re.compile(r"reading key '(.*)' of .* from (.*)")  # note that anndata adds to an error
 
 
 def read_h5ad(path: Path, *, external_links: bool = False) -> AnnData:
-    """Read an h5ad file.
+    """Read an h5ad file; see :func:`diffaug_bio.io.read`.
 
-    The structure is looked at before any value is read, and every sparse matrix before it is used. Members
-    of the file that are no parts of an AnnData are left out, and a column `_index`, which cannot be written
+    The structure is checked before any value is read, and every sparse matrix before it is used. Members of
+    the file that do not belong to an AnnData are left out, and a column `_index`, which cannot be written
     again, is dropped or renamed; the log says so.
-
-    Parameters
-    ----------
-    path
-        The file.
-    external_links
-        Whether values may come from other files that it names.
-
-    Raises
-    ------
-    InputError
-        If it is not HDF5, was cut off, is damaged, or does not hold an AnnData.
     """
     with open_h5ad(path, [*_PARTS, *_OLD_PARTS], external_links=external_links) as file:
         keys = set(file)
@@ -60,13 +48,13 @@ def read_h5ad(path: Path, *, external_links: bool = False) -> AnnData:
             )
             raise InputError(msg)
         if foreign := sorted(keys - {*_PARTS, *_OLD_PARTS}):
-            logger.info("%s holds %s beside an AnnData: left out.", path, shorten(foreign))
+            logger.info("%s: %s do not belong to an AnnData, and are left out.", path, shorten(foreign))
         if not _is_old(file):
             return anndata.AnnData(**_read_parts(file, path, _PARTS))
         if foreign:
             msg = (
-                f"{path} was written by a very old anndata and holds {shorten(foreign)}, no parts of an "
-                "AnnData. Remove them, or write the file again."
+                f"{path} was written by a very old anndata and holds {shorten(foreign)}, which do not "
+                "belong to an AnnData. Remove them, or write the file again."
             )
             raise InputError(msg)
         adata = anndata.read_h5ad(path)
@@ -75,13 +63,7 @@ def read_h5ad(path: Path, *, external_links: bool = False) -> AnnData:
 
 
 def read_parts(path: Path, parts: Sequence[str], *, external_links: bool = False) -> dict[str, Any]:
-    """Read some parts of an h5ad file, such as `obs`, as :func:`read_h5ad` does; those that it has.
-
-    Raises
-    ------
-    InputError
-        As :func:`read_h5ad`.
-    """
+    """Read the named parts of an h5ad file that exist, such as `obs`, as :func:`read_h5ad` does."""
     with open_h5ad(path, parts, external_links=external_links) as file:
         return _read_parts(file, path, parts)
 
@@ -90,13 +72,7 @@ def read_parts(path: Path, parts: Sequence[str], *, external_links: bool = False
 def open_h5ad(
     path: Path, parts: Sequence[str] = _PARTS, *, external_links: bool = False
 ) -> Iterator[h5py.File]:
-    """Open a file, look at the structure of some parts, and turn whatever is raised into one sentence.
-
-    Raises
-    ------
-    InputError
-        As :func:`read_h5ad`.
-    """
+    """Open an h5ad file after a check of some parts; all errors in the block become an `InputError`."""
     try:
         file = h5py.File(path, "r")
     except PermissionError as error:
@@ -113,12 +89,12 @@ def open_h5ad(
             yield file
         except InputError:
             raise
-        except Exception as error:  # bytes of strangers in code of others: nearly anything can come
+        except Exception as error:  # on damaged files, the libraries raise nearly anything
             raise InputError(_sentence(error, path, file)) from error
 
 
 def _is_old(file: h5py.File) -> bool:
-    """Tell whether a file was written before anndata 0.7, as only `anndata.read_h5ad` knows."""
+    """Return True for a file from before anndata 0.7, which only `anndata.read_h5ad` reads."""
     frames = (file["obs"], file["var"])
     return any(isinstance(frame, h5py.Dataset) for frame in frames) or any(
         part in file for part in _OLD_PARTS
@@ -126,10 +102,10 @@ def _is_old(file: h5py.File) -> bool:
 
 
 def _read_parts(file: h5py.File, path: Path, parts: Iterable[str]) -> dict[str, Any]:
-    """Read parts, and check what they hold."""
+    """Read and check parts."""
     elements: dict[str, Any] = {}
     for part in parts:
-        if part == "raw" and part in file:  # as a table of its parts, which AnnData takes
+        if part == "raw" and part in file:  # as a dictionary, which AnnData takes
             inside = file["raw"]
             elements[part] = {name: read_elem(inside[name]) for name in _PARTS_OF_RAW if name in inside}
         elif part in file:
@@ -138,7 +114,7 @@ def _read_parts(file: h5py.File, path: Path, parts: Iterable[str]) -> dict[str, 
 
 
 def _sentence(error: Exception, path: Path, file: h5py.File) -> str:
-    """Say what is wrong with a file, and where if anndata tells."""
+    """Word an error of reading, with the element if anndata names it."""
     notes = (_NOTE.search(note) for note in getattr(error, "__notes__", ()))
     found = next((note for note in notes if note), None)
     place = "" if found is None else f"{found[2].rstrip('/')}/{found[1]}"
@@ -146,8 +122,8 @@ def _sentence(error: Exception, path: Path, file: h5py.File) -> str:
         kind = dict(file[place].attrs).get("encoding-type", "") if place else ""
         what = f"{place or 'an element'}{f' (of the kind {kind!r})' if kind else ''}"
         return (
-            f"{path}: anndata {version('anndata')} does not know what {what} is: the file was written by a "
-            "newer anndata or another program. Update anndata, or remove that element."
+            f"{path}: anndata {version('anndata')} cannot read {what}: the file was written by a newer "
+            "anndata or another program. Update anndata, or remove that element."
         )
     if isinstance(error, MemoryError):
         return f"{path} does not fit into memory{f': {place}' if place else ''}."

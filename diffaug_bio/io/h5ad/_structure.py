@@ -1,4 +1,4 @@
-"""Looking at the structure of an HDF5 file before any of its values are read."""
+"""Checks of the structure of an HDF5 file before any of its values are read."""
 
 from __future__ import annotations
 
@@ -11,23 +11,22 @@ import h5py
 import numpy as np
 
 from diffaug_bio.errors import InputError
-from diffaug_bio.machine.memory import free_bytes
+from diffaug_bio.io._files import check_unpacked_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
 _MAX_DEPTH = 64  # groups within groups; files of AnnData have five or so
-_MAX_VISITS = 100  # of one group; links that branch lead to it without end
-_ALWAYS_READ = 2**30  # bytes that are never too many
-_MOST_COMPRESSED = 1100  # bytes that one byte of a file can stand for; gzip reaches 1032
+_MAX_VISITS = 100  # of one group; branching links could lead to it without end
+_MOST_COMPRESSED = 1100  # bytes that one byte of a file can unpack to; gzip reaches 1032
 
-_NAMING = ("_index", "column-order", "categories")  # attributes by whose names anndata finds columns
+_NAMING = ("_index", "column-order", "categories")  # attributes that name columns to anndata
 
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """A group, and all that it lies in."""
+    """Group of an HDF5 file with all groups around it."""
 
     group: h5py.Group
     identity: tuple[int, int]
@@ -42,13 +41,13 @@ def check_structure(
     Parameters
     ----------
     file
-        Open for reading.
+        The file, open for reading.
     path
-        Its path, as errors name it.
+        Path of the file, for messages.
     names
-        What is going to be read of it; what is not there is passed over.
+        Elements to be read; missing ones are skipped.
     external_links
-        Whether values may come from other files.
+        If True, values may come from other files.
 
     Raises
     ------
@@ -74,11 +73,11 @@ def check_structure(
                 n_bytes += _check_values(element, path, external_links=external_links)
             else:
                 _refuse(path, element.name, "is a data type without values")
-    _check_size(path, n_bytes)
+    check_unpacked_size(path, n_bytes, most_compressed=_MOST_COMPRESSED)
 
 
 def _identity(element: h5py.HLObject) -> tuple[int, int]:
-    """Tell an element from all others, and its file from other files, by whatever links it was reached."""
+    """Return file number and address of an element, the same by whatever link it was reached."""
     found = h5py.h5o.get_info(element.id)
     return found.fileno, found.addr
 
@@ -98,14 +97,14 @@ def _open(
             _refuse(path, place, f"is a link to {link.path!r}, where there is nothing that can be read")
         msg = f"{path} is damaged: {place} cannot be opened. Copy it again."
         raise InputError(msg) from error
-    # A soft link may lead through an external one that lies elsewhere in the file.
+    # A soft link may lead through an external one elsewhere in the file.
     if not external_links and _identity(element)[0] != _identity(group)[0]:
         _refuse_external(path, place, f"leads to another file, {element.file.filename!r}")
     return element
 
 
 def _check_columns(element: h5py.HLObject, path: Path) -> None:
-    """Refuse a table whose columns, or their categories, are said to lie elsewhere in the file."""
+    """Refuse a table with columns or categories that lie elsewhere in the file."""
     for name in _NAMING:
         for column in np.ravel(element.attrs.get(name, ())).tolist():
             text = column.decode(errors="replace") if isinstance(column, bytes) else column
@@ -114,7 +113,7 @@ def _check_columns(element: h5py.HLObject, path: Path) -> None:
 
 
 def _enter(holder: _Group, group: h5py.Group, path: Path) -> _Group:
-    """Go one group deeper."""
+    """Enter a group, unless it lies within itself or too deep."""
     identity = _identity(group)
     ancestors = holder.ancestors | {holder.identity}
     if identity in ancestors:
@@ -125,7 +124,7 @@ def _enter(holder: _Group, group: h5py.Group, path: Path) -> _Group:
 
 
 def _check_values(values: h5py.Dataset, path: Path, *, external_links: bool) -> int:
-    """Refuse values of other files or of an unknown compression; return how many bytes they take."""
+    """Refuse values in other files or of an unknown compression; return their size in bytes."""
     settings = values.id.get_create_plist()
     if settings.get_external_count() and not external_links:
         _refuse_external(path, values.name, f"lies in another file, {values.external[0][0]!r}")
@@ -139,31 +138,10 @@ def _check_values(values: h5py.Dataset, path: Path, *, external_links: bool) -> 
     return 0 if values.shape is None else math.prod(values.shape) * values.dtype.itemsize
 
 
-def _check_size(path: Path, n_bytes: int) -> None:
-    """Refuse more values than the file can hold compressed, or than fit into memory."""
-    if n_bytes <= _ALWAYS_READ:
-        return
-    gigabytes, held = n_bytes / 2**30, path.stat().st_size
-    if n_bytes > held * _MOST_COMPRESSED:
-        msg = (
-            f"{path} declares {gigabytes:.4g} GiB of values, and is a file of {held} bytes, which cannot "
-            "hold them. Copy or download it again."
-        )
-        raise InputError(msg)
-    free = free_bytes()
-    if free is not None and n_bytes > free:
-        msg = (
-            f"{path} holds {gigabytes:.4g} GiB of values, and {free / 2**30:.4g} GiB of memory are free. "
-            "Use a machine with more memory, or a file with fewer rows, features or layers."
-        )
-        raise InputError(msg)
-
-
 def _refuse_external(path: Path, place: str, found: str) -> NoReturn:
     msg = (
-        f"{path}: {place} {found}, which a file from elsewhere could use to read what is not meant for it. "
-        "If you trust the file, allow `external_links` (`--external-links`), or write one that holds all "
-        "values."
+        f"{path}: {place} {found}, and a file from a stranger could so read your private files. If you "
+        "trust it, allow `external_links` (`--external-links`), or write a file that holds all values."
     )
     raise InputError(msg)
 

@@ -1,13 +1,14 @@
 """Writing h5ad files so that a full disk is an ordinary error.
 
-HDF5 crashes where it cannot write what it still has to write when it closes a file. Here Python writes for
-it, remembers what goes wrong, and lets HDF5 close in peace.
+HDF5 brings the process down if it cannot write its last bytes when it closes a file. So Python writes for
+it, keeps the first error, and raises it once HDF5 has closed the file.
 """
 
 from __future__ import annotations
 
 import io
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from diffaug_bio.errors import InputError
@@ -15,47 +16,56 @@ from diffaug_bio.output.interrupts import interrupts_held
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+    from os import PathLike
 
     import h5py
     from anndata import AnnData
     from typing_extensions import Buffer
 
-_WHERE = re.compile(r"writing key '?(.+?)'? of .* to (\S+)")  # as anndata notes it
+_WHERE = re.compile(r"writing key '?(.+?)'? of .* to (\S+)")  # note that anndata adds to an error
 _PAGE = 4096
-_MOST_KEPT = 2**20  # bytes of one write; what describes the arrays is smaller, and is read again
+_MOST_KEPT = 2**20  # bytes of one write; descriptions of arrays are smaller, and HDF5 reads them again
 
 
-def write_h5ad(path: Path, adata: AnnData) -> None:
-    """Write an AnnData as `adata.write_h5ad` does; strings with few values become categories, as there.
+def write_h5ad(path: str | PathLike[str], adata: AnnData) -> None:
+    """Write an h5ad file as `adata.write_h5ad` does, safely on a full disk and when interrupted.
+
+    On a full disk, `adata.write_h5ad` can end the Python process; this function raises an error. Ctrl-C
+    waits for the part that is being written. Columns of repeated strings become categories, as in anndata.
 
     Parameters
     ----------
     path
-        The file.
+        The file; an existing one is overwritten.
     adata
-        What to write.
+        Data to write.
 
     Raises
     ------
     InputError
-        If a part of it cannot be written.
+        If h5ad cannot hold some entry, which the message names.
     OSError
-        If the disk is full, or does not take the file for another reason.
+        If the disk is full or cannot be written to.
+
+    Examples
+    --------
+    >>> from diffaug_bio import io
+    >>> io.write_h5ad("embedded.h5ad", adata)  # doctest: +SKIP
     """
+    path = Path(path)
     adata.strings_to_categoricals()
     if adata.raw is not None:
         adata.strings_to_categoricals(adata.raw.var)
     while not _is_written(path, adata):
-        pass  # a handler of the user's has taken the interrupt, and chosen to go on
+        pass  # a signal handler of the user took the interrupt, and chose to go on
 
 
 def _is_written(path: Path, adata: AnnData) -> bool:
-    """Write all parts; False where an interrupt came before the last one."""
+    """Write all parts; return False if an interrupt came before the last one."""
     import h5py
 
     is_whole = True
-    # An interrupt in the midst of HDF5's work would leave it with a file that it cannot close.
+    # An interrupt inside HDF5 would leave it with a file that it cannot close.
     with interrupts_held() as waiting, _CalmFile(path, "w+") as stream:
         with h5py.File(stream, "w") as file:
             file.attrs["encoding-type"], file.attrs["encoding-version"] = "anndata", "0.1.0"
@@ -70,7 +80,7 @@ def _is_written(path: Path, adata: AnnData) -> bool:
 
 
 def _elements(adata: AnnData) -> Iterator[tuple[str, object]]:
-    """Give the parts of an AnnData, in the order in which anndata writes them."""
+    """Yield the parts of an AnnData in the order in which anndata writes them."""
     for name in ("X", "raw"):
         if (element := getattr(adata, name)) is not None:
             yield name, element
@@ -80,7 +90,7 @@ def _elements(adata: AnnData) -> Iterator[tuple[str, object]]:
 
 
 def _write_element(file: h5py.File, name: str, element: object) -> None:
-    """Write a part of an AnnData; what h5ad cannot hold is named."""
+    """Write a part of an AnnData, or name the entry that h5ad cannot hold."""
     from anndata.io import write_elem
 
     try:
@@ -99,9 +109,9 @@ def _write_element(file: h5py.File, name: str, element: object) -> None:
 
 
 class _CalmFile(io.FileIO):
-    """A file that raises nothing while it is written: :meth:`check` does, once HDF5 is not amid its work.
+    """File that keeps errors of writing until :meth:`check`, which is called when HDF5 can be interrupted.
 
-    What HDF5 may read again of what the disk did not take is kept in memory.
+    Small pieces that the disk did not take stay in memory, as HDF5 may read them again.
     """
 
     def __init__(self, path: Path, mode: str) -> None:
@@ -110,12 +120,12 @@ class _CalmFile(io.FileIO):
         self._kept: dict[int, bytearray] = {}
 
     def check(self) -> None:
-        """Raise what went wrong since the file was opened."""
+        """Raise the first error since the file was opened."""
         if self._error is not None:
             raise self._error
 
     def write(self, content: Buffer) -> int:
-        """Write all, or remember why it cannot be."""
+        """Write all bytes, or keep the error."""
         view = memoryview(content).cast("B")
         start = self.tell()
         try:
@@ -129,7 +139,7 @@ class _CalmFile(io.FileIO):
         return len(view)
 
     def readinto(self, buffer: Buffer) -> int:
-        """Read what was written, or was to be."""
+        """Read bytes from the disk, and from memory those that the disk did not take."""
         view = memoryview(buffer).cast("B")
         start = self.tell()
         n_read = super().readinto(view)
@@ -140,7 +150,7 @@ class _CalmFile(io.FileIO):
         return len(view) if self._kept else n_read
 
     def truncate(self, size: int | None = None) -> int:
-        """Cut or extend, or remember why it cannot be."""
+        """Cut or extend the file, or keep the error."""
         try:
             return super().truncate(size)
         except OSError as error:
@@ -148,7 +158,7 @@ class _CalmFile(io.FileIO):
             return size or 0
 
     def _keep(self, start: int, content: memoryview) -> None:
-        """Keep what the disk did not take."""
+        """Keep bytes that the disk did not take."""
         for first in self._pages(start, len(content)):
             if first not in self._kept:
                 self.seek(first)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from diffaug_bio.io.images._arrays import read_arrays
-from diffaug_bio.io.images._grid import write_image_grid
 from diffaug_bio.io.images._layouts import IMAGE_LAYOUTS, is_image_folder, is_image_name, read_images
 from diffaug_bio.io.images._lazy import LazyImages, open_images
 from diffaug_bio.io.images._rows import ImageOptions
-from diffaug_bio.io.images._write import write_images
+from diffaug_bio.io.images._write import write_image_grid, write_images
 
 __all__ = [
     "IMAGE_LAYOUTS",
@@ -16,7 +14,6 @@ __all__ = [
     "is_image_folder",
     "is_image_name",
     "open_images",
-    "read_arrays",
     "read_images",
     "write_image_grid",
     "write_images",

@@ -1,4 +1,4 @@
-"""Reading CIFAR-10 and CIFAR-100, whose pickles are taken apart without carrying anything out."""
+"""Reading CIFAR-10 and CIFAR-100: the pickles are parsed without running any of their code."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ import pandas as pd
 from diffaug_bio._keys import LABEL_KEY, SPLIT_KEY
 from diffaug_bio._wording import shorten
 from diffaug_bio.errors import InputError
-from diffaug_bio.io._stream import reading
+from diffaug_bio.io._files import reading
+from diffaug_bio.io._names import number_rows
 from diffaug_bio.io.images._rows import (
     FILE,
+    UNPACK_AGAIN,
     ImageOptions,
     ImageShape,
     assemble_pixels,
-    number_rows,
+    require_files,
     warn_of_size,
 )
 
@@ -46,11 +48,11 @@ _TUPLES = {"TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "FROZENSET"}
 _BROKEN = (
     *(pickle.UnpicklingError, EOFError, AttributeError, ImportError, LookupError, TypeError, ValueError),
     *(OverflowError, MemoryError, RecursionError),
-)  # what unpickling raises on bytes that are no pickle
+)  # errors of unpickling damaged files
 
 
 class _Foreign:
-    """Stands in for anything but plain values: it keeps what a pickle gives it, and does nothing."""
+    """Stand-in for any object but plain values: keeps its arguments and state, and does nothing."""
 
     arguments: tuple[object, ...] = ()
     state: object = None
@@ -63,14 +65,14 @@ class _Foreign:
 
 
 class _Unpickler(pickle.Unpickler):
-    """Reads plain values, and nothing of what a pickle names but what an array is made of."""
+    """Unpickler for plain values, with stand-ins for the few names that arrays are made of."""
 
     def __init__(self, content: bytes, path: Path) -> None:
         super().__init__(io.BytesIO(content), encoding="bytes")
         self._path = path
 
     def find_class(self, module: str, name: str) -> type[_Foreign]:
-        """Give a stand-in for the names in the genuine files, and refuse all others."""
+        """Return a stand-in for the names in the genuine files, and refuse all others."""
         if (module, name) not in _ADMITTED:
             msg = (
                 f"{self._path} wants to run {f'{module}.{name}'!r} when it is opened: it is no file of "
@@ -82,35 +84,29 @@ class _Unpickler(pickle.Unpickler):
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """What one file holds."""
+    """Images of one file."""
 
     pixels: NDArray[np.uint8]  # (n_obs, height, width, channels)
     obs: pd.DataFrame
 
 
 def is_cifar10(folder: Path) -> bool:
-    """Whether a folder has files of CIFAR-10."""
+    """Return True if a folder has files of CIFAR-10."""
     names = ("batches.meta", "test_batch", "data_batch_1")
     return any((folder / name).is_file() for name in names)
 
 
 def is_cifar100(folder: Path) -> bool:
-    """Whether a folder has files of CIFAR-100."""
+    """Return True if a folder has files of CIFAR-100."""
     return (folder / "meta").is_file() and any((folder / name).is_file() for name in ("train", "test"))
 
 
 def read_cifar10(folder: Path, options: ImageOptions) -> AnnData:
-    """Read the folder `cifar-10-batches-py`; see :func:`diffaug_bio.io.read`.
-
-    Raises
-    ------
-    InputError
-        If a file is missing, damaged, or is none of CIFAR.
-    """
+    """Read the folder `cifar-10-batches-py`; see :func:`diffaug_bio.io.read`."""
     found = {int(match[1]) for path in folder.iterdir() if (match := _BATCH.fullmatch(path.name))}
     batches = [f"data_batch_{number}" for number in sorted({1, 2, 3, 4, 5} | found)]
     files = dict.fromkeys(batches, "train") | {"test_batch": "test"}
-    _check_present(folder, ["batches.meta", *files])
+    require_files(folder, ["batches.meta", *files], of="CIFAR")
     names = _names(folder / "batches.meta", "label_names")
     parts = [
         _read_part(folder / file, split, {LABEL_KEY: ("labels", names)}) for file, split in files.items()
@@ -119,14 +115,8 @@ def read_cifar10(folder: Path, options: ImageOptions) -> AnnData:
 
 
 def read_cifar100(folder: Path, options: ImageOptions) -> AnnData:
-    """Read the folder `cifar-100-python`; see :func:`diffaug_bio.io.read`.
-
-    Raises
-    ------
-    InputError
-        If a file is missing, damaged, or is none of CIFAR.
-    """
-    _check_present(folder, ["meta", "train", "test"])
+    """Read the folder `cifar-100-python`; see :func:`diffaug_bio.io.read`."""
+    require_files(folder, ["meta", "train", "test"], of="CIFAR")
     columns = {
         LABEL_KEY: ("fine_labels", _names(folder / "meta", "fine_label_names")),
         _COARSE_LABEL: ("coarse_labels", _names(folder / "meta", "coarse_label_names")),
@@ -135,15 +125,8 @@ def read_cifar100(folder: Path, options: ImageOptions) -> AnnData:
     return _joined(folder, parts, options)
 
 
-def _check_present(folder: Path, names: list[str]) -> None:
-    """Refuse a folder that lacks some of its files."""
-    if missing := [name for name in names if not (folder / name).is_file()]:
-        msg = f"{folder} lacks {shorten(missing, limit=8)} of CIFAR. Unpack the archive again."
-        raise InputError(msg)
-
-
 def _joined(folder: Path, parts: list[_Part], options: ImageOptions) -> AnnData:
-    """Put the rows of all files below each other."""
+    """Stack the rows of all files."""
     warn_of_size(sum(part.pixels.nbytes for part in parts), options, origin=folder.name)
     obs = pd.concat([part.obs for part in parts], ignore_index=True)
     obs = obs.set_axis(number_rows(obs[SPLIT_KEY].tolist()))
@@ -151,7 +134,7 @@ def _joined(folder: Path, parts: list[_Part], options: ImageOptions) -> AnnData:
 
 
 def _load(path: Path) -> dict[str, object]:
-    """Read the dictionary that a file of CIFAR is."""
+    """Read the dictionary in a file of CIFAR."""
     with reading(path):
         content = path.read_bytes()
     try:
@@ -160,7 +143,7 @@ def _load(path: Path) -> dict[str, object]:
     except InputError:
         raise
     except _BROKEN as error:
-        msg = f"{path} is no file of CIFAR, or is cut off. Unpack the archive again."
+        msg = f"{path} is no file of CIFAR, or is cut off. {UNPACK_AGAIN}"
         raise InputError(msg) from error
     if not isinstance(values, dict):
         msg = f"{path} is no file of CIFAR: it holds no dictionary. Get the data set from its own page."
@@ -169,9 +152,9 @@ def _load(path: Path) -> dict[str, object]:
 
 
 def _check_memo(content: bytes) -> None:
-    """Refuse what only serves to fill the memory, or to take for ever: far cells, and tuples used twice.
+    """Refuse pickles made to fill the memory (far cells) or to take for ever (tuples used twice).
 
-    A tuple within tuples within tuples, each used twice, is hashed as often as it has paths.
+    The hash of nested tuples, each used twice, takes twice as long with every level.
     """
     tuples: set[object] = set()
     n_cells, before = 0, ""
@@ -191,7 +174,7 @@ def _check_memo(content: bytes) -> None:
 
 
 def _text(value: object) -> str | None:
-    """Read a string of Python 2 or 3, if it is one; what is longer than a name is cut."""
+    """Return a string of Python 2 or 3, cut to the length of a name, or None for other values."""
     match value:
         case str(letters) | _Foreign(arguments=(str(letters), *_)):  # bytes of Python 3 by protocol 2
             return letters[:_LONGEST_NAME]
@@ -201,11 +184,11 @@ def _text(value: object) -> str | None:
 
 
 def _get(values: dict[str, object], key: str, path: Path) -> object:
-    """Look up an entry of a file."""
+    """Return an entry of a file."""
     if key not in values:
         msg = (
             f"{path} has no {key!r}, but {shorten(values) or 'nothing'}: it is no such file of CIFAR. "
-            "Unpack the archive again."
+            f"{UNPACK_AGAIN}"
         )
         raise InputError(msg)
     return values[key]
@@ -216,13 +199,13 @@ def _names(path: Path, key: str) -> list[str]:
     found = _get(_load(path), key, path)
     names = [_text(name) for name in found] if isinstance(found, list) else []
     if not names or None in names:
-        msg = f"{path} holds no list of names as {key!r}. Unpack the archive again."
+        msg = f"{path} holds no list of names as {key!r}. {UNPACK_AGAIN}"
         raise InputError(msg)
     return [str(name) for name in names]
 
 
 def _read_part(path: Path, split: str, columns: dict[str, tuple[str, list[str]]]) -> _Part:
-    """Read one file of images; `columns` says where labels stand and how they are called."""
+    """Read one file of images; `columns` gives the entry and the names of each column of labels."""
     values = _load(path)
     pixels = _pixels(_get(values, "data", path), path)
     obs = pd.DataFrame(index=range(len(pixels)))
@@ -230,12 +213,12 @@ def _read_part(path: Path, split: str, columns: dict[str, tuple[str, list[str]]]
         numbers = _get(values, key, path)
         if not isinstance(numbers, list) or len(numbers) != len(pixels):
             found = len(numbers) if isinstance(numbers, list) else "no"
-            msg = f"{path} has {found} {key} for {len(pixels)} images. Unpack the archive again."
+            msg = f"{path} has {found} {key} for {len(pixels)} images. {UNPACK_AGAIN}"
             raise InputError(msg)
         if unfit := [n for n in numbers if type(n) is not int or not 0 <= n < len(names)]:
             msg = (
                 f"{path} has the label {_shown(unfit[0])} among its {key}; there are names for 0 to "
-                f"{len(names) - 1}. Unpack the archive again."
+                f"{len(names) - 1}. {UNPACK_AGAIN}"
             )
             raise InputError(msg)
         obs[column] = [names[number] for number in numbers]
@@ -247,12 +230,12 @@ def _read_part(path: Path, split: str, columns: dict[str, tuple[str, list[str]]]
 
 
 def _shown(label: object) -> str:
-    """Write a label for an error; a pickle can hold lists and numbers that are too large to be written."""
+    """Return a label for a message, or its type: a pickle can hold lists and endless numbers."""
     return str(label) if type(label) is int and abs(label) < 2**63 else f"of type {type(label).__name__!r}"
 
 
 def _pixels(array: object, path: Path) -> NDArray[np.uint8]:
-    """Make an array of what a pickle tells of one, all of it checked."""
+    """Make an array from the parts that a pickle holds of it, after a check of each."""
     match array:
         case _Foreign(
             state=(_, (int(n_obs), int(n_values)), _Foreign(arguments=(kind, *_)), bool(by_columns), raw)
@@ -267,6 +250,6 @@ def _pixels(array: object, path: Path) -> NDArray[np.uint8]:
                 return planes.transpose(0, 2, 3, 1)
     msg = (
         f"{path} holds no images of {SHAPE.n_pixels} bytes each as 'data': it is no such file of CIFAR. "
-        "Unpack the archive again."
+        f"{UNPACK_AGAIN}"
     )
     raise InputError(msg)

@@ -1,229 +1,160 @@
-"""Files of single images through Pillow: what their headers tell, and their pixels."""
+"""Reading many image files into one matrix, for all layouts of folders."""
 
 from __future__ import annotations
 
-import struct
-import warnings
-import zlib
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+import logging
+from collections import Counter
+from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
 
+from diffaug_bio._wording import shorten
 from diffaug_bio.errors import InputError
-from diffaug_bio.io.images._pixels import are_16_bits, are_fractions, from_16_bits, from_fractions
-from diffaug_bio.machine.threads import available_cores
+from diffaug_bio.io.images._decode import BadImageError, Header, decode_rows, quiet_pillow, read_header
+from diffaug_bio.io.images._rows import (
+    Decoding,
+    ImageOptions,
+    ImageShape,
+    annotate,
+    assemble_places,
+    check_pixels,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    import pandas as pd
+    from anndata import AnnData
     from numpy.typing import NDArray
 
-    from diffaug_bio.io.images._rows import ImageShape
+logger = logging.getLogger(__name__)
 
-IMAGE_ENDINGS = (*(".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"),)
-# Named, since Pillow otherwise tries all it knows, and hands some (EPS) to other programs.
-_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
-_ORIENTATION = 0x0112
-_ON_ITS_SIDE = {5, 6, 7, 8}
-_BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
-_DAMAGE = (
-    *(OSError, ValueError, TypeError, SyntaxError, EOFError, LookupError, OverflowError, AttributeError),
-    *(struct.error, zlib.error, NotImplementedError, MemoryError),
-)  # what Pillow's readers raise on broken files
-_MAX_THREADS = 8
-_FILES_AT_A_TIME = 1024
+_DARK = 64  # a brightest value below it points to 14 bits or fewer
+_ROWS_TO_CHECK = 256
 
 
-class BadImageError(InputError):
-    """An image file cannot be read; the message names it."""
+def read_image_files(
+    files: Sequence[Path], obs: pd.DataFrame, options: ImageOptions, *, origin: str
+) -> AnnData:
+    """Read image files of one size, or resized to one.
 
-
-class Header(NamedTuple):
-    """What the start of an image file tells, without its pixels."""
-
-    height: int
-    width: int
-    is_grey: bool
-    is_deep: bool
-    """Whether it has more than 8 bits a pixel and channel."""
-
-
-def is_image_file(path: Path) -> bool:
-    """Whether a path is a file with the ending of an image."""
-    return path.name.lower().endswith(IMAGE_ENDINGS) and path.is_file()
-
-
-@contextmanager
-def quiet_pillow() -> Iterator[None]:
-    """Keep Pillow from warning of odd files; what may be a decompression bomb becomes an error."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"PIL\.")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        yield
-
-
-def read_header(path: Path) -> Header:
-    """Read size, upright, and mode of an image file.
+    Parameters
+    ----------
+    files
+        One or more files.
+    obs
+        Annotations in the same order, indexed by the names of the rows.
+    options
+        How the files are read.
+    origin
+        Source of the files, for messages.
 
     Raises
     ------
-    BadImageError
-        If it is no image or its start is damaged.
+    InputError
+        If a file cannot be read and `skip_bad` is not set, or sizes differ.
     """
-    with _opened(path) as image:
-        width, height = image.size
-        if _orientation(image) in _ON_ITS_SIDE:
-            if image.format == "TIFF":  # some versions of Pillow have turned its size here, some have not
-                width, height = ImageOps.exif_transpose(image).size
-            else:
-                width, height = height, width
-        is_deep = image.mode in {"I", "F"} or image.mode.startswith("I;16")
-        is_grey = is_deep or image.mode in {"1", "L", "LA", "La"} or _has_grey_palette(image)
-        return Header(height, width, is_grey, is_deep)
-
-
-def decode(path: Path, *, channels: int, image_size: int | None) -> NDArray[np.uint8]:
-    """Read the pixels of an image file, upright, on white, and resized if asked for.
-
-    Returns
-    -------
-    Shape: `(height, width, channels)`.
-
-    Raises
-    ------
-    BadImageError
-        If it is damaged.
-    """
-    with _opened(path) as image:
-        image.load()
-        plain = _with_channels(_with_8_bits(_upright(image), path), channels)
-        if image_size is not None and plain.size != (image_size, image_size):
-            plain = _center(plain, image_size)
-        pixels = np.asarray(plain)
-        return pixels.reshape(*pixels.shape[:2], channels)
-
-
-def decode_rows(
-    paths: Sequence[Path], rows: NDArray[np.uint8], *, shape: ImageShape, image_size: int | None
-) -> dict[int, BadImageError]:
-    """Decode files into the rows of a matrix, several at a time.
-
-    Returns
-    -------
-    For each row that could not be filled, what is wrong with its file.
-    """
-
-    def fill(number: int) -> BadImageError | None:
-        path = paths[number]
-        try:
-            pixels = decode(path, channels=shape.channels, image_size=image_size)
-        except BadImageError as error:
-            return error
-        if pixels.shape != shape:
-            height, width, _ = pixels.shape
-            return BadImageError(
-                f"{path} has {height} x {width} pixels, where {shape.height} x {shape.width} were "
-                "expected. If the file was changed, read the folder again."
+    with quiet_pillow():
+        headers, bad = _read_headers(files)
+        files, obs = _leave_out(files, obs, bad, options, origin=origin)
+        shape = _common_shape(files, headers, options, origin=origin)
+        check_pixels(shape, origin)
+        if n_deep := sum(header.is_deep for header in headers):
+            logger.info("%s: %d images of 16 bits and more are scaled to 8.", origin, n_deep)
+        if len(files) * shape.n_pixels > options.max_bytes:
+            if options.skip_bad:
+                files, obs = _leave_out(
+                    files, obs, _find_damage(files, shape, options), options, origin=origin
+                )
+            decoding = Decoding(decoder="files", image_shape=shape, image_size=options.image_size)
+            return assemble_places(
+                [str(path.absolute()) for path in files], obs, decoding=decoding, origin=origin
             )
-        rows[number] = pixels.reshape(-1)
-        return None
+        pixels: NDArray[np.uint8] = np.empty((len(files), shape.n_pixels), np.uint8)
+        bad = decode_rows(files, pixels, shape=shape, image_size=options.image_size)
+    _, obs = _leave_out(files, obs, bad, options, origin=origin)
+    if bad:
+        pixels = np.delete(pixels, list(bad), axis=0)
+    if n_deep and 0 < (brightest := int(pixels.max(initial=0))) < _DARK:
+        logger.warning(
+            "%s: the brightest value is %d of 255, as 16 bits are scaled to 8 by their whole range. Scale "
+            "the images to bytes yourself, or most of their contrast is lost.",
+            *(origin, brightest),
+        )
+    return annotate(obs, shape, origin=origin, pixels=pixels)
 
+
+def _read_headers(files: Sequence[Path]) -> tuple[list[Header], dict[int, BadImageError]]:
+    """Read all headers; return the good ones, and the errors of the others by their place."""
+    headers: list[Header] = []
     bad: dict[int, BadImageError] = {}
-    with ThreadPoolExecutor(min(_MAX_THREADS, available_cores())) as pool:
-        for start in range(0, len(paths), _FILES_AT_A_TIME):
-            numbers = range(start, min(start + _FILES_AT_A_TIME, len(paths)))
-            errors = zip(numbers, pool.map(fill, numbers), strict=True)
-            bad |= {number: error for number, error in errors if error is not None}
+    for number, path in enumerate(files):
+        try:
+            headers.append(read_header(path))
+        except BadImageError as error:
+            bad[number] = error
+    return headers, bad
+
+
+def _leave_out(
+    files: Sequence[Path],
+    obs: pd.DataFrame,
+    bad: Mapping[int, BadImageError],
+    options: ImageOptions,
+    *,
+    origin: str,
+) -> tuple[list[Path], pd.DataFrame]:
+    """Leave out files that cannot be read, or raise an `InputError` without `skip_bad`."""
+    if not bad:
+        return list(files), obs
+    first = next(iter(bad.values()))
+    if not options.skip_bad:
+        msg = (
+            f"{len(bad)} of the {len(files)} images of {origin} cannot be read. The first: {first} Mend or "
+            "remove them, or leave them out with `skip_bad`."
+        )
+        raise InputError(msg)
+    if len(bad) == len(files):
+        msg = f"None of the {len(files)} images of {origin} can be read. The first: {first}"
+        raise InputError(msg)
+    logger.warning(
+        "%s: %d images that cannot be read are left out: %s.",
+        *(origin, len(bad), shorten(files[number] for number in bad)),
+    )
+    kept = [number for number in range(len(files)) if number not in bad]
+    return [files[number] for number in kept], obs.iloc[kept]
+
+
+def _common_shape(
+    files: Sequence[Path], headers: Sequence[Header], options: ImageOptions, *, origin: str
+) -> ImageShape:
+    """Return the shape of all images, with one channel only if all are grey."""
+    channels = 1 if all(header.is_grey for header in headers) else 3
+    if options.image_size is not None:
+        return ImageShape(options.image_size, options.image_size, channels)
+    sizes = [f"{header.height} x {header.width}" for header in headers]
+    (usual, n_usual), *others = Counter(sizes).most_common()
+    if others:
+        other = next(number for number, size in enumerate(sizes) if size != usual)
+        msg = (
+            f"The images of {origin} differ in size: {files[sizes.index(usual)]} has {usual} pixels, "
+            f"{files[other]} has {sizes[other]}, and {len(sizes) - n_usual} of {len(sizes)} have another "
+            "size than the first. Give `image_size`: the shorter side of each is then resized to it, and "
+            "the square in the middle kept."
+        )
+        raise InputError(msg)
+    return ImageShape(headers[0].height, headers[0].width, channels)
+
+
+def _find_damage(
+    files: Sequence[Path], shape: ImageShape, options: ImageOptions
+) -> dict[int, BadImageError]:
+    """Decode all files, a few at a time, to find those that cannot be read."""
+    bad: dict[int, BadImageError] = {}
+    rows: NDArray[np.uint8] = np.empty((_ROWS_TO_CHECK, shape.n_pixels), np.uint8)
+    for start in range(0, len(files), _ROWS_TO_CHECK):
+        block = files[start : start + _ROWS_TO_CHECK]
+        found = decode_rows(block, rows, shape=shape, image_size=options.image_size)
+        bad |= {start + number: error for number, error in found.items()}
     return bad
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    """Open an image file, and turn all that Pillow raises in the block into sentences."""
-    try:
-        # Not by name: some versions of Pillow then map TIFF into memory, and turn it once too often.
-        with path.open("rb") as stream, Image.open(stream, formats=_FORMATS) as image:
-            yield image
-    except BadImageError:
-        raise
-    except FileNotFoundError as error:
-        msg = f"{path} is no longer there. Put it back, or read the folder again."
-        raise BadImageError(msg) from error
-    except PermissionError as error:
-        msg = f"{path} cannot be read: permission denied."
-        raise BadImageError(msg) from error
-    except _BOMBS as error:
-        msg = f"{path} claims to have more pixels than are safe to decode. Make it smaller."
-        raise BadImageError(msg) from error
-    except UnidentifiedImageError as error:
-        msg = f"{path} is no image of a kind that is known, or its start is damaged."
-        raise BadImageError(msg) from error
-    except _DAMAGE as error:
-        reason = str(error).rstrip(".") or type(error).__name__
-        msg = f"{path} is damaged or cut off: {reason}."
-        raise BadImageError(msg) from error
-
-
-def _orientation(image: Image.Image) -> int:
-    """Orientation that a camera noted, from the header alone."""
-    if image.format == "PNG" and "exif" not in image.info:
-        return 1  # Pillow would decode the pixels to look behind them
-    try:
-        return int(image.getexif().get(_ORIENTATION, 1))
-    except _DAMAGE:  # broken notes are no reason to refuse whole pixels
-        return 1
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    """Turn an image as the camera noted, if the notes can be read."""
-    try:
-        return ImageOps.exif_transpose(image)
-    except _DAMAGE:
-        return image
-
-
-def _has_grey_palette(image: Image.Image) -> bool:
-    """Whether an image with a palette has none but grey ones, as GIF has of all grey images."""
-    if image.mode != "P" or image.palette is None or image.palette.mode != "RGB":
-        return False
-    if image.palette.rawmode not in {None, "RGB"}:  # TIFF stores one channel after the other
-        return False
-    colors = np.array(list(image.palette.colors))
-    return colors.size > 0 and bool((colors[:, :1] == colors[:, :3]).all())
-
-
-def _with_8_bits(image: Image.Image, path: Path) -> Image.Image:
-    """Scale pixels of 16 bits, or from 0 to 1, to bytes."""
-    if image.mode == "F":
-        values = np.asarray(image)
-        if not are_fractions(values):
-            msg = f"{path} holds fractions that are not all from 0 to 1. Save it with 8 or 16 bits a pixel."
-            raise BadImageError(msg)
-        return Image.fromarray(from_fractions(values))
-    if image.mode == "I" or image.mode.startswith("I;16"):
-        values = np.asarray(image)
-        if not are_16_bits(values):
-            msg = f"{path} holds numbers beyond 16 bits. Save it with 8 or 16 bits a pixel."
-            raise BadImageError(msg)
-        return Image.fromarray(from_16_bits(values))
-    return image
-
-
-def _with_channels(image: Image.Image, channels: int) -> Image.Image:
-    """Make an image grey or RGB, what is transparent lying on white."""
-    if image.has_transparency_data:
-        layer = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
-    return image.convert("L" if channels == 1 else "RGB")
-
-
-def _center(image: Image.Image, size: int) -> Image.Image:
-    """Resize so that the shorter side fits, and keep the square in the middle."""
-    side = min(image.size)
-    left, top = (image.width - side) / 2, (image.height - side) / 2
-    box = (left, top, left + side, top + side)
-    return image.resize((size, size), Image.Resampling.BICUBIC, box=box)

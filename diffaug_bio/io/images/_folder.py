@@ -1,4 +1,4 @@
-"""Reading a folder of image files, in folders for classes, for splits and classes, or in none."""
+"""Reading a folder of image files, with folders for classes, for splits and classes, or without."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pandas as pd
 from diffaug_bio._keys import LABEL_KEY, SPLIT_KEY
 from diffaug_bio._wording import decoded, shorten
 from diffaug_bio.errors import InputError
-from diffaug_bio.io._stream import visible_entries
-from diffaug_bio.io.images._files import is_image_file
+from diffaug_bio.io._files import visible_entries
+from diffaug_bio.io.images._decode import is_image_file
+from diffaug_bio.io.images._files import read_image_files
 from diffaug_bio.io.images._rows import FILE
-from diffaug_bio.io.images._sets import read_image_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,7 +35,7 @@ _SPLITS = {
 
 
 class _Found(NamedTuple):
-    """An image file, and what the folders above it say."""
+    """Image file with the split and label that the folders above it name."""
 
     path: Path
     split: str | None
@@ -43,19 +43,13 @@ class _Found(NamedTuple):
 
 
 def has_images(folder: Path) -> bool:
-    """Whether a folder has image files where one of the layouts has them; not beside splits without any."""
+    """Return True if a folder has image files in one of the layouts; not beside splits without any."""
     first = next(_find(folder), None)
     return first is not None and (first.split is not None or not _split_folders(folder))
 
 
 def read_image_folder(folder: Path, options: ImageOptions) -> AnnData:
-    """Read a folder of image files; see :func:`diffaug_bio.io.read`.
-
-    Raises
-    ------
-    InputError
-        If folders mix two layouts, or images cannot be read or differ in size.
-    """
+    """Read a folder of image files; see :func:`diffaug_bio.io.read`."""
     found = list(_find(folder))
     _check_layout(folder, found)
     _check_depth(folder, found)
@@ -73,13 +67,13 @@ def read_image_folder(folder: Path, options: ImageOptions) -> AnnData:
 
 
 def _split_folders(folder: Path) -> list[Path]:
-    """List folders for splits, in the order of the table above."""
+    """List folders for splits, in the order of `_SPLITS`."""
     splits = [entry for entry in visible_entries(folder) if entry.name in _SPLITS and entry.is_dir()]
     return sorted(splits, key=lambda entry: list(_SPLITS).index(entry.name))
 
 
 def _class_folders(folder: Path) -> list[Path]:
-    """List folders for classes, in a folder of splits or one without."""
+    """List folders for classes, inside and outside of folders for splits."""
     splits = _split_folders(folder)
     return [
         entry
@@ -90,7 +84,7 @@ def _class_folders(folder: Path) -> list[Path]:
 
 
 def _find(folder: Path) -> Iterator[_Found]:
-    """Find image files, those of splits first."""
+    """Find image files, in folders for splits first."""
     splits = _split_folders(folder)
     for place in (*splits, folder):
         split = _SPLITS[place.name] if place in splits else None
@@ -119,15 +113,15 @@ def _check_layout(folder: Path, found: Sequence[_Found]) -> None:
 
 def _refuse_mixture(folder: Path, one: _Found, other: _Found, kind: str) -> NoReturn:
     msg = (
-        f"{folder} mixes layouts: of {one.path} and {other.path} one lies in a folder for {kind}, the "
-        "other does not. Use folders for classes (CLASS/), or for splits and classes (train/CLASS/, "
-        "test/CLASS/), or one folder for all."
+        f"{folder} mixes layouts: of {one.path} and {other.path} one is in a folder for {kind}, the other "
+        "is not. Use folders for classes (CLASS/), or for splits and classes (train/CLASS/, test/CLASS/), "
+        "or one folder for all."
     )
     raise InputError(msg)
 
 
 def _check_depth(folder: Path, found: Sequence[_Found]) -> None:
-    """Refuse images that lie deeper than a layout has them, and say which folders have none."""
+    """Refuse images deeper than in any layout, and log folders without images."""
     with_images = {image.path.parent for image in found}
     without = []
     for place in _class_folders(folder):

@@ -1,4 +1,4 @@
-"""Reading idx files, the format of MNIST and its kin."""
+"""Reading idx files, the format of MNIST and similar sets."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import pandas as pd
 
 from diffaug_bio._keys import LABEL_KEY, SPLIT_KEY
 from diffaug_bio.errors import InputError
-from diffaug_bio.io._stream import open_bytes, reading, visible_entries
-from diffaug_bio.io.images._rows import ImageOptions, ImageShape, assemble_pixels, number_rows, warn_of_size
+from diffaug_bio.io._files import open_bytes, reading, visible_entries
+from diffaug_bio.io._names import number_rows
+from diffaug_bio.io.images._rows import ImageOptions, ImageShape, assemble_pixels, warn_of_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,27 +26,21 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _NAME = re.compile(r"(.*)(images|labels)[-.]idx([13])[-.]ubyte(\.gz)?", re.IGNORECASE)
-_BYTES = 8  # the code for this type of values, in the third byte
+_BYTES = 8  # code for values of type uint8, in the third byte
 
 
 def is_idx(path: Path) -> bool:
-    """Whether the name of a file is one of idx files."""
+    """Return True if a file is named like an idx file."""
     return _NAME.fullmatch(path.name) is not None
 
 
 def has_idx(folder: Path) -> bool:
-    """Whether a folder has idx files of images."""
+    """Return True if a folder has idx files of images."""
     return bool(_image_files(folder))
 
 
 def read_idx(path: Path, options: ImageOptions) -> AnnData:
-    """Read an idx file of images, with the labels beside it; see :func:`diffaug_bio.io.read`.
-
-    Raises
-    ------
-    InputError
-        If it is cut off or no idx file, or labels do not go with images.
-    """
+    """Read an idx file of images, with the labels beside it; see :func:`diffaug_bio.io.read`."""
     if (match := _NAME.fullmatch(path.name)) and match[2].lower() == "labels":
         msg = f"{path} holds labels. Name the file of images beside it; the labels are found."
         raise InputError(msg)
@@ -53,13 +48,7 @@ def read_idx(path: Path, options: ImageOptions) -> AnnData:
 
 
 def read_idx_folder(folder: Path, options: ImageOptions) -> AnnData:
-    """Read a folder with idx files of images to train and to test with; see :func:`diffaug_bio.io.read`.
-
-    Raises
-    ------
-    InputError
-        If it holds several sets, or a file is cut off, or labels do not go with images.
-    """
+    """Read a folder with idx files of training and test images; see :func:`diffaug_bio.io.read`."""
     splits: dict[str, list[Path]] = {"train": [], "test": [], "neither": []}
     for path in _image_files(folder):
         name = path.name.lower()
@@ -68,8 +57,8 @@ def read_idx_folder(folder: Path, options: ImageOptions) -> AnnData:
     if splits["neither"] or any(len(files) > 1 for files in splits.values()):
         names = ", ".join(path.name for files in splits.values() for path in files)
         msg = (
-            f"{folder} holds more than one file of images to train and one to test with: {names}. Name one "
-            "of the files, or keep one set in the folder (names with 'train', and 't10k' or 'test')."
+            f"{folder} holds more than one file of training images and one of test images: {names}. Name "
+            "one of the files, or keep one set in the folder (names with 'train', and 't10k' or 'test')."
         )
         raise InputError(msg)
     parts = [(split, path) for split, files in splits.items() for path in files]
@@ -77,7 +66,7 @@ def read_idx_folder(folder: Path, options: ImageOptions) -> AnnData:
 
 
 def _image_files(folder: Path) -> list[Path]:
-    """List idx files of images; of one that is there plain and gzipped, the plain one."""
+    """List idx files of images; the plain one if a file is there plain and gzipped."""
     found: dict[str, Path] = {}
     for path in visible_entries(folder):  # plain comes before .gz
         if (match := _NAME.fullmatch(path.name)) and match[2].lower() == "images" and path.is_file():
@@ -86,7 +75,7 @@ def _image_files(folder: Path) -> list[Path]:
 
 
 def _read(parts: Sequence[tuple[str | None, Path]], options: ImageOptions, *, origin: str) -> AnnData:
-    """Read one file of images for each split, and put their rows below each other."""
+    """Read one file of images for each split, and stack their rows."""
     images = [_read_array(path, n_dims=3) for _, path in parts]
     warn_of_size(sum(part.nbytes for part in images), options, origin=origin)
     _, height, width = images[0].shape
@@ -101,17 +90,14 @@ def _read(parts: Sequence[tuple[str | None, Path]], options: ImageOptions, *, or
         label for (_, path), part in zip(parts, images, strict=True) for label in _labels(path, len(part))
     ]
     splits = [split for (split, _), part in zip(parts, images, strict=True) for _ in part]
-    names = (
-        [str(i) for i in range(len(splits))] if parts[0][0] is None else number_rows(list(map(str, splits)))
-    )
-    obs = pd.DataFrame({LABEL_KEY: labels, SPLIT_KEY: splits}, index=names)
+    obs = pd.DataFrame({LABEL_KEY: labels, SPLIT_KEY: splits}, index=number_rows(splits))
     return assemble_pixels(
         [part[..., None] for part in images], obs, image_shape=ImageShape(height, width, 1), origin=origin
     )
 
 
 def _labels(images: Path, n_obs: int) -> list[str] | list[None]:
-    """Read the labels beside a file of images, if there are any."""
+    """Read the labels beside a file of images, or None for each without such a file."""
     match = _NAME.fullmatch(images.name)
     prefix = "" if match is None else match[1]
     beside = [
@@ -133,7 +119,7 @@ def _labels(images: Path, n_obs: int) -> list[str] | list[None]:
 
 
 def _read_array(path: Path, *, n_dims: int) -> NDArray[np.uint8]:
-    """Read an idx file of bytes, whose header is checked."""
+    """Read an idx file of bytes after a check of its header."""
     with reading(path), open_bytes(path) as stream:
         content = stream.read()
     start = 4 + 4 * n_dims

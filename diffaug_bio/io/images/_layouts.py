@@ -1,16 +1,16 @@
-"""Telling the layouts of images apart, and calling the reader of each."""
+"""Layouts of images: recognising a file or folder, and calling the reader for it."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from diffaug_bio._checks import check_columns
 from diffaug_bio._wording import shorten
 from diffaug_bio.errors import InputError
-from diffaug_bio.io._endings import is_sequence_file
-from diffaug_bio.io._stream import visible_entries
+from diffaug_bio.io._files import is_sequence_file, visible_entries
 from diffaug_bio.io.images._cifar import is_cifar10, is_cifar100, read_cifar10, read_cifar100
-from diffaug_bio.io.images._files import IMAGE_ENDINGS
+from diffaug_bio.io.images._decode import IMAGE_ENDINGS
 from diffaug_bio.io.images._folder import has_images, read_image_folder
 from diffaug_bio.io.images._idx import has_idx, is_idx, read_idx, read_idx_folder
 from diffaug_bio.io.images._npz import read_npz
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 
 class _Layout(NamedTuple):
-    """One layout of folders."""
+    """Layout of folders."""
 
     has_it: Callable[[Path], bool]
     read: Callable[[Path, ImageOptions], AnnData]
     is_of_files: bool
-    """Whether each image is a file of its own, which may be damaged or of another size."""
+    """True if each image is a separate file, which may be damaged or of another size."""
 
 
 _LAYOUTS = (
@@ -59,7 +59,7 @@ _MEMBER = re.compile(r"data_batch_\d+|test_batch|batches\.meta|(train|test|unlab
 
 
 def is_image_folder(folder: Path) -> bool:
-    """Whether a folder is one of images; one that has files of sequences too is one of sequences."""
+    """Return True for a folder of images; image files beside files of sequences do not count."""
     layout = _find_layout(folder)
     return layout is not None and not (
         layout.read is read_image_folder and any(map(is_sequence_file, visible_entries(folder)))
@@ -67,20 +67,14 @@ def is_image_folder(folder: Path) -> bool:
 
 
 def is_image_name(path: Path) -> bool:
-    """Whether the name of a file tells that images are in it, or that it is part of such a folder."""
+    """Return True for the name of a file of images, or of a part of a known image set."""
     name = path.name.lower()
     endings = (".npz", *IMAGE_ENDINGS, *_ARCHIVES)
     return name.endswith(endings) or is_idx(path) or _MEMBER.fullmatch(path.name) is not None
 
 
 def read_images(path: Path, options: ImageOptions, *, obs_columns: Sequence[str]) -> AnnData:
-    """Read a file or folder of images; see :func:`diffaug_bio.io.read`.
-
-    Raises
-    ------
-    InputError
-        If it is of no kind that is known, is damaged, or lacks a column that is asked for.
-    """
+    """Read a file or folder of images; see :func:`diffaug_bio.io.read`."""
     layout = _find_layout(path) if path.is_dir() else None
     if options.concern_files and not (layout and layout.is_of_files):
         msg = (
@@ -94,19 +88,16 @@ def read_images(path: Path, options: ImageOptions, *, obs_columns: Sequence[str]
         raise InputError(_why_not(path))
     else:
         adata = _read_file(path, options)
-    if unknown := [name for name in obs_columns if name not in adata.obs]:
-        msg = f"{path} has no column {unknown[0]!r}; it has {shorten(adata.obs) or 'none'}."
-        raise InputError(msg)
+    check_columns(obs_columns, adata.obs, where=path)
     return adata
 
 
 def _find_layout(folder: Path) -> _Layout | None:
-    """Find the first layout that a folder has."""
     return next((layout for layout in _LAYOUTS if layout.has_it(folder)), None)
 
 
 def _read_file(path: Path, options: ImageOptions) -> AnnData:
-    """Read the two kinds of files that hold many images, and say of others what to name."""
+    """Read an .npz or idx file, or raise an `InputError` that says what to name instead."""
     name = path.name.lower()
     if name.endswith(".npz"):
         return read_npz(path, options)
@@ -119,23 +110,23 @@ def _read_file(path: Path, options: ImageOptions) -> AnnData:
         )
         raise InputError(msg)
     if name.endswith(IMAGE_ENDINGS):
-        msg = f"{path} is a single image. Name the folder of images that it lies in: {str(path.parent)!r}."
+        msg = f"{path} is a single image. Name its folder of images: {str(path.parent)!r}."
         raise InputError(msg)
     if _MEMBER.fullmatch(path.name):
-        msg = f"{path} is one of several files. Name the folder that it lies in: {path.parent}."
+        msg = f"{path} is one of several files. Name their folder: {path.parent}."
         raise InputError(msg)
     msg = f"{path} is no file of images that is known: .npz or idx. Folders may be {IMAGE_LAYOUTS}."
     raise InputError(msg)
 
 
 def _why_not(folder: Path) -> str:
-    """Say what a folder without a known layout holds, and what to do."""
+    """Word the error for a folder in no known layout: what it holds, and what to do."""
     start = f"{folder} has no images in a layout that is known: {IMAGE_LAYOUTS}."
     entries = visible_entries(folder)
     for entry in entries:
         if entry.is_dir() and _find_layout(entry):
-            return f"{start} In this one there are some a folder deeper: name {entry}."
+            return f"{start} There are some in a folder of this one: name {entry}."
     if files := [entry for entry in entries if entry.is_file() and is_image_name(entry)]:
-        return f"{start} In this one there is {files[0].name}: name that file."
+        return f"{start} This one holds {files[0].name}: name that file."
     names = shorten(entry.name for entry in entries)
     return f"{start} This one {f'holds {names}' if entries else 'is empty'}."

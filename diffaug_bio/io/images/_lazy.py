@@ -1,4 +1,4 @@
-"""Images that stay on the disk, as a matrix whose rows are decoded when asked for."""
+"""Images on the disk as a matrix whose rows are decoded when needed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from diffaug_bio._keys import IMAGE_DECODING_KEY, IMAGE_KEY, IMAGE_SHAPE_KEY
 from diffaug_bio.errors import InputError
-from diffaug_bio.io.images._files import decode_rows
+from diffaug_bio.io.images._decode import decode_rows
 from diffaug_bio.io.images._rows import Decoder, Decoding, ImageShape
 from diffaug_bio.io.images._stl10 import open_records
 
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
 
 
 class LazyImages:
-    """Rows of pixels that are decoded when asked for; stands for the matrix that `.X` would be.
+    """Matrix of pixels, in place of `.X`, whose rows are decoded when needed; see :func:`open_images`.
 
     Parameters
     ----------
     places
-        Where each image lies: a file, or `file#17` for the 18th record of a binary file.
+        Place of each image: a file, or `file#17` for the 18th record of a binary file.
     decoding
-        How they are decoded.
+        How the images are decoded.
 
     Attributes
     ----------
     shape
-        Rows and pixels of each.
+        Numbers of images, and of pixels in each.
     dtype
-        That of bytes.
+        `uint8`.
     image_shape
-        Height, width and channels of each image, the order in which its pixels stand in a row.
+        Height, width and channels of each image, the order of its pixels in a row.
 
     Raises
     ------
@@ -65,7 +65,7 @@ class LazyImages:
         return self.shape[0]
 
     def __getitem__(self, rows: slice | NDArray[np.integer]) -> NDArray[np.uint8]:
-        """Decode some rows, in the order asked for.
+        """Decode some rows.
 
         Parameters
         ----------
@@ -74,16 +74,16 @@ class LazyImages:
 
         Returns
         -------
-        Shape: `(n_rows, n_pixels)`.
+        Pixels of the rows in this order. Shape: `(n_rows, n_pixels)`.
 
         Raises
         ------
         InputError
-            If a file is gone or damaged.
+            If a file is missing or damaged.
         """
         numbers = self._numbers[rows]
         if numbers.ndim != 1:
-            msg = f"Rows of images are asked for by a slice or an array of numbers, got {rows!r}."
+            msg = f"Rows of images are chosen by a slice or an array of numbers, got {rows!r}."
             raise InputError(msg)
         return self._decode(numbers)
 
@@ -94,15 +94,14 @@ def open_images(adata: AnnData, *, in_color: bool = False) -> LazyImages:
     Parameters
     ----------
     adata
-        As :func:`diffaug_bio.io.read` gives it where pixels would take more than `max_bytes`; or rows
-        of it.
+        Data from :func:`diffaug_bio.io.read` with pixels of more than `max_bytes`, or rows of it.
     in_color
-        Whether grey images get three channels.
+        If True, grey images get three channels.
 
     Raises
     ------
     InputError
-        If it has no such images, or their files are gone.
+        If there are no such images, or their files are missing.
     """
     if IMAGE_KEY not in adata.obs or not {IMAGE_SHAPE_KEY, IMAGE_DECODING_KEY} <= set(adata.uns):
         remedy = "its pixels are in `.X`" if adata.X is not None else "read the images again"
@@ -126,7 +125,7 @@ def open_images(adata: AnnData, *, in_color: bool = False) -> LazyImages:
 def _files_decoder(
     paths: list[Path], decoding: Decoding
 ) -> Callable[[NDArray[np.int64]], NDArray[np.uint8]]:
-    """Make the function that decodes files."""
+    """Return a function that decodes the files of some rows."""
 
     def decode(numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
         rows: NDArray[np.uint8] = np.empty((len(numbers), decoding.image_shape.n_pixels), np.uint8)
@@ -142,7 +141,7 @@ def _files_decoder(
 def _records_decoder(
     places: Sequence[str], decoding: Decoding
 ) -> Callable[[NDArray[np.int64]], NDArray[np.uint8]]:
-    """Map binary files into memory, once, and make the function that copies their records."""
+    """Map binary files into memory once, and return a function that copies the records of some rows."""
     split = [place.rpartition("#") for place in places]
     if unfit := ["".join(parts) for parts in split if not parts[2].isdecimal()]:
         msg = f"{unfit[0]!r} names no record of a binary file, such as `file#17`. Read the folder again."

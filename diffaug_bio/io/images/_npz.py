@@ -1,4 +1,4 @@
-"""Reading images and labels from .npz files, under the names that are in use."""
+"""Reading images and labels from .npz files with the usual names of arrays."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ import pandas as pd
 from diffaug_bio._keys import LABEL_KEY, SPLIT_KEY
 from diffaug_bio._wording import cut, shorten
 from diffaug_bio.errors import InputError
-from diffaug_bio.io._stream import reading
+from diffaug_bio.io._files import check_unpacked_size, reading
+from diffaug_bio.io._names import number_rows
 from diffaug_bio.io.images._pixels import are_16_bits, are_fractions, from_16_bits, from_fractions
-from diffaug_bio.io.images._rows import ImageOptions, ImageShape, assemble_pixels, number_rows, warn_of_size
-from diffaug_bio.machine.memory import free_bytes
+from diffaug_bio.io.images._rows import ImageOptions, ImageShape, assemble_pixels, warn_of_size
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -30,14 +30,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_ALWAYS_READ = 2**30  # bytes
-_MOST_COMPRESSED = 200  # bytes that come out of one; pictures that are nearly empty come near
+
 _START_OF_ZIP = b"PK"
 _START_OF_ARRAY = b"\x93NUMPY"
 _BROKEN = (
     *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError, TypeError, LookupError),
     *(RuntimeError, OverflowError, MemoryError, SystemError, SyntaxError, tokenize.TokenError),
-)  # what reading a broken file raises: numpy reads the header of an array as Python
+)  # errors of reading damaged files: numpy reads the header of an array as Python
 
 
 class _Names(NamedTuple):
@@ -60,13 +59,7 @@ _LAYOUTS = (
 
 
 def read_npz(path: Path, options: ImageOptions) -> AnnData:
-    """Read images and labels from an .npz file; see :func:`diffaug_bio.io.read`.
-
-    Raises
-    ------
-    InputError
-        If it is damaged, holds Python objects, or lacks images of a shape and type that are known.
-    """
+    """Read images and labels from an .npz file; see :func:`diffaug_bio.io.read`."""
     with reading(path), path.open("rb") as stream:
         if (start := stream.read(6)) == _START_OF_ARRAY:
             msg = f"{path} holds a single array. Save it with `numpy.savez` as 'images'."
@@ -77,7 +70,8 @@ def read_npz(path: Path, options: ImageOptions) -> AnnData:
         stream.seek(0)
         try:
             with np.load(stream, allow_pickle=False) as arrays:
-                _check_size(path, arrays)
+                members = [] if arrays.zip is None else arrays.zip.infolist()
+                check_unpacked_size(path, sum(member.file_size for member in members))
                 return _read(path, arrays, options)
         except InputError:
             raise
@@ -88,7 +82,7 @@ def read_npz(path: Path, options: ImageOptions) -> AnnData:
 
 
 def _read(path: Path, arrays: NpzFile, options: ImageOptions) -> AnnData:
-    """Read the arrays of all splits, and put their rows below each other."""
+    """Read the arrays of all splits, and stack their rows."""
     present = _find_names(path, arrays.files)
     parts: list[NDArray[np.uint8]] = []
     labels: list[str | None] = []
@@ -104,31 +98,13 @@ def _read(path: Path, arrays: NpzFile, options: ImageOptions) -> AnnData:
         parts.append(images)
         splits += [names.split] * len(images)
         labels += _labels(arrays, names, f"{path} array {names.labels!r}", len(images))
-    names_of_rows = (
-        [str(number) for number in range(len(splits))]
-        if present[0].split is None
-        else number_rows([str(split) for split in splits])
-    )
-    obs = pd.DataFrame({LABEL_KEY: labels, SPLIT_KEY: splits}, index=names_of_rows)
+    obs = pd.DataFrame({LABEL_KEY: labels, SPLIT_KEY: splits}, index=number_rows(splits))
     shape = ImageShape(*parts[0].shape[1:])
     return assemble_pixels(parts, obs, image_shape=shape, origin=path.name)
 
 
-def _check_size(path: Path, arrays: NpzFile) -> None:
-    """Refuse more values than can be meant, or than fit into memory."""
-    n_bytes = 0 if arrays.zip is None else sum(member.file_size for member in arrays.zip.infolist())
-    most = max(_ALWAYS_READ, _MOST_COMPRESSED * path.stat().st_size)
-    free = free_bytes()
-    if n_bytes > most or (free is not None and n_bytes > free):
-        msg = (
-            f"{path} unpacks to {n_bytes / 2**30:.4g} GiB, more than fits into memory or than such a file "
-            "can mean. Save a part of the images."
-        )
-        raise InputError(msg)
-
-
 def _find_names(path: Path, keys: Collection[str]) -> list[_Names]:
-    """Find out which of the usual names a file has."""
+    """Find the arrays of images with a usual name."""
     for layout in _LAYOUTS:
         if present := [names for names in layout if names.images in keys]:
             return present
@@ -141,7 +117,6 @@ def _find_names(path: Path, keys: Collection[str]) -> list[_Names]:
 
 
 def _array(arrays: NpzFile, name: str, where: str) -> NDArray[Any]:
-    """Read one array."""
     try:
         values: object = arrays[name]
     except ValueError as error:
@@ -156,7 +131,7 @@ def _array(arrays: NpzFile, name: str, where: str) -> NDArray[Any]:
 
 
 def _channels_last(values: NDArray[np.generic], where: str) -> NDArray[np.generic]:
-    """Give images the shape `(n_obs, height, width, channels)`."""
+    """Return images in the shape `(n_obs, height, width, channels)`."""
     if values.size and values.ndim == 3:
         return values[..., None]
     if values.size and values.ndim == 4:
@@ -174,7 +149,7 @@ def _channels_last(values: NDArray[np.generic], where: str) -> NDArray[np.generi
 
 
 def _as_bytes(values: NDArray[np.generic], where: str) -> NDArray[np.uint8]:
-    """Scale pixels to bytes, if it is plain how."""
+    """Scale fractions and values of 16 bits to bytes, and refuse others."""
     if values.dtype == np.uint8:
         return values.view(np.uint8)
     if np.issubdtype(values.dtype, np.floating) and are_fractions(values):
@@ -194,7 +169,7 @@ def _as_bytes(values: NDArray[np.generic], where: str) -> NDArray[np.uint8]:
 
 
 def _labels(arrays: NpzFile, names: _Names, where: str, n_obs: int) -> list[str | None]:
-    """Read labels as text; an empty one is missing."""
+    """Read labels as text; an empty text is missing."""
     if names.labels not in arrays.files:
         return [None] * n_obs
     labels = _array(arrays, names.labels, where)

@@ -1,4 +1,4 @@
-"""Pixels of other types as bytes."""
+"""Conversion of pixels of other types to bytes."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_ROWS = 256  # at a time: what is computed on the way takes four times the memory and more
+_ROWS = 256  # at a time: intermediate values take four times the memory and more
 
 
 def are_16_bits(values: NDArray[Any]) -> bool:
-    """Whether whole numbers lie in the range of 16 bits."""
+    """Return True if whole numbers lie in the range of 16 bits."""
     return values.size == 0 or bool(values.min() >= 0 and values.max() < 2**16)
 
 
 def are_fractions(values: NDArray[Any]) -> bool:
-    """Whether all values lie from 0 to 1."""
-    return values.size == 0 or bool(values.min() >= 0 and values.max() <= 1)  # not so for nan
+    """Return True if all values lie from 0 to 1 and none is nan."""
+    return values.size == 0 or bool(values.min() >= 0 and values.max() <= 1)
 
 
 def from_16_bits(values: NDArray[Any]) -> NDArray[np.uint8]:

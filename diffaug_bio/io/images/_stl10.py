@@ -1,4 +1,4 @@
-"""Reading STL-10, whose images lie one after the other in binary files."""
+"""Reading STL-10, with all images of a split in one binary file."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ import pandas as pd
 
 from diffaug_bio._keys import LABEL_KEY, SPLIT_KEY
 from diffaug_bio.errors import InputError
-from diffaug_bio.io._stream import reading
+from diffaug_bio.io._files import reading
+from diffaug_bio.io._names import number_rows
 from diffaug_bio.io.images._rows import (
+    UNPACK_AGAIN,
     Decoding,
     ImageOptions,
     ImageShape,
     assemble_pixels,
     assemble_places,
-    number_rows,
+    require_files,
 )
 
 if TYPE_CHECKING:
@@ -33,22 +35,14 @@ _SPLITS = ("train", "test", "unlabeled")
 
 
 def is_stl10(folder: Path) -> bool:
-    """Whether a folder has files of STL-10."""
+    """Return True if a folder has files of STL-10."""
     return any(_images(folder, split).is_file() for split in _SPLITS)
 
 
 def read_stl10(folder: Path, options: ImageOptions) -> AnnData:
-    """Read the folder `stl10_binary`; see :func:`diffaug_bio.io.read`.
-
-    Raises
-    ------
-    InputError
-        If a file is missing or cut off, or labels do not go with images.
-    """
-    needed = [f"{split}_{letter}.bin" for split in _SPLITS[:2] for letter in "Xy"] + ["class_names.txt"]
-    if missing := [name for name in needed if not (folder / name).is_file()]:
-        msg = f"{folder} lacks {', '.join(missing)} of STL-10. Unpack the archive again."
-        raise InputError(msg)
+    """Read the folder `stl10_binary`; see :func:`diffaug_bio.io.read`."""
+    needed = [f"{split}_{letter}.bin" for split in _SPLITS[:2] for letter in "Xy"]
+    require_files(folder, [*needed, "class_names.txt"], of="STL-10")
     with reading(folder / "class_names.txt"):
         names = (folder / "class_names.txt").read_text(encoding="utf-8").split()
     records = {
@@ -73,23 +67,13 @@ def read_stl10(folder: Path, options: ImageOptions) -> AnnData:
 
 
 def open_records(path: Path) -> NDArray[np.uint8]:
-    """Map the images of a binary file into memory, without reading them.
-
-    Returns
-    -------
-    Shape: `(n_obs, height, width, channels)`.
-
-    Raises
-    ------
-    InputError
-        If the file does not hold whole images.
-    """
+    """Map the images of a binary file into memory. Shape: `(n_obs, height, width, channels)`."""
     with reading(path):
         size = path.stat().st_size
         if size == 0 or size % SHAPE.n_pixels:
             msg = (
                 f"{path} has {size} bytes, which are no whole images of {SHAPE.n_pixels}: it is cut off or "
-                "not of STL-10. Unpack the archive again."
+                f"not of STL-10. {UNPACK_AGAIN}"
             )
             raise InputError(msg)
         planes = np.memmap(path, np.uint8, "r", shape=(size // SHAPE.n_pixels, 3, 96, 96))
@@ -101,20 +85,17 @@ def _images(folder: Path, split: str) -> Path:
 
 
 def _labels(folder: Path, split: str, names: list[str], n_obs: int) -> list[str]:
-    """Read labels, which count from 1."""
+    """Read labels; their numbers start at 1."""
     path = folder / f"{split}_y.bin"
     with reading(path):
         numbers = np.fromfile(path, np.uint8)
     if len(numbers) != n_obs:
-        msg = (
-            f"{path} has {len(numbers)} labels for the {n_obs} images of {split}_X.bin. Unpack the archive "
-            "again."
-        )
+        msg = f"{path} has {len(numbers)} labels for the {n_obs} images of {split}_X.bin. {UNPACK_AGAIN}"
         raise InputError(msg)
     if not 1 <= numbers.min() <= numbers.max() <= len(names):
         msg = (
             f"{path} has labels from {numbers.min()} to {numbers.max()}, but class_names.txt names 1 to "
-            f"{len(names)}. Unpack the archive again."
+            f"{len(names)}. {UNPACK_AGAIN}"
         )
         raise InputError(msg)
     return [names[number - 1] for number in numbers]

@@ -1,4 +1,4 @@
-"""Reading Tiny-ImageNet, whose folders and tables name classes by numbers of WordNet."""
+"""Reading Tiny-ImageNet, with classes named by WordNet numbers."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import pandas as pd
 from diffaug_bio._keys import LABEL_KEY, SPLIT_KEY
 from diffaug_bio._wording import shorten
 from diffaug_bio.errors import InputError
-from diffaug_bio.io._stream import reading, visible_entries
-from diffaug_bio.io.images._files import is_image_file
-from diffaug_bio.io.images._rows import FILE
-from diffaug_bio.io.images._sets import read_image_files
+from diffaug_bio.io._files import reading, visible_entries
+from diffaug_bio.io.images._decode import is_image_file
+from diffaug_bio.io.images._files import read_image_files
+from diffaug_bio.io.images._rows import FILE, UNPACK_AGAIN, require_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,11 +26,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _WNID = "wnid"
-_AGAIN = "Unpack the archive again."
 
 
 class _Image(NamedTuple):
-    """An image file with the number of its class."""
+    """Image file with the WordNet number of its class."""
 
     path: Path
     split: str
@@ -38,22 +37,14 @@ class _Image(NamedTuple):
 
 
 def is_tiny_imagenet(folder: Path) -> bool:
-    """Whether a folder is laid out like Tiny-ImageNet."""
+    """Return True if a folder has files of Tiny-ImageNet."""
     return (folder / "wnids.txt").is_file() or (folder / "val" / "val_annotations.txt").is_file()
 
 
 def read_tiny_imagenet(folder: Path, options: ImageOptions) -> AnnData:
-    """Read the folder `tiny-imagenet-200`; see :func:`diffaug_bio.io.read`.
-
-    Raises
-    ------
-    InputError
-        If files are missing, or images cannot be read.
-    """
+    """Read the folder `tiny-imagenet-200`; see :func:`diffaug_bio.io.read`."""
     needed = ("wnids.txt", "train", "val/val_annotations.txt", "val/images")
-    if missing := [name for name in needed if not (folder / name).exists()]:
-        msg = f"{folder} lacks {', '.join(missing)} of Tiny-ImageNet. {_AGAIN}"
-        raise InputError(msg)
+    require_files(folder, needed, of="Tiny-ImageNet")
     wnids = list(dict.fromkeys(_lines(folder / "wnids.txt")))
     labels = _labels(folder / "words.txt", wnids)
     images = [*_train_images(folder / "train", wnids), *_validation_images(folder / "val", set(wnids))]
@@ -75,14 +66,14 @@ def read_tiny_imagenet(folder: Path, options: ImageOptions) -> AnnData:
 
 
 def _lines(path: Path) -> list[str]:
-    """Read the lines of a file that hold something."""
+    """Read the lines of a file that are not empty."""
     with reading(path):
         text = path.read_text(encoding="utf-8-sig")
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def _labels(path: Path, wnids: list[str]) -> dict[str, str]:
-    """Name each class by its first word; by its number where there is none, or where two share it."""
+    """Name each class by its first word, or by its number if there is none or two classes share it."""
     words: dict[str, str] = {}
     for line in _lines(path) if path.is_file() else []:
         wnid, _, text = line.partition("\t")
@@ -91,43 +82,41 @@ def _labels(path: Path, wnids: list[str]) -> dict[str, str]:
     unnamed = [wnid for wnid in wnids if not words.get(wnid) or counts[words[wnid]] > 1]
     if unnamed:
         logger.info(
-            "%s names %d classes not, or like others; their numbers are the labels: %s.",
+            "%s has no name, or no unique one, for %d classes; their numbers are the labels: %s.",
             *(path.name, len(unnamed), shorten(unnamed)),
         )
     return {wnid: wnid if wnid in unnamed else words[wnid] for wnid in wnids}
 
 
 def _train_images(folder: Path, wnids: list[str]) -> list[_Image]:
-    """Find the images to train with, class by class."""
+    """Find the training images, class by class."""
     images = []
     for wnid in wnids:
         place = folder / wnid / "images"
         files = [path for path in visible_entries(place) if is_image_file(path)] if place.is_dir() else []
         if not files:
-            msg = f"{place} holds no images, but wnids.txt names the class {wnid!r}. {_AGAIN}"
+            msg = f"{place} holds no images, but wnids.txt names the class {wnid!r}. {UNPACK_AGAIN}"
             raise InputError(msg)
         images += [_Image(path, "train", wnid) for path in files]
     return images
 
 
 def _validation_images(folder: Path, wnids: set[str]) -> list[_Image]:
-    """Find the images to test with, and their classes in the table beside them."""
+    """Find the images of `val`, and their classes in the table beside them."""
     table = folder / "val_annotations.txt"
     classes = {}
     for number, line in enumerate(_lines(table), start=1):
         name, wnid, *_ = (*line.split("\t"), "")
         if not wnid:
-            msg = f"{table} line {number} is {line[:60]!r}; expected a file and a class. {_AGAIN}"
+            msg = f"{table} line {number} is {line[:60]!r}; expected a file and a class. {UNPACK_AGAIN}"
             raise InputError(msg)
         classes[name] = wnid
     there = {path.name: path for path in visible_entries(folder / "images") if is_image_file(path)}
     if missing := [name for name in classes if name not in there]:
-        msg = (
-            f"{folder / 'images'} lacks {len(missing)} images of {table.name}: {shorten(missing)}. {_AGAIN}"
-        )
+        msg = f"{folder / 'images'} lacks {len(missing)} images of {table.name}: {shorten(missing)}."
         raise InputError(msg)
     if unknown := [name for name in there if name not in classes]:
-        msg = f"{table} has no class for {len(unknown)} images: {shorten(unknown)}. {_AGAIN}"
+        msg = f"{table} has no class for {len(unknown)} images: {shorten(unknown)}. {UNPACK_AGAIN}"
         raise InputError(msg)
     if others := {wnid for wnid in classes.values() if wnid not in wnids}:
         logger.warning(

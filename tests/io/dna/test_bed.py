@@ -138,7 +138,7 @@ def test_words_are_counted_as_asked_and_short_intervals_named(
         ),
         (
             "chr1\t0\t5\nchr1\t5\t5\n",
-            r"line 2 has start 5 and end 5: it holds no letter\. Start has to be sm",
+            r"line 2 has start 5 and end 5: it holds no letter",
         ),
         ("chr1\t9\t5\n", r"line 1 has start 9 and end 5: it holds no letter"),
         ("chr1\t-1\t5\n", r"line 1 has the start '-1'; expected a whole number, 0 or more"),
@@ -153,7 +153,7 @@ def test_words_are_counted_as_asked_and_short_intervals_named(
         ("# nothing\ntrack x\n", r"peaks\.bed is empty"),
         (
             "chr1\t0\t3\nchr1\t1\t2\n",
-            r"peaks\.bed holds only sequences of fewer than 4 .*peaks\.bed line 1\. Give",
+            r"peaks\.bed holds only sequences of fewer than 4 .*peaks\.bed line 1",
         ),
     ],
     ids=[
@@ -177,9 +177,7 @@ def test_bad_lines_are_named(tmp_path: Path, text: str, message: str) -> None:
 
 def test_letters_of_the_reference_are_checked(tmp_path: Path) -> None:
     reference = write_reference(tmp_path, {"chr1": "ACGTACGTAC-TACGT", "p": "MEEPQSDPSVEPPLSQ"})
-    with pytest.raises(
-        InputError, match=r"peaks\.bed line 2: genome\.fa holds '-', which is no nucleotide"
-    ):
+    with pytest.raises(InputError, match=r"peaks\.bed line 2: genome\.fa holds '-'.*nucleotide"):
         io.read(
             write_bed(tmp_path, "chr1\t0\t5\nchr1\t8\t12\t.\t.\t-\n".replace("\t.\t.\t-", "")),
             reference=reference,
@@ -189,23 +187,19 @@ def test_letters_of_the_reference_are_checked(tmp_path: Path) -> None:
 
 
 def test_intervals_without_a_reference_are_an_error(tmp_path: Path) -> None:
-    with pytest.raises(
-        InputError, match=r"holds intervals, not letters\. Give `reference`: the FASTA file"
-    ):
+    with pytest.raises(InputError, match=r"intervals.*`reference`"):
         io.read(write_bed(tmp_path, "chr1\t0\t5\n"))
 
 
 @pytest.mark.parametrize("name", ["reads.fa", "table.csv", "cells.h5ad", "reads.txt"])
 def test_reference_means_nothing_without_intervals(tmp_path: Path, name: str) -> None:
     path = write_bed(tmp_path, ">s1\nACGTA\n", name)
-    with pytest.raises(
-        InputError, match=r"holds no intervals to cut from a reference\. Leave `reference` out"
-    ):
+    with pytest.raises(InputError, match=r"intervals.*reference"):
         io.read(path, reference=write_reference(tmp_path))
 
 
 def test_transposed_intervals_are_an_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"cannot be transposed"):
+    with pytest.raises(InputError, match=r"transpose"):
         io.read(write_bed(tmp_path, "chr1\t0\t5\n"), reference=write_reference(tmp_path), transpose=True)
 
 
@@ -216,7 +210,7 @@ def test_cut_gzip_is_an_error(tmp_path: Path, share: float) -> None:
     path = write_bed(tmp_path, "".join(lines), "peaks.bed.gz")
     whole = path.read_bytes()
     path.write_bytes(whole[: int(share * len(whole))])
-    with pytest.raises(InputError, match=r"peaks\.bed\.gz is not a complete gzip file"):
+    with pytest.raises(InputError, match=r"peaks\.bed\.gz .*gzip"):
         io.read(path, reference=write_reference(tmp_path))
 
 

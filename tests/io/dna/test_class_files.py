@@ -90,7 +90,7 @@ def test_short_records_are_named_and_words_counted_as_asked(
         ),
         (
             {"a.fa": ">1\nACGT\n", "a.fa.gz": ">2\nACGT\n"},
-            r"1 names of files without endings .* 'a'\. Each file",
+            r"1 names of files without endings .* 'a'",
         ),
         (
             {"a.fa": ">1\nACGT\n", "b.fa": ">2 label=c\nACGT\n"},
@@ -99,7 +99,7 @@ def test_short_records_are_named_and_words_counted_as_asked(
         ({"a.fa": ">1\nACG\n", "b.fa": ">2\nAC\n"}, r"holds only sequences of fewer .*a\.fa record '1'"),
         (
             {"a.fa": ">b/2\nACGT\n>2\nACGT\n", "b.fa": ">2\nACGT\n"},
-            r"1 record ids .* 'b/2'\. Rename them in",
+            r"1 record ids .* 'b/2'",
         ),
     ],
     ids=[
@@ -120,12 +120,12 @@ def test_bad_content_is_named_with_its_file(tmp_path: Path, files: dict[str, str
             {"notes.md": "", "table.csv": ""},
             r"is a folder\. .* This one holds 'notes\.md', 'table\.csv'\.$",
         ),
-        ({"a.fa": ">1\nACGT\n"}, r"there is a single file of sequences: read .*a\.fa\.$"),
+        ({"a.fa": ">1\nACGT\n"}, r"single file of sequences: read .*a\.fa\.$"),
         (
             {"deep/a.fa": "", "deep/b.fa": ""},
-            r"the sequences lie a folder deeper, for example in .*deep\.$",
+            r"sequences are in folders .* name .*deep",
         ),
-        ({"set/train/a.csv": "", "set/test/a.csv": ""}, r"lie a folder deeper, for example in .*set\.$"),
+        ({"set/train/a.csv": "", "set/test/a.csv": ""}, r"sequences are in folders .* name .*set"),
         ({"a/x.txt": "", "b/x.txt": ""}, r"This one holds 'a', 'b'\.$"),
     ],
     ids=["empty", "other files", "one file", "deeper", "splits deeper", "other folders"],
@@ -148,9 +148,9 @@ def test_unknown_key_lists_those_of_all_files(tmp_path: Path) -> None:
 
 def test_arguments_that_mean_nothing_are_refused(tmp_path: Path) -> None:
     write_files(tmp_path, {"a.fa": ">1\nACGT\n", "b.fa": ">2\nACGT\n"})
-    with pytest.raises(InputError, match=r"cannot be transposed"):
+    with pytest.raises(InputError, match=r"transpose"):
         io.read(tmp_path, transpose=True)
-    with pytest.raises(InputError, match=r"holds letters, which need no reference\. Leave `reference` out"):
+    with pytest.raises(InputError, match=r"letters.*reference"):
         io.read(tmp_path, reference=tmp_path / "a.fa")
-    with pytest.raises(InputError, match=r"is a folder\. Name a file, or leave `modality` out"):
+    with pytest.raises(InputError, match=r"is a folder"):
         io.read(tmp_path, modality="table")

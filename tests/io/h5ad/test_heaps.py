@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from diffaug_bio.errors import InputError
-from diffaug_bio.io.h5ad._heaps import check_heaps
+from diffaug_bio.io.h5ad import check_heaps
 
 if TYPE_CHECKING:
     from pathlib import Path

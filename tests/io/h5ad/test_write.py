@@ -12,7 +12,7 @@ import pytest
 from scipy import sparse
 
 from diffaug_bio.errors import InputError
-from diffaug_bio.io.h5ad._write import write_h5ad
+from diffaug_bio.io import write_h5ad
 from tests.conftest import make_counts
 
 if TYPE_CHECKING:

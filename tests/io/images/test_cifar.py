@@ -213,7 +213,7 @@ def test_cut_file_is_an_error(tmp_path: Path, share: float) -> None:
     write_cifar10(tmp_path)
     whole = (tmp_path / "data_batch_4").read_bytes()
     (tmp_path / "data_batch_4").write_bytes(whole[: int(share * len(whole))])
-    with pytest.raises(InputError, match=r"data_batch_4 is no file of CIFAR, or is cut off\. Unpack"):
+    with pytest.raises(InputError, match=r"data_batch_4 is no file of CIFAR, or is cut off"):
         io.read(tmp_path)
 
 
@@ -238,7 +238,7 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
     write_cifar10(tmp_path)
     (tmp_path / "data_batch_2").unlink()
     (tmp_path / "test_batch").unlink()
-    with pytest.raises(InputError, match=r"lacks 'data_batch_2', 'test_batch' of CIFAR\. Unpack"):
+    with pytest.raises(InputError, match=r"lacks 'data_batch_2', 'test_batch' of CIFAR"):
         io.read(tmp_path)
 
 
@@ -284,5 +284,5 @@ def test_file_that_is_no_dictionary_is_an_error(tmp_path: Path) -> None:
 
 def test_one_of_its_files_is_not_the_folder(tmp_path: Path) -> None:
     write_cifar10(tmp_path)
-    with pytest.raises(InputError, match=r"is one of several files\. Name the folder that it lies in"):
+    with pytest.raises(InputError, match=r"one of several files"):
         io.read(tmp_path / "data_batch_1")

@@ -248,7 +248,7 @@ def test_deep_images_without_a_known_range_are_errors(
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root reads everything")
 def test_image_without_permission_is_an_error(tmp_path: Path) -> None:
     write_image(tmp_path / "a.png").chmod(0)
-    with pytest.raises(InputError, match=r"a\.png cannot be read: permission denied"):
+    with pytest.raises(InputError, match=r"a\.png.*permission"):
         io.read(tmp_path)
 
 

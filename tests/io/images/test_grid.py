@@ -70,8 +70,8 @@ def test_a_picture_takes_the_place_of_an_older_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ([], r"columns of as many images of one shape; got none\."),
-        (make_columns(2, 0), r"columns of as many images of one shape; got \[\(0, 12, 16, 3\)\]"),
+        ([], r"got none"),
+        (make_columns(2, 0), r"got \[\(0, 12, 16, 3\)\]"),
         (
             [*make_columns(1, 2), *make_columns(1, 3)],
             r"got \[\(2, 12, 16, 3\), \(3, 12, 16, 3\)\]",
@@ -80,10 +80,10 @@ def test_a_picture_takes_the_place_of_an_older_one(tmp_path: Path) -> None:
             [*make_columns(1), *make_columns(1, shape=(12, 16, 1))],
             r"got \[\(2, 12, 16, 1\), \(2, 12, 16, 3\)\]",
         ),
-        (make_columns(2, shape=(12, 16, 2)), r"`\(n, height, width, channels\)`, of 1 or 3 channels; got"),
-        (make_columns(2, shape=(12, 16, 4)), r"of 1 or 3 channels; got \(2, 12, 16, 4\)"),
-        ([np.zeros((2, 12, 16), np.uint8)], r"of 1 or 3 channels; got \(2, 12, 16\)"),
-        ([np.zeros((2, 0, 16, 1), np.uint8)], r"of 1 or 3 channels; got \(2, 0, 16, 1\)"),
+        (make_columns(2, shape=(12, 16, 2)), r"1 or 3 channels, got"),
+        (make_columns(2, shape=(12, 16, 4)), r"1 or 3 channels, got \(2, 12, 16, 4\)"),
+        ([np.zeros((2, 12, 16), np.uint8)], r"1 or 3 channels, got \(2, 12, 16\)"),
+        ([np.zeros((2, 0, 16, 1), np.uint8)], r"1 or 3 channels, got \(2, 0, 16, 1\)"),
         ([np.zeros((2, 12, 16, 1))], r"bytes \(uint8\).* float64"),
     ],
     ids=[
@@ -103,6 +103,6 @@ def test_what_is_no_grid_is_an_error_and_leaves_the_file_alone(
 
 
 def test_another_ending_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"grid\.jpg has another ending than \.png, as which a picture"):
+    with pytest.raises(InputError, match=r"grid\.jpg .*\.png"):
         io.write_image_grid(tmp_path / "grid.jpg", make_columns(1))
     assert not list(tmp_path.iterdir())

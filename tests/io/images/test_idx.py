@@ -110,7 +110,7 @@ def test_cut_gzip_is_an_error(tmp_path: Path, share: float) -> None:
     path = write(tmp_path / "train-images-idx3-ubyte.gz", as_idx(IMAGES))
     whole = path.read_bytes()
     path.write_bytes(whole[: int(share * len(whole))])
-    with pytest.raises(InputError, match=r"train-images-idx3-ubyte\.gz is not a complete gzip file"):
+    with pytest.raises(InputError, match=r"train-images-idx3-ubyte\.gz .*gzip"):
         io.read(path)
 
 
@@ -121,14 +121,14 @@ def test_labels_that_do_not_go_with_the_images_are_named(tmp_path: Path) -> None
         InputError, match=r"train-labels-idx1-ubyte has 3 labels for the 5 images of train-"
     ):
         io.read(path)
-    with pytest.raises(InputError, match=r"train-labels-idx1-ubyte holds labels\. Name the file of images"):
+    with pytest.raises(InputError, match=r"train-labels-idx1-ubyte holds labels"):
         io.read(labels)
 
 
 def test_folder_of_several_sets_is_an_error(tmp_path: Path) -> None:
     for name in ("emnist-letters-train", "emnist-digits-train"):
         write(tmp_path / f"{name}-images-idx3-ubyte", as_idx(IMAGES))
-    with pytest.raises(InputError, match=r"holds more than one file of images to train and one to test"):
+    with pytest.raises(InputError, match=r"more than one file of training images"):
         io.read(tmp_path)
 
 
@@ -141,9 +141,9 @@ def test_splits_of_two_sizes_are_an_error(tmp_path: Path) -> None:
 
 def test_arguments_that_mean_nothing_are_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "train-images-idx3-ubyte", as_idx(IMAGES))
-    with pytest.raises(InputError, match=r"holds images, which cannot be transposed"):
+    with pytest.raises(InputError, match=r"images.*transpose"):
         io.read(path, transpose=True)
     with pytest.raises(InputError, match=r"has no files of single images\. Leave `image_size`"):
         io.read(path, image_size=8)
-    with pytest.raises(InputError, match=r"holds no intervals to cut from a reference"):
+    with pytest.raises(InputError, match=r"intervals.*reference"):
         io.read(path, reference=path)

@@ -74,7 +74,7 @@ def test_rows_outside_are_an_error(folder: Path) -> None:
     images = io.open_images(io.read(folder, max_bytes=0))
     with pytest.raises(IndexError, match="out of bounds"):
         images[np.array([N_OBS])]
-    with pytest.raises(InputError, match=r"asked for by a slice or an array of numbers, got 3"):
+    with pytest.raises(InputError, match=r"slice or an array of numbers, got 3"):
         images[3]  # type: ignore[index]
 
 
@@ -118,9 +118,7 @@ def test_files_that_changed_since_are_named(tmp_path: Path) -> None:
         InputError, match=rf"{changed.name} has 11 x 10 pixels, where 10 x 10 were expected"
     ):
         images[:4]
-    with pytest.raises(
-        InputError, match=rf"{gone.name} is no longer there\. Put it back, or read the folder"
-    ):
+    with pytest.raises(InputError, match=rf"{gone.name} is no longer there"):
         images[4:6]
     with pytest.raises(InputError, match=rf"{cut.name} is (damaged|no image)"):
         images[6:]
@@ -131,7 +129,7 @@ def test_data_without_images_says_so(folder: Path) -> None:
         io.open_images(io.read(folder))
     adata = io.read(folder, max_bytes=0)
     adata.uns["image_decoding"]["decoder"] = "video"
-    with pytest.raises(InputError, match=r"has images of an unknown kind 'video'\. Read them again"):
+    with pytest.raises(InputError, match=r"has images of an unknown kind 'video'"):
         io.open_images(adata)
     with pytest.raises(InputError, match=r"names no images to decode in .*; read the images again"):
         io.open_images(anndata.AnnData(obs=adata.obs))

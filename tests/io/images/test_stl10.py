@@ -131,7 +131,7 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
     write_stl10(tmp_path)
     (tmp_path / "test_y.bin").unlink()
     (tmp_path / "class_names.txt").unlink()
-    with pytest.raises(InputError, match=r"lacks test_y\.bin, class_names\.txt of STL-10\. Unpack"):
+    with pytest.raises(InputError, match=r"lacks 'test_y\.bin', 'class_names\.txt' of STL-10"):
         io.read(tmp_path)
 
 
@@ -140,10 +140,10 @@ def test_files_that_changed_since_are_named(tmp_path: Path) -> None:
     adata = io.read(tmp_path, max_bytes=0)
     path = tmp_path / "unlabeled_X.bin"
     path.write_bytes(path.read_bytes()[:PIXELS])
-    with pytest.raises(InputError, match=r"unlabeled_X\.bin has 1 images now, no number 2\. Read"):
+    with pytest.raises(InputError, match=r"unlabeled_X\.bin has 1 images now, no number 2"):
         io.open_images(adata)
     path.unlink()
-    with pytest.raises(InputError, match=r"unlabeled_X\.bin is no longer there\. Put it back"):
+    with pytest.raises(InputError, match=r"unlabeled_X\.bin is no longer there"):
         io.open_images(adata)
     assert len(io.open_images(adata[:7])) == 7
     adata.obs["image"] = "train_X.bin"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from diffaug_bio.errors import InputError
-from diffaug_bio.io.h5ad._arrays import read_hdf5_arrays
+from diffaug_bio.io.arrays import read_hdf5_arrays
 
 if TYPE_CHECKING:
     from pathlib import Path

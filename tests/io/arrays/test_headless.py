@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from diffaug_bio.errors import InputError
-from diffaug_bio.io.dna._headless import Delimiter, read_headless
+from diffaug_bio.io.arrays._headless import Delimiter, read_headless
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,7 +71,7 @@ def test_numbers_are_features(tmp_path: Path, delimiter: Delimiter, text: str) -
         ("1,2\n3,x\n", {"names": ("x", "y")}, r"line 2 has 'x' as 'y', no number"),
         ("\n \n", {"names": ("x",)}, r"x.data is empty"),
         ("1\n", {"names": ("x",), "obs_columns": ("x",)}, r"has no features"),
-        ("1\n", {"names": ("x",), "row_names": "y"}, r"There is no column 'y'; they are 'x'"),
+        ("1\n", {"names": ("x",), "row_names": "y"}, r"no column 'y'; it has 'x'"),
         ("1,2\n", {"names": ("x", "x")}, r"1 names of columns occur more than once: 'x'"),
         ("a,ACGTA\nb,\n", {"names": ("l", "s"), "sequence": "s"}, r"line 2 has no sequence. Fill it in"),
         ("a,ACGTA\nb,A-C\n", {"names": ("l", "s"), "sequence": "s"}, r"line 2 holds '-', which is no"),

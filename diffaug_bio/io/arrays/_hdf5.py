@@ -1,4 +1,4 @@
-"""Reading HDF5 files that hold a matrix and its names as plain arrays."""
+"""Reading HDF5 files that hold a matrix and its names as separate arrays."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from diffaug_bio._checks import check_unique
 from diffaug_bio._keys import LABEL_KEY
 from diffaug_bio._wording import shorten
 from diffaug_bio.errors import InputError
-from diffaug_bio.io.h5ad._heaps import check_heaps
-from diffaug_bio.io.h5ad._structure import check_structure
+from diffaug_bio.io.h5ad import check_heaps, check_structure
 from diffaug_bio.matrix.summary import as_float32
 
 if TYPE_CHECKING:
@@ -35,33 +34,33 @@ def read_hdf5_arrays(
     transpose: bool = False,
     first_name_before: str | None = None,
 ) -> AnnData:
-    """Read a matrix of an HDF5 file, in which names are arrays of their own.
+    """Read a matrix from an HDF5 file in which names and labels are separate arrays.
 
     Parameters
     ----------
     path
         The file.
     values
-        Path of the matrix inside it.
+        Path of the matrix inside the file.
     obs_names, var_names
-        Paths of names of rows and of features.
+        Paths of the names of rows and features.
     labels
         Path of a label for each row.
     kept_vars
-        Path of names of features; all others are left out. Names that no feature has do not matter.
+        Path of the names of features to keep; names that no feature has are ignored.
     transpose
-        Whether features are in rows.
+        If True, features are in rows.
     first_name_before
-        What separates several names of one feature, of which the first is taken.
+        Separator between several names of one feature, of which the first is kept.
 
     Returns
     -------
-    `.X` in float32; `.obs` has `label`, where given.
+    Data with `.X` in float32, and `.obs["label"]` if given.
 
     Raises
     ------
     InputError
-        If the file is damaged, lacks an array, or arrays do not go together.
+        If the file is damaged or lacks an array, or if lengths do not match.
     """
     try:
         check_heaps(path)
@@ -75,7 +74,7 @@ def read_hdf5_arrays(
             )
     except InputError:
         raise
-    except Exception as error:  # bytes of strangers in code of others: nearly anything can come
+    except Exception as error:  # on damaged files, the libraries raise nearly anything
         msg = f"{path} is not a complete HDF5 file. Copy or download it again."
         raise InputError(msg) from error
     is_numeric = np.issubdtype(stored.dtype, np.number) and not np.iscomplexobj(stored)
@@ -110,7 +109,6 @@ def read_hdf5_arrays(
 
 
 def _array(file: h5py.File, path: Path, name: str) -> NDArray[np.generic]:
-    """Read an array."""
     if name not in file or not isinstance(file[name], h5py.Dataset):
         msg = f"{path} has no array {name!r}; it holds {shorten(file) or 'nothing'}."
         raise InputError(msg)
@@ -119,7 +117,7 @@ def _array(file: h5py.File, path: Path, name: str) -> NDArray[np.generic]:
 
 
 def _texts(array: NDArray[np.generic]) -> list[str]:
-    """Write values as text: bytes are decoded, and whole numbers have no point."""
+    """Convert values to text: bytes are decoded, and whole numbers have no decimal point."""
     texts = []
     for value in array.ravel().tolist():
         if isinstance(value, bytes):

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diffaug_bio.errors import InputError
-from diffaug_bio.io.images._arrays import read_arrays
+from diffaug_bio.io.arrays import read_arrays
 
 VALUES = np.array([[0.5, 1], [2, -3], [4, 1e-3]], np.float32)
 TEXT = "  5.0000000e-001  1.0\n 2 -3\n4 1e-3\n"

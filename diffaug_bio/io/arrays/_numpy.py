@@ -1,4 +1,4 @@
-"""Reading matrices without names: arrays of numpy, or numbers in text, with labels in files beside them."""
+"""Reading matrices in `.npy` or text files, with labels and names in other files."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from diffaug_bio._checks import check_unique
 from diffaug_bio._keys import LABEL_KEY, SPLIT_KEY
 from diffaug_bio._wording import shorten
 from diffaug_bio.errors import InputError
-from diffaug_bio.io._stream import open_text, reading
-from diffaug_bio.io.images._rows import number_rows
+from diffaug_bio.io._files import open_text, reading
+from diffaug_bio.io._names import number_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +27,7 @@ GROUP = "group"
 _BROKEN = (
     *(ValueError, TypeError, KeyError, EOFError, OSError, SyntaxError, tokenize.TokenError),
     *(OverflowError, MemoryError, RecursionError),
-)  # what numpy raises on bytes that are no array: it reads the header as Python
+)  # errors of numpy on damaged files: it reads the header as Python
 
 
 def read_arrays(
@@ -39,30 +39,30 @@ def read_arrays(
     label_names: Path | None = None,
     feature_names: Path | None = None,
 ) -> AnnData:
-    """Read matrices whose rows are put below each other.
+    """Read one or more matrices and stack their rows.
 
     Parameters
     ----------
     values
-        Files `.npy` with a matrix; or text, a row a line, numbers separated by spaces.
+        Files with a matrix each: `.npy`, or text with a row a line and spaces between numbers.
     labels, groups
-        For each matrix a file with one value a row: `.npy`, or text with one a line.
+        A file for each matrix, with one value a row: `.npy`, or text with one a line.
     splits
-        For each matrix the split that its rows belong to.
+        Split of the rows of each matrix.
     label_names
-        Text with a label and its name in each line.
+        Text file with a label and its name in each line.
     feature_names
-        Text with a name in each line.
+        Text file with a name in each line.
 
     Returns
     -------
-    `.X` as it was stored; that of a single `.npy` is mapped, and read when it is used. `.obs` has `label`,
-    `group` and `split`, where given.
+    Data with `.X` as stored, and `label`, `group` and `split` in `.obs` if given. A single `.npy` file is
+    memory-mapped.
 
     Raises
     ------
     InputError
-        If a file is damaged or no matrix, or files do not go together.
+        If a file is damaged or not a matrix, or if lengths do not match.
     """
     parts = [_read_matrix(path) for path in values]
     for path, part in zip(values, parts, strict=True):
@@ -70,11 +70,11 @@ def read_arrays(
             msg = f"{path} has {part.shape[1]} columns, {values[0]} has {parts[0].shape[1]}."
             raise InputError(msg)
     sizes = [len(part) for part in parts]
-    obs = pd.DataFrame(index=range(sum(sizes)))
+    of_rows: list[str | None] = [None] * sum(sizes)
     if splits:
         _check_number(splits, values, "splits")
         of_rows = [split for split, size in zip(splits, sizes, strict=True) for _ in range(size)]
-        obs = pd.DataFrame({SPLIT_KEY: pd.Categorical(of_rows)})
+    obs = pd.DataFrame({SPLIT_KEY: pd.Categorical(of_rows)} if splits else {}, index=number_rows(of_rows))
     for name, files in ((LABEL_KEY, labels), (GROUP, groups)):
         if files:
             _check_number(files, values, f"files of {name}s")
@@ -82,20 +82,17 @@ def read_arrays(
             obs[name] = pd.Categorical(found)
     if label_names is not None and labels:
         obs[LABEL_KEY] = pd.Categorical(_named(obs[LABEL_KEY], label_names))
-    obs.index = pd.Index(number_rows(list(obs[SPLIT_KEY])) if splits else [str(n) for n in range(len(obs))])
     matrix = parts[0] if len(parts) == 1 else np.concatenate(parts)
     return anndata.AnnData(X=matrix, obs=obs, var=_features(feature_names, matrix.shape[1]))
 
 
 def _check_number(files: Sequence[object], values: Sequence[Path], what: str) -> None:
-    """Refuse another number of files than there are matrices."""
     if len(files) != len(values):
         msg = f"There are {len(values)} matrices and {len(files)} {what}. Give one for each."
         raise InputError(msg)
 
 
 def _read_matrix(path: Path) -> NDArray[np.generic]:
-    """Read a matrix of numbers."""
     if path.suffix == ".npy":
         matrix = _read_npy(path)
     else:
@@ -113,7 +110,7 @@ def _read_matrix(path: Path) -> NDArray[np.generic]:
 
 
 def _read_npy(path: Path) -> NDArray[np.generic]:
-    """Map an array of numpy into memory; what is changed is not written."""
+    """Map a `.npy` file into memory; changes are not written to it."""
     with reading(path):
         try:
             array: NDArray[np.generic] = np.load(path, mmap_mode="c", allow_pickle=False)
@@ -124,13 +121,13 @@ def _read_npy(path: Path) -> NDArray[np.generic]:
 
 
 def _lines(path: Path) -> list[str]:
-    """Read the lines of a text that hold something."""
+    """Read the lines of a text file that are not empty."""
     with reading(path), open_text(path) as stream:
         return [line.strip() for line in stream if line.strip()]
 
 
 def _texts(path: Path, n_obs: int) -> list[str]:
-    """Read a value for each row, as text."""
+    """Read a value for each row as text."""
     if path.suffix == ".npy":
         array = _read_npy(path).ravel()
         is_whole = np.issubdtype(array.dtype, np.floating) and (array == np.rint(array)).all()
@@ -144,7 +141,7 @@ def _texts(path: Path, n_obs: int) -> list[str]:
 
 
 def _named(column: pd.Series, path: Path) -> list[str]:
-    """Give labels their names."""
+    """Replace labels by their names."""
     pairs = [line.split(maxsplit=1) for line in _lines(path)]
     names = {pair[0]: pair[-1] for pair in pairs}
     if unknown := sorted(set(column) - set(names)):
@@ -154,7 +151,7 @@ def _named(column: pd.Series, path: Path) -> list[str]:
 
 
 def _features(path: Path | None, n_vars: int) -> pd.DataFrame:
-    """Names of features: from a file, or their numbers."""
+    """Return a `.var` with names of features from a file, or numbers."""
     names = [str(number) for number in range(n_vars)] if path is None else _lines(path)
     if len(names) != n_vars:
         msg = f"{path} has {len(names)} names for {n_vars} features."

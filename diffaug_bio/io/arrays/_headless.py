@@ -1,19 +1,18 @@
-"""Reading tables whose first line is data, and whose columns somebody else has to name."""
+"""Reading tables without a header line."""
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Literal
 
 import anndata
 import numpy as np
 import pandas as pd
 
-from diffaug_bio._checks import check_unique
-from diffaug_bio._wording import shorten
+from diffaug_bio._checks import check_columns, check_unique
 from diffaug_bio.errors import InputError
-from diffaug_bio.io._stream import open_text, reading
-from diffaug_bio.io.dna._from_sequences import Records, assemble
+from diffaug_bio.io._files import open_text, reading
+from diffaug_bio.io._names import number_repeats
+from diffaug_bio.io.dna import Records, assemble
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,39 +35,37 @@ def read_headless(
     sequence: str | None = None,
     obs_columns: Sequence[str] = (),
 ) -> AnnData:
-    """Read a table without a header; blanks around values do not matter.
+    """Read a table without a header; spaces around values are ignored.
 
     Parameters
     ----------
     path
         Text, plain or gzipped.
     names
-        Of all columns, in order.
+        Names of all columns, in order.
     delimiter
-        What separates values; "space" is any number of blanks.
+        Separator of values; "space" is any number of spaces.
     row_names
-        Column with a name for each row; those that are repeated become `NAME_2` and so on.
+        Column with a name for each row; repeated names become `NAME_2` and so on.
     sequence
-        Column with letters of DNA, if it is a table of sequences: all others are annotations then.
+        Column with letters of DNA; all others are annotations then.
     obs_columns
         Columns that are annotations; all others are features.
 
     Returns
     -------
-    As from :func:`diffaug_bio.io.read`. What is empty, `?`, `NA` or `nan` among features is missing.
+    Data as from :func:`diffaug_bio.io.read`. In features, an empty text, `?`, `NA` and `nan` are missing.
 
     Raises
     ------
     InputError
-        If a line has more or fewer values than there are names, or a feature is no number.
+        If a line has more or fewer values than there are names, or a feature is not a number.
     """
     check_unique(names, what="names of columns", remedy="Give each its own.")
     asked = [name for name in (row_names, sequence, *obs_columns) if name is not None]
-    if unknown := [name for name in asked if name not in names]:
-        msg = f"There is no column {unknown[0]!r}; they are {shorten(names)}."
-        raise InputError(msg)
+    check_columns(asked, names, where=path)
     frame, lines = _read_frame(path, names, _LETTERS[delimiter])
-    rows = _unique(frame[row_names]) if row_names else [str(number) for number in range(len(frame))]
+    rows = number_repeats(frame[row_names]) if row_names else list(map(str, range(len(frame))))
     others = [name for name in names if name not in {row_names, sequence}]
     if sequence is None:
         return _to_anndata(frame.set_axis(rows), others, obs_columns, path, lines)
@@ -86,7 +83,7 @@ def read_headless(
 
 
 def _read_frame(path: Path, names: Sequence[str], letter: str | None) -> tuple[pd.DataFrame, list[int]]:
-    """Read all values as text, and the number of the line that each row stands in."""
+    """Read all values as text, and the line number of each row."""
     rows, lines = [], []
     with reading(path), open_text(path) as stream:
         for number, line in enumerate(stream, start=1):
@@ -104,24 +101,10 @@ def _read_frame(path: Path, names: Sequence[str], letter: str | None) -> tuple[p
     return pd.DataFrame(rows, columns=list(names)), lines
 
 
-def _unique(column: pd.Series) -> list[str]:
-    """Tell repeated names apart by a number."""
-    taken, counts, unique = set(column), Counter[str](), []
-    for name in column:
-        counts[name] += 1
-        candidate = name if counts[name] == 1 else f"{name}_{counts[name]}"
-        while counts[name] > 1 and candidate in taken:
-            counts[name] += 1
-            candidate = f"{name}_{counts[name]}"
-        taken.add(candidate)
-        unique.append(candidate)
-    return unique
-
-
 def _to_anndata(
     frame: pd.DataFrame, others: Sequence[str], obs_columns: Sequence[str], path: Path, lines: Sequence[int]
 ) -> AnnData:
-    """Split columns into features, which are numbers, and annotations."""
+    """Split columns into numeric features and annotations."""
     features = [name for name in others if name not in obs_columns]
     if not features:
         msg = f"{path} has no features: all columns are names or annotations."

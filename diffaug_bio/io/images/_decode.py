@@ -1,0 +1,211 @@
+"""Decoding single image files with Pillow: size and mode from the header, and pixels."""
+
+from __future__ import annotations
+
+import struct
+import warnings
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from diffaug_bio.errors import InputError
+from diffaug_bio.io.images._pixels import are_16_bits, are_fractions, from_16_bits, from_fractions
+from diffaug_bio.machine.threads import available_cores
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from diffaug_bio.io.images._rows import ImageShape
+
+IMAGE_ENDINGS = (*(".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"),)
+# Without names, Pillow tries all formats, and gives some (EPS) to other programs.
+_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
+_ORIENTATION = 0x0112
+_ON_ITS_SIDE = {5, 6, 7, 8}
+_BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+_DAMAGE = (
+    *(OSError, ValueError, TypeError, SyntaxError, EOFError, LookupError, OverflowError, AttributeError),
+    *(struct.error, zlib.error, NotImplementedError, MemoryError),
+)  # errors of Pillow on damaged files
+_MAX_THREADS = 8
+_FILES_AT_A_TIME = 1024
+
+
+class BadImageError(InputError):
+    """Error of an image file that cannot be read; the message names it."""
+
+
+class Header(NamedTuple):
+    """Header of an image file."""
+
+    height: int
+    width: int
+    is_grey: bool
+    is_deep: bool
+    """True with more than 8 bits a pixel and channel."""
+
+
+def is_image_file(path: Path) -> bool:
+    """Return True for a file with the ending of an image."""
+    return path.name.lower().endswith(IMAGE_ENDINGS) and path.is_file()
+
+
+@contextmanager
+def quiet_pillow() -> Iterator[None]:
+    """Silence Pillow's warnings of odd files; those of decompression bombs become errors."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
+
+
+def read_header(path: Path) -> Header:
+    """Read the size, after rotation to upright, and the mode of an image file."""
+    with _opened(path) as image:
+        width, height = image.size
+        if _orientation(image) in _ON_ITS_SIDE:
+            if image.format == "TIFF":  # some versions of Pillow have rotated the size here, some have not
+                width, height = ImageOps.exif_transpose(image).size
+            else:
+                width, height = height, width
+        is_deep = image.mode in {"I", "F"} or image.mode.startswith("I;16")
+        is_grey = is_deep or image.mode in {"1", "L", "LA", "La"} or _has_grey_palette(image)
+        return Header(height, width, is_grey, is_deep)
+
+
+def decode(path: Path, *, channels: int, image_size: int | None) -> NDArray[np.uint8]:
+    """Read the pixels of an image file: upright, on white, and resized if `image_size` is given.
+
+    The shape is `(height, width, channels)`.
+    """
+    with _opened(path) as image:
+        image.load()
+        plain = _with_channels(_with_8_bits(_upright(image), path), channels)
+        if image_size is not None and plain.size != (image_size, image_size):
+            plain = _center(plain, image_size)
+        pixels = np.asarray(plain)
+        return pixels.reshape(*pixels.shape[:2], channels)
+
+
+def decode_rows(
+    paths: Sequence[Path], rows: NDArray[np.uint8], *, shape: ImageShape, image_size: int | None
+) -> dict[int, BadImageError]:
+    """Decode files into the rows of a matrix, several at a time; return an error for each bad row."""
+
+    def fill(number: int) -> BadImageError | None:
+        path = paths[number]
+        try:
+            pixels = decode(path, channels=shape.channels, image_size=image_size)
+        except BadImageError as error:
+            return error
+        if pixels.shape != shape:
+            height, width, _ = pixels.shape
+            return BadImageError(
+                f"{path} has {height} x {width} pixels, where {shape.height} x {shape.width} were "
+                "expected. If the file was changed, read the folder again."
+            )
+        rows[number] = pixels.reshape(-1)
+        return None
+
+    bad: dict[int, BadImageError] = {}
+    with ThreadPoolExecutor(min(_MAX_THREADS, available_cores())) as pool:
+        for start in range(0, len(paths), _FILES_AT_A_TIME):
+            numbers = range(start, min(start + _FILES_AT_A_TIME, len(paths)))
+            errors = zip(numbers, pool.map(fill, numbers), strict=True)
+            bad |= {number: error for number, error in errors if error is not None}
+    return bad
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """Open an image file, and turn all errors of Pillow in the block into a `BadImageError`."""
+    try:
+        # Not by name: some versions of Pillow then map TIFF into memory, and rotate it once too often.
+        with path.open("rb") as stream, Image.open(stream, formats=_FORMATS) as image:
+            yield image
+    except BadImageError:
+        raise
+    except FileNotFoundError as error:
+        msg = f"{path} is no longer there. Put it back, or read the folder again."
+        raise BadImageError(msg) from error
+    except PermissionError as error:
+        msg = f"{path} cannot be read: permission denied."
+        raise BadImageError(msg) from error
+    except _BOMBS as error:
+        msg = f"{path} claims to have more pixels than are safe to decode. Make it smaller."
+        raise BadImageError(msg) from error
+    except UnidentifiedImageError as error:
+        msg = f"{path} is no image of a kind that is known, or its start is damaged."
+        raise BadImageError(msg) from error
+    except _DAMAGE as error:
+        reason = str(error).rstrip(".") or type(error).__name__
+        msg = f"{path} is damaged or cut off: {reason}."
+        raise BadImageError(msg) from error
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return the orientation that the camera saved, from the header alone."""
+    if image.format == "PNG" and "exif" not in image.info:
+        return 1  # to look further, Pillow would decode the pixels
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except _DAMAGE:  # damaged metadata are no reason to refuse good pixels
+        return 1
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Rotate an image to upright, if its metadata can be read."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except _DAMAGE:
+        return image
+
+
+def _has_grey_palette(image: Image.Image) -> bool:
+    """Return True for an image whose palette is all grey, as of every grey GIF."""
+    if image.mode != "P" or image.palette is None or image.palette.mode != "RGB":
+        return False
+    if image.palette.rawmode not in {None, "RGB"}:  # TIFF stores one channel after the other
+        return False
+    colors = np.array(list(image.palette.colors))
+    return colors.size > 0 and bool((colors[:, :1] == colors[:, :3]).all())
+
+
+def _with_8_bits(image: Image.Image, path: Path) -> Image.Image:
+    """Scale pixels of 16 bits, or from 0 to 1, to bytes."""
+    if image.mode == "F":
+        values = np.asarray(image)
+        if not are_fractions(values):
+            msg = f"{path} holds fractions that are not all from 0 to 1. Save it with 8 or 16 bits a pixel."
+            raise BadImageError(msg)
+        return Image.fromarray(from_fractions(values))
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        values = np.asarray(image)
+        if not are_16_bits(values):
+            msg = f"{path} holds numbers beyond 16 bits. Save it with 8 or 16 bits a pixel."
+            raise BadImageError(msg)
+        return Image.fromarray(from_16_bits(values))
+    return image
+
+
+def _with_channels(image: Image.Image, channels: int) -> Image.Image:
+    """Convert an image to grey or RGB, with transparent parts on white."""
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+    return image.convert("L" if channels == 1 else "RGB")
+
+
+def _center(image: Image.Image, size: int) -> Image.Image:
+    """Resize the shorter side, and keep the square in the middle."""
+    side = min(image.size)
+    left, top = (image.width - side) / 2, (image.height - side) / 2
+    box = (left, top, left + side, top + side)
+    return image.resize((size, size), Image.Resampling.BICUBIC, box=box)
