@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from diffaug_bio.datasets._load import load, verify
+from diffaug_bio.datasets.catalogue import load_recipe, recipe_names
 from diffaug_bio.datasets.files import fetch
-from diffaug_bio.datasets.recipe import load_recipe, recipe_names
 from diffaug_bio.datasets.source import DataSource, read_source
 
 __all__ = [

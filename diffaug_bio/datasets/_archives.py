@@ -18,7 +18,7 @@ import tempfile
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from diffaug_bio.errors import RecipeError
 
@@ -80,6 +80,14 @@ def default_bound(n_bytes: int) -> int:
     return max(_SMALLEST_BOUND, _LARGEST_RATIO * n_bytes)
 
 
+class _Readable(Protocol):
+    """Content of a member."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return some bytes, and none at the end."""
+        ...
+
+
 class _MemberError(Exception):
     """Problem of a member, for which the archive is refused."""
 
@@ -124,7 +132,7 @@ def _unpack_into(folder: Path, archive: Path, bound: int) -> None:
         raise RecipeError(msg) from error
 
 
-def _members(archive: Path) -> Iterator[tuple[str, IO[bytes] | None, str]]:
+def _members(archive: Path) -> Iterator[tuple[str, _Readable | None, str]]:
     """Give the name, the content and the problem of each member of an archive; folders have no content."""
     if archive.name.lower().endswith(".zip"):
         with zipfile.ZipFile(archive) as packed:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from diffaug_bio._wording import shorten
+from diffaug_bio.datasets.catalogue import load_recipe
 from diffaug_bio.datasets.files import Store, fetch, is_here
-from diffaug_bio.datasets.recipe import load_recipe
 from diffaug_bio.errors import DiffAugError, RecipeError
 from diffaug_bio.output.digest import digest
 
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
-    from diffaug_bio.datasets.files import Files
-    from diffaug_bio.datasets.recipe import Recipe
+    from diffaug_bio.datasets.recipe import Files, Recipe
 
 logger = logging.getLogger(__name__)
 

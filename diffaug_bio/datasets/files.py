@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from diffaug_bio._wording import shorten
 from diffaug_bio.datasets._archives import unpack
+from diffaug_bio.datasets.catalogue import load_recipe
 from diffaug_bio.datasets.download import Download
-from diffaug_bio.datasets.recipe import load_recipe
+from diffaug_bio.datasets.recipe import Files
 from diffaug_bio.errors import DownloadError, RecipeError
 from diffaug_bio.output.digest import digest
 from diffaug_bio.output.files import staged_file, write_text
@@ -30,51 +31,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _CACHE_VARIABLE = "DIFFAUG_BIO_CACHE"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Files:
-    """Files of a recipe on this machine, archives unpacked."""
-
-    names: tuple[str, ...]
-    """Names of the sources, as in the recipe."""
-    roots: tuple[Path, ...]
-    """Folders in which names are looked up, in order: that of the sources, then one for each archive."""
-
-    def find(self, name: str = "") -> Path:
-        """Find a file or folder by its name in the recipe or in an archive.
-
-        Parameters
-        ----------
-        name
-            Relative name, with `/`; `"."` is the folder of the sources. If left out, the only source; if
-            that is an archive, the only file or folder in it, or the folder it was unpacked to.
-
-        Raises
-        ------
-        RecipeError
-            If there is no such file, or several sources and no name.
-        """
-        if not name:
-            if len(self.names) != 1:
-                msg = (
-                    f"There are {len(self.names)} sources; say in the recipe which one the loader reads: "
-                    f'[loader] path = "{self.names[0]}".'
-                )
-                raise RecipeError(msg)
-            if len(self.roots) == 1:
-                return self.roots[0] / self.names[0]
-            inside = [entry for entry in self.roots[-1].iterdir() if not entry.name.startswith(("__", "."))]
-            return inside[0] if len(inside) == 1 else self.roots[-1]
-        for root in self.roots:
-            if (path := root / name).exists():
-                return path
-        held = sorted({entry.name for root in self.roots if root.is_dir() for entry in root.iterdir()})
-        msg = (
-            f"There is no {name!r} among the files of the recipe; they are {shorten(held) or 'none'}. "
-            "Is this the file that the recipe asks for?"
-        )
-        raise RecipeError(msg)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

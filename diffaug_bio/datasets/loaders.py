@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
-    from diffaug_bio.datasets.files import Files
-    from diffaug_bio.datasets.recipe import Call
+    from diffaug_bio.datasets.recipe import Call, Files
 
 _PATH = "path"  # parameter that may be left out where there is a single source
 _NOT_IN_RECIPES = {"kmers", "max_bytes", "external_links"}

@@ -1,24 +1,21 @@
-"""Recipes: data sets by name, described in TOML files."""
+"""Contents of a recipe, which describes a data set, and its files on this machine."""
 
 from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass, field
-from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from diffaug_bio._wording import shorten
 from diffaug_bio.errors import RecipeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
 Kind = Literal["table", "dna", "image"]
 Fixed = Literal["n_obs", "n_vars", "n_labels"]
 Preset = Literal["quick", "default", "paper", "paper-images"]
-
-_PACKAGE = "diffaug_bio.data_recipes"
-_ENDING = ".toml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,56 +118,49 @@ class Recipe:
     """File of a user's own recipe; files without `url` and `by_hand` lie beside it."""
 
 
-def recipe_names(modality: Kind | None = None) -> list[str]:
-    """List the names of all recipes.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """Files of a recipe on this machine, archives unpacked."""
 
-    Parameters
-    ----------
-    modality
-        Kind of data; if left out, all kinds.
+    names: tuple[str, ...]
+    """Names of the sources, as in the recipe."""
+    roots: tuple[Path, ...]
+    """Folders in which names are looked up, in order: that of the sources, then one for each archive."""
 
-    Examples
-    --------
-    >>> "pbmc68k" in recipe_names()
-    True
-    """
-    files = resources.files(_PACKAGE).iterdir()
-    names = sorted(file.name.removesuffix(_ENDING) for file in files if file.name.endswith(_ENDING))
-    return [name for name in names if modality is None or load_recipe(name).modality == modality]
+    def find(self, name: str = "") -> Path:
+        """Find a file or folder by its name in the recipe or in an archive.
 
+        Parameters
+        ----------
+        name
+            Relative name, with `/`; `"."` is the folder of the sources. If left out, the only source; if
+            that is an archive, the only file or folder in it, or the folder it was unpacked to.
 
-def load_recipe(name: str) -> Recipe:
-    """Read a recipe.
-
-    Parameters
-    ----------
-    name
-        One of :func:`recipe_names`, or the path of a TOML file of your own.
-
-    Raises
-    ------
-    RecipeError
-        If there is no such recipe, or its file has an unknown, a missing or a wrong key.
-    """
-    from diffaug_bio.datasets._parse import parse_recipe
-
-    if name.endswith(_ENDING):
-        path = Path(name)
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
-            msg = f"The recipe {path} cannot be read: {why}."
-            raise RecipeError(msg) from error
-        return parse_recipe(text, name=path.stem, file=str(path), path=path)
-    if name not in recipe_names():
+        Raises
+        ------
+        RecipeError
+            If there is no such file, or several sources and no name.
+        """
+        if not name:
+            if len(self.names) != 1:
+                msg = (
+                    f"There are {len(self.names)} sources; say in the recipe which one the loader reads: "
+                    f'[loader] path = "{self.names[0]}".'
+                )
+                raise RecipeError(msg)
+            if len(self.roots) == 1:
+                return self.roots[0] / self.names[0]
+            inside = [entry for entry in self.roots[-1].iterdir() if not entry.name.startswith(("__", "."))]
+            return inside[0] if len(inside) == 1 else self.roots[-1]
+        for root in self.roots:
+            if (path := root / name).exists():
+                return path
+        held = sorted({entry.name for root in self.roots if root.is_dir() for entry in root.iterdir()})
         msg = (
-            f"There is no recipe {name!r}.{nearest(name, recipe_names())} `diffaug-bio recipes list` shows "
-            "all; the path of one of your own has to end in .toml."
+            f"There is no {name!r} among the files of the recipe; they are {shorten(held) or 'none'}. "
+            "Is this the file that the recipe asks for?"
         )
         raise RecipeError(msg)
-    text = resources.files(_PACKAGE).joinpath(f"{name}{_ENDING}").read_text(encoding="utf-8")
-    return parse_recipe(text, name=name, file=f"{name}{_ENDING}")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

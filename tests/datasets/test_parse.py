@@ -10,8 +10,8 @@ import pytest
 
 from diffaug_bio.datasets import recipe as recipes
 from diffaug_bio.datasets._parse import parse_recipe
-from diffaug_bio.datasets.files import Files
 from diffaug_bio.datasets.loaders import LOADERS, call_loader, keyword_hints, takes_files
+from diffaug_bio.datasets.recipe import Files
 from diffaug_bio.datasets.steps import STEPS
 from diffaug_bio.errors import RecipeError
 
