@@ -16,7 +16,8 @@ from ._options import start_log
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from diffaug_bio.datasets import Progress, Recipe
+    from diffaug_bio.datasets.download import Progress
+    from diffaug_bio.datasets.recipe import Recipe
 
 _PREFIX = "recipe:"
 _EPILOG = """\b
@@ -52,6 +53,7 @@ def command(context: click.Context) -> None:
 def list_recipes(*, modality: Any, as_json: bool) -> None:
     """List names, sizes and titles, and whether the files are here."""
     from diffaug_bio import datasets
+    from diffaug_bio.datasets.files import is_here
 
     recipes = [datasets.load_recipe(name) for name in datasets.recipe_names(modality)]
     if as_json:
@@ -60,7 +62,7 @@ def list_recipes(*, modality: Any, as_json: bool) -> None:
                 "title": recipe.title,
                 "modality": recipe.modality,
                 **{key: getattr(recipe.expect, key) for key in ("n_obs", "n_vars", "n_labels")},
-                "is_here": datasets.is_here(recipe),
+                "is_here": is_here(recipe),
             }
             for recipe in recipes
         }
@@ -69,7 +71,7 @@ def list_recipes(*, modality: Any, as_json: bool) -> None:
     width = max((len(recipe.name) for recipe in recipes), default=0)
     for recipe in recipes:
         size = f"{_known(recipe.expect.n_obs)} x {_known(recipe.expect.n_vars)}"
-        state = "here" if datasets.is_here(recipe) else _to_get(recipe)
+        state = "here" if is_here(recipe) else _to_get(recipe)
         click.echo(f"{recipe.name:<{width}}  {recipe.modality:<5}  {size:>14}  {state:<8}  {recipe.title}")
 
 
@@ -79,14 +81,13 @@ def list_recipes(*, modality: Any, as_json: bool) -> None:
 def show(name: str, *, as_json: bool) -> None:
     """Show all that a recipe says, and where its files lie."""
     from diffaug_bio import datasets
+    from diffaug_bio.datasets.files import Store, is_here
 
     recipe = datasets.load_recipe(name)
-    folder = datasets.Store.of(recipe, None).files
+    folder = Store.of(recipe).files
     if as_json:
         table = {**asdict(recipe), "path": None if recipe.path is None else str(recipe.path)}
-        click.echo(
-            json.dumps({**table, "folder": str(folder), "is_here": datasets.is_here(recipe)}, indent=2)
-        )
+        click.echo(json.dumps({**table, "folder": str(folder), "is_here": is_here(recipe)}, indent=2))
         return
     click.echo(f"{recipe.name}: {recipe.title}")
     for key in ("modality", "paper", "licence", "citation", "notes"):
@@ -107,7 +108,7 @@ def show(name: str, *, as_json: bool) -> None:
     for entry in recipe.published:
         _show_line("published", f"{entry.method}, {entry.score}: {entry.value:g} ({entry.where})")
     if recipe.sources:
-        _show_line("folder", f"{folder} ({'here' if datasets.is_here(recipe) else 'not complete'})")
+        _show_line("folder", f"{folder} ({'here' if is_here(recipe) else 'not complete'})")
 
 
 @command.command("fetch")

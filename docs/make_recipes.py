@@ -13,12 +13,14 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from diffaug_bio import datasets, pp
+from diffaug_bio import datasets
+from diffaug_bio.datasets.loaders import LOADERS, keyword_hints
+from diffaug_bio.datasets.steps import STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from diffaug_bio.datasets import Recipe, Source
+    from diffaug_bio.datasets.recipe import Call, Recipe, Source
 
 TARGET = Path(__file__).with_name("recipes.md")
 
@@ -92,13 +94,13 @@ def _lines() -> Iterator[str]:
 
 def _functions() -> Iterator[str]:
     """List loaders and steps with their keywords."""
-    for title, functions in (("Loaders", datasets.LOADERS), ("Steps", pp.STEPS)):
+    for title, functions in (("Loaders", LOADERS), ("Steps", STEPS)):
         yield f"## {title}\n"
         yield "| name | keywords, and what they are if left out | what |"
         yield "|---|---|---|"
         for name, function in sorted(functions.items()):
-            _, *keywords = inspect.signature(function).parameters.values()
-            listed = ", ".join(_keyword(keyword) for keyword in keywords)
+            parameters = inspect.signature(function).parameters
+            listed = ", ".join(_keyword(parameters[key]) for key in keyword_hints(function))
             first_line = (inspect.getdoc(function) or "").splitlines()[0]
             what = re.sub(r":\w+:`([^`]+)`", r"`\1`", first_line)
             yield f"| `{name}` | {listed or 'none'} | {_cell(what)} |"
@@ -139,7 +141,7 @@ def _section(recipe: Recipe) -> Iterator[str]:
     yield ""
 
 
-def _call(step: datasets.Call) -> str:
+def _call(step: Call) -> str:
     """Word a step as it could be called."""
     return f"`{step.name}({', '.join(f'{key}={value!r}' for key, value in step.parameters.items())})`"
 

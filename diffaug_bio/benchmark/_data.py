@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from diffaug_bio.config import DataKind, DiffAugConfig, InputState
-    from diffaug_bio.datasets import Recipe
+    from diffaug_bio.datasets.recipe import Recipe
     from diffaug_bio.matrix.blocks import Matrix
 
 logger = logging.getLogger(__name__)

@@ -1,8 +1,10 @@
-"""Unpacking archives that may be anything: nothing leaves the target, and nothing fills the disk."""
+"""Unpacking archives from strangers: nothing is written outside the target, and nothing fills the disk.
+
+pooch's processors are not used: they follow links and names that lead outside, and have no limit of size.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import gzip
 import lzma
@@ -15,9 +17,8 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from diffaug_bio.errors import RecipeError
 
@@ -33,13 +34,13 @@ _MAX_MEMBERS = 2_000_000
 _LONGEST_NAME = 200  # letters of a member's name that an error shows
 _DAMAGED = (
     *(zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError),
-    NotImplementedError,  # a zip of a method that Python does not know
-    *(LookupError, ValueError, struct.error, OverflowError, MemoryError),  # of lengths that are not true
+    NotImplementedError,  # a compression that Python does not know
+    *(LookupError, ValueError, struct.error, OverflowError, MemoryError),  # false lengths
 )
 
 
 def unpack(archive: Path, target: Path, *, max_bytes: int | None = None) -> None:
-    """Unpack an archive into a folder that appears whole or not at all.
+    """Unpack an archive into a folder that appears complete or not at all.
 
     No other process may unpack to the same target meanwhile.
 
@@ -48,26 +49,26 @@ def unpack(archive: Path, target: Path, *, max_bytes: int | None = None) -> None
     archive
         A `.zip`, a `.tar`, plain or compressed, or a single compressed file `.gz`.
     target
-        The folder, which must not exist.
+        Folder to make; it must not exist.
     max_bytes
-        How much may come out. If left out, a hundred times the size of the archive, and at least 1 GiB.
+        Limit in bytes of all that is unpacked. If left out, a hundred times the size of the archive, and at
+        least 1 GiB.
 
     Raises
     ------
     RecipeError
-        If the archive is damaged or of no known kind; if a member would lie outside the target, is there
-        twice, or is a link or a device; or if more comes out than may.
+        If the archive is damaged or of an unknown kind; if a member would lie outside the target, is there
+        twice, or is a link or a device; or if more than `max_bytes` is unpacked.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    for stale in target.parent.glob(f"{_STAGE_PREFIX}{target.name}.*"):  # of a process that was killed
+    for stale in target.parent.glob(f"{_STAGE_PREFIX}{target.name}.*"):  # left by a killed process
         shutil.rmtree(stale, ignore_errors=True)
-    bound = max_bytes or default_bound(archive.stat().st_size)
     stage = Path(tempfile.mkdtemp(prefix=f"{_STAGE_PREFIX}{target.name}.", dir=target.parent))
     try:
-        _unpack_into(_Writer(archive=archive, folder=stage, bound=bound))
+        _unpack_into(stage, archive, max_bytes or default_bound(archive.stat().st_size))
         stage.chmod(0o755)
         if hasattr(os, "sync"):
-            os.sync()  # at once: images come as a hundred thousand files
+            os.sync()  # once for all: images come as a hundred thousand files
         stage.rename(target)
     except BaseException:
         shutil.rmtree(stage, ignore_errors=True)
@@ -75,143 +76,111 @@ def unpack(archive: Path, target: Path, *, max_bytes: int | None = None) -> None
 
 
 def default_bound(n_bytes: int) -> int:
-    """How much may come out of an archive of so many bytes."""
+    """Return how many bytes may be unpacked from an archive of `n_bytes`."""
     return max(_SMALLEST_BOUND, _LARGEST_RATIO * n_bytes)
 
 
 class _Readable(Protocol):
-    """What a member is read from."""
+    """Content of a member."""
 
     def read(self, size: int, /) -> bytes:
         """Return some bytes, and none at the end."""
         ...
 
 
-@dataclass(slots=True, kw_only=True)
-class _Writer:
-    """Writes the members of an archive, and counts what comes out."""
-
-    archive: Path
-    folder: Path
-    bound: int
-    n_bytes: int = field(default=0, init=False)
-    n_members: int = field(default=0, init=False)
-
-    def write(self, name: str, stream: _Readable) -> None:
-        """Write a member."""
-        with self._naming(name) as path:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("xb") as written:
-                while chunk := stream.read(_CHUNK):
-                    self.n_bytes += len(chunk)
-                    if self.n_bytes > self.bound:
-                        self._refuse_size()
-                    written.write(chunk)
-
-    def make_folder(self, name: str) -> None:
-        """Make a folder that is a member."""
-        with self._naming(name) as path:
-            path.mkdir(parents=True, exist_ok=True)
-
-    @contextlib.contextmanager
-    def _naming(self, name: str) -> Iterator[Path]:
-        """Give the path of a member, and refuse names that no file or folder can have here."""
-        try:
-            yield self._path(name)
-        except (FileExistsError, NotADirectoryError, IsADirectoryError):
-            self.refuse(name, "is there twice, or a file where a folder should be")
-        except OSError as error:
-            if error.errno != errno.ENAMETOOLONG:
-                raise
-            self.refuse(name, "has a name that is too long")
-
-    def refuse(self, name: str, what: str) -> NoReturn:
-        """Refuse the archive for one of its members."""
-        msg = (
-            f"{self.archive} is refused: its member {name[:_LONGEST_NAME]!r} {what}. Nothing was unpacked."
-        )
-        raise RecipeError(msg)
-
-    def _refuse_size(self) -> None:
-        """Refuse an archive out of which more comes than may."""
-        size = self.archive.stat().st_size
-        msg = (
-            f"{self.archive} is refused: more than {self.bound} bytes come out of its {size}. If that is "
-            "right, set `max_unpacked` of this source in the recipe."
-        )
-        raise RecipeError(msg)
-
-    def _path(self, name: str) -> Path:
-        """Where a member goes; one that would leave the folder is refused."""
-        self.n_members += 1
-        if self.n_members > _MAX_MEMBERS:
-            self.refuse(name, f"is one of more than {_MAX_MEMBERS}")
-        parts = PurePosixPath(name).parts
-        is_outside = name.startswith("/") or ".." in parts or re.match(r"[A-Za-z]:", name)
-        if is_outside or "\\" in name or "\0" in name:
-            self.refuse(name, "would lie outside the folder")
-        return self.folder.joinpath(*parts)
+class _MemberError(Exception):
+    """Problem of a member, for which the archive is refused."""
 
 
-def _unpack_into(writer: _Writer) -> None:
-    """Tell the kind of archive by its name, and unpack it."""
-    archive = writer.archive
-    with _reading(archive):
+def _unpack_into(folder: Path, archive: Path, bound: int) -> None:
+    """Write the members of an archive into a folder."""
+    name, left = "", bound
+    try:
         if archive.stat().st_size == 0:
             msg = "it is empty"
             raise EOFError(msg)
-        if archive.name.lower().endswith(".zip"):
-            _unpack_zip(writer)
-        elif _TAR.search(archive.name):
-            _unpack_tar(writer)
-        elif archive.name.lower().endswith(".gz"):
-            with gzip.open(archive) as stream:
-                writer.write(archive.name[: -len(".gz")], stream)
-        else:
-            known = ".zip, .tar, .tar.gz, .tar.bz2, .tar.xz and .gz"
-            msg = f"{archive} has no ending of an archive that can be unpacked; known are {known}."
-            raise RecipeError(msg)
-
-
-@contextlib.contextmanager
-def _reading(archive: Path) -> Iterator[None]:
-    """Turn what damaged archives cause into a sentence."""
-    try:
-        yield
+        for number, (name, stream, problem) in enumerate(_members(archive)):
+            path = folder.joinpath(*_parts(name))
+            if problem or number >= _MAX_MEMBERS:
+                raise _MemberError(problem or f"is one of more than {_MAX_MEMBERS}")
+            if stream is None:
+                path.mkdir(parents=True, exist_ok=True)
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("xb") as written:
+                while chunk := stream.read(_CHUNK):
+                    left -= len(chunk)
+                    if left < 0:
+                        msg = (
+                            f"{archive} is refused: more than {bound} bytes come out of its "
+                            f"{archive.stat().st_size}. If that is right, set `max_unpacked` of this "
+                            "source in the recipe."
+                        )
+                        raise RecipeError(msg)
+                    written.write(chunk)
     except RecipeError:
         raise
-    except (*_DAMAGED, OSError) as error:
+    except (*_DAMAGED, _MemberError, OSError) as error:
+        if problem := _problem_of_member(error):
+            shown = name[:_LONGEST_NAME]
+            msg = f"{archive} is refused: its member {shown!r} {problem}. Nothing was unpacked."
+            raise RecipeError(msg) from error
         if isinstance(error, OSError) and error.errno not in {None, errno.EINVAL}:
-            raise  # of the disk, and not of a place that the archive names
+            raise  # a fault of the disk, not a place that the archive names
         reason = next(iter(str(error).splitlines()), type(error).__name__).rstrip(":")
         msg = f"{archive} is damaged or no archive ({reason}). Fetch it again with --force."
         raise RecipeError(msg) from error
 
 
-def _unpack_zip(writer: _Writer) -> None:
-    """Unpack plain files and folders of a zip."""
-    with zipfile.ZipFile(writer.archive) as archive:
-        for member in archive.infolist():
-            mode = member.external_attr >> 16
-            if stat.S_IFMT(mode) not in {0, stat.S_IFREG, stat.S_IFDIR}:
-                writer.refuse(member.filename, "is a link or a device")
-            if member.flag_bits & 1:
-                writer.refuse(member.filename, "needs a password")
-            if member.is_dir():
-                writer.make_folder(member.filename)
-            else:
-                with archive.open(member) as stream:
-                    writer.write(member.filename, stream)
+def _members(archive: Path) -> Iterator[tuple[str, _Readable | None, str]]:
+    """Give the name, the content and the problem of each member of an archive; folders have no content."""
+    if archive.name.lower().endswith(".zip"):
+        with zipfile.ZipFile(archive) as packed:
+            for entry in packed.infolist():
+                if stat.S_IFMT(entry.external_attr >> 16) not in {0, stat.S_IFREG, stat.S_IFDIR}:
+                    yield entry.filename, None, "is a link or a device"
+                elif entry.flag_bits & 1:
+                    yield entry.filename, None, "needs a password"
+                elif entry.is_dir():
+                    yield entry.filename, None, ""
+                else:
+                    with packed.open(entry) as stream:
+                        yield entry.filename, stream, ""
+    elif _TAR.search(archive.name):
+        with tarfile.open(archive) as opened:
+            for member in opened:
+                content = opened.extractfile(member) if member.isreg() else None
+                is_plain = member.isdir() or content is not None
+                yield member.name, content, "" if is_plain else "is a link or a device"
+    elif archive.name.lower().endswith(".gz"):
+        with gzip.open(archive) as stream:
+            yield archive.name[: -len(".gz")], stream, ""
+    else:
+        known = ".zip, .tar, .tar.gz, .tar.bz2, .tar.xz and .gz"
+        msg = f"{archive} has no ending of an archive that can be unpacked; known are {known}."
+        raise RecipeError(msg)
 
 
-def _unpack_tar(writer: _Writer) -> None:
-    """Unpack plain files and folders of a tar, compressed or not."""
-    with tarfile.open(writer.archive) as archive:
-        for member in archive:
-            if member.isdir():
-                writer.make_folder(member.name)
-            elif member.isreg() and (stream := archive.extractfile(member)) is not None:
-                with stream:
-                    writer.write(member.name, stream)
-            else:
-                writer.refuse(member.name, "is a link or a device")
+def _parts(name: str) -> tuple[str, ...]:
+    """Split the name of a member; refuse a name that leads outside, on any system."""
+    parts = PurePosixPath(name).parts
+    if (
+        name.startswith("/")
+        or ".." in parts
+        or re.match(r"[A-Za-z]:", name)
+        or "\\" in name
+        or "\0" in name
+    ):
+        msg = "would lie outside the folder"
+        raise _MemberError(msg)
+    return parts
+
+
+def _problem_of_member(error: Exception) -> str:
+    """Word the problem of a member; empty if the error is about the archive or the disk."""
+    if isinstance(error, _MemberError):
+        return str(error)
+    if isinstance(error, FileExistsError | NotADirectoryError | IsADirectoryError):
+        return "is there twice, or a file where a folder should be"
+    is_too_long = isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG
+    return "has a name that is too long" if is_too_long else ""

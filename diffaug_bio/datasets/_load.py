@@ -1,4 +1,4 @@
-"""From a recipe to data, and from genuine files to a verdict on them."""
+"""Loading the data of a recipe, and checking them against it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from diffaug_bio._wording import shorten
-from diffaug_bio.datasets._catalogue import load_recipe
-from diffaug_bio.datasets._fetch import fetch, is_here
-from diffaug_bio.datasets._loaders import LOADERS
-from diffaug_bio.datasets._store import Store
+from diffaug_bio.datasets.catalogue import load_recipe
+from diffaug_bio.datasets.files import Store, fetch, is_here
 from diffaug_bio.errors import DiffAugError, RecipeError
 from diffaug_bio.output.digest import digest
-from diffaug_bio.pp import STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,8 +18,7 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
-    from diffaug_bio.datasets._files import Files
-    from diffaug_bio.datasets._recipe import Recipe
+    from diffaug_bio.datasets.recipe import Files, Recipe
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +32,7 @@ def load(
     cache: str | PathLike[str] | None = None,
     checked: bool = True,
 ) -> AnnData:
-    """Load the data set of a recipe: files, loader, preparation steps.
+    """Load the data set of a recipe: fetch its files, read them, prepare the data.
 
     Parameters
     ----------
@@ -48,7 +44,7 @@ def load(
     Raises
     ------
     RecipeError
-        If there is no such recipe, its files cannot be had, or the data are not what it insists on.
+        If there is no such recipe, its files are missing, or the data have another size than it insists on.
 
     Examples
     --------
@@ -70,20 +66,20 @@ def load(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What :func:`verify` found out about one thing."""
+    """Result of :func:`verify` for one file or number."""
 
     what: str
-    """A file, or a number of the data."""
+    """File, or number of the data."""
     is_good: bool
-    """Whether it is as it should be."""
+    """True if it is as the recipe says."""
     detail: str
-    """What was found, and what was expected if that differs."""
+    """Value that was found, and the expected one if it differs."""
 
 
 def verify(name: str, *, cache: str | PathLike[str] | None = None) -> list[Finding]:
-    """Compare files in the cache and the data that they give with all that a recipe says.
+    """Compare files in the cache, and the data in them, with everything that a recipe says.
 
-    Hashes are compared with those of the recipe; where it has none, with those noted when the files came.
+    Hashes are compared with those of the recipe, or where it has none with those noted when the files came.
     Nothing is downloaded.
 
     Parameters
@@ -128,12 +124,12 @@ def verify(name: str, *, cache: str | PathLike[str] | None = None) -> list[Findi
 def recipe_fingerprint(
     name: str, *, cache: str | PathLike[str] | None = None
 ) -> dict[str, dict[str, object]]:
-    """Return size and SHA-256 of each file of a recipe that is here.
+    """Return size in bytes and SHA-256 of each file of a recipe that is here.
 
     Parameters
     ----------
     name
-        One of :func:`recipe_names`, or the path of a TOML file of your own, which is listed too.
+        One of :func:`recipe_names`, or the path of a TOML file of your own, which is included.
     cache
         As for :func:`fetch`.
     """
@@ -170,9 +166,12 @@ def _verify_files(recipe: Recipe, store: Store) -> Iterator[Finding]:
 
 
 def _prepare(recipe: Recipe, files: Files) -> AnnData:
-    """Call the loader and the steps of a recipe, and look for the columns that it names."""
+    """Read and prepare the data of a recipe, and check that the columns it names are there."""
+    from diffaug_bio.datasets.loaders import call_loader
+    from diffaug_bio.datasets.steps import STEPS
+
     try:
-        adata = LOADERS[recipe.loader.name](files, **recipe.loader.parameters)
+        adata = call_loader(recipe.loader, files)
         for step in recipe.steps:
             adata = STEPS[step.name](adata, **step.parameters)
     except DiffAugError as error:
@@ -191,7 +190,7 @@ def _prepare(recipe: Recipe, files: Files) -> AnnData:
 
 
 def _differences(recipe: Recipe, adata: AnnData) -> Iterator[tuple[str, int, int]]:
-    """Numbers that are not as the recipe says: name, expected, found."""
+    """Give the numbers that differ from the recipe: name, expected, found."""
     for key, found in _counts(recipe, adata).items():
         expected = getattr(recipe.expect, key)
         if expected is not None and found != expected:

@@ -1,35 +1,34 @@
-"""From TOML to a recipe: every key, name and value is checked, and errors name file and key."""
+"""Parsing of recipes: every key, name and value is checked, and errors name file and key."""
 
 from __future__ import annotations
 
-import difflib
-import inspect
 import math
 import re
 import tomllib
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
-from pathlib import PurePosixPath
+from os import PathLike
+from pathlib import Path, PurePosixPath
 from types import UnionType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
 
-from diffaug_bio.datasets._loaders import LOADERS
-from diffaug_bio.datasets._recipe import Call, Recipe
+from diffaug_bio.datasets.loaders import LOADERS, keyword_hints, required_keywords
+from diffaug_bio.datasets.recipe import Call, Recipe, nearest
+from diffaug_bio.datasets.steps import STEPS
 from diffaug_bio.errors import RecipeError
-from diffaug_bio.pp import STEPS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Iterable
 
-    from diffaug_bio.datasets._recipe import Source
+    from diffaug_bio.datasets.recipe import Source
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _URL = re.compile(r"https?://\S+")
 _WITHOUT_FILES = frozenset({"scanpy", "sklearn"})  # loaders of what comes inside a package
-# In annotations that are not needed here, for names that only type checkers import.
-_STAND_INS = {"AnnData": object, "Files": object, "Mapping": dict, "Path": object}
+_STAND_INS = {"Mapping": Mapping, "Path": Path}
 _WORDS: dict[Any, str] = {
     str: "text",
+    Path: "the name of a file",
     int: "a whole number",
     float: "a number",
     bool: "true or false",
@@ -37,23 +36,23 @@ _WORDS: dict[Any, str] = {
 
 
 def parse_recipe(text: str, *, name: str, file: str, path: Path | None = None) -> Recipe:
-    """Make a recipe of the text of its file.
+    """Make a recipe from the text of its file.
 
     Parameters
     ----------
     text
-        The TOML.
+        Text in TOML.
     name
         Name of the recipe.
     file
         Name of the file, for errors.
     path
-        Where the file lies, if it is a user's own.
+        Path of the file, if it is a user's own.
 
     Raises
     ------
     RecipeError
-        If it is no TOML, or a key is unknown, is missing, or has a value that it cannot have.
+        If it is not TOML, or a key is unknown, missing, or has a wrong value.
     """
     try:
         table = tomllib.loads(text)
@@ -82,15 +81,9 @@ def parse_recipe(text: str, *, name: str, file: str, path: Path | None = None) -
     return recipe
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Word a guess at what was meant, with a space in front; nothing where no name is near."""
-    guesses = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
-    return f" Did you mean {' or '.join(map(repr, guesses))}?" if guesses else ""
-
-
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where in which file a value stands."""
+    """Place of a value in a file."""
 
     file: str
     key: str = ""
@@ -134,21 +127,15 @@ def _call(table: object, known: Mapping[str, Callable[..., Any]], what: str, pla
     if name not in known:
         names = ", ".join(sorted(known))
         place.inside("name").refuse(f"{name!r} is no {what}.{nearest(name, known)} Known are {names}.")
-    hints = get_type_hints(known[name], localns=_STAND_INS)
-    # The first is the files or the AnnData, which the caller gives.
-    parameters = list(inspect.signature(known[name]).parameters.values())[1:]
+    hints = keyword_hints(known[name])
     given = {key: value for key, value in table.items() if key != "name"}
-    place.check_keys(
-        given,
-        [parameter.name for parameter in parameters],
-        required=[entry.name for entry in parameters if entry.default is entry.empty],
-    )
+    place.check_keys(given, hints, required=required_keywords(known[name]))
     checked = {key: _parsed(value, hints[key], place.inside(key)) for key, value in given.items()}
     return Call(name=name, parameters=checked)
 
 
 def _node(cls: type[Any], table: object, place: _Place) -> Any:
-    """Make a dataclass of a table."""
+    """Make a dataclass from a table."""
     if not isinstance(table, dict):
         place.refuse(f"has to be a table [{place.key}], got {table!r}.")
     hints = get_type_hints(cls)
@@ -158,7 +145,7 @@ def _node(cls: type[Any], table: object, place: _Place) -> Any:
 
 
 def _tables(value: object, place: _Place) -> list[tuple[dict[str, Any], _Place]]:
-    """Tables of a list, and where each stands."""
+    """Return the tables of a list, and the place of each."""
     if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
         place.refuse(f"has to be a list of tables [[{place.key}]], got {value!r}.")
     return [(entry, place.entry(number)) for number, entry in enumerate(value, start=1)]
@@ -168,7 +155,7 @@ def _parsed(value: object, hint: Any, place: _Place) -> object:
     """Return a TOML value as the annotated type."""
     if is_dataclass(hint) and isinstance(hint, type):
         return _node(hint, value, place)
-    if get_origin(hint) is tuple:
+    if get_origin(hint) in {tuple, Sequence}:
         entry_hint = get_args(hint)[0]
         if is_dataclass(entry_hint):
             return tuple(_parsed(entry, entry_hint, where) for entry, where in _tables(value, place))
@@ -180,16 +167,22 @@ def _parsed(value: object, hint: Any, place: _Place) -> object:
 
 
 def _scalar(value: object, hint: Any, place: _Place) -> object:
-    """Return text, a number, or one of several words."""
+    """Return text, a number, the name of a file, or one of several words."""
     is_union = get_origin(hint) in {Union, UnionType}
-    options = [option for option in (get_args(hint) if is_union else (hint,)) if option is not type(None)]
+    options = [
+        option
+        for option in (get_args(hint) if is_union else (hint,))
+        if option not in {type(None), PathLike[str]}
+    ]
     for option in options:
         if get_origin(option) is Literal and value in get_args(option):
             return value
         if option is float and isinstance(value, int | float) and type(value) is not bool:
             if math.isfinite(value):
                 return float(value)
-        elif type(value) is option and (option is not str or str(value).strip()):
+        elif (type(value) is option and (option is not str or str(value).strip())) or (
+            option is Path and isinstance(value, str) and value.strip()
+        ):
             return value
     wanted = [
         _WORDS.get(option) or f"one of {', '.join(map(repr, get_args(option)))}" for option in options
@@ -213,7 +206,7 @@ def _check_sources(recipe: Recipe, place: _Place) -> None:
 
 def _check_source(source: Source, place: _Place, *, is_own: bool) -> None:
     """Refuse one source."""
-    if not is_relative(source.file):
+    if not _is_relative(source.file):
         problem = f"has to be a name inside the folder of the data, got {source.file!r}."
         place.inside("file").refuse(problem)
     if source.url and source.by_hand:
@@ -230,8 +223,8 @@ def _check_source(source: Source, place: _Place, *, is_own: bool) -> None:
             place.inside(key).refuse(f"has to be at least 1, got {value}.")
 
 
-def is_relative(name: str) -> bool:
-    """Whether a name with `/` stays inside the folder that it is put in, on any system."""
+def _is_relative(name: str) -> bool:
+    """Tell whether a name with `/` stays inside the folder that it is put in, on any system."""
     parts = PurePosixPath(name).parts
     return bool(parts) and not (
         name.startswith(("/", "~")) or ".." in parts or any(letter in name for letter in '\\:*?"<>|\0')

@@ -10,9 +10,9 @@ from diffaug_bio._checks import check_unique
 from diffaug_bio._keys import SEQUENCE_KEY
 from diffaug_bio._wording import printable, shorten
 from diffaug_bio.choose.split import AUTO
-from diffaug_bio.datasets._catalogue import load_recipe
-from diffaug_bio.datasets._fetch import source_paths
 from diffaug_bio.datasets._load import load, recipe_fingerprint
+from diffaug_bio.datasets.catalogue import load_recipe
+from diffaug_bio.datasets.files import source_paths
 from diffaug_bio.errors import InputError
 from diffaug_bio.output.digest import digest
 

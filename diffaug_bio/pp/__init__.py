@@ -1,15 +1,13 @@
-"""Preprocessing: what a matrix holds, which of its features vary, and sequences as numbers."""
+"""Preprocessing: kind of values in a matrix, variable features, and DNA sequences as numbers."""
 
 from __future__ import annotations
 
 from diffaug_bio.matrix.state import detect_state
 from diffaug_bio.pp._kmers import KmerEncoding, encode_kmers
 from diffaug_bio.pp._onehot import encode_onehot
-from diffaug_bio.pp._steps import STEPS
 from diffaug_bio.pp._tokens import decode_tokens, encode_tokens
 
 __all__ = [
-    "STEPS",
     "KmerEncoding",
     "decode_tokens",
     "detect_state",

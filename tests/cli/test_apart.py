@@ -11,7 +11,7 @@ import pytest
 
 from diffaug_bio import runs
 from diffaug_bio.datasets import DataSource, load_recipe
-from diffaug_bio.datasets._store import Store
+from diffaug_bio.datasets.files import Store
 from diffaug_bio.errors import InputError
 from tests.conftest import make_counts
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from diffaug_bio import datasets
+from diffaug_bio.datasets.files import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -149,4 +150,4 @@ def files_in(cache: Path) -> set[str]:
 
 
 def folder_of(name: str) -> Path:
-    return datasets.Store.of(datasets.load_recipe(name), None).folder
+    return Store.of(datasets.load_recipe(name)).folder

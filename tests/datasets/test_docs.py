@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from diffaug_bio import datasets, pp
+from diffaug_bio.datasets import recipe as recipes
+from diffaug_bio.datasets.loaders import LOADERS
+from diffaug_bio.datasets.steps import STEPS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "recipes.md"
@@ -54,7 +56,7 @@ def test_a_recipe_of_ones_own_works_word_for_word(tmp_path: Path) -> None:
 
 KEYS = {
     entry.name
-    for cls in (datasets.Recipe, datasets.Source, datasets.Expected, datasets.Published)
+    for cls in (recipes.Recipe, recipes.Source, recipes.Expected, recipes.Published)
     for entry in dataclasses.fields(cls)
 } - {"path", "sources", "expect", "steps", "loader", "published", "name"}
 
@@ -64,7 +66,7 @@ def test_every_key_is_explained(key: str) -> None:
     assert re.search(rf"^\|.*[` ]{key}`", SCHEMA, flags=re.MULTILINE)
 
 
-@pytest.mark.parametrize("name", sorted({*datasets.LOADERS, *pp.STEPS}))
+@pytest.mark.parametrize("name", sorted({*LOADERS, *STEPS}))
 def test_every_loader_and_step_is_listed(name: str) -> None:
     assert f"\n| `{name}` | " in PAGE.read_text(encoding="utf-8")
 
@@ -73,4 +75,4 @@ def test_the_schema_names_only_steps_that_there_are() -> None:
     [example] = re.findall(r"^```toml\n(.*?)^```", SCHEMA, flags=re.DOTALL | re.MULTILINE)
     names = re.findall(r'\[\[steps\]\]\nname = "(\w+)"', example)
     assert names
-    assert set(names) <= set(pp.STEPS)
+    assert set(names) <= set(STEPS)

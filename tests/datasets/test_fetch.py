@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from diffaug_bio import datasets
-from diffaug_bio.datasets._download import ResumingDownload
+from diffaug_bio.datasets.download import Download
+from diffaug_bio.datasets.files import cache_folder
 from diffaug_bio.errors import DownloadError, RecipeError
 
 from .conftest import SHA256, TABLE, files_in, folder_of, write_recipe
@@ -49,9 +50,9 @@ def test_a_missing_file_says_what_to_put_where(remote: str, server: Server, cach
 
 def test_without_network_the_message_says_what_to_put_where(tmp_path: Path, cache: Path) -> None:
     name = write_recipe(tmp_path, 'file = "t.csv"\nurl = "http://127.0.0.1:9/t.csv"')
-    download = ResumingDownload(part=tmp_path / "t.part", is_checked=True, wait=0.0)
+    download = Download(url="http://127.0.0.1:9/t.csv", part=tmp_path / "t.part", wait=0.0)
     with pytest.raises(DownloadError, match=r"t\.csv cannot be downloaded: the server cannot be reached\."):
-        download("http://127.0.0.1:9/t.csv", tmp_path / "t.csv", None)
+        download.run()
     with pytest.raises(
         DownloadError, match=r"cannot be reached\. Recipe 'mine' lacks 't\.csv'\. Get t\.csv"
     ):
@@ -89,7 +90,7 @@ def test_a_recipe_that_says_another_hash_now_is_noticed(unchecked: str, tmp_path
     datasets.fetch(unchecked)
     recipe = Path(unchecked)
     recipe.write_text(recipe.read_text() + f'sha256 = "{"0" * 64}"\n')
-    with pytest.raises(RecipeError, match=rf"its SHA-256 is {SHA256}, the recipe says 000"):
+    with pytest.raises(RecipeError, match=rf"SHA-256 {SHA256} where the recipe says 000"):
         datasets.load(unchecked)
 
 
@@ -117,7 +118,7 @@ def test_a_file_put_into_the_cache_is_looked_at(tmp_path: Path) -> None:
     path = folder_of(name) / "files" / "deep" / "t.csv"
     path.parent.mkdir(parents=True)
     path.write_bytes(b"something else")
-    with pytest.raises(RecipeError, match=r"t\.csv is not the file that the recipe means"):
+    with pytest.raises(RecipeError, match=r"t\.csv has the SHA-256"):
         datasets.load(name)
     path.write_bytes(TABLE)
     assert datasets.load(name).shape == (5000, 2)
@@ -146,7 +147,7 @@ def test_a_wrong_place_is_named(tmp_path: Path, given: str, message: str) -> Non
 
 def test_a_wrong_file_is_not_copied(tmp_path: Path, cache: Path) -> None:
     (tmp_path / "t.csv").write_bytes(b"something else")
-    with pytest.raises(RecipeError, match=r"t\.csv is not the file that the recipe means: its SHA-256 is"):
+    with pytest.raises(RecipeError, match=r"t\.csv has the SHA-256"):
         datasets.load(
             write_recipe(tmp_path / "r", f'{BY_HAND}\nsha256 = "{SHA256}"'), from_path=tmp_path / "t.csv"
         )
@@ -157,9 +158,7 @@ def test_a_file_of_other_content_is_taken_on_purpose(tmp_path: Path) -> None:
     name = write_recipe(tmp_path / "r", f'{BY_HAND}\nsha256 = "{SHA256}"\nsize = {len(TABLE)}')
     part = TABLE[: TABLE.index(b"row100,")]
     (tmp_path / "t.csv").write_bytes(part)
-    with pytest.raises(
-        RecipeError, match=r"bytes where the recipe says .* `--unchecked` takes it on purpose"
-    ):
+    with pytest.raises(RecipeError, match=r"bytes where the recipe says .*`--unchecked`"):
         datasets.load(name, from_path=tmp_path / "t.csv")
     assert datasets.load(name, from_path=tmp_path / "t.csv", checked=False).n_obs == 100
     assert datasets.load(name).n_obs == 100
@@ -217,13 +216,13 @@ def test_an_archive_beside_a_recipe_is_unpacked(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_cache_that_cannot_be_written_is_named(remote: str, tmp_path: Path) -> None:
     (tmp_path / "fixed").mkdir(mode=0o500)
-    with pytest.raises(RecipeError, match=r"Cannot write to .*Let DIFFAUG_BIO_CACHE name another folder"):
+    with pytest.raises(RecipeError, match=r"Cannot write to .*DIFFAUG_BIO_CACHE"):
         datasets.fetch(remote, cache=tmp_path / "fixed")
 
 
 def test_a_file_where_the_cache_should_be_is_named(remote: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(RecipeError, match=r"Cannot write to .*Let DIFFAUG_BIO_CACHE name another"):
+    with pytest.raises(RecipeError, match=r"Cannot write to .*DIFFAUG_BIO_CACHE"):
         datasets.fetch(remote, cache=tmp_path / "file")
 
 
@@ -238,4 +237,4 @@ def test_a_damaged_record_is_named(remote: str) -> None:
 
 def test_the_default_cache_is_the_folder_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DIFFAUG_BIO_CACHE")
-    assert datasets.cache_folder().name == "diffaug-bio"
+    assert cache_folder().name == "diffaug-bio"

@@ -10,6 +10,7 @@ import pytest
 
 from diffaug_bio import datasets
 from diffaug_bio.datasets._load import recipe_fingerprint
+from diffaug_bio.datasets.files import is_here
 from diffaug_bio.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def test_a_recipe_of_ones_own_reads_the_file_beside_it(tmp_path: Path) -> None:
     assert adata.shape == (3, 2)
     assert list(adata.obs["genotype"]) == ["x", "y", "y"]
     assert not cache.exists()  # nothing is copied, nothing is written
-    assert datasets.is_here(datasets.load_recipe(name), cache=cache)
+    assert is_here(datasets.load_recipe(name), cache=cache)
     assert set(recipe_fingerprint(name, cache=cache)) == {"my.toml", "proteins.csv"}
 
 

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
-from diffaug_bio import datasets, pp
+from diffaug_bio.datasets import recipe as recipes
 from diffaug_bio.datasets._parse import parse_recipe
+from diffaug_bio.datasets.loaders import LOADERS, call_loader, keyword_hints, takes_files
+from diffaug_bio.datasets.recipe import Files
+from diffaug_bio.datasets.steps import STEPS
 from diffaug_bio.errors import RecipeError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 START = 'title = "T"\nmodality = "table"\n'
 SOURCE = '[[sources]]\nfile = "a.csv"\nurl = "https://example.org/a.csv"\n'
 
 
-def parse(text: str) -> datasets.Recipe:
+def parse(text: str) -> recipes.Recipe:
     return parse_recipe(text, name="mine", file="mine.toml")
 
 
@@ -31,7 +38,7 @@ def test_every_key_arrives() -> None:
         + '[expect]\nn_obs = 3\nn_vars = 2\nn_labels = 2\nfixed = ["n_vars"]\n'
         + '[[published]]\nmethod = "M"\nscore = "S"\nvalue = 90\nwhere = "W"\n'
     )
-    assert recipe == datasets.Recipe(
+    assert recipe == recipes.Recipe(
         name="mine",
         title="T",
         modality="table",
@@ -44,7 +51,7 @@ def test_every_key_arrives() -> None:
         paper="P",
         notes="N",
         sources=(
-            datasets.Source(
+            recipes.Source(
                 file="a.csv",
                 url="https://example.org/a.csv",
                 size=3,
@@ -53,10 +60,10 @@ def test_every_key_arrives() -> None:
                 max_unpacked=9,
             ),
         ),
-        loader=datasets.Call(name="read", parameters={"path": "a", "obs_columns": ("b", "c")}),
-        steps=(datasets.Call(name="drop_small_classes", parameters={"key": "label", "min_obs": 5}),),
-        expect=datasets.Expected(n_obs=3, n_vars=2, n_labels=2, fixed=("n_vars",)),
-        published=(datasets.Published(method="M", score="S", value=90.0, where="W"),),
+        loader=recipes.Call(name="read", parameters={"path": "a", "obs_columns": ("b", "c")}),
+        steps=(recipes.Call(name="drop_small_classes", parameters={"key": "label", "min_obs": 5}),),
+        expect=recipes.Expected(n_obs=3, n_vars=2, n_labels=2, fixed=("n_vars",)),
+        published=(recipes.Published(method="M", score="S", value=90.0, where="W"),),
     )
 
 
@@ -175,14 +182,31 @@ def test_mistakes_are_named_with_file_and_key(text: str, message: str) -> None:
     assert str(caught.value).startswith("mine.toml")
 
 
-CALLS = [*datasets.LOADERS.items(), *pp.STEPS.items()]
+CALLS = {**LOADERS, **STEPS}
 
 
-@pytest.mark.parametrize(("name", "function"), CALLS, ids=[name for name, _ in CALLS])
-def test_keywords_of_loaders_and_steps_can_be_checked(name: str, function: Any) -> None:
-    first, *others = inspect.signature(function).parameters.values()
-    assert first.name == ("files" if name in datasets.LOADERS else "adata")
-    assert all(entry.kind is entry.KEYWORD_ONLY for entry in others)
-    hints = get_type_hints(function, localns={"AnnData": object, "Files": object})
-    assert {entry.name for entry in others} <= set(hints)
-    assert function.__doc__
+@pytest.mark.parametrize("name", CALLS)
+def test_keywords_of_loaders_and_steps_can_be_checked(name: str) -> None:
+    hints, parameters = keyword_hints(CALLS[name]), inspect.signature(CALLS[name]).parameters
+    assert set(hints) <= set(parameters)
+    assert all(
+        entry.kind is entry.KEYWORD_ONLY
+        for key, entry in parameters.items()
+        if key not in {"adata", "path", "values"}
+    )
+    assert takes_files(hints.get("path", str)) == ("path" in hints)
+    assert CALLS[name].__doc__
+
+
+def test_files_that_readers_take_are_found_by_name(tmp_path: Path) -> None:
+    for name in ("x.npy", "y.npy"):
+        np.save(tmp_path / name, np.eye(2) if name == "x.npy" else np.arange(2))
+    files = Files(names=("x.npy", "y.npy"), roots=(tmp_path,))
+    call = recipes.Call(name="arrays", parameters={"values": ("x.npy",), "labels": ("y.npy",)})
+    assert list(call_loader(call, files).obs["label"]) == ["0", "1"]
+
+
+@pytest.mark.parametrize("key", ["external_links", "kmers", "max_bytes"])
+def test_a_recipe_may_not_follow_links_to_other_files(key: str) -> None:
+    with pytest.raises(RecipeError, match=key):
+        parse(f"{START}{SOURCE}[loader]\nname = 'read'\n{key} = true")

@@ -69,9 +69,7 @@ def test_data_inside_a_package_are_all_that_the_recipe_says(name: str) -> None:
 def test_other_files_are_refused_where_size_or_hash_is_known(tmp_path: Path, name: str) -> None:
     (tmp_path / "given").mkdir()
     GENUINE[name](tmp_path / "given")
-    with pytest.raises(
-        RecipeError, match=r"bytes where the recipe says|is not the file that the recipe means"
-    ):
+    with pytest.raises(RecipeError, match=r"where the recipe says"):
         datasets.load(name, from_path=tmp_path / "given", cache=tmp_path / "cache")
 
 

@@ -9,15 +9,12 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as npst
 from scipy import sparse
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import MinMaxScaler, minmax_scale
 
+from diffaug_bio.datasets.steps import STEPS
 from diffaug_bio.errors import InputError
-from diffaug_bio.pp import STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,11 +25,6 @@ FORMATS = pytest.mark.parametrize(
     "as_format",
     [np.asarray, sparse.csr_matrix, sparse.csc_matrix, sparse.csr_array],
     ids=lambda f: f.__name__,
-)
-MATRICES = npst.arrays(
-    np.float32,
-    npst.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=6),
-    elements=st.integers(-8000, 8000).map(lambda number: number / 8),  # scikit-learn calls tiny ranges 0
 )
 COUNTS = np.array([[0, 1, 2, 0], [3, 0, 0, 0], [0, 5, 1, 0], [0, 0, 0, 0], [1, 1, 1, 0]], np.float32)
 
@@ -69,9 +61,9 @@ def test_missing_values_and_stored_zeros_are_not_seen() -> None:
     stored = sparse.csr_matrix((np.array([0.0, 1, 1, np.nan]), ([0, 1, 0, 1], [0, 0, 1, 1])), shape=(2, 2))
     stored.data[0] = 0
     assert STEPS["keep_features_seen_in"](make(stored), more_than=0).n_vars == 2
-    with pytest.raises(InputError, match=r"more than 1 of the 2 rows; the most frequent one is in 1"):
+    with pytest.raises(InputError, match=r"more than 1 of the 2 rows"):
         STEPS["keep_features_seen_in"](make(stored), more_than=1)
-    with pytest.raises(InputError, match=r"`more_than` has to be 0 or more, got -1"):
+    with pytest.raises(InputError, match=r"`more_than` .*-1"):
         STEPS["keep_features_seen_in"](make(stored), more_than=-1)
 
 
@@ -89,25 +81,30 @@ def test_division_by_zero_is_refused() -> None:
         STEPS["divide"](make(COUNTS), by=0.0)
 
 
-@given(MATRICES, st.booleans(), st.floats(-5, 5), st.floats(0.125, 5))
-def test_range_of_features_is_that_of_scikit_learn(
-    values: np.ndarray,
-    is_sparse: bool,  # noqa: FBT001
-    low: float,
-    width: float,
-) -> None:
+def eighths(seed: int) -> np.ndarray:
+    """A matrix of few whole eighths, some of its columns constant."""
+    rng = np.random.default_rng(seed)
+    shape = tuple(rng.integers(1, 7, 2))
+    values = rng.integers(-8000, 8000, shape) * rng.integers(0, 2, shape[1]) / 8
+    return np.asarray(values, np.float32)
+
+
+@pytest.mark.parametrize("is_sparse", [False, True])
+@pytest.mark.parametrize("seed", range(10))
+def test_range_of_features_is_that_of_scikit_learn(seed: int, is_sparse: bool) -> None:  # noqa: FBT001
+    values = eighths(seed)
+    low, width = np.random.default_rng(seed).uniform((-5, 0.125), 5)
     matrix = sparse.csr_matrix(values) if is_sparse else values.copy()
     scaled = STEPS["min_max"](make(matrix), low=low, high=low + width).X
     expected = MinMaxScaler((low, low + width)).fit_transform(values.astype(np.float64))
     np.testing.assert_allclose(scaled, expected, atol=1e-5 * (abs(low) + width))
     assert scaled.dtype == np.float32
-    assert scaled.min() >= np.float32(low)
-    assert scaled.max() <= np.float32(low + width)
+    assert np.float32(low) <= scaled.min() <= scaled.max() <= np.float32(low + width)
 
 
-@given(MATRICES)
-def test_range_of_the_matrix_keeps_features_comparable(values: np.ndarray) -> None:
-    assume(values.min() < values.max())
+@pytest.mark.parametrize("seed", range(10))
+def test_range_of_the_matrix_keeps_features_comparable(seed: int) -> None:
+    values = eighths(seed)
     scaled = STEPS["min_max"](make(values.copy()), over="matrix").X
     expected = minmax_scale(values.astype(np.float64).ravel()).reshape(values.shape)
     np.testing.assert_allclose(scaled, expected, atol=1e-5)
@@ -127,41 +124,14 @@ def test_pixels_get_a_range() -> None:
 @pytest.mark.parametrize(
     ("values", "keywords", "message"),
     [
-        (COUNTS, {"low": 1.0, "high": 1.0}, r"`high` has to be above `low`, got 1.0 and 1.0"),
-        (np.array([[np.inf, 1.0], [1, 2]]), {}, r"A value is infinite"),
+        (COUNTS, {"low": 1.0, "high": 1.0}, r"`high` .*`low`"),
+        (np.array([[np.inf, 1.0], [1, 2]]), {}, "infinite"),
     ],
     ids=["empty range", "infinite"],
 )
 def test_what_has_no_range_is_refused(values: np.ndarray, keywords: dict[str, float], message: str) -> None:
     with pytest.raises(InputError, match=message):
         STEPS["min_max"](make(values), **keywords)
-
-
-@FORMATS
-@pytest.mark.parametrize("target", [1.0, 1e4])
-def test_rows_add_up_and_empty_ones_stay(as_format: Callable[[Any], Any], target: float) -> None:
-    normalized = STEPS["normalize_total"](make(as_format(COUNTS)), target=target)
-    np.testing.assert_allclose(dense(normalized).sum(1), [target] * 3 + [0, target], rtol=1e-6)
-    np.testing.assert_allclose(dense(normalized)[0], COUNTS[0] / 3 * target, rtol=1e-6)
-    assert normalized.X.dtype == np.float32
-    assert sparse.issparse(normalized.X) == (as_format is not np.asarray)
-
-
-@FORMATS
-def test_logarithms(as_format: Callable[[Any], Any]) -> None:
-    logged = STEPS["log1p"](make(as_format(COUNTS)))
-    np.testing.assert_allclose(dense(logged), np.log(1 + COUNTS), rtol=1e-6)
-    assert sparse.issparse(logged.X) == (as_format is not np.asarray)
-
-
-@pytest.mark.parametrize("step", ["log1p", "normalize_total"])
-@pytest.mark.parametrize("wrong", [-1.0, np.nan])
-@pytest.mark.parametrize("as_format", [np.asarray, sparse.csr_matrix])
-def test_what_is_no_count_is_refused(step: str, wrong: float, as_format: Callable[[Any], Any]) -> None:
-    with pytest.raises(InputError, match=rf"The step '{step}' wants counts, and some values are below 0"):
-        STEPS[step](make(as_format(np.array([[1.0, wrong], [0, 2]]))))
-    with pytest.raises(InputError, match=r"`target` has to be above 0, got 0"):
-        STEPS["normalize_total"](make(COUNTS), target=0)
 
 
 @FORMATS
@@ -187,14 +157,14 @@ def test_wide_tables_have_the_same_components(
     values = np.random.default_rng(0).normal(size=(6, 9))
     adata = make(sparse.csr_matrix(values) if is_sparse else values)
     few = STEPS["principal_components"](adata, n=n).X
-    monkeypatch.setattr("diffaug_bio.pp._steps_features._FEW_FEATURES", 8)
+    monkeypatch.setattr("diffaug_bio.datasets.steps._FEW_FEATURES", 8)
     np.testing.assert_allclose(np.abs(STEPS["principal_components"](adata, n=n).X), np.abs(few), atol=1e-4)
 
 
 def test_what_has_no_components_is_refused() -> None:
     with pytest.raises(InputError, match=r"5 rows of 4 features have 1 to 4 components, not 5"):
         STEPS["principal_components"](make(COUNTS), n=5)
-    with pytest.raises(InputError, match=r"missing or infinite values have no principal components"):
+    with pytest.raises(InputError, match="missing or infinite"):
         STEPS["principal_components"](make(np.array([[1.0, np.nan], [2, 3]])), n=1)
 
 
@@ -216,18 +186,9 @@ def test_rows_without_a_class_are_dropped() -> None:
         STEPS["drop_small_classes"](adata, key="label", min_obs=3)
 
 
-def test_rows_of_some_values_are_kept() -> None:
-    adata = make(np.eye(4), split=pd.Categorical(["train", "test", "unlabeled", "train"]))
-    kept = STEPS["keep_rows"](adata, key="split", values=("train", "test"))
-    assert list(kept.obs_names) == ["row0", "row1", "row3"]
-    with pytest.raises(InputError, match=r"No row has 'x' in `.obs\['split'\]`; it holds 'test', 'train'"):
-        STEPS["keep_rows"](adata, key="split", values=("train", "x"))
-
-
-def test_rows_of_images_that_stay_on_disk_can_be_chosen() -> None:
-    adata = anndata.AnnData(X=None, obs=pd.DataFrame({"k": list("aab")}, index=list("xyz")), shape=(3, 5))
-    assert list(STEPS["keep_rows"](adata, key="k", values=("a",)).obs_names) == ["x", "y"]
-    with pytest.raises(InputError, match=r"The step 'divide' works on values in memory"):
+def test_values_that_stay_on_disk_are_refused() -> None:
+    adata = anndata.AnnData(X=None, obs=pd.DataFrame(index=list("xyz")), shape=(3, 5))
+    with pytest.raises(InputError, match=r"'divide' .*disk"):
         STEPS["divide"](adata, by=2.0)
 
 
@@ -257,7 +218,6 @@ def test_names_that_do_not_fit_are_refused(old: tuple[str], new: tuple[str], mes
     ("step", "keywords"),
     [
         ("drop_small_classes", {"min_obs": 1}),
-        ("keep_rows", {"values": ("a",)}),
         ("rename_labels", {"old": ("a",), "new": ("b",)}),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

@@ -1,4 +1,4 @@
-"""Which recipes there are, and reading one."""
+"""Recipes: data sets by name, described in TOML files."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from diffaug_bio.datasets._parse import nearest, parse_recipe
+from diffaug_bio.datasets.recipe import nearest
 from diffaug_bio.errors import RecipeError
 
 if TYPE_CHECKING:
-    from diffaug_bio.datasets._recipe import Modality, Recipe
+    from diffaug_bio.datasets.recipe import Kind, Recipe
 
 _PACKAGE = "diffaug_bio.data_recipes"
 _ENDING = ".toml"
 
 
-def recipe_names(modality: Modality | None = None) -> list[str]:
+def recipe_names(modality: Kind | None = None) -> list[str]:
     """List the names of all recipes.
 
     Parameters
     ----------
     modality
-        Only those of one kind of data.
+        Kind of data; if left out, all kinds.
 
     Examples
     --------
@@ -47,8 +47,17 @@ def load_recipe(name: str) -> Recipe:
     RecipeError
         If there is no such recipe, or its file has an unknown, a missing or a wrong key.
     """
+    from diffaug_bio.datasets._parse import parse_recipe
+
     if name.endswith(_ENDING):
-        return _read_own(Path(name))
+        path = Path(name)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+            msg = f"The recipe {path} cannot be read: {why}."
+            raise RecipeError(msg) from error
+        return parse_recipe(text, name=path.stem, file=str(path), path=path)
     if name not in recipe_names():
         msg = (
             f"There is no recipe {name!r}.{nearest(name, recipe_names())} `diffaug-bio recipes list` shows "
@@ -57,14 +66,3 @@ def load_recipe(name: str) -> Recipe:
         raise RecipeError(msg)
     text = resources.files(_PACKAGE).joinpath(f"{name}{_ENDING}").read_text(encoding="utf-8")
     return parse_recipe(text, name=name, file=f"{name}{_ENDING}")
-
-
-def _read_own(path: Path) -> Recipe:
-    """Read a user's own recipe."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
-        msg = f"The recipe {path} cannot be read: {why}."
-        raise RecipeError(msg) from error
-    return parse_recipe(text, name=path.stem, file=str(path), path=path)

@@ -1,0 +1,169 @@
+"""Contents of a recipe, which describes a data set, and its files on this machine."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from diffaug_bio._wording import shorten
+from diffaug_bio.errors import RecipeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+Kind = Literal["table", "dna", "image"]
+Fixed = Literal["n_obs", "n_vars", "n_labels"]
+Preset = Literal["quick", "default", "paper", "paper-images"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A file or archive of a data set, and where it comes from."""
+
+    file: str
+    """Name, with folders and `/` if they matter: in the cache, and in the folder given to `--from`."""
+    url: str = ""
+    """Address to download it from."""
+    by_hand: str = ""
+    """Instructions where it cannot be downloaded: who has it, and what to click."""
+    size: int | None = None
+    """Size in bytes, where known."""
+    sha256: str = ""
+    """SHA-256 in hexadecimal digits, where known for sure."""
+    unpack: bool = False
+    """If True, it is an archive (`.zip`, `.tar`, `.tar.gz`, ...) or a compressed file (`.gz`) to unpack."""
+    max_unpacked: int | None = None
+    """Limit in bytes when unpacking; if left out, a hundred times its own size, and at least 1 GiB."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A loader or preparation step by name, and its parameters."""
+
+    name: str
+    """Name in `LOADERS` or `STEPS`."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """Keywords, checked against the signature of the function."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """Size of the genuine data after all steps."""
+
+    n_obs: int | None = None
+    """Number of rows."""
+    n_vars: int | None = None
+    """Number of features."""
+    n_labels: int | None = None
+    """Number of different labels."""
+    fixed: tuple[Fixed, ...] = ()
+    """Numbers that all files of this format have: loading insists on these, `recipes verify` on all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """A figure from a paper, to compare with."""
+
+    method: str
+    """Method that reached it."""
+    score: str
+    """Score, in the words of the paper."""
+    value: float
+    """Figure as printed there."""
+    where: str
+    """Paper and table."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """A data set by name; `data_recipes/README.md` explains the keys."""
+
+    name: str
+    """Name of the recipe, which is the name of its file."""
+    title: str
+    """Description in one line."""
+    modality: Kind
+    """Kind of data."""
+    loader: Call
+    """Reader that makes an AnnData of the files."""
+    sources: tuple[Source, ...] = ()
+    """Files; none for data that come with a package."""
+    steps: tuple[Call, ...] = ()
+    """Preparation steps, in order."""
+    expect: Expected = field(default_factory=Expected)
+    """Size of the genuine data."""
+    label_key: str | None = None
+    """Column of `.obs` with the labels."""
+    batch_key: str | None = None
+    """Column of `.obs` with batches."""
+    group_key: str | None = None
+    """Column of `.obs` with groups, such as donors, or `id:SEPARATOR`."""
+    split_key: str | None = None
+    """Column of `.obs` with "train" and "test", or `"none"`; if left out, "split" where it has both."""
+    paper: str = ""
+    """Experiment and paper that it reproduces."""
+    licence: str = ""
+    """Terms of the data."""
+    citation: str = ""
+    """Reference to cite."""
+    notes: str = ""
+    """Differences from the paper, and traps."""
+    preset: Preset = "default"
+    """Configuration to start with."""
+    published: tuple[Published, ...] = ()
+    """Figures to compare with."""
+    path: Path | None = None
+    """File of a user's own recipe; files without `url` and `by_hand` lie beside it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """Files of a recipe on this machine, archives unpacked."""
+
+    names: tuple[str, ...]
+    """Names of the sources, as in the recipe."""
+    roots: tuple[Path, ...]
+    """Folders in which names are looked up, in order: that of the sources, then one for each archive."""
+
+    def find(self, name: str = "") -> Path:
+        """Find a file or folder by its name in the recipe or in an archive.
+
+        Parameters
+        ----------
+        name
+            Relative name, with `/`; `"."` is the folder of the sources. If left out, the only source; if
+            that is an archive, the only file or folder in it, or the folder it was unpacked to.
+
+        Raises
+        ------
+        RecipeError
+            If there is no such file, or several sources and no name.
+        """
+        if not name:
+            if len(self.names) != 1:
+                msg = (
+                    f"There are {len(self.names)} sources; say in the recipe which one the loader reads: "
+                    f'[loader] path = "{self.names[0]}".'
+                )
+                raise RecipeError(msg)
+            if len(self.roots) == 1:
+                return self.roots[0] / self.names[0]
+            inside = [entry for entry in self.roots[-1].iterdir() if not entry.name.startswith(("__", "."))]
+            return inside[0] if len(inside) == 1 else self.roots[-1]
+        for root in self.roots:
+            if (path := root / name).exists():
+                return path
+        held = sorted({entry.name for root in self.roots if root.is_dir() for entry in root.iterdir()})
+        msg = (
+            f"There is no {name!r} among the files of the recipe; they are {shorten(held) or 'none'}. "
+            "Is this the file that the recipe asks for?"
+        )
+        raise RecipeError(msg)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Word a guess at the name that was meant, after a space; empty where no name is near."""
+    guesses = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
+    return f" Did you mean {' or '.join(map(repr, guesses))}?" if guesses else ""
