@@ -171,8 +171,8 @@ def check_image_shape(found: tuple[int, ...], expected: tuple[int, ...]) -> None
     if tuple(found) != tuple(expected):
         wanted = f"images of shape {tuple(expected)}" if expected else "no images"
         msg = (
-            f"Expected {wanted}, got images of shape {tuple(found)} (height, width, channels). Bring them to "
-            "that shape (`image_size`), or fit a model to them."
+            f"Expected {wanted}, got images of shape {tuple(found)} (height, width, channels). Bring them "
+            "to that shape (`image_size`), or fit a model to them."
         )
         raise InputError(msg)
 
