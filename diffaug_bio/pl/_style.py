@@ -11,12 +11,22 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BLUE, VERMILLION, GREEN, ORANGE, PURPLE = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7"
-"""Of Okabe & Ito: told apart with any colour vision, and seen on white as on black."""
-SKY, YELLOW = "#56B4E9", "#F0E442"
-GREY = "#A6A6A6"
-"""Of what is not known."""
+"""Colours of Okabe & Ito, which can be told apart with any colour vision, on white and on black."""
+GREY, DARK_GREY = "#A6A6A6", "#737373"
+"""Missing values; the smaller ones of many classes."""
+# fmt: off
+CLASS_COLORS = (
+    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#F0E442", "#8900ff",
+    "#9d0062", "#764e00", "#00ebb1", "#d84eff", "#623b9d", "#d8c4eb", "#896276", "#9db189",
+    "#8976d8", "#d8149d", "#d8144e", "#003bd8", "#ff76d8", "#9dd84e", "#ff4e62", "#2789ff",
+    "#eb9db1", "#ebc489", "#9d894e", "#4ec43b", "#3b623b", "#00c4b1", "#b13bc4", "#4e9db1",
+    "#628900", "#ff00d8", "#b12727", "#899dff", "#893b89", "#9d9d00", "#62769d", "#7614c4",
+)
+"""Classes: seven of Okabe & Ito, then whichever differs most in OKLab from all before, seen with normal,
+deuteranopic or protanopic vision, whichever sees the least difference. Clear on white and on black."""
+# fmt: on
 REAL, MADE = BLUE, VERMILLION
-"""Original and generated rows, in every figure; training and held-out rows, too."""
+"""Original and generated rows, or training and held-out rows, in every figure."""
 
 _STYLE: dict[str, object] = {
     "axes.axisbelow": True,
