@@ -172,7 +172,8 @@ def embedding(
     n_across = min(ncols, len(colors))
     n_down = -(-len(colors) // n_across)
     with new_figure() if ax is None else house_style() as figure:
-        panels = [ax] if figure is None else list(figure.subplots(n_down, n_across, squeeze=False).flat)
+        grid: Any = [ax] if figure is None else figure.subplots(n_down, n_across, squeeze=False).flat
+        panels: list[Axes] = list(grid)
         margins = np.zeros(n_across)
         for number, (panel, name, given) in enumerate(zip(panels, colors, titles, strict=False)):
             dense = len(rows) > _MAX_DOTS if density is None else density
@@ -226,7 +227,8 @@ def _draw(ax: Axes, shown: AnnData, color: str | None, *, dense: bool, settings:
     if color is not None and _is_number(shown.obs[color]):
         bar = ax.figure.colorbar(dots, cax=ax.inset_axes((1.03, 0, 0.045, 1)))
         bar.outline.set_visible(False)
-        bar.solids.set_alpha(1)
+        if bar.solids is not None:
+            bar.solids.set_alpha(1)
         return 0.65
     legend = ax.get_legend()
     return 0.0 if legend is None else 0.3 + legend.get_window_extent().width / ax.figure.dpi
@@ -236,9 +238,9 @@ def _draw_density(ax: Axes, dots: Any) -> None:
     """Replace dots by their mean colour at each place, opaque by the logarithm of their number."""
     dots.update_scalarmappable()
     colors = np.broadcast_to(dots.get_facecolor(), (len(dots.get_offsets()), 4))
-    points = np.asarray(dots.get_offsets()).T
-    counts, *edges = np.histogram2d(*points, bins=int(np.clip(points.shape[1] ** 0.5, 50, _N_BINS)))
-    sums = [np.histogram2d(*points, bins=edges, weights=channel)[0] for channel in colors[:, :3].T]
+    x, y = np.asarray(dots.get_offsets(), np.float64).T
+    counts, *edges = np.histogram2d(x, y, bins=int(np.clip(len(x) ** 0.5, 50, _N_BINS)))
+    sums = [np.histogram2d(x, y, bins=edges, weights=channel)[0] for channel in colors[:, :3].T]
     share = np.log1p(counts) / np.log1p(np.quantile(counts[counts > 0], 0.99))
     opacity = np.where(counts > 0, np.clip(_FAINTEST + (1 - _FAINTEST) * share, 0, 1), 0)
     picture = np.dstack([*(sums / np.maximum(counts, 1)), opacity]).swapaxes(0, 1)
@@ -296,7 +298,9 @@ def _values(
         msg = "`use_raw=True` needs an AnnData with `.raw`, and no `layer`. Leave one of them out."
         raise InputError(msg)
     try:
-        table = sc.get.obs_df(adata, genes, layer=layer, use_raw=use_raw, gene_symbols=gene_symbols)
+        table: pd.DataFrame = sc.get.obs_df(
+            adata, genes, layer=layer, use_raw=use_raw, gene_symbols=gene_symbols
+        )
     except KeyError as error:
         msg = (
             f"Cannot find {shorten(genes)}: {error.args[0]} There are the columns of `.obs` "

@@ -1,4 +1,4 @@
-"""The look of all figures. Colours of text and axes are left to the user's rcParams, for dark pages too."""
+"""Colours and style of all figures; text and axes keep the colours of the user's rcParams."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _STYLE: dict[str, object] = {
     "lines.linewidth": 1.5,
     "pdf.fonttype": 42,  # letters stay letters in a vector editor
     "ps.fonttype": 42,
-    "text.parse_math": False,  # names are drawn as they are, also such as "a_{$b$"
+    "text.parse_math": False,  # names such as "a_{$b$" are drawn as they are
     "xtick.labelsize": "x-small",
     "xtick.major.width": 0.8,
     "ytick.labelsize": "x-small",
@@ -55,7 +55,7 @@ _STYLE: dict[str, object] = {
 
 @contextmanager
 def house_style() -> Iterator[None]:
-    """Draw in the house's style; the user's rcParams are as before afterwards."""
+    """Draw in this style, and restore the user's rcParams afterwards."""
     import matplotlib as mpl
 
     with mpl.rc_context(_STYLE):  # type: ignore[arg-type]
@@ -64,13 +64,7 @@ def house_style() -> Iterator[None]:
 
 @contextmanager
 def new_figure(width: float = 4.0, height: float = 3.0) -> Iterator[Figure]:
-    """Make a figure in the house's style, which is closed again if it cannot be drawn.
-
-    Parameters
-    ----------
-    width, height
-        Inches.
-    """
+    """Make a figure in this style, of a size in inches, and close it again if drawing fails."""
     import matplotlib.pyplot as plt
 
     with house_style():
@@ -83,14 +77,14 @@ def new_figure(width: float = 4.0, height: float = 3.0) -> Iterator[Figure]:
 
 
 def text_color() -> str:
-    """Colour of text, by the user's rcParams."""
+    """Colour of text in the user's rcParams."""
     import matplotlib as mpl
 
     return str(mpl.rcParams["text.color"])
 
 
 def backdrop() -> str:
-    """Colour on which text is legible, whatever lies below: white for dark text, black for light."""
+    """Colour that outlines text to keep it legible on anything: white for dark text, black for light."""
     import matplotlib as mpl
 
     red, green, blue = mpl.colors.to_rgb(mpl.rcParams["text.color"])
