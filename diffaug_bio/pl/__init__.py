@@ -1,4 +1,4 @@
-"""Plots in scanpy's grammar: `adata` first, `show` and `save` last; nothing is written into `adata`."""
+"""Plots in scanpy's grammar: `adata` first, `show` and `save` last; `adata` is not changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`pl.augmentation`: what a model generates, beside what it generates from."""
+"""`pl.augmentation`: generated rows beside the rows that they were generated from."""
 
 from __future__ import annotations
 
@@ -60,55 +60,54 @@ def augmentation(
     show: bool | None = None,
     save: Save = None,
 ) -> Axes | list[Axes] | None:
-    """Draw what a model generates beside what it generates from, as figures 3 and 5 of the paper do [1]_.
+    """Draw generated rows beside the originals, as figures 3 and 5 of the paper do [1]_.
 
     Parameters
     ----------
     adata
-        Rows are observations, of the features that the model was fitted on. Not changed.
+        Annotated data with the features that the model was fitted on; not changed.
     model
-        A fitted model with a generator, or the folder of one.
+        A fitted model with a generator, or its folder.
     kind
-        - `"violin"`: distributions of features, those of counts and of library-size normalised values as
-          `log1p`;
-        - `"grid"`: images above those generated from them;
-        - `"logo"`: how much the positions of sequences say, and by which letters;
-        - `"kmers"`: how often words occur in sequences;
-        - `"similarity"`: cosine similarity of rows and views of them in latent space, less the mean of the
-          rows: of generated ones, of mixup with another row, of a fifth of the features from one; of images
-          also crops, of letters mutations of a fifth.
+        - `"violin"`: distributions of features; counts and library-size normalised values as `log1p`;
+        - `"grid"`: original images above generated ones;
+        - `"logo"`: sequence logos of original and generated sequences;
+        - `"kmers"`: mean frequencies of k-mers;
+        - `"similarity"`: histograms of the cosine similarity, in latent space centred on its mean, of each
+          row to views of it: a generated row, mixup with another row, a fifth of the features taken from
+          another row, and of images crops, of sequences mutations of a fifth.
 
-        `"auto"` takes the first that suits what the model was fitted on.
+        `"auto"` takes the first that suits the data.
     var_names
-        Features of the violins, or words. By default, without a look at labels, those that spread most in
-        the units drawn (5th to 95th percentile), or the most frequent words.
+        Features of the violins, or k-mers. By default those with the widest range (5th to 95th percentile,
+        without a look at labels), or the most frequent k-mers.
     n_shown
-        How many features (8 if left out), words (20), images (8) or positions (100) at most; of more
-        positions, the stretch that says most is shown.
+        Largest number of features (by default 8), k-mers (20), images (8) or positions (100). Of longer
+        sequences, the stretch with most information is shown.
     n_obs
-        Rows to generate from at most, drawn at random.
+        Largest number of rows to generate from, drawn at random.
     n_views
-        Images generated from each.
+        Images generated from each image.
     strength, guidance
-        As for :func:`diffaug_bio.tl.augment`. Not for `"similarity"`, which judges the training's own.
+        As for :func:`diffaug_bio.tl.augment`. Not for `"similarity"`, which shows the training's views.
     random_state
-        Seed of the sample and of what is generated.
+        Seed of the sample and of the generated rows.
     title
-        Of the figure.
+        Title of the figure.
     show, save
         As for :func:`diffaug_bio.pl.embedding`.
 
     Returns
     -------
-    The axes: of each feature in a list, of originals and generated ones for logos, else one; None where
-    they were shown.
+    The axes: a list for violins (one a feature) and logos (original, generated), else a single one; None if
+    the figure was shown.
 
     Raises
     ------
     CheckpointError
         If the model folder cannot be used.
     InputError
-        If the model has no generator, the data do not fit it, or the kind does not suit it.
+        If the model has no generator, or the data or `kind` do not suit it.
 
     References
     ----------
@@ -133,13 +132,13 @@ def augmentation(
     most = _N_SHOWN[chosen] if n_shown is None else n_shown
     _check_var_names(chosen, var_names)
     if chosen == "similarity" and (strength is not None or guidance is not None):
-        msg = "`similarity` shows rows as the training made them: leave `strength` and `guidance` out."
+        msg = "kind='similarity' shows the views of the training: leave `strength` and `guidance` out."
         raise InputError(msg)
     sample = adata[sample_rows(adata.n_obs, most if chosen == "grid" else n_obs, seed=random_state)]
     with new_figure() as figure:
         if chosen == "similarity":
             matrix, names = choose_matrix(sample, later_choice(sample, MatrixChoice(), model), model=model)
-            matrix = matrix[np.arange(matrix.shape[0])]  # of images on the disk, the pixels
+            matrix = matrix[np.arange(matrix.shape[0])]  # reads images that are on the disk
             similar = view_similarities(model, matrix, feature_names=names, seed=random_state)
             axes = draw_similarities(figure, similar)
         else:
@@ -168,7 +167,7 @@ def augmentation(
 
 
 def _kind_of(adata: AnnData, model: DiffAug, kind: str) -> str:
-    """Choose what suits a model, and refuse what does not."""
+    """Choose a kind of figure that suits the model, and refuse one that does not."""
     if kind not in get_args(AugmentationKind):
         msg = f"`kind` is {kind!r}; choose one of {', '.join(get_args(AugmentationKind))}."
         raise InputError(msg)
@@ -184,7 +183,7 @@ def _kind_of(adata: AnnData, model: DiffAug, kind: str) -> str:
         return suited[0] if kind == "auto" else kind
     if kind not in suited:
         msg = (
-            f"The model was fitted on {fitted}, which cannot be drawn as {kind!r}. Choose "
+            f"kind={kind!r} does not suit a model fitted on {fitted}. Choose "
             f"{' or '.join(map(repr, (*suited, 'similarity')))}, or leave `kind` out."
         )
         raise InputError(msg)
@@ -196,7 +195,7 @@ def _check_var_names(kind: str, var_names: Sequence[str] | None) -> None:
         return
     if kind not in {"violin", "kmers"} or isinstance(var_names, str) or len(var_names) == 0:
         msg = (
-            f"`var_names` lists features of violins, or words; got {var_names!r} for {kind!r}. Give a list "
-            "of names, or leave it out."
+            f"`var_names` must be a list of features for kind='violin' or of k-mers for kind='kmers', got "
+            f"{var_names!r} for {kind!r}. Give such a list, or leave it out."
         )
         raise InputError(msg)

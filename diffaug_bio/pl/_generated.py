@@ -1,4 +1,4 @@
-"""Originals and what is generated from them, in the units of the data."""
+"""Original rows and rows generated from them, in the units of the data."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ _LOGGED = frozenset({"counts", "normalized"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """Originals and generated rows of the same features."""
+    """Original and generated rows with the same features."""
 
     real: Matrix
     """Shape: `(n_obs, n_vars)`."""
     made: Matrix
-    """View by view. Shape: `(n_views * n_obs, n_vars)`."""
+    """Generated rows, view by view. Shape: `(n_views * n_obs, n_vars)`."""
     names: list[str]
-    """Of the features; none of pixels."""
+    """Names of the features; empty for pixels."""
     state: str
-    """What the values are."""
+    """Kind of values, such as "counts" or "words"."""
     letters: tuple[list[str], list[str]] | None
-    """Of originals and generated ones, where there are any."""
+    """Original and generated sequences, if there are any."""
     image_shape: tuple[int, ...]
     """Height, width and channels of images."""
 
     def columns(self, numbers: Sequence[int] | NDArray[np.integer]) -> tuple[NDArray[np.floating], ...]:
-        """Values of some features, dense, expression that is not logged as `log1p`."""
+        """Take the dense values of some features; counts and normalised expression as `log1p`."""
         found = []
         for matrix in (self.real, self.made):
             part = matrix[:, np.asarray(numbers)]
@@ -58,7 +58,7 @@ class Pair:
         Raises
         ------
         InputError
-            If there is none of a name.
+            If a name is missing.
         """
         known = {name: number for number, name in enumerate(self.names)}
         if missing := [str(name) for name in names if str(name) not in known]:
@@ -68,7 +68,7 @@ class Pair:
 
     @property
     def unit(self) -> str:
-        """What values are measured in."""
+        """Unit of the values, for an axis."""
         units = {
             "counts": "log1p(counts)",
             "normalized": "log1p(normalized)",
@@ -87,19 +87,7 @@ def generate(
     guidance: float | None,
     seed: int,
 ) -> Pair:
-    """Generate from a sample of rows.
-
-    Parameters
-    ----------
-    sample
-        Not changed.
-    model
-        Fitted with a generator.
-    n_views, strength, guidance
-        As for :func:`diffaug_bio.tl.augment`.
-    seed
-        Of the noise.
-    """
+    """Generate rows from a sample; settings as for :func:`diffaug_bio.tl.augment`."""
     made = augment(sample, model, n_views=n_views, strength=strength, guidance=guidance, random_state=seed)
     state = model.features_.state
     if state == "sequence":
@@ -114,7 +102,7 @@ def generate(
         )
     choice = later_choice(sample, MatrixChoice(), model)
     real, names = choose_matrix(sample, choice, model=model)
-    real = real[np.arange(real.shape[0])]  # of images on the disk, the pixels
+    real = real[np.arange(real.shape[0])]  # reads images that are on the disk
     return Pair(
         real=real,
         made=made.X,
@@ -126,7 +114,7 @@ def generate(
 
 
 def _words(sample: AnnData, made: AnnData) -> Matrix:
-    """Count the words of originals as those of generated sequences are counted."""
+    """Count the k-mers of the originals as those of the generated sequences were counted."""
     from diffaug_bio.pp import KmerEncoding
 
     kmers = KmerEncoding.from_dict(made.uns["kmers"], source="`.uns`")

@@ -1,4 +1,4 @@
-"""Images above those generated from them."""
+"""Original images above the images generated from them."""
 
 from __future__ import annotations
 
@@ -12,22 +12,14 @@ if TYPE_CHECKING:
 
     from diffaug_bio.pl._generated import Pair
 
-_GAP = 0.06  # of an image's side
-_WIDE_GAP = 0.2  # between originals and generated ones
-_INCH = 0.95  # of the longer side of an image
-_SMOOTHED = 96  # pixels from which an image is not drawn as squares
+_GAP = 0.06  # share of an image's longer side
+_WIDE_GAP = 0.2  # between originals and generated images
+_INCH = 0.95  # longer side of an image
+_SMOOTHED = 96  # pixels a side from which an image is smoothed
 
 
 def draw_grid(figure: Figure, pair: Pair) -> list[Axes]:
-    """Draw originals in the first row, and below each what was generated from it.
-
-    Parameters
-    ----------
-    figure
-        An empty one.
-    pair
-        Originals and generated images.
-    """
+    """Draw originals in the first row of an empty figure, and below each the images generated from it."""
     height, width, _ = pair.image_shape
     rows = [np.asarray(pair.real), *np.split(np.asarray(pair.made), len(pair.made) // len(pair.real))]
     tall, wide = height / max(height, width), width / max(height, width)

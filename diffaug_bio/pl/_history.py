@@ -1,4 +1,4 @@
-"""`pl.history`: losses of a fit, by phase and round."""
+"""`pl.history`: losses of a fit by phase and round."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from diffaug_bio.pl._output import Save
 
 _NAMES = {"warm_up": "Warm-up", "decoder": "Decoder", "generator": "Generator", "encoder": "Encoder"}
-_FEW_ROUNDS, _MOST_NUMBERS = 3, 8  # rounds that are written out, and numbered
+_FEW_ROUNDS, _MOST_NUMBERS = 3, 8  # rounds named "round 1" up to 3, numbered above, at most 8 numbers
 _COLUMNS = ("phase", "round", "epoch", "loss", "held_out_loss")
 
 
@@ -35,23 +35,25 @@ def history(
     show: bool | None = None,
     save: Save = None,
 ) -> list[Axes] | None:
-    """Draw the losses of a fit: a panel for each phase, its rounds one after the other.
+    """Draw the training and held-out losses of a fit, a panel for each phase.
+
+    Rounds follow each other in a panel. A ring marks the lowest held-out loss of each round: the weights of
+    that epoch are kept (of the last epoch for the encoder if it uses BYOL or batches).
 
     Parameters
     ----------
     adata_or_model
-        What :func:`diffaug_bio.tl.embed` wrote into, a fitted model, or the folder of one. Not changed.
+        Annotated data with results of :func:`diffaug_bio.tl.embed`, a fitted model, or its folder.
     key
-        Name in `.uns` of an AnnData, with or without a leading `X_`.
+        Name in `.uns` of the annotated data, with or without a leading `X_`.
     title
-        Of the figure.
+        Title of the figure.
     show, save
         As for :func:`diffaug_bio.pl.embedding`.
 
     Returns
     -------
-    The axes of the phases, in order; None where they were shown. Rings mark the lowest held-out loss of
-    each round: weights of that epoch are kept (of the encoder by BYOL and with batches, the last).
+    The axes of the phases in order, or None if the figure was shown.
 
     Raises
     ------
@@ -88,7 +90,7 @@ def _losses(source: AnnData | DiffAug | str | PathLike[str], key: str) -> pd.Dat
         source = DiffAug.load(Path(source), device="cpu")
     if isinstance(source, DiffAug):
         if not hasattr(source, "history_"):
-            msg = "This model is not fitted yet. Call `fit` first, or read one with `DiffAug.load`."
+            msg = "This model is not fitted yet. Call `fit` first, or load one with `DiffAug.load`."
             raise InputError(msg)
         columns: Any = columns_of(source.history_)
     else:
@@ -103,13 +105,13 @@ def _losses(source: AnnData | DiffAug | str | PathLike[str], key: str) -> pd.Dat
             raise InputError(msg)
     table = pd.DataFrame({name: columns[name] for name in _COLUMNS if name in columns})
     if table.empty or len(table.columns) < len(_COLUMNS):
-        msg = "The history holds no losses by phase, round and epoch. Fit the model anew."
+        msg = f"The history needs the columns {shorten(_COLUMNS)} and one row or more. Fit again."
         raise InputError(msg)
     return table.astype({"loss": float, "held_out_loss": float})
 
 
 def _draw_phase(ax: Axes, losses: pd.DataFrame) -> None:
-    """Draw the rounds of a phase one after the other, with a line between them."""
+    """Draw the rounds of a phase one after the other, separated by lines."""
     from matplotlib.ticker import MaxNLocator
 
     start, rounds = 0, losses.groupby("round", sort=True)

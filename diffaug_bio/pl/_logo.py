@@ -1,4 +1,4 @@
-"""Sequence logos: what positions say, and by which letters (Schneider & Stephens 1990)."""
+"""Sequence logos: information at each position, shared among its bases (Schneider & Stephens 1990)."""
 
 from __future__ import annotations
 
@@ -24,14 +24,7 @@ _COLORS = (GREEN, BLUE, ORANGE, VERMILLION)
 def draw_logos(figure: Figure, pair: Pair, *, most: int) -> list[Axes]:
     """Draw the logo of originals above that of generated sequences, on one scale.
 
-    Parameters
-    ----------
-    figure
-        An empty one.
-    pair
-        Originals and generated sequences.
-    most
-        Positions to show; of more, the stretch that says most.
+    Of more than `most` positions, the stretch with most information is drawn.
     """
     real, made = pair.letters or ([], [])
     length = max(map(len, real))
@@ -52,10 +45,10 @@ def draw_logos(figure: Figure, pair: Pair, *, most: int) -> list[Axes]:
 
 
 def _heights(tokens: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Information of each position in bits, shared among its letters by their frequency.
+    """Compute the height of each base at each position, in bits. Shape: `(length, 4)`.
 
-    Shape: `(length, 4)`. Unknown letters and ends of sequences do not count; the correction for small
-    samples is that of Schneider et al. (1986).
+    Unknown bases and positions beyond a sequence's end do not count. Corrected for small samples after
+    Schneider et al. (1986).
     """
     counts = np.stack([(tokens == base).sum(0) for base in range(len(_BASES))], axis=1)
     total = counts.sum(1, keepdims=True)
@@ -68,14 +61,14 @@ def _heights(tokens: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def _best_start(information: NDArray[np.float64], most: int) -> int:
-    """Start of the stretch of so many positions that says most."""
+    """Find the start of the `most` adjacent positions with most information."""
     if len(information) <= most:
         return 0
     return int(np.convolve(information, np.ones(most), "valid").argmax())
 
 
 def _draw_logo(ax: Axes, heights: NDArray[np.float64], start: int) -> None:
-    """Stack the letters of each position, the most frequent on top."""
+    """Stack the bases of each position, the most frequent on top."""
     from matplotlib.collections import PathCollection
     from matplotlib.transforms import Affine2D
 
@@ -96,7 +89,7 @@ def _draw_logo(ax: Axes, heights: NDArray[np.float64], start: int) -> None:
 
 
 def _glyph(letter: str) -> Path:
-    """Outline of a letter, one wide and one high."""
+    """Make the outline of a letter, one unit wide and high."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath
     from matplotlib.transforms import Affine2D

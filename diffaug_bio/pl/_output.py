@@ -1,4 +1,4 @@
-"""Showing and saving figures as scanpy does."""
+"""Show and save figures as scanpy does."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ _FORMATS = (".svg", ".pdf", ".png")
 
 
 def finish(axes: list[Axes], *, name: str, show: bool | None, save: Save, owned: bool) -> list[Axes] | None:
-    """Save and show a figure as asked for, or as scanpy's settings say.
+    """Save and show a figure as asked, or as scanpy's settings say.
 
     Parameters
     ----------
     axes
-        Of one figure.
+        Axes of one figure.
     name
-        First part of the name of a file.
+        First part of the file's name.
     show, save
         As for :func:`diffaug_bio.pl.embedding`.
     owned
-        Whether the figure was made here, and not given by the user.
+        The figure was made here, not given by the user, and is closed once saved.
 
     Returns
     -------
-    The axes, or None where they were shown.
+    The axes, or None if they were shown.
     """
     import matplotlib.pyplot as plt
     from scanpy import settings
 
     figure = axes[0].get_figure(root=True)
     if figure is None:
-        msg = "The axes belong to no figure any more. Give those of one that is there."
+        msg = "`ax` belongs to no figure any more. Give axes of an existing figure."
         raise InputError(msg)
     path = _path_of(name, bool(settings.autosave) if save is None else save)
     if path is not None:
@@ -52,12 +52,12 @@ def finish(axes: list[Axes], *, name: str, show: bool | None, save: Save, owned:
     if show:
         plt.show()
     if path is not None and owned:
-        plt.close(figure)  # what is saved is not shown once more at the end of a notebook's cell
+        plt.close(figure)  # or a notebook would show it again
     return None if show else axes
 
 
 def _path_of(name: str, save: bool | str | PathLike[str]) -> Path | None:  # noqa: FBT001 - scanpy's
-    """Where to save: a `Path` as it is, anything else in scanpy's folder of figures."""
+    """Find the file to save to: a `Path` as it is, anything else in scanpy's folder of figures."""
     from scanpy import settings
 
     if isinstance(save, PathLike):
@@ -67,8 +67,8 @@ def _path_of(name: str, save: bool | str | PathLike[str]) -> Path | None:  # noq
     suffix = "" if save is True else save
     if Path(suffix).name != suffix and suffix:
         msg = (
-            f"`save` is {save!r}: text is added to the file's name in scanpy's folder of figures, as in "
-            f"scanpy. To name a folder, give a path: save=pathlib.Path({save!r})."
+            f"`save` as text ends the file's name in scanpy's folder of figures, and {save!r} holds a "
+            f"folder. Give a path instead: save=pathlib.Path({save!r})."
         )
         raise InputError(msg)
     ending = next((ending for ending in _FORMATS if suffix.endswith(ending)), None)
@@ -81,7 +81,7 @@ def _save(figure: Figure, path: Path) -> None:
     import matplotlib as mpl
 
     if path.suffix.removeprefix(".").lower() not in figure.canvas.get_supported_filetypes():
-        msg = f"{path} has an ending that no figure is saved as. Choose .png, .pdf or .svg."
+        msg = f"No figure can be saved as {path}. Choose a name that ends in .png, .pdf or .svg."
         raise InputError(msg)
     path.parent.mkdir(parents=True, exist_ok=True)
     asked = mpl.rcParams["savefig.dpi"]

@@ -1,4 +1,4 @@
-"""The look of all figures. Colours of text and axes are left to the user's rcParams, for dark pages too."""
+"""Colours and style of all figures; text and axes keep the colours of the user's rcParams."""
 
 from __future__ import annotations
 
@@ -11,12 +11,22 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BLUE, VERMILLION, GREEN, ORANGE, PURPLE = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7"
-"""Of Okabe & Ito: told apart with any colour vision, and seen on white as on black."""
-SKY, YELLOW = "#56B4E9", "#F0E442"
-GREY = "#A6A6A6"
-"""Of what is not known."""
+"""Colours of Okabe & Ito, which can be told apart with any colour vision, on white and on black."""
+GREY, DARK_GREY = "#A6A6A6", "#737373"
+"""Missing values; the smaller ones of many classes."""
+# fmt: off
+CLASS_COLORS = (
+    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#F0E442", "#8900ff",
+    "#9d0062", "#764e00", "#00ebb1", "#d84eff", "#623b9d", "#d8c4eb", "#896276", "#9db189",
+    "#8976d8", "#d8149d", "#d8144e", "#003bd8", "#ff76d8", "#9dd84e", "#ff4e62", "#2789ff",
+    "#eb9db1", "#ebc489", "#9d894e", "#4ec43b", "#3b623b", "#00c4b1", "#b13bc4", "#4e9db1",
+    "#628900", "#ff00d8", "#b12727", "#899dff", "#893b89", "#9d9d00", "#62769d", "#7614c4",
+)
+"""Classes: seven of Okabe & Ito, then whichever differs most in OKLab from all before, seen with normal,
+deuteranopic or protanopic vision, whichever sees the least difference. Clear on white and on black."""
+# fmt: on
 REAL, MADE = BLUE, VERMILLION
-"""Original and generated rows, in every figure; training and held-out rows, too."""
+"""Original and generated rows, or training and held-out rows, in every figure."""
 
 _STYLE: dict[str, object] = {
     "axes.axisbelow": True,
@@ -35,7 +45,7 @@ _STYLE: dict[str, object] = {
     "lines.linewidth": 1.5,
     "pdf.fonttype": 42,  # letters stay letters in a vector editor
     "ps.fonttype": 42,
-    "text.parse_math": False,  # names are drawn as they are, also such as "a_{$b$"
+    "text.parse_math": False,  # names such as "a_{$b$" are drawn as they are
     "xtick.labelsize": "x-small",
     "xtick.major.width": 0.8,
     "ytick.labelsize": "x-small",
@@ -45,7 +55,7 @@ _STYLE: dict[str, object] = {
 
 @contextmanager
 def house_style() -> Iterator[None]:
-    """Draw in the house's style; the user's rcParams are as before afterwards."""
+    """Draw in this style, and restore the user's rcParams afterwards."""
     import matplotlib as mpl
 
     with mpl.rc_context(_STYLE):  # type: ignore[arg-type]
@@ -54,13 +64,7 @@ def house_style() -> Iterator[None]:
 
 @contextmanager
 def new_figure(width: float = 4.0, height: float = 3.0) -> Iterator[Figure]:
-    """Make a figure in the house's style, which is closed again if it cannot be drawn.
-
-    Parameters
-    ----------
-    width, height
-        Inches.
-    """
+    """Make a figure in this style, of a size in inches, and close it again if drawing fails."""
     import matplotlib.pyplot as plt
 
     with house_style():
@@ -73,14 +77,14 @@ def new_figure(width: float = 4.0, height: float = 3.0) -> Iterator[Figure]:
 
 
 def text_color() -> str:
-    """Colour of text, by the user's rcParams."""
+    """Colour of text in the user's rcParams."""
     import matplotlib as mpl
 
     return str(mpl.rcParams["text.color"])
 
 
 def backdrop() -> str:
-    """Colour on which text is legible, whatever lies below: white for dark text, black for light."""
+    """Colour that outlines text to keep it legible on anything: white for dark text, black for light."""
     import matplotlib as mpl
 
     red, green, blue = mpl.colors.to_rgb(mpl.rcParams["text.color"])

@@ -1,4 +1,4 @@
-"""Distributions of features, original beside generated."""
+"""Distributions of features in original and in generated rows."""
 
 from __future__ import annotations
 
@@ -19,22 +19,13 @@ if TYPE_CHECKING:
     from diffaug_bio.pl._generated import Pair
 
 _ACROSS = 4
-_LETTERS = 16  # of a line of a title
+_LETTERS = 16  # in a line of a title
 
 
 def draw_violins(figure: Figure, pair: Pair, *, var_names: Sequence[str] | None, most: int) -> list[Axes]:
-    """Draw half a violin of originals and half a one of generated values for each feature.
+    """Draw half a violin of original and half of generated values for each feature.
 
-    Parameters
-    ----------
-    figure
-        An empty one.
-    pair
-        Originals and generated rows.
-    var_names
-        Features; those that spread most if None.
-    most
-        How many of those.
+    Without `var_names`, the `most` features with the widest range are drawn.
     """
     from matplotlib.patches import Patch
 
@@ -50,7 +41,7 @@ def draw_violins(figure: Figure, pair: Pair, *, var_names: Sequence[str] | None,
     for place, (ax, number) in enumerate(zip(axes, numbers, strict=True)):
         _draw_half(ax, real[:, place], side="low", color=REAL)
         _draw_half(ax, made[:, place], side="high", color=MADE)
-        # Longer ones would run into their neighbors.
+        # Longer names would run into those beside them.
         name = textwrap.fill(
             pair.names[number], _LETTERS, max_lines=2, placeholder="\N{HORIZONTAL ELLIPSIS}"
         )
@@ -66,7 +57,7 @@ def draw_violins(figure: Figure, pair: Pair, *, var_names: Sequence[str] | None,
 
 
 def _draw_half(ax: Axes, values: NDArray[np.floating], *, side: Literal["low", "high"], color: str) -> None:
-    """Half a violin with its quartiles; a single value, which has no density, as a line."""
+    """Draw half a violin with its quartiles, or a line where all values are the same."""
     values = values[np.isfinite(values)]
     if not len(values):
         return
@@ -86,9 +77,9 @@ def _draw_half(ax: Axes, values: NDArray[np.floating], *, side: Literal["low", "
 
 
 def _widest(pair: Pair, most: int) -> NDArray[np.int64]:
-    """Features whose original values spread most in the units drawn, widest first.
+    """Rank the features by the range of their original values, widest first.
 
-    By the distance of the 5th and 95th percentiles: a variance is that of a few extreme values.
+    Range is from the 5th to the 95th percentile: a few extreme values would decide a variance.
     """
     spread = np.zeros(len(pair.names))
     step = max(1, 2**22 // max(1, pair.real.shape[0]))
@@ -96,7 +87,7 @@ def _widest(pair: Pair, most: int) -> NDArray[np.int64]:
         block = np.arange(start, min(start + step, len(spread)))
         values = pair.columns(block)[0]
         known = ~np.isnan(values).all(0)
-        # The one that knows of missing values takes column by column.
+        # `nanpercentile` goes column by column, and is slow.
         percentile = np.nanpercentile if np.isnan(values[:, known]).any() else np.percentile
         low, high = percentile(values[:, known], [5, 95], axis=0)
         spread[block[known]] = high - low

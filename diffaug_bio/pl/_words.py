@@ -1,4 +1,4 @@
-"""Frequencies of words in sequences, original beside generated."""
+"""Frequencies of k-mers in original and in generated sequences."""
 
 from __future__ import annotations
 
@@ -18,19 +18,7 @@ if TYPE_CHECKING:
 
 
 def draw_words(figure: Figure, pair: Pair, *, var_names: Sequence[str] | None, most: int) -> list[Axes]:
-    """Draw a pair of bars for each word: its mean over originals and over generated sequences.
-
-    Parameters
-    ----------
-    figure
-        An empty one.
-    pair
-        Originals and generated rows.
-    var_names
-        Words; the most frequent ones of the originals if None.
-    most
-        How many of those.
-    """
+    """Draw the mean frequency of each k-mer as a pair of bars; the `most` frequent ones without names."""
     means = [np.asarray(matrix.mean(0)).ravel() for matrix in (pair.real, pair.made)]
     if var_names is None:
         numbers = np.argsort(-means[0], kind="stable")[:most]

@@ -139,8 +139,7 @@ def _drawing(run: RunData, method: Method, key: str | None, legend: dict[str, st
         del run.adata.obsm[_BASIS]
         if (held := ax.get_legend()) is not None:
             for handle, text in zip(held.legend_handles, held.get_texts(), strict=True):
-                color = str(plt.getp(handle, "color"))
-                legend[text.get_text()] = "" if color == "none" else to_hex(color)
+                legend[text.get_text()] = to_hex(plt.getp(handle, "facecolor")[0])
             held.remove()
         return figure
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from diffaug_bio.document import Picture
-    from diffaug_bio.pl._augmentation import AugmentationKind
     from diffaug_bio.report._data import RunData
 
 _MOST_ROWS = 1000  # to generate from
@@ -53,7 +52,8 @@ _MEANINGS = {
 _LABEL_MARGIN = 0.03  # a share of labels kept that is less below that of real rows is called as large
 _HARD, _EASY = 0.6, 0.8  # accuracy of telling generated rows from real ones
 _NEAR = 0.5  # share of rows near a training row that is called high
-_PICTURES: Mapping[str, tuple[AugmentationKind, str]] = {
+_Drawing = Literal["violin", "kmers", "logo", "grid", "similarity"]
+_PICTURES: Mapping[str, tuple[_Drawing, str]] = {
     "features": ("violin", "Real values on the left of each violin, generated ones on the right."),
     "words": ("kmers", "How often words occur in real and in generated sequences."),
     "letters": ("logo", "What the positions of real and of generated sequences say, and by which letters."),
@@ -186,13 +186,11 @@ def _table(scores: Mapping[str, float]) -> Table:
     )
 
 
-def _picture(
-    run: RunData, rows: NDArray[np.int64], kind: AugmentationKind, *, alt: str, caption: str
-) -> Picture:
+def _picture(run: RunData, rows: NDArray[np.int64], kind: _Drawing, *, alt: str, caption: str) -> Picture:
     return drawn(f"generated-{kind}", _drawing(run, rows, kind), alt=alt, caption=caption)
 
 
-def _drawing(run: RunData, rows: NDArray[np.int64], kind: AugmentationKind) -> Callable[[], Figure]:
+def _drawing(run: RunData, rows: NDArray[np.int64], kind: _Drawing) -> Callable[[], Figure]:
     def draw() -> Figure:
         from diffaug_bio import pl
 

@@ -1,17 +1,17 @@
-"""`tl.umap`: two coordinates of an embedding, to look at."""
+"""`tl.umap`: an embedding in two dimensions, to look at."""
 
 from __future__ import annotations
 
 import logging
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from diffaug_bio import __version__
 from diffaug_bio._checks import check_count, check_seed
 from diffaug_bio._keys import OBSM_KEY, umap_key, uns_key
-from diffaug_bio._wording import shorten
+from diffaug_bio.choose.embeddings import embedding_of
 from diffaug_bio.errors import InputError
 from diffaug_bio.machine.numba import find_cache
 from diffaug_bio.matrix.sample import sample_rows
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MIN_ROWS = 4  # of which scanpy makes a layout
-_EXACT_ROWS = 50_000  # up to which brute force is about as fast as to compile and build an index
-_N_ANCHORS = 5  # laid-out rows between which another row is put
+_MIN_ROWS = 4  # scanpy makes no layout of fewer
+_EXACT_ROWS = 50_000  # above, building an approximate index takes less time than exact distances
+_N_NEAREST = 5  # rows of the layout between which each remaining row is placed
 
 
 def umap(
@@ -38,38 +38,37 @@ def umap(
     key_added: str | None = None,
     copy: bool = False,
 ) -> AnnData | None:
-    """Lay out an embedding in two dimensions with UMAP [1]_.
+    """Compute a two-dimensional UMAP [1]_ of an embedding.
 
-    scanpy computes it (:func:`scanpy.pp.neighbors` by Euclidean distance, then :func:`scanpy.tl.umap`), on
-    a graph that is not kept: `.obsp` and `.uns["neighbors"]` stay as they are.
+    Runs :func:`scanpy.pp.neighbors` and :func:`scanpy.tl.umap` without keeping the neighbour graph:
+    `.obsp` and `.uns["neighbors"]` stay as they are.
 
     Parameters
     ----------
     adata
-        Rows are observations. Nothing but the fields below is changed.
+        Annotated data, changed in place unless `copy`.
     use_rep
-        Name in `.obsm`.
+        Name of the embedding in `.obsm`.
     n_neighbors
-        Neighbors of a row in the graph, the row itself among them: at least 2; fewer where there are not as
-        many others.
+        Nearest neighbours of each cell in the graph, counting the cell itself: at least 2.
     min_dist
-        Least distance between points; smaller values show tighter clumps.
+        Smallest distance between points, from 0 to 1; smaller values give denser clusters.
     random_state
-        Seed; the same one gives the same coordinates, where more than 50,000 rows are laid out on the same
-        number of threads.
+        Seed. With more than 50,000 cells in the layout, results also depend on the number of threads.
     max_obs
-        With more rows, so many drawn at random are laid out, and each other row is put between the nearest
-        of them, nearer ones counting more. None lays out all, which takes long for a million.
+        Cells in the layout. Of larger data a random sample of this size is laid out, and each remaining
+        cell is placed between its 5 nearest cells of the sample. None lays out all cells, which takes long
+        for a million.
     key_added
-        Name in `.obsm` and, without a leading `X_`, in `.uns`. If left out, `X_umap_` and the name of the
-        embedding without its leading `X_`: `X_umap_diffaug` for `X_diffaug`. There
-        :func:`diffaug_bio.pl.embedding` looks for it.
+        Name of the result in `.obsm` and, without a leading `X_`, in `.uns`. By default `X_umap_` and the
+        name of the embedding, where :func:`diffaug_bio.pl.embedding` finds it: `X_umap_diffaug` for
+        `X_diffaug`.
     copy
-        Whether to return a changed copy.
+        Return a changed copy and leave `adata` as it is.
 
     Returns
     -------
-    `None`, or the changed copy. Sets:
+    None, or the changed copy. Sets:
 
     `adata.obsm["X_umap_diffaug" | key_added]` : `(n_obs, 2)` float32
         Coordinates. Distances between far points mean little.
@@ -79,7 +78,7 @@ def umap(
     Raises
     ------
     InputError
-        If there is no such embedding, it has values that are not finite or fewer than four rows, or a
+        If the embedding is missing, holds values that are not finite or has fewer than four rows, or if a
         setting is out of range.
 
     References
@@ -94,15 +93,37 @@ def umap(
     >>> adata.obsm["X_umap_pca"].shape
     (700, 2)
     """
+    check_seed(random_state)
+    check_count("n_neighbors", n_neighbors)
+    if n_neighbors < 2:
+        msg = f"`n_neighbors` counts the cell itself and must be at least 2, got {n_neighbors}."
+        raise InputError(msg)
+    if not 0 <= min_dist <= 1:
+        msg = f"`min_dist` must be a distance from 0 to 1, got {min_dist!r}."
+        raise InputError(msg)
     if max_obs is not None:
         check_count("max_obs", max_obs)
     matrix = embedding_of(adata, use_rep)
-    coordinates = spread_out(
-        matrix, n_neighbors=n_neighbors, min_dist=min_dist, seed=random_state, most=max_obs
-    )
+    n_rows = len(matrix)
+    if n_rows < _MIN_ROWS:
+        msg = f"UMAP needs at least {_MIN_ROWS} rows, got {n_rows}."
+        raise InputError(msg)
+    if not np.isfinite(matrix).all():
+        msg = f"`.obsm[{use_rep!r}]` holds missing or infinite values. Remove these rows first."
+        raise InputError(msg)
+    chosen = sample_rows(n_rows, n_rows if max_obs is None else max(max_obs, _MIN_ROWS), seed=random_state)
+    points = _layout(matrix[chosen], n_neighbors=n_neighbors, min_dist=min_dist, seed=random_state)
+    if len(chosen) < n_rows:
+        from sklearn.neighbors import KNeighborsRegressor
+
+        logger.info("UMAP of %d of %d rows; the others are placed between them.", len(chosen), n_rows)
+        placing = KNeighborsRegressor(min(_N_NEAREST, len(chosen)), weights="distance")
+        placed = placing.fit(matrix[chosen], points).predict(matrix).astype(np.float32)
+        placed[chosen] = points
+        points = placed
     adata = adata.copy() if copy else adata
     key = umap_key(use_rep) if key_added is None else key_added
-    adata.obsm[key] = coordinates
+    adata.obsm[key] = points
     adata.uns[uns_key(key)] = {
         "version": __version__,
         "params": {
@@ -110,141 +131,31 @@ def umap(
             "n_neighbors": n_neighbors,
             "min_dist": min_dist,
             "random_state": int(random_state),
-            "n_laid_out": len(matrix) if max_obs is None else min(len(matrix), max(max_obs, MIN_ROWS)),
+            "n_laid_out": len(chosen),
         },
     }
     return adata if copy else None
 
 
-def embedding_of(
-    adata: AnnData, use_rep: str, *, rows: NDArray[np.int64] | None = None
-) -> NDArray[np.float32]:
-    """Find an embedding, and refuse what has no neighbors.
-
-    Parameters
-    ----------
-    adata
-        Not changed.
-    use_rep
-        Name in `.obsm`.
-    rows
-        Numbers of those that are wanted; all if None.
-
-    Raises
-    ------
-    InputError
-        If it is not there, or holds values that are not finite.
-    """
-    if use_rep not in adata.obsm:
-        msg = (
-            f"There is no {use_rep!r} in `.obsm`; it holds {shorten(adata.obsm) or 'nothing'}. Run "
-            "`diffaug_bio.tl.embed(adata)` first, which makes 'X_diffaug', or name another embedding."
-        )
-        raise InputError(msg)
-    matrix = as_dense(adata.obsm[use_rep], rows=rows)
-    if not np.isfinite(matrix).all():
-        msg = f"`.obsm[{use_rep!r}]` holds missing or infinite values. Leave these rows out."
-        raise InputError(msg)
-    return matrix
-
-
-def as_dense(held: Any, *, rows: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
-    """Take an entry of `.obsm`, or some of its rows, as an array; a sparse one is dense in these rows only.
-
-    Parameters
-    ----------
-    held
-        Array, table or sparse matrix.
-    rows
-        Numbers of those that are wanted; all if None.
-    """
-    if rows is not None:
-        held = held.iloc[rows] if hasattr(held, "iloc") else held[rows]
-    return np.asarray(held.toarray() if hasattr(held, "toarray") else held, np.float32)
-
-
-def spread_out(
-    matrix: NDArray[np.float32], *, n_neighbors: int, min_dist: float, seed: int, most: int | None
-) -> NDArray[np.float32]:
-    """Compute coordinates; see :func:`umap`.
-
-    Parameters
-    ----------
-    matrix
-        Shape: `(n_obs, n_latent)`.
-    n_neighbors, min_dist, seed
-        As for :func:`umap`.
-    most
-        Rows to lay out at most; all if None.
-
-    Returns
-    -------
-    Shape: `(n_obs, 2)`.
-    """
-    check_seed(seed)
-    check_count("n_neighbors", n_neighbors)
-    if n_neighbors < 2:
-        msg = f"`n_neighbors` has to be at least 2, as scanpy counts a row itself; got {n_neighbors}."
-        raise InputError(msg)
-    if not np.isfinite(min_dist) or not 0 <= min_dist <= 1:
-        msg = f"`min_dist` has to be a distance from 0 to 1, got {min_dist!r}."
-        raise InputError(msg)
-    if (n_rows := len(matrix)) < MIN_ROWS:
-        msg = f"A layout needs at least {MIN_ROWS} rows, and there are {n_rows}."
-        raise InputError(msg)
-    chosen = sample_rows(n_rows, n_rows if most is None else max(most, MIN_ROWS), seed=seed)
-    laid_out = _layout(matrix[chosen], n_neighbors=n_neighbors, min_dist=min_dist, seed=seed)
-    if len(chosen) == n_rows:
-        return laid_out
-    logger.info("UMAP: %d of %d rows are laid out, the others put between them.", len(chosen), n_rows)
-    others = np.setdiff1d(np.arange(n_rows), chosen, assume_unique=True)
-    coordinates = np.empty((n_rows, 2), np.float32)
-    coordinates[chosen] = laid_out
-    coordinates[others] = _between(matrix[others], matrix[chosen], laid_out)
-    return coordinates
-
-
 def _layout(
     matrix: NDArray[np.float32], *, n_neighbors: int, min_dist: float, seed: int
 ) -> NDArray[np.float32]:
-    """Lay out all rows, on an AnnData of their own."""
+    """Compute the UMAP of all rows on an AnnData of their own. Shape: `(n_rows, 2)`."""
     find_cache()
     import anndata
-    import pandas as pd
     import scanpy as sc
 
     n_rows = len(matrix)
-    rows = anndata.AnnData(obs=pd.DataFrame(index=pd.RangeIndex(n_rows).astype(str)), obsm={"X": matrix})
-    n_neighbors = min(n_neighbors, n_rows - 1)
-    search = "sklearn" if n_rows <= _EXACT_ROWS else "pynndescent"
+    rows = anndata.AnnData(obsm={"X": matrix})
     with warnings.catch_warnings():
-        # Clusters without edges between them are the rule, and laid out one by one.
-        warnings.filterwarnings("ignore", "Graph is not fully connected")
-        # Few rows have as few eigenvectors, which are then found in another way.
-        warnings.filterwarnings("ignore", "k >= N for N", RuntimeWarning)
+        warnings.filterwarnings("ignore", "Graph is not fully connected")  # usual with separate clusters
+        warnings.filterwarnings("ignore", "k >= N for N", RuntimeWarning)  # very few rows
         sc.pp.neighbors(
             rows,
             use_rep="X",
-            n_neighbors=n_neighbors,
-            transformer=search,
+            n_neighbors=min(n_neighbors, n_rows - 1),
+            transformer="sklearn" if n_rows <= _EXACT_ROWS else None,
             random_state=seed,
         )
         sc.tl.umap(rows, min_dist=min_dist, random_state=seed)
     return np.asarray(rows.obsm["X_umap"], np.float32)
-
-
-def _between(
-    rows: NDArray[np.float32],
-    anchors: NDArray[np.float32],
-    coordinates: NDArray[np.float32],
-) -> NDArray[np.float32]:
-    """Put rows between their nearest anchors; shape `(n_rows, 2)`."""
-    from sklearn.neighbors import NearestNeighbors
-
-    n_anchors = min(_N_ANCHORS, len(anchors))
-    distances, found = NearestNeighbors(n_neighbors=n_anchors).fit(anchors).kneighbors(rows)
-    beyond = distances - distances[:, :1]
-    scale = np.maximum(beyond.mean(1, keepdims=True), 1e-12)
-    weights = np.exp(-beyond / scale)
-    weights /= weights.sum(1, keepdims=True)
-    return np.asarray(np.einsum("ij,ijk->ik", weights, coordinates[found]), np.float32)

@@ -187,22 +187,18 @@ def test_models_are_read_from_their_folder_and_figures_saved(cells: Fitted, tmp_
 @pytest.mark.parametrize(
     ("name", "choice", "message"),
     [
-        (
-            "cells",
-            {"kind": "grid"},
-            "fitted on features, which cannot be drawn as 'grid'. Choose 'violin' or",
-        ),
-        ("letters", {"kind": "violin"}, "fitted on letters.*Choose 'logo' or 'kmers' or 'similarity'"),
-        ("cells", {"kind": "bars"}, "`kind` is 'bars'; choose one of auto, violin"),
-        ("cells", {"var_names": ["CD3E"]}, "no features 'CD3E'; they have 'gene0'"),
-        ("cells", {"var_names": []}, "`var_names` lists features of violins, or words"),
-        ("images", {"var_names": ["gene1"]}, "`var_names` lists features of violins, or words"),
-        ("cells", {"n_obs": 0}, "`n_obs` has to be a whole number"),
-        ("cells", {"n_shown": 1.5}, "`n_shown` has to be a whole number"),
-        ("cells", {"strength": 2.0}, "`strength` is a share of the noise schedule"),
-        ("cells", {"kind": "similarity", "n_obs": 1}, "Similarities need at least 2 rows.*there are 1"),
-        ("images", {"kind": "similarity", "n_obs": 1}, "Similarities need at least 2 rows.*there are 1"),
-        ("cells", {"kind": "similarity", "strength": 0.3}, "leave `strength` and `guidance` out"),
+        ("cells", {"kind": "grid"}, "grid.*violin"),
+        ("letters", {"kind": "violin"}, "letters.*'logo' or 'kmers' or 'similarity'"),
+        ("cells", {"kind": "bars"}, "bars.*violin"),
+        ("cells", {"var_names": ["CD3E"]}, "CD3E.*gene0"),
+        ("cells", {"var_names": []}, "`var_names`"),
+        ("images", {"var_names": ["gene1"]}, "`var_names`.*gene1"),
+        ("cells", {"n_obs": 0}, "`n_obs`"),
+        ("cells", {"n_shown": 1.5}, "`n_shown`"),
+        ("cells", {"strength": 2.0}, "`strength`"),
+        ("cells", {"kind": "similarity", "n_obs": 1}, "2 rows.*1"),
+        ("images", {"kind": "similarity", "n_obs": 1}, "2 rows.*1"),
+        ("cells", {"kind": "similarity", "strength": 0.3}, "`strength` and `guidance`"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused_with_a_remedy(
@@ -218,5 +214,5 @@ def test_a_model_without_a_generator_is_refused(cells: Fitted, tiny_config: Diff
     config = tiny_config.replace(train={"rounds": 0})
     model = db.DiffAug(config, device="cpu").fit(sparse.csr_matrix(cells.adata.X))
     for kind in ("auto", "similarity"):
-        with pytest.raises(InputError, match=r"This model has no generator.*Fit one with a generator"):
+        with pytest.raises(InputError, match="no generator"):
             db.pl.augmentation(cells.adata, model, kind=kind)

@@ -89,9 +89,9 @@ def test_other_names_are_found_and_missing_ones_refused(cells: Fitted) -> None:
     adata = cells.adata.copy()
     adata.uns["other"] = adata.uns.pop("diffaug")
     assert db.pl.history(adata, key="X_other") is not None
-    with pytest.raises(InputError, match=r"no losses in `\.uns\['diffaug'\].*'other'.*tl\.embed\(adata\)"):
+    with pytest.raises(InputError, match=r"'diffaug'.*'other'.*tl\.embed"):
         db.pl.history(adata)
-    with pytest.raises(InputError, match="The history holds no losses"):
+    with pytest.raises(InputError, match="'phase'"):
         db.pl.history(with_history(loss=[1.0]))
-    with pytest.raises(InputError, match="This model is not fitted"):
+    with pytest.raises(InputError, match="not fitted"):
         db.pl.history(db.DiffAug())
