@@ -18,9 +18,9 @@ from diffaug_bio.choose.images import image_shape
 from diffaug_bio.choose.labels import choose_labels
 from diffaug_bio.choose.matrix import MatrixChoice, choose_matrix, declared_state
 from diffaug_bio.choose.split import AUTO, NO_SPLIT, resolve_split_key
+from diffaug_bio.config.kinds import data_kind
 from diffaug_bio.errors import InputError
 from diffaug_bio.io.h5ad import write_h5ad
-from diffaug_bio.matrix.state import data_kind
 from diffaug_bio.matrix.validation import LazyMatrix
 from diffaug_bio.pp import detect_state, encode_tokens
 

@@ -182,9 +182,9 @@ def _same_label(
     """Train on mixtures with rows of the same label: what labels would buy (training rows only)."""
     import torch
 
+    from diffaug_bio.config.kinds import data_kind
     from diffaug_bio.core.state import encode
     from diffaug_bio.core.trainer import train
-    from diffaug_bio.matrix.state import data_kind
     from diffaug_bio.model.rows import input_of, network_rows
 
     features = preprocess(data, config, fit_rows=train_rows, seed=seed)

@@ -72,7 +72,7 @@ class Method:
 
 
 def _view(name: str) -> dict[str, dict[str, Any]]:
-    train = {"generated_views": "none", "warmup_view": name, "view_strength": 0.0}
+    train = {"generated_views": "none", "warmup_view": name, "view_strength": None}
     return {"encoder": {"kind": "mlp"}, "train": train}  # a view of features needs features
 
 
@@ -81,12 +81,12 @@ def _peer(loss: str) -> dict[str, dict[str, Any]]:
 
 
 def _letters(view: str = "auto", *, generated_views: str = "none") -> dict[str, dict[str, Any]]:
-    train = {"generated_views": generated_views, "warmup_view": view, "view_strength": 0.0}
+    train = {"generated_views": generated_views, "warmup_view": view, "view_strength": None}
     return {"encoder": {"kind": "cnn"}, "train": train}
 
 
 def _hand_made(*, generated_views: str) -> dict[str, dict[str, Any]]:
-    train = {"generated_views": generated_views, "warmup_view": "hand", "view_strength": 0.0}
+    train = {"generated_views": generated_views, "warmup_view": "hand", "view_strength": None}
     return {"train": train}
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from diffaug_bio.config.kinds import STATES, is_expression
 from diffaug_bio.errors import InputError
-from diffaug_bio.matrix.state import EXPRESSION_STATES, STATE_NAMES, is_expression, is_undecided, state_of
+from diffaug_bio.matrix.state import is_undecided, state_of
 from diffaug_bio.matrix.summary import summarise
 from diffaug_bio.matrix.validation import as_matrix
 
@@ -41,7 +42,7 @@ def suggest_matrix(adata: AnnData, matrix: Matrix, state: InputState) -> None:
         return
     for where, remedy, other in _matrices(adata):
         if _compare(other, state) == "this":
-            logger.warning("%s holds what looks like %s: pass %s.", where, STATE_NAMES[state], remedy)
+            logger.warning("%s holds what looks like %s: pass %s.", where, STATES[state].noun, remedy)
             return
 
 
@@ -58,7 +59,7 @@ def stands_in(adata: AnnData, layer: str | None, state: InputState, *, use_raw: 
         What it held.
     """
     is_missing = (layer is not None and layer not in adata.layers) or (use_raw and adata.raw is None)
-    if not is_missing or adata.X is None or state not in EXPRESSION_STATES:
+    if not is_missing or adata.X is None or not STATES[state].is_sparse:
         return False
     if _compare(adata.X, state) != "this":
         return False
@@ -66,7 +67,7 @@ def stands_in(adata: AnnData, layer: str | None, state: InputState, *, use_raw: 
     logger.warning(
         "These data have no %s, which the model was fitted on; `.X` looks like %s and is taken.",
         missing,
-        STATE_NAMES[state],
+        STATES[state].noun,
     )
     return True
 

@@ -6,7 +6,16 @@ Precedence: preset, then a TOML file, then explicit arguments. What is saved is 
 from __future__ import annotations
 
 from diffaug_bio.config._batches import BatchConfig
-from diffaug_bio.config._choices import (
+from diffaug_bio.config._config import DiffAugConfig, Preset
+from diffaug_bio.config._resolve import Config, resolve_config
+from diffaug_bio.config._sections import (
+    EncoderConfig,
+    FeatureConfig,
+    GeneratorConfig,
+    LossConfig,
+    TrainConfig,
+)
+from diffaug_bio.config.kinds import (
     DataKind,
     DeclaredState,
     EncoderKind,
@@ -19,15 +28,6 @@ from diffaug_bio.config._choices import (
     Totals,
     WarmupView,
     Whitening,
-)
-from diffaug_bio.config._config import DiffAugConfig, Preset
-from diffaug_bio.config._resolve import Config, resolve_config
-from diffaug_bio.config._sections import (
-    EncoderConfig,
-    FeatureConfig,
-    GeneratorConfig,
-    LossConfig,
-    TrainConfig,
 )
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""The section of a configuration that says how batches are brought together."""
+"""Settings that say how a fit brings batches together."""
 
 from __future__ import annotations
 
@@ -11,21 +11,20 @@ from diffaug_bio.errors import InputError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchConfig:
-    """How batches are brought together, where rows are said to belong to some."""
+    """How batches are brought together, if the rows are said to belong to some."""
 
     names: tuple[str, ...] = ()
-    """Of the batches, filled in by a fit; empty where it knew of none."""
+    """Names of the batches, filled in by a fit; empty in a fit without batches."""
     partner_fraction: float = 0.9
-    """Chance that the other view of a row starts from a row of its kind of another batch, where it has
-    one."""
+    """Probability that the second view of a row starts from its match in another batch, if it has one."""
     counterfactual_fraction: float = 0.6
-    """Chance that it starts from the row as the generator makes it for another batch, in the rounds."""
+    """Probability that it starts from the row as generated for another batch, after the warm-up."""
     shift_weight: float = 30.0
-    """Weight of the penalty on what a shift of the batch changes in the embedding."""
+    """Weight of the penalty on changes of the embedding along the batch shift."""
     n_neighbors: int = 10
-    """Rows of each other batch among which those of a row's kind are looked for."""
+    """Nearest neighbours in each other batch among which matches of a row are looked for."""
     n_partners: int = 20
-    """Such rows that are drawn for each row."""
+    """Matches that are drawn for each row."""
 
     def __post_init__(self) -> None:
         settle(self)

@@ -1,7 +1,7 @@
-"""What the values of a section have to be, and how large they may be at most.
+"""Types and ranges of settings.
 
-A bound is generous: ten times and more what anybody needs. What lies beyond it is a slip of the keyboard or
-an attack, and would end in hours of waiting, or in the memory of the machine.
+Upper bounds are generous, ten times and more what anybody needs. A larger value is a typing error or an
+attack, and would end in hours of waiting, or use up the memory of the machine.
 """
 
 from __future__ import annotations
@@ -18,52 +18,52 @@ if TYPE_CHECKING:
 
 _MOST_LAYERS = 32
 MOST_WIDE = 16_384
-"""Most numbers that a layer of a perceptron gives."""
+"""Largest width of a layer of a perceptron."""
 
 
 def settle(config: DataclassInstance) -> None:
-    """Check the types of all settings, and bring them to Python's own: of numbers, and tuples for lists.
+    """Check the types of all settings, and turn them into Python's own numbers and tuples.
 
-    Numbers that are not finite are left to the checks of ranges below, which no setting goes without.
+    Numbers that are not finite are left to the checks of ranges below, which every number passes.
     """
     hints: dict[str, Any] = get_type_hints(type(config))
     for entry in fields(config):
         value, hint = getattr(config, entry.name), hints[entry.name]
-        if not (hint is float and isinstance(value, float)):
+        if not (hint in (float, float | None) and isinstance(value, float)):
             object.__setattr__(config, entry.name, parsed(value, hint, name=entry.name))
 
 
 def require_positive(config: object, **most: float) -> None:
-    """Check numbers above 0, each up to its bound."""
-    for name in most:
-        if not getattr(config, name) > 0:
-            msg = f"`{name}` has to be above 0, got {told(getattr(config, name))}."
+    """Check that numbers are above 0 and at most their bound; None is left to the data."""
+    for name, value in _given(config, *most):
+        if not value > 0:
+            msg = f"`{name}` has to be above 0, got {told(value)}."
             raise InputError(msg)
     _require_at_most(config, most)
 
 
 def require_at_least(config: object, least: int, **most: float) -> None:
-    """Check numbers from a least one up, each up to its bound."""
-    for name in most:
-        if not getattr(config, name) >= least:
-            msg = f"`{name}` has to be at least {least}, got {told(getattr(config, name))}."
+    """Check that numbers are at least `least` and at most their bound; None is left to the data."""
+    for name, value in _given(config, *most):
+        if not value >= least:
+            msg = f"`{name}` has to be at least {least}, got {told(value)}."
             raise InputError(msg)
     _require_at_most(config, most)
 
 
 def require_fraction(config: object, *names: str) -> None:
-    """Check shares that are never all."""
+    """Check shares that are below 1."""
     for name in names:
         if not 0 <= getattr(config, name) < 1:
             msg = f"`{name}` is a share in [0, 1), got {told(getattr(config, name))}."
             raise InputError(msg)
 
 
-def require_share(config: object, *names: str, of: str = "") -> None:
-    """Check shares of something, nothing and all among them."""
+def require_share(config: object, *names: str) -> None:
+    """Check shares from 0 to 1."""
     for name in names:
         if not 0 <= getattr(config, name) <= 1:
-            msg = f"`{name}` is a share {of}from 0 to 1, got {told(getattr(config, name))}."
+            msg = f"`{name}` is a share from 0 to 1, got {told(getattr(config, name))}."
             raise InputError(msg)
 
 
@@ -80,7 +80,13 @@ def require_widths(config: object, *names: str) -> None:
 
 
 def _require_at_most(config: object, most: dict[str, float]) -> None:
-    for name, bound in most.items():
-        if getattr(config, name) > bound:
-            msg = f"`{name}` has to be at most {bound:.12g}, got {told(getattr(config, name))}."
+    for name, value in _given(config, *most):
+        if value > most[name]:
+            msg = f"`{name}` has to be at most {most[name]:.12g}, got {told(value)}."
             raise InputError(msg)
+
+
+def _given(config: object, *names: str) -> list[tuple[str, float]]:
+    """Names and values of settings that are not left to the data."""
+    values = ((name, getattr(config, name)) for name in names)
+    return [(name, value) for name, value in values if value is not None]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -18,11 +17,14 @@ from diffaug_bio.config._sections import (
     LossConfig,
     TrainConfig,
 )
+from diffaug_bio.config.kinds import KINDS
 from diffaug_bio.config.tables import replaced
 from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
-    from diffaug_bio.config._choices import DataKind
+    from collections.abc import Mapping
+
+    from diffaug_bio.config.kinds import DataKind
 
 _MOST_BYTES = 10**6
 
@@ -146,11 +148,8 @@ class DiffAugConfig:
 
     @classmethod
     def from_dict(cls, table: Mapping[str, Any], *, source: str) -> Self:
-        """Rebuild what :meth:`to_dict` returned, of this version or an earlier one.
-
-        `source` is named in errors.
-        """
-        return replaced(cls(), _renamed(table), source=source)
+        """Rebuild what :meth:`to_dict` returned; errors name the `source`."""
+        return replaced(cls(), table, source=source)
 
     def replace(
         self,
@@ -210,7 +209,7 @@ class DiffAugConfig:
         128
         """
         has_batches = bool(self.batches.names)
-        has_components = kind == "sequence" or self.features.front_end == "pca"
+        has_components = KINDS[kind].has_own_front_end or self.features.front_end == "pca"
         return replace(
             self,
             features=self.features.resolved(kind),
@@ -279,26 +278,3 @@ def _read_toml(path: Path) -> dict[str, Any]:
     except ValueError as error:  # Python reads no whole numbers of more than 4300 digits
         msg = f"{path} is not a TOML file for a configuration: it holds a number of thousands of digits."
         raise InputError(msg) from error
-
-
-def _renamed(table: Mapping[str, Any]) -> dict[str, Any]:
-    """Give settings of earlier versions the names and values that they have now.
-
-    Settings that came later are what was done before.
-    """
-    sections = {
-        section: dict(values) if isinstance(values, Mapping) else values
-        for section, values in table.items()
-    }
-    if generator := sections.get("generator"):
-        # What sequences and images had where `noising` was left at 1.
-        partial = generator.pop("sequence_noising", 0.0) or generator.pop("partial_noising", 0.0)
-        generator.pop("partial_noising", None)
-        if (noising := generator.setdefault("noising", 1.0)) == 1 and not isinstance(noising, bool):
-            generator["noising"] = partial or 1.0
-        generator.setdefault("whitening", "none")
-    if encoder := sections.get("encoder"):
-        encoder.setdefault("n_latent", 128)
-        if isinstance(learned := encoder.get("linear_path"), bool):
-            encoder["linear_path"] = "learned" if learned else "none"
-    return sections

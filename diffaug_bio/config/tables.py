@@ -57,6 +57,10 @@ def parsed(value: object, hint: Any, *, name: str) -> object:
     InputError
         If it is of another type, or a number that is not finite; it says what was expected.
     """
+    if type(None) in get_args(hint):  # a setting that may be left to the data
+        if value is None:
+            return None
+        hint = next(one for one in get_args(hint) if one is not type(None))
     if get_origin(hint) is Literal:
         expected = f"one of {', '.join(map(repr, get_args(hint)))}"
         fits = isinstance(value, str) and value in get_args(hint)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from diffaug_bio.config.kinds import decided
 from diffaug_bio.core.sequences import END, N_BASES, one_hot, reverse_complement
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class MLPEncoder(nn.Module):
     def __init__(self, n_features: int, config: EncoderConfig) -> None:
         super().__init__()
         self.n_kept = config.n_kept(n_features)
-        n_learned = config.n_latent - self.n_kept
+        n_learned = decided(config.n_latent) - self.n_kept
         self.network = mlp([n_features, *config.hidden, n_learned])
         self.linear = None if config.linear_path == "none" else nn.Linear(n_features, n_learned)
         self.total_variance = TotalVariance(n_features) if self.n_kept else None
@@ -125,7 +126,7 @@ class CNNEncoder(nn.Module):
         super().__init__()
         self.front_end = front_end
         self.spectral = MLPEncoder(front_end.n_components, config)
-        self.convolutions = Convolutions(config, config.n_latent - self.spectral.n_kept)
+        self.convolutions = Convolutions(decided(config.n_latent) - self.spectral.n_kept)
         self.strand_symmetric = config.strand_symmetric
         _start_as_front_end(self.spectral, self.convolutions.head)
 
@@ -182,22 +183,29 @@ class Convolutions(nn.Module):
 
     Parameters
     ----------
-    config
-        Channels, span of the stem's filters, blocks and segments.
     n_out
         Width of the output.
+    n_channels
+        Channels of every convolution.
+    span
+        Letters that a filter of the stem spans; odd, so that a filter has a middle, and more than 4, so
+        that filters overlap.
+    n_blocks
+        Residual blocks, each of twice the dilation of the one before.
+    n_segments
+        Parts of a sequence whose filter responses are averaged apart, so that where one stands counts.
     """
 
     _STRIDE = 4  # letters from one filter response to the next; filters overlap
 
-    def __init__(self, config: EncoderConfig, n_out: int) -> None:
+    def __init__(
+        self, n_out: int, *, n_channels: int = 32, span: int = 9, n_blocks: int = 2, n_segments: int = 8
+    ) -> None:
         super().__init__()
-        n_channels = config.n_channels
-        self.n_segments = config.n_segments
-        span = config.kernel_size
+        self.n_segments = n_segments
         self.stem = nn.Conv1d(N_BASES, n_channels, span, stride=self._STRIDE, padding=span // 2)
-        self.blocks = nn.ModuleList(_DilatedBlock(n_channels, 2**n) for n in range(config.n_blocks))
-        n_pooled = n_channels * (config.n_segments + 1)
+        self.blocks = nn.ModuleList(_DilatedBlock(n_channels, 2**n) for n in range(n_blocks))
+        n_pooled = n_channels * (n_segments + 1)
         self.norm = nn.BatchNorm1d(n_pooled)
         self.head = nn.Linear(n_pooled, n_out)
 
@@ -253,7 +261,7 @@ class Projector(nn.Module):
     def __init__(self, config: EncoderConfig, n_kept: int = 0) -> None:
         super().__init__()
         self.n_kept = n_kept
-        widths = [config.n_latent - n_kept, *config.projector_hidden, config.n_projection]
+        widths = [decided(config.n_latent) - n_kept, *config.projector_hidden, config.n_projection]
         self.network = mlp(widths) if config.n_projection else nn.Identity()
 
     def forward(self, y: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from diffaug_bio.config.kinds import decided
 from diffaug_bio.core.batches import DenseRows
 from diffaug_bio.core.codecs import FeatureCodec, SequenceCodec, coded
 from diffaug_bio.core.integration import batch_codes
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from diffaug_bio.core.phases import Fit
     from diffaug_bio.core.state import TrainState
 
+CONDITION_DROPOUT = 0.1
+"""Share of conditions hidden in training, so that the generator learns to do without, as guidance needs."""
 _DEAD = 1e-12  # variance below which a feature counts as constant
 
 
@@ -87,7 +90,7 @@ def train_generator(fit: Fit, state: TrainState, codes: Rows, conditions: Tensor
         stream = condition_stream if state.denoiser.training else generator
         condition, codes_of_batch = _named_batches(fit, indices, conditions, generator)
         condition = _noised_conditions(condition, settings.condition_noise, stream)
-        condition = torch.cat([condition, codes_of_batch], 1) * (kept >= settings.condition_dropout)
+        condition = torch.cat([condition, codes_of_batch], 1) * (kept >= CONDITION_DROPOUT)
         # Held-out rows are scored with the weights that will sample.
         denoiser = state.denoiser if state.denoiser.training else state.averaged_denoiser
         with fit.autocast():
@@ -124,7 +127,7 @@ def _named_batches(
     chance = torch.rand((len(indices), 2), generator=generator, device=device)
     crossed = chance[:, 0] < batches.confidence[indices]
     sources = torch.where(crossed, batches.draw(indices, generator), indices)
-    unknown = chance[:, 1] < fit.config.generator.condition_dropout
+    unknown = chance[:, 1] < CONDITION_DROPOUT
     number = torch.where(unknown, -1, batches.number[indices])
     return conditions[sources], batch_codes(number, fit.config.batches, len(indices), device)
 
@@ -211,7 +214,7 @@ def generate(
             number = None if batch is None else batch[block]
             codes_of_batch = batch_codes(number, config.batches, len(block), codes.device)
             noised = _noised_conditions(conditions[block], settings.condition_noise, condition_stream)
-            start = codes.take(block) / state.code_scale if settings.noising < 1 else None
+            start = codes.take(block) / state.code_scale if decided(settings.noising) < 1 else None
             generated[block] = state.code_scale * state.diffusion.sample(
                 state.averaged_denoiser,
                 torch.cat([noised, codes_of_batch], 1),
@@ -221,7 +224,7 @@ def generate(
                 guidance=settings.guidance,
                 generator=generator,
                 start=start,
-                noising=settings.noising,
+                noising=decided(settings.noising),
             )
     return generated
 

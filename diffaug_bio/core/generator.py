@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from diffaug_bio.config.kinds import decided
+
 if TYPE_CHECKING:
     from diffaug_bio.config import GeneratorConfig
 
@@ -69,7 +71,7 @@ class MLPDenoiser(nn.Module):
 
     def __init__(self, n_features: int, n_condition: int, config: GeneratorConfig) -> None:
         super().__init__()
-        width = config.width
+        width = decided(config.width)
         self.time_width = min(width + width % 2, 128)
         self.embed_time = nn.Linear(self.time_width, width)
         self.embed_condition = nn.Linear(n_condition, width)

@@ -49,7 +49,7 @@ class ConvNet(nn.Module):
         Width of the embedding.
     """
 
-    def __init__(self, shape: ImageShape, *, n_channels: int, n_latent: int) -> None:
+    def __init__(self, shape: ImageShape, *, n_latent: int, n_channels: int = 32) -> None:
         super().__init__()
         self.shape = shape
         self.stages = nn.Sequential(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from diffaug_bio.config.kinds import decided
 from diffaug_bio.core.codecs import ComponentCodec, FeatureCodec, PixelCodec, SequenceCodec
 from diffaug_bio.core.encoders import CNNEncoder, MLPEncoder, PatchEncoder
 from diffaug_bio.core.generator import MLPDenoiser
@@ -115,9 +116,9 @@ class ImageInput:
     def encoder(self, config: EncoderConfig) -> nn.Module:
         """Make the encoder of images that is asked for."""
         if config.kind == "resnet18":
-            return ResNet18(self.shape, config.n_latent)
+            return ResNet18(self.shape, decided(config.n_latent))
         if config.kind == "convnet":
-            return ConvNet(self.shape, n_channels=config.n_channels, n_latent=config.n_latent)
+            return ConvNet(self.shape, n_latent=decided(config.n_latent))
         return PatchEncoder(self.front_end, config)
 
     def codec(self) -> AnyCodec:
@@ -127,7 +128,9 @@ class ImageInput:
     def denoiser(self, n_condition: int, config: GeneratorConfig) -> nn.Module:
         """Make the denoiser of pixels, or of components."""
         if self.backbone == "unet":
-            return UNetDenoiser(self.shape, n_condition, width=config.width, n_blocks=config.n_blocks)
+            return UNetDenoiser(
+                self.shape, n_condition, width=decided(config.width), n_blocks=config.n_blocks
+            )
         return MLPDenoiser(self.n_codes, n_condition, config)
 
 

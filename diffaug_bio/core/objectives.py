@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor, nn
 
+from diffaug_bio.config.kinds import decided
 from diffaug_bio.core.encoders import mlp
 from diffaug_bio.core.losses import byol, info_nce, nt_xent, soft_contrastive_loss, vicreg
 from diffaug_bio.core.runtime import seeded_initialisation
@@ -168,7 +169,7 @@ def _reconstruction(
     """Rebuild the row from what is learned of it, with a mirrored decoder: an autoencoder."""
     widths = config.encoder
     with seeded_initialisation(seed + 1):
-        decoder = mlp([widths.n_latent - n_kept, *reversed(widths.hidden), n_codes])
+        decoder = mlp([decided(widths.n_latent) - n_kept, *reversed(widths.hidden), n_codes])
     decoder.to(next(encoder.parameters()).device)
 
     def loss(x: Tensor, pair: Tensor) -> Tensor:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from diffaug_bio.core.inputs import Input
     from diffaug_bio.core.integration import Batches
 
+DECODER_EPOCHS = 20
+"""Epochs of the decoder from the generator's codes to letters, before the first round."""
+
 Phase = Literal["warm_up", "decoder", "generator", "encoder"]
 
 
@@ -94,7 +97,7 @@ def configured_epochs(phase: Phase, config: DiffAugConfig) -> int:
     settings = config.train
     return {
         "warm_up": settings.warmup_epochs,
-        "decoder": settings.decoder_epochs,
+        "decoder": DECODER_EPOCHS,
         "generator": settings.generator_epochs,
         "encoder": settings.encoder_epochs,
     }[phase]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 import torch
 from torch import Tensor, nn
 
+from diffaug_bio.config.kinds import decided
 from diffaug_bio.core.diffusion import GaussianDiffusion
 from diffaug_bio.core.encoders import Projector
 from diffaug_bio.core.runtime import eval_mode, seeded_initialisation
@@ -115,7 +116,11 @@ def _n_condition(config: DiffAugConfig, source: Input) -> int:
     """Width of what the generator is conditioned on, beside the code of a batch."""
     widths = config.encoder
     n_kept = widths.n_kept(source.n_components)
-    return widths.n_compared(n_kept) if config.generator.condition == "z" else widths.n_latent - n_kept
+    return (
+        widths.n_compared(n_kept)
+        if config.generator.condition == "z"
+        else decided(widths.n_latent) - n_kept
+    )
 
 
 def encode(encoder: nn.Module, rows: Rows) -> Tensor:
@@ -183,7 +188,7 @@ def check_size(config: DiffAugConfig, source: Input) -> None:
     if n_weights > _MOST_WEIGHTS:
         msg = (
             f"The networks of this configuration have {n_weights} weights, more than {_MOST_WEIGHTS}. Take "
-            "narrower or fewer layers (`hidden`, `projector_hidden`, `width`, `n_blocks`, `n_channels`)."
+            "narrower or fewer layers (`hidden`, `projector_hidden`, `width`, `n_blocks`)."
         )
         raise InputError(msg)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from diffaug_bio.config.kinds import decided
 from diffaug_bio.core import images, sequences, views
 from diffaug_bio.core.batches import split_rows
 from diffaug_bio.core.generation import (
@@ -215,18 +216,19 @@ def _choose_generated(fit: Fit, bank: Rows, indices: Tensor, x: Tensor, chance: 
 def _simple_view(fit: Fit, indices: Tensor, x: Tensor, generator: torch.Generator) -> Tensor:
     """Apply the configured hand-made view to rows `x` that stand at `indices`."""
     settings = fit.config.train
+    strength = decided(settings.view_strength)
     if view := _VIEWS_OF_A_ROW.get(settings.warmup_view):
-        return view(x, strength=settings.view_strength, generator=generator)
+        return view(x, strength=strength, generator=generator)
     if isinstance(fit.source, ImageInput) and (of_image := _VIEWS_OF_AN_IMAGE.get(settings.warmup_view)):
-        return of_image(x, fit.source.shape, strength=settings.view_strength, generator=generator)
+        return of_image(x, fit.source.shape, strength=strength, generator=generator)
     if settings.warmup_view == "neighbor_noise":
         first, second = (_random_neighbors(fit, indices, generator) for _ in range(2))
-        moved = views.neighbor_noise(x, first, second, strength=settings.view_strength)
+        moved = views.neighbor_noise(x, first, second, strength=strength)
         return moved.clamp(0, 1) if isinstance(fit.source, ImageInput) else moved
     return views.neighbor_mix(
         x,
         _random_neighbors(fit, indices, generator),
-        strength=settings.view_strength,
+        strength=strength,
         generator=generator,
     )
 

@@ -9,11 +9,12 @@ import numpy as np
 from scipy import sparse
 
 from diffaug_bio._wording import shorten
+from diffaug_bio.config.kinds import STATES, data_kind, decided
 from diffaug_bio.errors import InputError
 from diffaug_bio.features._axes import principal_axes
 from diffaug_bio.features._fitted import FittedFeatures, normalize
 from diffaug_bio.matrix.blocks import row_blocks
-from diffaug_bio.matrix.state import EXPRESSION_STATES, check_declared, data_kind, state_of
+from diffaug_bio.matrix.state import check_declared, state_of
 from diffaug_bio.matrix.summary import check_spread, summarise
 from diffaug_bio.matrix.validation import check_size
 from diffaug_bio.pp.select import highly_variable
@@ -71,7 +72,7 @@ def fit_features(
     medians = _medians(matrix, state, summary, feature_names)
     target_sum = _target_sum(matrix, state, config)
     mean, variance, dispersion_moments = _moments(matrix, state, target_sum=target_sum, medians=medians)
-    is_measured = state not in EXPRESSION_STATES
+    is_measured = not STATES[state].is_sparse
     check_spread(matrix, variance == 0, is_measured=is_measured, feature_names=feature_names)
     selected = _select(state, config, variance, dispersion_moments)
     _log_findings(
@@ -82,15 +83,15 @@ def fit_features(
         keeps_totals=target_sum is None,
         n_selected=len(selected),
     )
-    is_representation = state == "representation"
+    keeps_proportions = not STATES[state].is_standardised
     std = np.sqrt(variance[selected])
-    if is_representation:  # its columns keep their proportions; one number makes their mean variance 1
+    if keeps_proportions:  # one number makes the mean variance of the columns 1
         std = np.full(len(selected), np.sqrt(variance[selected].mean()))
     unfitted = FittedFeatures(
         state=state,
         n_vars=matrix.shape[1],
         target_sum=target_sum,
-        max_value=None if is_representation else config.max_value,
+        max_value=None if keeps_proportions else config.max_value,
         front_end=config.front_end == "pca",
         selected=selected,
         medians=medians[selected] if len(medians) else medians,
@@ -100,7 +101,7 @@ def fit_features(
         components=np.zeros((len(selected), 0), np.float32),
         expected=_expected(state, dispersion_moments),
     )
-    n_components = config.resolved(data_kind(state)).n_components
+    n_components = decided(config.resolved(data_kind(state)).n_components)
     return unfitted.with_axes(principal_axes(matrix, unfitted, n_components=n_components, seed=seed))
 
 
@@ -111,7 +112,7 @@ def _medians(
     feature_names: Sequence[str] | None,
 ) -> Floats:
     """Median of each measured feature, a few columns at a time."""
-    if state in EXPRESSION_STATES:
+    if STATES[state].is_sparse:
         return np.zeros(0, np.float32)
     medians = np.zeros(matrix.shape[1], np.float32)
     matrix = matrix.tocsc() if sparse.issparse(matrix) else matrix
@@ -130,11 +131,11 @@ def _medians(
 
 def _target_sum(matrix: Matrix, state: InputState, config: FeatureConfig) -> float | None:
     """Library size that counts are brought to; None where rows keep their totals."""
-    if state == "counts" and config.totals == "kept":
+    if STATES[state].is_counted and config.totals == "kept":
         return None
-    if config.target_sum:
+    if config.target_sum is not None:
         return config.target_sum
-    if state != "counts" or matrix.shape[1] >= _PANEL:
+    if not STATES[state].is_counted or matrix.shape[1] >= _PANEL:
         return _LIBRARY
     median = max(1.0, float(np.median(np.asarray(matrix.sum(1, dtype=np.float64)))))
     if median >= _LIBRARY:
@@ -171,7 +172,7 @@ def _moments(
     variances = np.maximum(sums[[1, 3]] / n_obs - means**2, 0.0) * n_obs / (n_obs - 1)
     # Rounding leaves a constant feature a variance just above 0.
     variances[variances < 1e-10 * means**2] = 0.0
-    unlogged_moments = (means[1], variances[1]) if state in EXPRESSION_STATES else None
+    unlogged_moments = (means[1], variances[1]) if STATES[state].is_sparse else None
     return means[0], variances[0], unlogged_moments
 
 
@@ -179,7 +180,7 @@ def _expected(
     state: InputState, unlogged: tuple[NDArray[np.float64], NDArray[np.float64]] | None
 ) -> Floats:
     """Mean of every feature of counts, at one library size where rows are brought to one."""
-    if state != "counts" or unlogged is None:
+    if not STATES[state].is_counted or unlogged is None:
         return np.zeros(0, np.float32)
     return unlogged[0].astype(np.float32)
 
@@ -214,16 +215,9 @@ def _log_findings(
 ) -> None:
     """Say what the input was taken for and what is done with it."""
     n_obs, n_vars = matrix.shape
-    library = "each row's total kept" if keeps_totals else "normalised to library size"
-    treatment = {
-        "counts": f"{library}, logged, standardised",
-        "normalized": "logged, standardised",
-        "lognormalized": "standardised",
-        "scaled": "standardised",
-        "continuous": "standardised",
-        "words": "standardised",
-        "representation": "taken as they are",
-    }[state]
+    treatment = STATES[state].treatment
+    if keeps_totals:
+        treatment = treatment.replace("normalised to library size", "each row's total kept")
     logger.info(
         "Input: %d rows x %d features, %s as %s: %s; %d features kept.",
         n_obs,

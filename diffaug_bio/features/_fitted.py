@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from scipy import sparse
 
+from diffaug_bio.config.kinds import STATES
 from diffaug_bio.matrix.blocks import row_blocks
-from diffaug_bio.matrix.state import EXPRESSION_STATES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -211,16 +211,16 @@ def normalize(block: Matrix, state: InputState, *, target_sum: float | None) -> 
     A new float32 matrix: CSR for expression, whatever came in, else dense; the same values give the
     same bits in either container.
     """
-    if state not in EXPRESSION_STATES:
+    if not STATES[state].is_sparse:
         dense = block.toarray() if sparse.issparse(block) else block
         return np.array(dense, dtype=np.float32)
     rows = sparse.csr_matrix(block, dtype=np.float32, copy=True)
     rows.sum_duplicates()
-    if state == "counts" and target_sum is not None:
+    if STATES[state].is_counted and target_sum is not None:
         library = np.asarray(rows.sum(1, dtype=np.float64)).ravel()
         factor = np.divide(target_sum, library, out=np.zeros_like(library), where=library > 0)
         rows.data *= np.repeat(factor, np.diff(rows.indptr)).astype(np.float32)
-    if state != "lognormalized":
+    if not STATES[state].is_logged:
         np.log1p(rows.data, out=rows.data)
     return rows
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from diffaug_bio.config.kinds import decided
 from diffaug_bio.errors import InputError
 from diffaug_bio.features._axes import principal_axes
 from diffaug_bio.features._fitted import FittedFeatures
@@ -25,6 +26,8 @@ _FITTED_ROWS = 20_000  # more change the components by less than another sample 
 _FITTED_VALUES = 2**26  # pixels that their components are fitted to: 256 MB in float32
 _FITTED_LARGE = 4096  # images that those of more pixels than this are fitted to
 _LEAST_SPREAD = np.float32(1e-3)  # of the largest: what never varied in training must not be blown up
+N_FILTERS = 64
+"""Patches that images are compared with."""
 _N_PATCHES = 50_000
 _N_PASSES = 10  # of clustering, after which centres hardly move
 _LEAST_SIDE = 8
@@ -100,7 +103,7 @@ def fit_images(
     image_shape
         Height, width and channels.
     config
-        Its `n_components` are kept of both, and `n_filters` patches.
+        Its `n_components` are kept of both.
     seed
         Which rows and patches are looked at.
 
@@ -115,13 +118,13 @@ def fit_images(
             "are needed. Enlarge them (`image_size`)."
         )
         raise InputError(msg)
-    n_components = config.resolved("image").n_components
+    n_components = decided(config.resolved("image").n_components)
     n_values = pixels.shape[1]
     sample = _sampled(pixels, min(_FITTED_ROWS, max(2, _FITTED_BYTES // n_values)), seed=seed)
     if (sample.min(0) == sample.max(0)).all():
         msg = "All images are alike, so there is nothing to learn. Give different images."
         raise InputError(msg)
-    filters, offsets = fit_filters(sample.reshape(-1, *image_shape), n_filters=config.n_filters, seed=seed)
+    filters, offsets = fit_filters(sample.reshape(-1, *image_shape), n_filters=N_FILTERS, seed=seed)
     pooled = pool_patches(sample, image_shape, filters, offsets)
     of_pixels = pixel_sample(sample, seed=seed)
     fitted_pixels = _components(of_pixels, 255.0, n_components, seed=seed)

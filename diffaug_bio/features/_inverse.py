@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from scipy import sparse
 
+from diffaug_bio.config.kinds import STATES
 from diffaug_bio.errors import InputError
 from diffaug_bio.features._counts import FEW_ROWS, CountNoise
-from diffaug_bio.matrix.state import EXPRESSION_STATES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -73,7 +73,7 @@ class FeatureInverse:
     @property
     def is_expression(self) -> bool:
         """Whether values are expression, whose noise is to be learned before rows are changed."""
-        return self.features.state in EXPRESSION_STATES
+        return STATES[self.features.state].is_sparse
 
     def calibrated(self, matrix: Matrix, codes: Floats, generated: Floats) -> Self:
         """Learn how expression follows from components.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 from scipy import sparse
 
+from diffaug_bio.config.kinds import decided
 from diffaug_bio.errors import InputError
 from diffaug_bio.features._axes import principal_axes
 from diffaug_bio.features._fitted import FittedFeatures
@@ -125,7 +126,7 @@ def fit_sequences(tokens: NDArray[np.uint8], config: FeatureConfig, *, seed: int
         center=np.zeros(len(varying), np.float32),
         components=np.zeros((len(varying), 0), np.float32),
     )
-    n_components = config.resolved("sequence").n_components
+    n_components = decided(config.resolved("sequence").n_components)
     axes = principal_axes(matrix, unfitted, n_components=n_components, seed=seed)
     spectra = replace(unfitted, center=axes.center, components=axes.components)
     return FittedSequences(n_vars=tokens.shape[1], levels=levels, spectra=spectra)

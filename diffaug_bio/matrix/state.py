@@ -3,47 +3,19 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
 
-from diffaug_bio.config import InputState
+from diffaug_bio.config.kinds import STATES, InputState, is_expression
 from diffaug_bio.errors import InputError
 from diffaug_bio.matrix.summary import summarise
 from diffaug_bio.matrix.validation import as_matrix
 
 if TYPE_CHECKING:
-    from diffaug_bio.config import DataKind
     from diffaug_bio.matrix.blocks import Matrix
     from diffaug_bio.matrix.summary import MatrixSummary
-
-STATE_NAMES: dict[InputState, str] = {
-    "counts": "counts",
-    "normalized": "normalised values that are not logged",
-    "lognormalized": "log-normalised values",
-    "scaled": "scaled values",
-    "continuous": "measured values",
-    "words": "counted words of sequences",
-    "representation": "a representation",
-    "sequence": "letters of sequences",
-    "image": "images",
-}
-EXPRESSION_STATES: tuple[InputState, ...] = ("counts", "normalized", "lognormalized")
-"""States whose zeros mean "not seen": rows stay sparse, missing values make no sense."""
-
-
-def is_expression(state: InputState) -> bool:
-    """Whether a state is expression or what was made of it; nothing else is scaled beforehand."""
-    return data_kind(state) == "expression"
-
-
-def data_kind(state: InputState) -> DataKind:
-    """Name the kind of data that a state is of, on which some defaults depend."""
-    if state in {"words", "sequence", "image"}:
-        return state
-    return "expression" if state in EXPRESSION_STATES or state == "scaled" else "measured"
-
 
 logger = logging.getLogger(__name__)
 
@@ -114,10 +86,10 @@ def check_declared(state: InputState, summary: MatrixSummary) -> None:
     InputError
         If the state is unknown, or expression holds negative or missing values.
     """
-    if state not in get_args(InputState):
-        msg = f"There is no input state {state!r}; choose one of {', '.join(get_args(InputState))}."
+    if state not in STATES:
+        msg = f"There is no input state {state!r}; choose one of {', '.join(STATES)}."
         raise InputError(msg)
-    if state not in EXPRESSION_STATES:
+    if not STATES[state].is_sparse:
         return
     remedy = "Declare `input_state` 'continuous' if this is not expression"
     if summary.n_negative:
@@ -152,9 +124,9 @@ def check_like_training(
         logger.warning(
             "Warning: the data look like %s, but the model was fitted on %s. The embedding is meaningless "
             "unless both are of one kind: pass the matrix of %s, in an AnnData often a layer or `.raw`.",
-            STATE_NAMES[found],
-            STATE_NAMES[state],
-            STATE_NAMES[state],
+            STATES[found].noun,
+            STATES[state].noun,
+            STATES[state].noun,
         )
 
 

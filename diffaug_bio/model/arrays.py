@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn
 import numpy as np
 
 from diffaug_bio._wording import told
+from diffaug_bio.config.kinds import STATES, decided
 from diffaug_bio.features import FittedImages, FittedSequences
-from diffaug_bio.matrix.state import EXPRESSION_STATES
 from diffaug_bio.model.files import WEIGHTS, Damage
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def check_other_arrays(
 
 def _reference_rules(arrays: Arrays, config: DiffAugConfig) -> dict[str, _Rule]:
     n_rows = max(_size_of(arrays, "reference.embedding", 0), _LEAST_REFERENCE)
-    rules = {"reference.embedding": _Rule((n_rows, config.encoder.n_latent))}
+    rules = {"reference.embedding": _Rule((n_rows, decided(config.encoder.n_latent)))}
     if config.train.has_generator:
         rules["reference.denoising"] = _Rule((n_rows,), "not_negative")
     return rules
@@ -149,12 +149,13 @@ def _reference_rules(arrays: Arrays, config: DiffAugConfig) -> dict[str, _Rule]:
 def _fitted_rules(plain: Mapping[str, Any], arrays: Arrays, config: DiffAugConfig) -> dict[str, _Rule]:
     """Rules of the preprocessing of whatever kind."""
     from diffaug_bio.core.patches import n_pooled
+    from diffaug_bio.features._images import N_FILTERS
 
     if plain["state"] == FittedSequences.state:
         return _rules_of_features(plain["spectra"], arrays)
     if plain["state"] != FittedImages.state:
         return _rules_of_features(plain, arrays)
-    n_filters, (_, _, channels) = config.features.n_filters, plain["image_shape"]
+    n_filters, (_, _, channels) = N_FILTERS, plain["image_shape"]
     if plain["pooled"]["n_vars"] != n_pooled(n_filters):
         _refuse("features.filters", f"are {n_filters}, and pooled {plain['pooled']['n_vars']} responses")
     pixels = _rules_of_features(plain["pixels"], arrays, prefix="pixels.", keeps_all=True)
@@ -172,12 +173,12 @@ def _rules_of_features(
 ) -> dict[str, _Rule]:
     """Rules of the preprocessing of features, by itself or within that of sequences or images."""
     prefix = f"{prefix}features."
-    n_vars, is_counted = plain["n_vars"], plain["state"] == "counts"
+    n_vars, is_counted = plain["n_vars"], STATES[plain["state"]].is_counted
     n_selected = n_vars if keeps_all else max(min(_size_of(arrays, f"{prefix}selected", 0), n_vars), 1)
     n_components = min(max(_size_of(arrays, f"{prefix}components", 1), 1), n_selected)
     rules = {
         "selected": _Rule((n_selected,), "ascending", _TYPES["I64"], n_vars=n_vars),
-        "medians": _Rule((0 if plain["state"] in EXPRESSION_STATES else n_selected,)),
+        "medians": _Rule((0 if STATES[plain["state"]].is_sparse else n_selected,)),
         "mean": _Rule((n_selected,)),
         "std": _Rule((n_selected,), "positive"),
         "center": _Rule((n_selected,)),

@@ -12,6 +12,7 @@ import shlex
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from diffaug_bio.config import DiffAugConfig
+from diffaug_bio.config.kinds import KINDS
 from diffaug_bio.model.card_usage import limits, usage
 
 if TYPE_CHECKING:
@@ -22,20 +23,6 @@ if TYPE_CHECKING:
 CARD_FILE = "README.md"
 NOT_STATED = "not stated: fill in before sharing"
 
-_TITLES = {
-    "cells": "single cells or other expression",
-    "table": "tables of measured values",
-    "words": "DNA by its counted words",
-    "letters": "DNA by its letters",
-    "images": "images",
-}
-_TAGS = {
-    "cells": ("biology", "single-cell", "gene-expression"),
-    "table": ("biology", "tabular"),
-    "words": ("biology", "dna"),
-    "letters": ("biology", "dna"),
-    "images": ("images",),
-}
 _PARTS = {
     "encoder": "encoder",
     "projector": "projector (training only)",
@@ -97,7 +84,7 @@ def model_card(model: ModelDescription, *, model_license: str | None, run: Run |
         _front_matter(model, license_text),
         f"# DiffAug model{of_data}",
         (
-            f"An encoder for {_TITLES[model.kind]}, fitted without labels by "
+            f"An encoder for {KINDS[model.kind].title}, fitted without labels by "
             f"[DiffAug](https://arxiv.org/abs/2309.07909), with diffaug-bio {escaped(model.written_by)} "
             f"(format {model.format_version} of the folder). It embeds rows "
             f"{model.width}"
@@ -144,7 +131,7 @@ def _front_matter(model: ModelDescription, license_text: str) -> str:
         stated = [f"license: {quoted.lower()}"]
     else:
         stated = ["license: other", f"license_name: {quoted}"]
-    tags = ("diffaug-bio", "embeddings", "contrastive-learning", "diffusion", *_TAGS[model.kind])
+    tags = ("diffaug-bio", "embeddings", "contrastive-learning", "diffusion", *KINDS[model.kind].tags)
     lines = ["library_name: diffaug-bio", *stated, "pipeline_tag: feature-extraction", "tags:"]
     return "\n".join(["---", *lines, *(f"- {tag}" for tag in tags), "---"])
 
@@ -158,10 +145,10 @@ def _data_table(model: ModelDescription, data: Mapping[str, Any]) -> str:
             rows.append(("fitted rows", f"all but the test rows of the column {split}"))
         if batch_key := data.get("batch_key"):
             rows.append(("batches brought together", batch_key))
-    rows.append((_feature_word(model), model.n_features))
+    rows.append((f"{KINDS[model.kind].column}s", model.n_features))
     if model.feature_names:
         rows.append(("names begin with", ", ".join(model.feature_names[:_N_NAMES])))
-    elif model.kind != "images":
+    elif not model.image_shape:
         rows.append(("names", "none: features are told by their order"))
     if model.image_shape:
         rows.append(("height, width, channels", " x ".join(map(str, model.image_shape))))
@@ -169,10 +156,6 @@ def _data_table(model: ModelDescription, data: Mapping[str, Any]) -> str:
     if "sha256" in data:
         rows.append(("SHA-256 of the file", data["sha256"]))
     return _table(("", ""), [(name, escaped(value)) for name, value in rows])
-
-
-def _feature_word(model: ModelDescription) -> str:
-    return {"letters": "letters", "images": "pixels"}.get(model.kind, "features")
 
 
 def _model_table(model: ModelDescription) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from diffaug_bio.config.kinds import KINDS, STATES
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -19,16 +21,6 @@ _READ = (
     ".fq",
     ".npz",
 )  # as they are; .fa stands for FASTA
-_ENDINGS = {"cells": ".h5ad", "table": ".csv", "words": ".fa", "letters": ".fa", "images": "_images"}
-_VALUES = {
-    "counts": "raw counts, which it normalises and logs itself",
-    "normalized": "counts that are normalised and not logged",
-    "lognormalized": "log-normalised counts",
-    "scaled": "expression that is logged and scaled",
-    "continuous": "measured values, of which missing ones are replaced by the medians of the fit",
-    "words": "words of sequences, counted or as shares",
-    "representation": "an embedding or another representation, taken as it is",
-}
 _MATCHED = (
     "Features are matched by name and may stand in any order. Missing ones are filled in: below "
     "80 % found is warned of, below 20 % is an error."
@@ -43,8 +35,8 @@ def usage(model: ModelDescription, data: Mapping[str, Any]) -> str:
     in_python = f", image_size={model.image_shape[0]}" if image_size else ""
     lines = [f"diffaug-bio embed {new} --model MODEL -o embedded{image_size}"]
     if model.can_generate:
-        more = {"letters": "more.fa", "images": "more.npz"}.get(model.kind, "more.h5ad")
-        lines.append(f"diffaug-bio augment {new} --model MODEL -o {more}{image_size}")
+        made = f"more{KINDS[model.kind].made_ending}"
+        lines.append(f"diffaug-bio augment {new} --model MODEL -o {made}{image_size}")
     commands = "\n".join(lines)
     python = "\n".join(
         [
@@ -64,9 +56,9 @@ def usage(model: ModelDescription, data: Mapping[str, Any]) -> str:
 def limits(model: ModelDescription) -> str:
     """Say what a model cannot be used for."""
     said = [_of_values(model)]
-    if model.kind in {"cells", "table", "words"}:
+    if KINDS[model.kind].has_names:
         said.append(_ORDERED if model.feature_names is None else _MATCHED)
-    if model.kind == "cells":
+    if KINDS[model.kind].has_totals:
         said.append(
             "Batches are corrected only where that is asked for (`diffaug-bio embed --correct mnn`)."
         )
@@ -88,23 +80,24 @@ def _ending(model: ModelDescription, data: Mapping[str, Any]) -> str:
     name = str(data.get("data", "")).lower().removesuffix(".gz")
     if name.startswith("recipe:") or name.endswith((".h5ad", ".h5")) or model.source.get("layer"):
         return ".h5ad"
-    return next((ending for ending in _READ if name.endswith(ending)), _ENDINGS[model.kind])
+    return next((ending for ending in _READ if name.endswith(ending)), KINDS[model.kind].file_ending)
 
 
 def _of_values(model: ModelDescription) -> str:
     """Say which values it takes."""
-    if model.kind == "letters":
-        return (
-            f"It reads sequences of DNA of up to {model.n_features} letters; what is longer is cut, and "
-            "letters other than A, C, G and T count as unknown."
-        )
-    if model.kind == "words":
-        return "It reads sequences of DNA, of which it counts words as in the fit."
-    if model.kind == "images":
+    state = STATES[model.input_state]
+    if model.image_shape:
         height, width, channels = model.image_shape
         colors = "grey" if channels == 1 else "in color"
         return f"It reads images of {height} x {width} pixels, {colors}, as bytes."
-    values = _VALUES.get(model.input_state, model.input_state)
+    if model.source.get("kmers") is not None:
+        return "It reads sequences of DNA, of which it counts words as in the fit."
+    if not KINDS[model.kind].has_names:
+        return (
+            f"It reads {state.reads} of up to {model.n_features} letters; what is longer is cut, and "
+            "letters other than A, C, G and T count as unknown."
+        )
+    values = state.reads
     if model.config.features.totals == "kept":
         values = "raw counts, which it logs itself and of which it keeps each row's total"
     return f"It reads {values}; embeddings of other kinds of values mean nothing."

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from diffaug_bio.matrix.state import data_kind
+from diffaug_bio.config.kinds import data_kind, decided
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from diffaug_bio.config import DiffAugConfig, EncoderConfig
-
-ModelKind = Literal["cells", "table", "words", "letters", "images"]
+    from diffaug_bio.config import DataKind, DiffAugConfig, EncoderConfig, InputState
 
 _NETWORKS = ("encoder", "projector", "denoiser", "codec")
 _REFERENCE = "reference"  # embeddings of training rows, which are no weights
@@ -26,9 +24,9 @@ class ModelDescription:
     """Of the folder."""
     written_by: str
     """Version of diffaug-bio that wrote it."""
-    kind: ModelKind
-    """What it embeds: cells or other expression, a table, counted words or letters of DNA, images."""
-    input_state: str
+    kind: DataKind
+    """Kind of data that it embeds."""
+    input_state: InputState
     """What the values of the training matrix were; see :func:`diffaug_bio.pp.detect_state`."""
     n_features: int
     """Columns of the training matrix: features, letters or pixels."""
@@ -61,7 +59,7 @@ class ModelDescription:
     @property
     def width(self) -> str:
         """How wide the embedding is, and what its columns are."""
-        n_latent = self.config.encoder.n_latent
+        n_latent = decided(self.config.encoder.n_latent)
         if not self.n_kept:
             return f"{n_latent} wide"
         return f"{n_latent} wide ({self.n_kept} components and {n_latent - self.n_kept} learned columns)"
@@ -146,7 +144,7 @@ def describe(
     return ModelDescription(
         format_version=description["format_version"],
         written_by=str(description["diffaug_bio"]),
-        kind=_kind_of(state, source),
+        kind=data_kind(state),
         input_state=state,
         n_features=_product(shape) if shape else int(preprocessing["n_vars"]),
         feature_names=None if names is None else [str(name) for name in names],
@@ -158,7 +156,7 @@ def describe(
         n_weights={part: count for part, count in n_weights.items() if count},
         n_bytes=sum(n_bytes for _, n_bytes in sizes.values()),
         n_kept=_n_kept(config.encoder, sizes),
-        n_reference=sizes.get(f"{_REFERENCE}.embedding", (0, 0))[0] // config.encoder.n_latent,
+        n_reference=sizes.get(f"{_REFERENCE}.embedding", (0, 0))[0] // decided(config.encoder.n_latent),
     )
 
 
@@ -166,21 +164,7 @@ def _n_kept(config: EncoderConfig, sizes: Mapping[str, tuple[int, int]]) -> int:
     """Columns of the embedding that the projector does not see."""
     n_weights, _ = sizes.get("projector.network.0.weight", (0, 0))
     first = (*config.projector_hidden, config.n_projection)[0]
-    return config.n_latent - n_weights // first if n_weights and first else 0
-
-
-def _kind_of(state: Any, source: Mapping[str, Any]) -> ModelKind:
-    """Name what is embedded."""
-    if source.get("kmers") is not None:
-        return "words"
-    kinds: dict[str, ModelKind] = {
-        "expression": "cells",
-        "measured": "table",
-        "words": "table",  # of one's own making: counted for us, they came with how
-        "sequence": "letters",
-        "image": "images",
-    }
-    return kinds[data_kind(state)]
+    return decided(config.n_latent) - n_weights // first if n_weights and first else 0
 
 
 def _product(shape: tuple[int, ...]) -> int:

@@ -12,6 +12,7 @@ from sklearn.exceptions import NotFittedError
 from diffaug_bio._checks import check_seed
 from diffaug_bio._keys import CSV_PREFIX
 from diffaug_bio.config import DiffAugConfig
+from diffaug_bio.config.kinds import decided
 from diffaug_bio.core.generated import decoded_rows, embedded, generated_codes, sampling_config
 from diffaug_bio.core.runtime import resolve_device
 from diffaug_bio.features import FittedFeatures, check_names_in
@@ -334,7 +335,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self._check_fitted()
         training_names = getattr(self, "feature_names_in_", None)
         check_names_in(input_features, n_training=self.n_features_in_, training_names=training_names)
-        n_latent = self.config_.encoder.n_latent
+        n_latent = decided(self.config_.encoder.n_latent)
         return np.array([f"{CSV_PREFIX}{number}" for number in range(1, n_latent + 1)], dtype=object)
 
     def save(

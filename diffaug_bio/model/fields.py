@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from diffaug_bio._wording import told
 from diffaug_bio.config import InputState
+from diffaug_bio.config.kinds import data_kind
 from diffaug_bio.config.tables import is_number, is_whole
 from diffaug_bio.errors import InputError
 from diffaug_bio.features import FittedImages, FittedSequences, levels_of
-from diffaug_bio.matrix.state import data_kind
 from diffaug_bio.model.files import CONFIG, DIGEST_ENTRY, FEATURES, HISTORY, Damage, digest_of
 
 if TYPE_CHECKING:
@@ -286,7 +286,7 @@ def _check_features(plain: Mapping[str, Any], config: DiffAugConfig) -> None:
     most = None if state == "representation" else settings.max_value
     expected = {"front_end": settings.front_end == "pca", "max_value": most}
     if state == "counts":
-        expected["target_sum"] = settings.target_sum or None
+        expected["target_sum"] = settings.target_sum
         keeps = settings.totals == "kept"
         _refuse_unless(
             keeps == (plain["target_sum"] is None),

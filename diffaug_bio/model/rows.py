@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, assert_never
 import numpy as np
 import torch
 
+from diffaug_bio.config.kinds import data_kind
 from diffaug_bio.core.batches import DenseRows, HostRows, PixelRows
 from diffaug_bio.core.codecs import ComponentCodec
 from diffaug_bio.core.images import ImageShape
@@ -28,7 +29,7 @@ from diffaug_bio.features import (
     used_features,
 )
 from diffaug_bio.machine.threads import torch_limited_to
-from diffaug_bio.matrix.state import check_like_training, data_kind
+from diffaug_bio.matrix.state import check_like_training
 from diffaug_bio.matrix.summary import summarise
 from diffaug_bio.matrix.validation import (
     LazyMatrix,
@@ -121,7 +122,7 @@ def fit_rows(
     if features.state != "counts":
         decided = replace(config.features, totals="normalized")
     else:
-        decided = replace(config.features, target_sum=features.target_sum or 0.0)
+        decided = replace(config.features, target_sum=features.target_sum)
     return features, replace(config, features=decided)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
+from diffaug_bio.config.kinds import decided
 from diffaug_bio.matrix.validation import check_generator
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class Sampling:
 
         check_generator(exists=model.has_generator)
         if strength is None:
-            strength = min(model.config_.generator.noising, _MAX_STRENGTH)
+            strength = min(decided(model.config_.generator.noising), _MAX_STRENGTH)
         rows = prepared_rows(
             model.features_,
             picked(matrix, numbers),
@@ -96,7 +97,7 @@ class Sampling:
     @property
     def strength(self) -> float:
         """Share of the noise schedule to which codes are noised."""
-        return self.config.generator.noising
+        return decided(self.config.generator.noising)
 
     def generate(self, numbers: NDArray[np.int64], *, seed: int) -> Generated:
         """Generate from rows of the matrix, by their numbers, each in its own batch if that is known."""

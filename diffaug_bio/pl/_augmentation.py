@@ -9,8 +9,8 @@ import numpy as np
 
 from diffaug_bio._checks import check_count, check_seed
 from diffaug_bio.choose.matrix import MatrixChoice, choose_matrix, later_choice
+from diffaug_bio.config.kinds import STATES, drawings
 from diffaug_bio.errors import InputError
-from diffaug_bio.features import FittedImages, FittedSequences
 from diffaug_bio.matrix.sample import sample_rows
 from diffaug_bio.matrix.validation import check_generator
 from diffaug_bio.pl._generated import generate
@@ -35,12 +35,6 @@ if TYPE_CHECKING:
 
 AugmentationKind = Literal["auto", "violin", "grid", "logo", "kmers", "similarity"]
 
-_MATCHING = {
-    "letters": ("logo", "kmers"),
-    "words": ("kmers", "violin"),
-    "images": ("grid",),
-    "features": ("violin",),
-}
 _N_SHOWN = {"violin": 8, "kmers": 20, "grid": 8, "logo": 100, "similarity": 1}
 
 
@@ -171,19 +165,14 @@ def _kind_of(adata: AnnData, model: DiffAug, kind: str) -> str:
     if kind not in get_args(AugmentationKind):
         msg = f"`kind` is {kind!r}; choose one of {', '.join(get_args(AugmentationKind))}."
         raise InputError(msg)
-    if isinstance(model.features_, FittedImages):
-        fitted = "images"
-    elif isinstance(model.features_, FittedSequences):
-        fitted = "letters"
-    else:
-        choice = later_choice(adata, MatrixChoice(), model)
-        fitted = "features" if choice.kmers is None else "words"
-    suited = _MATCHING[fitted]
+    choice = later_choice(adata, MatrixChoice(), model)
+    state = model.features_.state
+    suited = drawings(state, counts_words=choice.kmers is not None)
     if kind in {"auto", "similarity"}:
         return suited[0] if kind == "auto" else kind
     if kind not in suited:
         msg = (
-            f"kind={kind!r} does not suit a model fitted on {fitted}. Choose "
+            f"kind={kind!r} does not suit a model fitted on {STATES[state].noun}. Choose "
             f"{' or '.join(map(repr, (*suited, 'similarity')))}, or leave `kind` out."
         )
         raise InputError(msg)

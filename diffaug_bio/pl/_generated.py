@@ -11,6 +11,7 @@ from scipy import sparse
 from diffaug_bio._keys import SEQUENCE_KEY
 from diffaug_bio._wording import shorten
 from diffaug_bio.choose.matrix import MatrixChoice, choose_matrix, later_choice
+from diffaug_bio.config.kinds import STATES
 from diffaug_bio.errors import InputError
 from diffaug_bio.tl._augment import augment
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
     from diffaug_bio.matrix.blocks import Matrix
     from diffaug_bio.model.estimator import DiffAug
-
-_LOGGED = frozenset({"counts", "normalized"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +48,7 @@ class Pair:
         for matrix in (self.real, self.made):
             part = matrix[:, np.asarray(numbers)]
             dense = np.asarray(part.toarray() if sparse.issparse(part) else part, np.float64)
-            found.append(np.log1p(np.maximum(dense, 0)) if self.state in _LOGGED else dense)
+            found.append(np.log1p(np.maximum(dense, 0)) if not STATES[self.state].is_logged else dense)
         return tuple(found)
 
     def numbers_of(self, names: Sequence[str]) -> list[int]:
@@ -69,13 +68,7 @@ class Pair:
     @property
     def unit(self) -> str:
         """Unit of the values, for an axis."""
-        units = {
-            "counts": "log1p(counts)",
-            "normalized": "log1p(normalized)",
-            "lognormalized": "log1p(normalized)",
-            "scaled": "scaled value",
-        }
-        return units.get(self.state, "value")
+        return STATES[self.state].unit
 
 
 def generate(

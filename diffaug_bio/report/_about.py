@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from diffaug_bio._keys import BATCH_ENTRY
 from diffaug_bio.config import DiffAugConfig, Preset
+from diffaug_bio.config.kinds import KINDS, STATES, data_kind, decided
 from diffaug_bio.document import Code, Facts, Messages, Section, Text
 from diffaug_bio.errors import InputError
-from diffaug_bio.matrix.state import STATE_NAMES, data_kind
 from diffaug_bio.model.card import Run, base_name, changed_settings, command_line
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from diffaug_bio.model.description import ModelDescription
     from diffaug_bio.report._data import RunData
 
-FEATURE_WORDS = {"images": "pixels", "letters": "letters"}
-"""What a feature is called, where it is called otherwise."""
 _ANNDATA = (".h5ad", ".h5")
 _LAPS = {
     "read": "reading the data",
@@ -41,7 +39,7 @@ def data_section(run: RunData, model: ModelDescription) -> Section:
         Its model.
     """
     data = run.record["data"]
-    width = FEATURE_WORDS.get(model.kind, "features")
+    width = f"{KINDS[model.kind].column}s"
     facts = [
         ("Data", base_name(data["data"])),
         ("Rows", f"{run.n_obs:,}"),
@@ -154,7 +152,7 @@ def use_section(model: ModelDescription) -> Section:
         shell.append(
             "diffaug-bio augment DATA --model . -o more.h5ad  # generate rows from those of a file"
         )
-        shell[-1] = shell[-1].replace("more.h5ad ", {"letters": "more.fa "}.get(model.kind, "more.h5ad "))
+        shell[-1] = shell[-1].replace("more.h5ad", f"more{KINDS[model.kind].made_ending}")
     return Section(
         key="use",
         title="Go on from here",
@@ -202,12 +200,12 @@ def _what_was_done(run: RunData) -> str:
 
 def _taken_for(state: Any, config: DiffAugConfig) -> str:
     """Say what the values were taken for, and of counts what was done with their totals."""
-    known = STATE_NAMES.get(state, str(state))
-    if state != "counts":
+    known = STATES[state].noun
+    if not STATES[state].is_counted:
         return known
     if config.features.totals == "kept":
         return f"{known}, each row's total kept"
-    return f"{known}, brought to {config.features.target_sum:,.5g} a row"
+    return f"{known}, brought to {decided(config.features.target_sum):,.5g} a row"
 
 
 def _preset(config: DiffAugConfig, state: Any) -> tuple[str, list[str]]:

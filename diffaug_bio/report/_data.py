@@ -10,6 +10,7 @@ import numpy as np
 from diffaug_bio._keys import BATCH_ENTRY, OBSM_KEY, SPLIT_KEY
 from diffaug_bio._wording import shorten
 from diffaug_bio.choose.matrix import MatrixChoice, choose_matrix
+from diffaug_bio.config.kinds import decided
 from diffaug_bio.errors import InputError
 from diffaug_bio.features import plain_components
 from diffaug_bio.output.json_files import METRICS, RUN, read_json
@@ -177,7 +178,7 @@ def _methods(run: RunData) -> tuple[Method, ...]:
     embedding = np.asarray(run.adata.obsm[OBSM_KEY], np.float32)
     matrix, _ = run.matrix()
     fitted = matrix if run.fitted.all() else matrix[np.flatnonzero(run.fitted)]
-    width = run.model.config_.encoder.n_latent
+    width = decided(run.model.config_.encoder.n_latent)
     components = plain_components(run.model.features_, fitted, matrix, width=width, seed=run.seed)
     methods = []
     for title, rows in (("DiffAug", embedding), ("PCA", np.asarray(components, np.float32))):

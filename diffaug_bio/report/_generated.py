@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 
+from diffaug_bio.config.kinds import drawings
 from diffaug_bio.document import Cell, Pictures, Section, Table, Text
 from diffaug_bio.matrix.sample import sample_rows
 from diffaug_bio.report.page import drawn
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from diffaug_bio.document import Picture
+    from diffaug_bio.model.description import ModelDescription
     from diffaug_bio.report._data import RunData
 
 _MOST_ROWS = 1000  # to generate from
@@ -53,23 +55,23 @@ _LABEL_MARGIN = 0.03  # a share of labels kept that is less below that of real r
 _HARD, _EASY = 0.6, 0.8  # accuracy of telling generated rows from real ones
 _NEAR = 0.5  # share of rows near a training row that is called high
 _Drawing = Literal["violin", "kmers", "logo", "grid", "similarity"]
-_PICTURES: Mapping[str, tuple[_Drawing, str]] = {
-    "features": ("violin", "Real values on the left of each violin, generated ones on the right."),
-    "words": ("kmers", "How often words occur in real and in generated sequences."),
-    "letters": ("logo", "What the positions of real and of generated sequences say, and by which letters."),
-    "images": ("grid", "In the first row originals, below each of them what is generated from it."),
+_CAPTIONS: Mapping[str, str] = {
+    "violin": "Real values on the left of each violin, generated ones on the right.",
+    "kmers": "How often words occur in real and in generated sequences.",
+    "logo": "What the positions of real and of generated sequences say, and by which letters.",
+    "grid": "In the first row originals, below each of them what is generated from it.",
 }
 
 
-def generated_section(run: RunData, kind: str) -> Section:
+def generated_section(run: RunData, model: ModelDescription) -> Section:
     """Score and draw rows that the generator makes, or say that there is none.
 
     Parameters
     ----------
     run
         The run.
-    kind
-        What the model embeds: `"features"`, `"words"`, `"letters"` or `"images"`.
+    model
+        Its model.
     """
     if not run.model.has_generator:
         return Section(
@@ -80,10 +82,15 @@ def generated_section(run: RunData, kind: str) -> Section:
     fitted = np.flatnonzero(run.fitted)
     rows = fitted[sample_rows(len(fitted), _affordable_rows(run), seed=run.seed)]
     scores = _scores(run, rows)
-    drawing, caption = _PICTURES[kind]
+    counts_words = model.source.get("kmers") is not None
+    drawing = cast("_Drawing", drawings(model.input_state, counts_words=counts_words)[0])
     pictures = [
         _picture(
-            run, rows, drawing, alt=f"{drawing.capitalize()} of real and generated rows.", caption=caption
+            run,
+            rows,
+            drawing,
+            alt=f"{drawing.capitalize()} of real and generated rows.",
+            caption=_CAPTIONS[drawing],
         ),
         _picture(
             run,

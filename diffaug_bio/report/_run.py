@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from diffaug_bio import __version__
 from diffaug_bio._wording import printable
+from diffaug_bio.config.kinds import KINDS
 from diffaug_bio.document import Highlight, Report
 from diffaug_bio.errors import InputError
 from diffaug_bio.model.card import base_name
@@ -13,7 +14,7 @@ from diffaug_bio.output.apart import check_apart
 from diffaug_bio.output.files import added_files, check_addable, staged_file
 from diffaug_bio.output.json_files import BENCHMARK
 from diffaug_bio.output.swap import check_finished
-from diffaug_bio.report._about import FEATURE_WORDS, data_section, megabytes, repeat_section, use_section
+from diffaug_bio.report._about import data_section, megabytes, repeat_section, use_section
 from diffaug_bio.report._benchmark import benchmark_report
 from diffaug_bio.report._data import read_run
 from diffaug_bio.report._embedding import embedding_section, neighbors_section
@@ -25,11 +26,11 @@ from diffaug_bio.report.page import render
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from diffaug_bio.model.description import ModelDescription
     from diffaug_bio.report._data import RunData
 
 REPORT_FILE = "report.html"
 _REMEDY = "Move it away, choose another output file (`-o`), or overwrite it (`--force`)."
-_KINDS = {"cells": "features", "table": "features"}  # what is drawn of them alike
 
 
 def write_report(
@@ -122,14 +123,13 @@ def _run_report(run: RunData, folder: Path) -> Report:
 
     model = describe_model(find_model(folder))
     data = run.record["data"]
-    kind = _KINDS.get(model.kind, model.kind)
     return Report(
         title=f"DiffAug embedding of {base_name(data['data'])}",
         subtitle=(
             f"{run.n_obs:,} rows, each embedded as {model.config.encoder.n_latent} numbers without labels, "
             f"by contrastive learning {_positives(has_generator=run.model.has_generator)}."
         ),
-        highlights=_highlights(run, kind=kind, n_features=model.n_features),
+        highlights=_highlights(run, model),
         sections=(
             data_section(run, model),
             embedding_section(run),
@@ -137,9 +137,9 @@ def _run_report(run: RunData, folder: Path) -> Report:
                 run.scores,
                 label_key=run.label_key,
                 candidates=run.label_candidates(),
-                is_image=kind == "images",
+                is_image=bool(model.image_shape),
             ),
-            generated_section(run, kind),
+            generated_section(run, model),
             neighbors_section(run),
             training_section(run.model),
             repeat_section(run, model),
@@ -159,10 +159,10 @@ def _positives(*, has_generator: bool) -> str:
     return "with positives made by hand; no generator was trained"
 
 
-def _highlights(run: RunData, *, kind: str, n_features: int) -> tuple[Highlight, ...]:
+def _highlights(run: RunData, model: ModelDescription) -> tuple[Highlight, ...]:
     """Numbers for the top of the page."""
-    word = FEATURE_WORDS.get(kind, "features")
-    found = [Highlight(name="Rows", value=f"{run.n_obs:,}", note=f"{n_features:,} {word}")]
+    columns = f"{model.n_features:,} {KINDS[model.kind].column}s"
+    found = [Highlight(name="Rows", value=f"{run.n_obs:,}", note=columns)]
     if run.scores is not None:
         label_key = run.scores["label_key"]
         for key, name in (

@@ -10,6 +10,7 @@ import numpy as np
 from diffaug_bio import metrics
 from diffaug_bio._keys import OBSM_KEY, TEST
 from diffaug_bio.choose.matrix import MatrixChoice, choose_matrix
+from diffaug_bio.config.kinds import decided
 from diffaug_bio.features import plain_components
 from diffaug_bio.metrics.labels import N_FOLDS
 from diffaug_bio.metrics.probes import N_NEIGHBORS
@@ -71,7 +72,7 @@ def score_fit(
     """
     matrix, _ = choose_matrix(adata, MatrixChoice.from_dict(model.source_), model=model)
     fitted = matrix if labels.split is None else matrix[labels.split != TEST]
-    n_latent = model.config_.encoder.n_latent
+    n_latent = decided(model.config_.encoder.n_latent)
     scored = labels.scored
     rows: dict[str, Callable[[], NDArray[np.float32]]] = {
         "embedding": lambda: adata.obsm[OBSM_KEY],

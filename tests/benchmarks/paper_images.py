@@ -20,6 +20,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from diffaug_bio.config import DiffAugConfig
+from diffaug_bio.config.kinds import decided
 from diffaug_bio.core.image_encoders import ResNet18
 from diffaug_bio.core.images import ImageShape
 from diffaug_bio.core.unet import UNetDenoiser
@@ -52,16 +53,15 @@ def main() -> None:
         "positives",
         "whole-fit",
     ]
+    n_latent, width = decided(config.encoder.n_latent), decided(config.generator.width)
     lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     for name, (shape, n_images) in SETS.items():
-        encoder = ResNet18(shape, config.encoder.n_latent)
+        encoder = ResNet18(shape, n_latent)
         x = torch.rand(N_COUNTED, shape.n_values)
         flops, kept, _ = _counted(partial(encoder, x))
         flops, kept = 2 * batch * flops, 2 * batch * kept  # both views
-        unet = UNetDenoiser(
-            shape, config.encoder.n_latent, width=config.generator.width, n_blocks=config.generator.n_blocks
-        )
-        t, condition = torch.zeros(N_COUNTED), torch.rand(N_COUNTED, config.encoder.n_latent)
+        unet = UNetDenoiser(shape, n_latent, width=width, n_blocks=config.generator.n_blocks)
+        t, condition = torch.zeros(N_COUNTED), torch.rand(N_COUNTED, n_latent)
         unet_flops, unet_kept, forward = _counted(partial(unet, x, t, condition))
         positives = n_images * config.generator.n_sampling_steps * forward / speed
         n_steps = math.ceil(0.9 * n_images / batch)

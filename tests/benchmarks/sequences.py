@@ -20,7 +20,7 @@ from pathlib import Path
 import dnaio
 import numpy as np
 
-CONFIG = "[train]\nwarmup_epochs = 1\ngenerator_epochs = 1\nencoder_epochs = 1\ndecoder_epochs = 1\n"
+CONFIG = "[train]\nwarmup_epochs = 1\ngenerator_epochs = 1\nencoder_epochs = 1\n"
 
 
 def main() -> None:

@@ -185,19 +185,3 @@ def test_a_correction_is_written_and_recorded(run_folder: Path, call: Callable[.
     found = read_embedding(folder / "new")
     np.testing.assert_array_equal(embedded.obsm["X_diffaug"], found.to_numpy(np.float32))
     assert not np.allclose(found, read_embedding(run_folder), atol=1e-3)
-
-
-def test_a_model_of_an_earlier_version_embeds_and_is_not_corrected(
-    run_folder: Path, counts: AnnData, call: Callable[..., Result]
-) -> None:
-    folder = run_folder.parent
-    old = Path(__file__).parents[1] / "fixtures" / "models" / "format_1" / "expression"
-    counts[:, :20].copy().write_h5ad(folder / "few_genes.h5ad")
-    arguments = ["embed", folder / "few_genes.h5ad", "--model", old, "-o", folder / "new"]
-    result = call(*arguments, *OPTIONS)
-    assert result.code == 0
-    assert "left out on purpose. Fit it again to have it." in result.err
-    assert json.loads((folder / "new" / "run.json").read_text())["novelty"] is None
-    refused = call(*arguments, "--correct", "mnn", "--force", *OPTIONS)
-    assert refused.code == 1
-    assert "no training rows to compare with or to correct towards" in refused.err

@@ -28,10 +28,6 @@ n_latent = 6
 hidden = [16]
 projector_hidden = [16]
 n_projection = 8
-n_channels = 8
-kernel_size = 5
-n_blocks = 1
-n_segments = 3
 [generator]
 width = 16
 n_blocks = 1
@@ -41,7 +37,6 @@ n_sampling_steps = 5
 warmup_epochs = 2
 generator_epochs = 2
 encoder_epochs = 2
-decoder_epochs = 2
 min_steps = 4
 batch_size = 32
 """

@@ -112,9 +112,9 @@ def test_everything_is_printed_as_json(call: Callable[..., Result], run: Path) -
     ("kind", "words"),
     [
         ("expression", "20, counts values"),
-        ("letters", "sequence values"),
-        ("images", "images of 12 x 12 x 1"),
-        ("table", "diffaug-bio embed\n"),
+        ("sequence", "sequence values"),
+        ("image", "images of 12 x 12 x 1"),
+        ("measured", "diffaug-bio embed\n"),
     ],
 )
 def test_every_kind_of_model_is_told(call: Callable[..., Result], kind: str, words: str) -> None:
@@ -126,12 +126,12 @@ def test_every_kind_of_model_is_told(call: Callable[..., Result], kind: str, wor
 def test_nothing_heavy_is_loaded() -> None:
     code = (
         "import sys; from diffaug_bio.cli.info import command\n"
-        f"command.main([{str(MODELS / 'letters')!r}, '--json'], standalone_mode=False)\n"
+        f"command.main([{str(MODELS / 'sequence')!r}, '--json'], standalone_mode=False)\n"
         "assert not {'torch', 'scanpy', 'sklearn'} & set(sys.modules)"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
-    assert json.loads(result.stdout)["model"]["kind"] == "letters"
+    assert json.loads(result.stdout)["model"]["kind"] == "sequence"
 
 
 @pytest.mark.parametrize(

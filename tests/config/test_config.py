@@ -176,13 +176,13 @@ NUMBERS = [
     (section, entry.name)
     for section in SECTIONS
     for entry in fields(section)
-    if entry.type in {"int", "float"}
+    if entry.type in {"int", "float", "int | None", "float | None"}
 ]
 
 
 @pytest.mark.parametrize(("section", "name"), NUMBERS, ids=lambda value: getattr(value, "__name__", value))
 def test_every_number_has_bounds_and_a_type(section: Any, name: str) -> None:
-    for value in (10**20, -(10**20), 10**5000, float("inf"), float("nan"), True, "1", None, [1]):
+    for value in (10**20, -(10**20), 10**5000, float("inf"), float("nan"), True, "1", [1]):
         with pytest.raises(InputError, match=rf"`{name}`|`n_sampling_steps`") as caught:
             section(**{name: value})
         assert len(str(caught.value)) < 300
@@ -223,7 +223,7 @@ def test_toml_with_an_unknown_preset_is_an_error(tmp_path: Path) -> None:
         ),
         (
             {"encoder": {"width": 3}},
-            r"test: unknown key encoder\.width; keys of \[encoder\] are hidden, kernel_size, kind, lin",
+            r"test: unknown key encoder\.width; keys of \[encoder\] are hidden, kind, lin",
         ),
         ({"encoder": 3}, r"`encoder` has to be a table \[encoder\], got 3"),
         ({"encoder": {"n_latent": "64"}}, r"`encoder\.n_latent` has to be a whole number, got '64'"),
@@ -269,7 +269,7 @@ def test_values_out_of_range_are_named_with_file_and_section(tmp_path: Path) -> 
     path = tmp_path / "settings.toml"
     path.write_text("[encoder]\nn_latent = -3\n")
     with pytest.raises(
-        InputError, match=r"settings\.toml: \[encoder\] `n_latent` has to be at least 0, got -3"
+        InputError, match=r"settings\.toml: \[encoder\] `n_latent` has to be at least 1, got -3"
     ):
         DiffAugConfig.from_toml(path)
 
@@ -277,7 +277,7 @@ def test_values_out_of_range_are_named_with_file_and_section(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("section", "values", "message"),
     [
-        (FeatureConfig, {"target_sum": -1.0}, r"`target_sum` has to be at least 0"),
+        (FeatureConfig, {"target_sum": -1.0}, r"`target_sum` has to be above 0"),
         (
             FeatureConfig,
             {"totals": "raw"},
@@ -288,28 +288,26 @@ def test_values_out_of_range_are_named_with_file_and_section(tmp_path: Path) -> 
         (LossConfig, {"name": "triplet"}, r"`name` has to be one of 'auto', 'soft_contrastive', 'hard"),
         (TrainConfig, {"warmup_view": ""}, r"`warmup_view` has to be one of 'auto', .* got ''"),
         (FeatureConfig, {"max_value": -1.0}, r"`max_value` has to be above 0"),
-        (FeatureConfig, {"n_components": -1}, r"`n_components` has to be at least 0"),
-        (FeatureConfig, {"n_filters": 0}, r"`n_filters` has to be above 0, got 0"),
+        (FeatureConfig, {"n_components": -1}, r"`n_components` has to be at least 1"),
         (FeatureConfig, {"n_top_features": -1}, r"`n_top_features` has to be at least 0"),
-        (EncoderConfig, {"n_latent": -1}, r"`n_latent` has to be at least 0"),
+        (EncoderConfig, {"n_latent": 0}, r"`n_latent` has to be at least 1"),
         (EncoderConfig, {"n_projection": -2}, r"`n_projection` has to be at least 0"),
         (EncoderConfig, {"hidden": (8, 0)}, r"`hidden` holds widths of layers, each at least 1"),
         (EncoderConfig, {"projector_hidden": (0,)}, r"`projector_hidden` holds widths of layers"),
-        (GeneratorConfig, {"width": -1}, r"`width` has to be at least 0, got -1"),
+        (GeneratorConfig, {"width": -1}, r"`width` has to be at least 1, got -1"),
         (GeneratorConfig, {"n_blocks": 0}, r"`n_blocks` has to be above 0"),
         (GeneratorConfig, {"n_steps": 5}, r"`n_sampling_steps` is 15, more than the 5 steps"),
-        (GeneratorConfig, {"condition_dropout": 1.0}, r"`condition_dropout` is a share in \[0, 1\)"),
         (GeneratorConfig, {"ema_decay": -0.1}, r"`ema_decay` is a share in \[0, 1\)"),
         (GeneratorConfig, {"condition_noise": -0.1}, r"`condition_noise` has to be at least 0, got -0\.1"),
-        (GeneratorConfig, {"noising": -0.5}, r"`noising` is a share .* from 0 to 1, got -0\.5"),
-        (GeneratorConfig, {"noising": 1.01}, r"`noising` is a share .* from 0 to 1, got 1\.01"),
-        (GeneratorConfig, {"noising": float("nan")}, r"`noising` is a share .* got nan"),
+        (GeneratorConfig, {"noising": -0.5}, r"`noising` has to be above 0, got -0\.5"),
+        (GeneratorConfig, {"noising": 1.01}, r"`noising` has to be at most 1, got 1\.01"),
+        (GeneratorConfig, {"noising": float("nan")}, r"`noising` has to be above 0, got nan"),
         (LossConfig, {"degrees_y": 0.0}, r"`degrees_y` has to be above 0"),
         (LossConfig, {"degrees_z": float("nan")}, r"`degrees_z` has to be above 0, got nan"),
         (LossConfig, {"temperature": 0.0}, r"`temperature` has to be above 0"),
         (LossConfig, {"radius": 0.0}, r"`radius` has to be above 0, got 0\.0"),
         (TrainConfig, {"learning_rate": 0.0}, r"`learning_rate` has to be above 0"),
-        (TrainConfig, {"view_strength": -0.1}, r"`view_strength` has to be at least 0"),
+        (TrainConfig, {"view_strength": -0.1}, r"`view_strength` has to be above 0"),
         (TrainConfig, {"n_neighbors": 0}, r"`n_neighbors` has to be at least 2"),
         (TrainConfig, {"rounds": -1}, r"`rounds` has to be at least 0"),
         (TrainConfig, {"warmup_epochs": 0}, r"`warmup_epochs` has to be at least 1"),
@@ -355,23 +353,7 @@ def test_configurations_cannot_be_changed() -> None:
 def test_updating_leaves_the_original_alone() -> None:
     config = DiffAugConfig()
     changed = config.replace(encoder={"n_latent": 3})
-    assert (config.encoder.n_latent, changed.encoder.n_latent) == (0, 3)
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "message"),
-    [
-        ("kernel_size", 3, "`kernel_size` has to be .* at least 5, so that filters overlap; got 3"),
-        ("kernel_size", 8, "`kernel_size` has to be odd, so that a filter has a middle, .*; got 8"),
-        ("n_segments", 0, "`n_segments` has to be above 0, got 0"),
-        ("n_channels", 0, "`n_channels` has to be above 0, got 0"),
-        ("n_blocks", -1, "`n_blocks` has to be at least 0, got -1"),
-    ],
-    ids=["narrow-filter", "even-filter", "no-segment", "no-channel", "negative-blocks"],
-)
-def test_shapes_that_no_convolution_has_are_refused(key: str, value: int, message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        DiffAugConfig().replace(encoder={key: value})
+    assert (config.encoder.n_latent, changed.encoder.n_latent) == (None, 3)
 
 
 @pytest.mark.parametrize(
@@ -389,7 +371,7 @@ def test_shapes_that_no_convolution_has_are_refused(key: str, value: int, messag
 )
 def test_images_and_their_shape_are_declared_together(state: str, shape: list[int]) -> None:
     table = {"features": {"input_state": state, "image_shape": shape}}
-    with pytest.raises(InputError, match=r"holds height, width and channels \(1 or 3\) where .* got \("):
+    with pytest.raises(InputError, match=r"`image_shape` holds height, width and channels .* got \("):
         DiffAugConfig().replace(**table)
 
 

@@ -100,7 +100,7 @@ def images_for(
 ) -> tuple[ImageInput, Tensor]:
     """Say what rows of pixels are, as an estimator does, and give some, as bytes."""
     pixels = shifted_textures(40, shape).reshape(40, -1)
-    features = fit_images(pixels, shape, FeatureConfig(n_components=n_components, n_filters=5), seed=0)
+    features = fit_images(pixels, shape, FeatureConfig(n_components=n_components), seed=0)
     source = input_of(features, changed(DiffAugConfig(), generator={"backbone": backbone}))
     assert isinstance(source, ImageInput)
     return source, torch.from_numpy(pixels)

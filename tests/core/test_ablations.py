@@ -40,7 +40,6 @@ GENERATOR_CHANGES: list[dict[str, object]] = [
     {"condition": "z"},
     {"condition": "none"},
     {"condition_noise": 0.3},
-    {"condition_dropout": 0.5},
     {"n_sampling_steps": 3},
     {"n_steps": 20},
     {"ema_decay": 0.2},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import torch
@@ -17,11 +17,9 @@ from tests.core.conftest import LENGTH, clustered_tokens, front_end_for
 SMALL: dict[str, Any] = {
     "hidden": (16,),
     "n_latent": 6,
-    "n_channels": 8,
-    "kernel_size": 5,
-    "n_segments": 3,
     "linear_path": "kept",  # three of eight components, and three columns that are learned
 }
+Network = TypeVar("Network", bound=nn.Module)
 PATHS = ["kept", "learned", "none"]
 
 
@@ -31,7 +29,12 @@ def encoder_of(n_components: int = 8, **settings: Any) -> CNNEncoder:
         return CNNEncoder(front_end_for(clustered_tokens(), n_components), config)
 
 
-def used(encoder: CNNEncoder) -> CNNEncoder:
+def convolutions_of(n_segments: int) -> Convolutions:
+    with seeded_initialisation(0):
+        return Convolutions(6, n_channels=8, span=5, n_segments=n_segments)
+
+
+def used(encoder: Network) -> Network:
     """Give every weight and every running mean a value, as training would."""
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
@@ -146,7 +149,7 @@ def test_where_both_strands_count_as_one_their_mean_components_are_kept() -> Non
 @pytest.mark.parametrize("symmetric", [False, True], ids=["one-strand", "both-strands"])
 @pytest.mark.parametrize("linear_path", PATHS)
 def test_gradients_reach_every_parameter(linear_path: str, *, symmetric: bool) -> None:
-    encoder = encoder_of(linear_path=linear_path, strand_symmetric=symmetric, n_blocks=3)
+    encoder = encoder_of(linear_path=linear_path, strand_symmetric=symmetric)
     used(encoder).train()
     y = encoder(clustered_tokens())
     (y * torch.randn(y.shape, generator=torch.Generator().manual_seed(2))).sum().backward()
@@ -209,8 +212,8 @@ def test_a_sequence_that_says_little_is_no_outlier_of_the_convolutions(row: list
 @pytest.mark.parametrize("length", [1, 2, 3, 5, 8, 30])
 @pytest.mark.parametrize("n_segments", [1, 3, 40])
 def test_sequences_of_any_length_have_any_number_of_segments(length: int, n_segments: int) -> None:
-    encoder = used(encoder_of(n_segments=n_segments))
-    assert embedded(encoder.convolutions, clustered_tokens()[:, :length]).isfinite().all()
+    convolutions = used(convolutions_of(n_segments=n_segments))
+    assert embedded(convolutions, clustered_tokens()[:, :length]).isfinite().all()
 
 
 def pooled_slowly(hidden: Tensor, n_present: int, n_segments: int) -> list[float]:
@@ -227,7 +230,7 @@ def pooled_slowly(hidden: Tensor, n_present: int, n_segments: int) -> list[float
 
 @pytest.mark.parametrize("n_segments", [1, 3, 5])
 def test_pooling_is_that_of_a_loop_over_what_is_there(n_segments: int) -> None:
-    convolutions = Convolutions(EncoderConfig(**{**SMALL, "n_segments": n_segments}), 6)
+    convolutions = convolutions_of(n_segments=n_segments)
     n_present = torch.tensor([12, 7, 4, 1])
     present = (torch.arange(12) < n_present[:, None])[:, None].float()
     hidden = torch.randn((4, 8, 12), generator=torch.Generator().manual_seed(0)) * present
@@ -244,7 +247,7 @@ def test_where_a_motif_stands_counts_only_with_segments() -> None:
     # Far from either end, whose padding the filters see, and whole strides apart.
     tokens[0, 64:72], tokens[1, 120:128] = motif, motif
     for n_segments, counts in [(1, False), (4, True)]:
-        convolutions = used(encoder_of(n_segments=n_segments)).convolutions
+        convolutions = used(convolutions_of(n_segments=n_segments))
         first, other = embedded(convolutions, tokens)
         assert torch.allclose(first, other, atol=1e-4) != counts
 
@@ -253,7 +256,7 @@ def test_convolutions_and_words_run_on_the_meta_device() -> None:
     # The front end does not: it switches autocast off, which knows no meta device.
     with torch.device("meta"):
         tokens = torch.zeros((4, LENGTH), dtype=torch.uint8)
-        y = Convolutions(EncoderConfig(**SMALL), 4)(reverse_complement(tokens))
+        y = Convolutions(4)(reverse_complement(tokens))
         words = spectra(tokens, ((2, 3), (1, 10)))
     assert y.device.type == words.device.type == "meta"
     assert (y.shape, words.shape) == ((4, 4), (4, 3 * 16 + 40))

@@ -55,7 +55,7 @@ def fit_on_letters(config: DiffAugConfig, tokens: Tensor | None = None) -> tuple
 
 def trained_decoder(config: DiffAugConfig) -> tuple[SequenceCodec, TrainState]:
     """Letters whose decoder alone was trained, for long enough to know the clusters."""
-    settings = {"decoder_epochs": 60, "learning_rate": 1e-2}
+    settings = {"min_steps": 240, "learning_rate": 1e-2}
     fit, state = fit_on_letters(changed(config, train=settings))
     train_decoder(fit, state, code_rows(state, fit.rows))
     assert isinstance(state.codec, SequenceCodec)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from diffaug_bio.config import DiffAugConfig, EncoderConfig
-from diffaug_bio.config._choices import LinearPath
+from diffaug_bio.config.kinds import LinearPath
 from diffaug_bio.core.encoders import MLPEncoder, Projector, TotalVariance, mlp
 from diffaug_bio.core.runtime import eval_mode
 

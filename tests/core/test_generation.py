@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, get_args
 import pytest
 import torch
 
+from diffaug_bio.config.kinds import decided
+from diffaug_bio.core import generation
 from diffaug_bio.core.batches import DenseRows
 from diffaug_bio.core.diffusion import Prediction, Sampler
 from diffaug_bio.core.generation import (
@@ -51,11 +53,12 @@ def test_loss_of_the_generator_falls(tiny_config: DiffAugConfig) -> None:
     ("dropout", "low", "high"), [(0.1, 0.3, 0.7), (0.999, 0.9, 1.1)], ids=["shown", "hidden"]
 )
 def test_generated_rows_resemble_their_own_row_where_training_shows_conditions(
-    tiny_config: DiffAugConfig, dropout: float, low: float, high: float
+    tiny_config: DiffAugConfig, monkeypatch: pytest.MonkeyPatch, dropout: float, low: float, high: float
 ) -> None:
+    monkeypatch.setattr(generation, "CONDITION_DROPOUT", dropout)
     config = changed(
         tiny_config,
-        generator={"width": 32, "condition_dropout": dropout},
+        generator={"width": 32},
         train={"generator_epochs": 80, "learning_rate": 1e-2},
     )
     fit, state = fit_and_state(config)
@@ -91,7 +94,7 @@ def test_conditions_are_what_was_learned_with_mean_zero_and_unit_variance(
 ) -> None:
     fit, state = fit_and_state(changed(tiny_config, encoder={"linear_path": linear_path}))
     conditions = standardise_conditions(fit, state)
-    width = tiny_config.encoder.n_latent - n_kept
+    width = decided(tiny_config.encoder.n_latent) - n_kept
     torch.testing.assert_close(conditions.mean(0), torch.zeros(width), rtol=0, atol=1e-5)
     torch.testing.assert_close(conditions.std(0), torch.ones(width))
     learned = encode(state.encoder, fit.rows)[:, n_kept:]

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from diffaug_bio.config import DiffAugConfig
+from diffaug_bio.config.kinds import decided
 from diffaug_bio.core import views
 from diffaug_bio.core.batches import DenseRows, iterate_batches, n_batches
 from diffaug_bio.core.objectives import pair_loss
@@ -73,9 +74,8 @@ def held_out_loss(fit: Fit, state: TrainState) -> float:
         for indices in iterate_batches(fit.held_out_rows, settings.batch_size, generator=generator):
             x = fit.rows.take(indices)
             torch.rand((len(x), 4), generator=generator)  # chances of generated rows
-            first, other = (
-                views.gaussian(x, strength=settings.view_strength, generator=generator) for _ in range(2)
-            )
+            strength = decided(settings.view_strength)
+            first, other = (views.gaussian(x, strength=strength, generator=generator) for _ in range(2))
             y = state.encoder(first)
             loss = pair_loss(y, state.projector(y), state.projector(state.encoder(other)), fit.config.loss)
             losses.append(float(loss))

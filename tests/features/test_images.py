@@ -39,7 +39,7 @@ def rows_of(shape: Shape = GREY, n_obs: int = 60, *, seed: int = 0) -> NDArray[n
 
 
 def fit(pixels: Any, shape: Shape = GREY, *, n_components: int = 6, seed: int = 0) -> FittedImages:
-    return fit_images(pixels, shape, FeatureConfig(n_components=n_components, n_filters=8), seed=seed)
+    return fit_images(pixels, shape, FeatureConfig(n_components=n_components), seed=seed)
 
 
 def arrays_of(features: FittedImages) -> dict[str, NDArray[Any]]:

@@ -10,6 +10,7 @@ import torch
 from sklearn.exceptions import NotFittedError
 
 from diffaug_bio import DiffAug
+from diffaug_bio.config.kinds import decided
 from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def test_numbers_of_numpy_are_strengths_and_guidances(fitted: DiffAug, counts: A
 
 
 def test_a_strength_that_is_left_out_is_that_of_the_training(fitted: DiffAug, counts: AnnData) -> None:
-    trained = fitted.config_.generator.noising
+    trained = decided(fitted.config_.generator.noising)
     expected = fitted.generate_rows(counts.X, strength=trained)[1]
     np.testing.assert_array_equal(fitted.generate_rows(counts.X)[1], expected)
     assert not np.array_equal(fitted.generate_rows(counts.X, strength=trained / 2)[1], expected)

@@ -17,14 +17,15 @@ from diffaug_bio.core.inputs import FeatureInput
 from diffaug_bio.core.state import expected_arrays
 from diffaug_bio.errors import CheckpointError, DiffAugError, InputError
 from diffaug_bio.model.folder import describe_model
+from tests.conftest import sign_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     Arrays = dict[str, np.ndarray]
 
-MODELS = Path(__file__).parents[1] / "fixtures" / "models" / "format_1_kept"
-KINDS = sorted(folder.name for folder in MODELS.iterdir())
+MODELS = Path(__file__).parents[1] / "fixtures" / "models" / "format_1"
+KINDS = sorted(folder.name for folder in MODELS.iterdir() if folder.name != "words")  # read like measured
 DEEP, LONG = "deep", "long"  # what JSON can say and `json.dumps` does not
 HOSTILE: tuple[Any, ...] = (-1, 10**30, 1e308, float("inf"), "x", "\ud800", None, [], {}, True, DEEP, LONG)
 N_SAMPLED = 20  # of the fields and values, or arrays, of each file; the same in every run
@@ -38,7 +39,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def model(kind: str, tmp_path: Path) -> Path:
-    """A model of each kind that may be changed; it is of a version without a digest."""
+    """A model of each kind that may be changed."""
     return copied(kind, tmp_path)
 
 
@@ -67,6 +68,7 @@ def places(node: object, at: tuple[str | int, ...] = ()) -> Iterator[tuple[str |
 def write_json(path: Path, value: object) -> None:
     text = json.dumps(value).replace(f'"{DEEP}"', "[" * 2000 + "]" * 2000)
     path.write_text(text.replace(f'"{LONG}"', "1" * 5000))
+    sign_model(path.parent)
 
 
 def change_json(path: Path, place: str, value: object) -> None:
@@ -176,7 +178,12 @@ def test_any_field_of_any_value_is_refused_or_changes_nothing(model: Path, kind:
             "'denoiser.embed_time.weight' has the shape (8, 8)",
         ),
         ("config.json", "config.generator.n_blocks", 10**6, "`n_blocks` has to be at most 64, got 1000000"),
-        ("config.json", "config.generator.noising", 0, "`config.generator.noising` is 0.0, which a fit"),
+        (
+            "config.json",
+            "config.generator.noising",
+            None,
+            "`config.generator.noising` is None, which a fit",
+        ),
         (
             "config.json",
             "config.batches.names",
@@ -208,28 +215,27 @@ def test_the_entry_that_is_wrong_is_named(
 @pytest.mark.parametrize(
     ("kind", "place", "value", "said"),
     [
-        ("letters", "preprocessing.levels", [[3, 8], [4, 1], [1, 4]], "`preprocessing.levels` is"),
-        ("letters", "preprocessing.n_vars", 10**6, "`preprocessing.levels` is"),
+        ("sequence", "preprocessing.levels", [[3, 8], [4, 1], [1, 4]], "`preprocessing.levels` is"),
+        ("sequence", "preprocessing.n_vars", 10**6, "`preprocessing.levels` is"),
         (
-            "letters",
+            "sequence",
             "preprocessing.spectra.state",
             "counts",
             "`preprocessing.spectra.state` has to be contin",
         ),
-        ("letters", "preprocessing.spectra.n_vars", 785, "`preprocessing.spectra.n_vars` has to be 784"),
+        ("sequence", "preprocessing.spectra.n_vars", 785, "`preprocessing.spectra.n_vars` has to be 784"),
         (
-            "images",
+            "image",
             "preprocessing.image_shape",
             [12, 12, 2],
             "`preprocessing.image_shape` has to be height",
         ),
-        ("images", "preprocessing.image_shape", [18, 8, 1], "and by the configuration (12, 12, 1)"),
-        ("images", "preprocessing.pixels.n_vars", 145, "`preprocessing.pixels.n_vars` has to be 144"),
-        ("images", "preprocessing.pooled.n_vars", 129, "pooled 129 responses"),
-        ("images", "config.features.n_filters", 5, "'features.filters' are 5"),
-        ("images", "config.generator.backbone", "unet", "'denoiser."),
-        ("table", "config.train.generated_views", "one", "'reference.denoising' is missing"),
-        ("table", "preprocessing.state", "representation", "`preprocessing.max_value` is 10.0"),
+        ("image", "preprocessing.image_shape", [18, 8, 1], "and by the configuration (12, 12, 1)"),
+        ("image", "preprocessing.pixels.n_vars", 145, "`preprocessing.pixels.n_vars` has to be 144"),
+        ("image", "preprocessing.pooled.n_vars", 129, "pooled 129 responses"),
+        ("image", "config.generator.backbone", "unet", "'denoiser."),
+        ("measured", "config.train.generated_views", "one", "'reference.denoising' is missing"),
+        ("measured", "preprocessing.state", "representation", "`preprocessing.max_value` is 10.0"),
         ("batches", "config.batches.names", ["a", "a"], "`names` holds each batch once"),
         ("batches", "config.encoder.linear_path", "kept", "would keep batches apart"),
     ],
@@ -257,7 +263,7 @@ def test_what_is_wrong_of_a_kind_is_named(
     ids=["twice", "nan", "infinity", "overflow", "digits", "deep", "number", "large"],
 )
 def test_json_is_read_strictly(text: str, said: str, tmp_path: Path) -> None:
-    folder = copied("table", tmp_path)
+    folder = copied("measured", tmp_path)
     (folder / "config.json").write_text(text)
     check_refused(folder, said)
 
@@ -304,7 +310,7 @@ def test_the_array_that_is_wrong_is_named(
 def test_no_array_may_be_missing_renamed_or_of_another_shape_or_hold_nan(model: Path) -> None:
     arrays = load_file(model / "weights.safetensors")
     rng = np.random.default_rng(0)
-    free = {"code_scale", "reference.embedding", "features.expected"}  # which older models do not have
+    free = {"code_scale", "reference.embedding", "features.expected"}
     for name in rng.permutation(sorted(arrays))[: N_SAMPLED // 3]:
         array = arrays[name]
         others = {key: value for key, value in arrays.items() if key != name}
@@ -336,7 +342,7 @@ def test_changed_bytes_of_weights_are_refused_or_read_as_numbers(model: Path, ki
 
 @pytest.mark.parametrize("length", [0, 2**40, 2**63], ids=["none", "terabyte", "exabytes"])
 def test_absurd_headers_of_weights_are_refused(length: int, tmp_path: Path) -> None:
-    folder = copied("table", tmp_path)
+    folder = copied("measured", tmp_path)
     path = folder / "weights.safetensors"
     path.write_bytes(length.to_bytes(8, "little") + path.read_bytes()[8:])
     check_refused(folder, "weights.safetensors cannot be read")
@@ -345,7 +351,7 @@ def test_absurd_headers_of_weights_are_refused(length: int, tmp_path: Path) -> N
 def test_what_makes_another_model_as_valid_is_told_by_the_digest(fitted: DiffAug, tmp_path: Path) -> None:
     fitted.save(tmp_path / "model")
     names = list(fitted.feature_names_in_)
-    for file, place, value in (
+    for file, place, value in (  # by somebody who knows nothing of the digest
         ("config.json", "config.generator.guidance", 2.0),
         ("config.json", "config.generator.schedule", "linear"),
         ("config.json", "seed", 1),
@@ -354,7 +360,7 @@ def test_what_makes_another_model_as_valid_is_told_by_the_digest(fitted: DiffAug
     ):
         path = tmp_path / "model" / file
         whole = path.read_bytes()
-        change_json(path, place, value)
+        path.write_text(json.dumps(changed(json.loads(whole), tuple(place.split(".")), value)))
         check_refused(tmp_path / "model", "was changed after the model was saved", "sha256")
         path.write_bytes(whole)
     assert DiffAug.load(tmp_path / "model", device="cpu").n_features_in_ == len(names)
@@ -390,8 +396,8 @@ def test_an_embedding_that_is_not_finite_is_never_returned(tmp_path: Path) -> No
 
 
 def test_generated_rows_that_are_not_finite_are_never_returned(tmp_path: Path) -> None:
-    folder = copied("images", tmp_path)
-    rows = np.load(MODELS / "images" / "expected.npz")["rows"]
+    folder = copied("image", tmp_path)
+    rows = np.load(MODELS / "image" / "expected.npz")["rows"]
     change_arrays(folder, lambda arrays: arrays["denoiser.mix.weight"].fill(3e38))
     model = DiffAug.load(folder, device="cpu")
     assert np.isfinite(model.transform(rows)).all()

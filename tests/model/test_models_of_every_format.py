@@ -1,4 +1,4 @@
-"""Models that earlier versions wrote are read, embed as they did then, and generate."""
+"""Models of every format are read, embed as when they were written, and generate."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import pytest
 from diffaug_bio import DiffAug
 from diffaug_bio.errors import CheckpointError, InputError
 from diffaug_bio.model.folder import FORMAT_VERSION, NEEDED_FILES, describe_model
+from tests.conftest import sign_model
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -27,14 +28,7 @@ FOLDERS = sorted(path.parent.parent for path in MODELS.glob("*/*/model/config.js
 loaded_and_described = pytest.mark.parametrize(
     "read", [DiffAug.load, describe_model], ids=["load", "describe"]
 )
-KINDS = {
-    "expression": "cells",
-    "letters": "letters",
-    "images": "images",
-    "table": "table",
-    "batches": "cells",
-}
-LATER_KINDS = {"batches"}  # which came after the first format
+KINDS = {"expression", "measured", "words", "sequence", "image", "batches"}
 WITH_NAMES = {"expression", "batches"}
 
 
@@ -65,21 +59,16 @@ def make_models() -> ModuleType:
     return module
 
 
-def latest(kind: str) -> Path:
-    """Find a folder that has this kind, the last by the alphabet."""
-    return [folder for folder in FOLDERS if folder.name == kind][-1]
-
-
 def change_config(folder: Path, **changes: Any) -> None:
     path = folder / "config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    sign_model(folder)
 
 
 def test_there_are_models_of_every_format_and_kind() -> None:
     for version in range(1, FORMAT_VERSION + 1):
         found = {folder.name for folder in FOLDERS if folder.parent.name == f"format_{version}"}
-        assert found | LATER_KINDS == set(KINDS), f"Run tests/fixtures/make_models.py for format {version}."
-    assert {folder.name for folder in FOLDERS} == set(KINDS)
+        assert found == KINDS, f"Run tests/fixtures/make_models.py for format {version}."
 
 
 def test_the_embedding_is_as_it_was_then(folder: Path) -> None:
@@ -92,15 +81,9 @@ def test_the_embedding_is_as_it_was_then(folder: Path) -> None:
     )
 
 
-def test_novelty_is_as_it_was_then_where_training_rows_are_kept(folder: Path) -> None:
+def test_novelty_is_as_it_was_then(folder: Path) -> None:
     expected = np.load(folder / "expected.npz")
     model = DiffAug.load(folder, device="cpu")
-    if "distance" not in expected:
-        assert model.reference_ is None
-        assert describe_model(folder).n_reference == 0
-        with pytest.raises(InputError, match=r"an earlier version fitted it.*fit it again for novelty"):
-            model.novelty(expected["rows"])
-        return
     assert describe_model(folder).n_reference == 60
     found = model.novelty(expected["rows"])
     np.testing.assert_allclose(found.distance, expected["distance"], rtol=1e-3, atol=1e-3)
@@ -113,7 +96,7 @@ def test_novelty_is_as_it_was_then_where_training_rows_are_kept(folder: Path) ->
 def test_rows_are_generated(folder: Path) -> None:
     rows = np.load(folder / "expected.npz")["rows"]
     model = DiffAug.load(folder, device="cpu")
-    assert model.has_generator == (folder.name != "table")
+    assert model.has_generator == (folder.name != "measured")
     if not model.has_generator:
         return
     originals, generated = model.generate_rows(rows)
@@ -125,10 +108,10 @@ def test_rows_are_generated(folder: Path) -> None:
 def test_what_they_are_is_told(folder: Path) -> None:
     found = describe_model(folder)
     assert found.n_kept == DiffAug.load(folder, device="cpu").state_.n_kept
-    kept = folder.parent.name == "format_1_kept" and folder.name != "batches"
-    assert found.width == ("3 wide (1 components and 2 learned columns)" if kept else "3 wide")
-    assert found.kind == KINDS[folder.name]
-    assert found.can_generate == (folder.name != "table")
+    is_kept = folder.name != "batches"
+    assert found.width == ("3 wide (1 components and 2 learned columns)" if is_kept else "3 wide")
+    assert found.kind == ("expression" if folder.name == "batches" else folder.name)
+    assert found.can_generate == (folder.name != "measured")
     assert (found.feature_names is not None) == (folder.name in WITH_NAMES)
     assert found.config.batches.names == (("a", "b") if folder.name == "batches" else ())
     assert sum(found.n_weights.values()) > 100
@@ -184,20 +167,13 @@ def test_a_damaged_file_is_an_error(copied: Path, read: Any, name: str, content:
         read(copied)
 
 
-def test_a_setting_of_an_earlier_version_is_described(copied: Path) -> None:
-    config = json.loads((copied / "config.json").read_text())["config"]
-    config["generator"] |= {"sequence_noising": 0.7, "noising": 0.7}
-    change_config(copied, config=config)
-    assert describe_model(copied).config.generator.noising == 0.7
-
-
 def test_the_script_makes_what_is_kept(tmp_path: Path) -> None:
     script = make_models()
     script.make_models(tmp_path / "again")
     for kind in script.KINDS:
         for name in NEEDED_FILES:
             assert (tmp_path / "again" / kind / "model" / name).is_file()
-        kept = np.load(latest(kind) / "expected.npz")
+        kept = np.load(NEWEST / kind / "expected.npz")
         again = np.load(tmp_path / "again" / kind / "expected.npz")
         np.testing.assert_array_equal(again["rows"], kept["rows"])
 

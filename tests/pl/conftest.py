@@ -108,10 +108,7 @@ def _sequences() -> AnnData:
 @pytest.fixture(scope="session")
 def letters(tiny_config: DiffAugConfig) -> Fitted:
     """Sequences that are read by their letters."""
-    config = tiny_config.replace(
-        encoder={"kind": "cnn", "n_channels": 8, "kernel_size": 5, "n_blocks": 1, "n_segments": 3},
-        train={"decoder_epochs": 2},
-    )
+    config = tiny_config.replace(encoder={"kind": "cnn"})
     adata = _sequences()
     return Fitted(adata, db.tl.fit_model(adata, config=config, device="cpu"))
 
@@ -136,6 +133,4 @@ def images(tiny_config: DiffAugConfig) -> Fitted:
         obs=pd.DataFrame(index=[f"image{number}" for number in range(60)]),
         uns={"image_shape": np.array([12, 16, 1])},
     )
-    changes = {"features": {"n_filters": 8}, "encoder": {"n_channels": 4}}
-    config = tiny_config.replace(**changes)
-    return Fitted(adata, db.tl.fit_model(adata, config=config, device="cpu"))
+    return Fitted(adata, db.tl.fit_model(adata, config=tiny_config, device="cpu"))

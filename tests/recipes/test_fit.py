@@ -19,13 +19,11 @@ if TYPE_CHECKING:
 CONFIG = """\
 [features]
 n_components = 8
-n_filters = 8
 [encoder]
 n_latent = 6
 hidden = [16]
 projector_hidden = [16]
 n_projection = 8
-n_channels = 4
 [generator]
 width = 16
 n_blocks = 1

@@ -36,7 +36,6 @@ n_latent = 3
 hidden = [4]
 projector_hidden = [4]
 n_projection = 2
-n_channels = 2
 [generator]
 width = 4
 n_blocks = 1
@@ -46,7 +45,6 @@ n_sampling_steps = 2
 warmup_epochs = 1
 generator_epochs = 1
 encoder_epochs = 1
-decoder_epochs = 1
 min_steps = 1
 """
 _COMMANDS = (
