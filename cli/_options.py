@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from diffaug_bio.pp import KmerEncoding
-    from diffaug_bio.runs._output_names import Writer
+    from diffaug_bio.runs import Writer
 
 logger = logging.getLogger("diffaug_bio.cli")
 

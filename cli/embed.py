@@ -58,7 +58,6 @@ def command(
     start_log(quiet=quiet)
     set_threads(threads)
     from diffaug_bio import runs
-    from diffaug_bio.choose.matrix import MatrixChoice
     from diffaug_bio.datasets import DataSource
 
     folder = output_of("embed", data, output)
@@ -74,7 +73,10 @@ def command(
         ),
         Path(model),
         folder,
-        choice=MatrixChoice(layer=layer, use_rep=use_rep, use_raw=use_raw, var_key=var_key),
+        layer=layer,
+        use_rep=use_rep,
+        use_raw=use_raw,
+        var_key=var_key,
         novelty=not no_novelty,
         correct=correct,
         device=device,

@@ -124,7 +124,6 @@ def command(
     start_log(quiet=quiet)
     set_threads(threads)
     from diffaug_bio import runs
-    from diffaug_bio.choose.matrix import MatrixChoice
     from diffaug_bio.datasets import DataSource
 
     folder = output_of("fit", data, output)
@@ -153,7 +152,10 @@ def command(
             source,
             folder,
             config=resolved,
-            choice=MatrixChoice(layer=layer, use_rep=use_rep, use_raw=use_raw, var_key=var_key),
+            layer=layer,
+            use_rep=use_rep,
+            use_raw=use_raw,
+            var_key=var_key,
             batch_key=batch_key,
             random_state=seed,
             device=device,

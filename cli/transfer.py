@@ -91,7 +91,6 @@ def command(
     start_log(quiet=quiet)
     set_threads(threads)
     from diffaug_bio import runs
-    from diffaug_bio.choose.matrix import MatrixChoice
     from diffaug_bio.datasets import DataSource
 
     folder = output_of("transfer", data, output)
@@ -109,7 +108,10 @@ def command(
         folder,
         label_key=label_key,
         labels_from=None if labels_from is None else Path(labels_from),
-        choice=MatrixChoice(layer=layer, use_rep=use_rep, use_raw=use_raw, var_key=var_key),
+        layer=layer,
+        use_rep=use_rep,
+        use_raw=use_raw,
+        var_key=var_key,
         n_neighbors=n_neighbors,
         metric=metric,
         min_confidence=min_confidence,

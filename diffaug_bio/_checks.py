@@ -1,10 +1,11 @@
-"""Checks of single arguments: counts, seeds and names."""
+"""Checks of single arguments: counts, seeds, names, and keys of an AnnData."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
 from numbers import Integral
+from os import PathLike
 from typing import TYPE_CHECKING
 
 from diffaug_bio._wording import shorten, told
@@ -12,6 +13,53 @@ from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+
+def check_anndata(adata: object) -> None:
+    """Refuse anything but an AnnData.
+
+    Raises
+    ------
+    InputError
+        If it is a data frame, an array, a path or another object; the message says how to make an AnnData.
+    """
+    from anndata import AnnData
+
+    if isinstance(adata, AnnData):
+        return
+    remedy = "Make one with `anndata.AnnData(X)`, or fit arrays and data frames with `diffaug_bio.DiffAug`."
+    if isinstance(adata, str | PathLike):
+        remedy = "Read the file with `diffaug_bio.io.read`."
+    elif type(adata).__name__ == "MuData":
+        remedy = "Take one modality of a MuData, such as `mdata['rna']`."
+    msg = f"Expected an AnnData, got {type(adata).__module__}.{type(adata).__name__}. {remedy}"
+    raise InputError(msg)
+
+
+def check_held(name: str, held: Iterable[object], *, what: str, where: str, remedy: str = "") -> None:
+    """Refuse a column or entry that an AnnData does not hold.
+
+    Parameters
+    ----------
+    name
+        Name of the column or entry.
+    held
+        A table (`.obs`, `.var`) or mapping (`.obsm`, `.layers`) that should hold it.
+    what
+        Noun for the message, such as `"label column"`.
+    where
+        Place for the message, such as `` "`.obs`" ``.
+    remedy
+        Sentence that the message ends with.
+
+    Raises
+    ------
+    InputError
+        If it is missing; the message lists what there is.
+    """
+    if name not in (names := list(held)):
+        found = f"There is no {what} {name!r} in {where}; it holds {shorten(names) or 'nothing'}."
+        raise InputError(f"{found} {remedy}".rstrip())
 
 
 def check_unique(names: Iterable[str], *, what: str, remedy: str) -> None:

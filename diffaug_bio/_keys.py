@@ -40,3 +40,13 @@ def uns_key(key_added: str) -> str:
 def umap_key(use_rep: str) -> str:
     """Return the name in `.obsm` of an embedding's UMAP: `X_umap_diffaug` for `X_diffaug`."""
     return f"X_umap_{use_rep.removeprefix('X_')}"
+
+
+def transferred_key(label_key: str) -> str:
+    """Name the column of `.obs` that transferred labels are written to, unless the user names one."""
+    return f"{label_key}_transferred"
+
+
+def confidence_key(key: str) -> str:
+    """Name the column of `.obs` with the confidence of the labels in another column."""
+    return f"{key}_confidence"

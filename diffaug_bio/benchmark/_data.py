@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from diffaug_bio._checks import check_unique
+from diffaug_bio._checks import check_held, check_unique
 from diffaug_bio._keys import IMAGE_SHAPE_KEY, TEST
 from diffaug_bio._wording import shorten
 from diffaug_bio.choose.images import image_shape
 from diffaug_bio.choose.labels import choose_labels
-from diffaug_bio.choose.matrix import MatrixChoice, choose_matrix, declared_state
+from diffaug_bio.choose.matrix import choose_matrix, declared_state
 from diffaug_bio.choose.split import AUTO, NO_SPLIT, resolve_split_key
 from diffaug_bio.config.kinds import data_kind
 from diffaug_bio.errors import InputError
 from diffaug_bio.io.h5ad import write_h5ad
 from diffaug_bio.matrix.validation import LazyMatrix
+from diffaug_bio.model.source import MatrixChoice
 from diffaug_bio.pp import detect_state, encode_tokens
 
 if TYPE_CHECKING:
@@ -155,9 +156,8 @@ class BenchmarkData:
             )
             raise InputError(msg)
         labels = choose_labels(adata, label_key, group_key, split_key=split_key)
-        if batch_key is not None and batch_key not in adata.obs:
-            msg = f"There is no batch column {batch_key!r} in `.obs`; it holds {shorten(adata.obs)}."
-            raise InputError(msg)
+        if batch_key is not None:
+            check_held(batch_key, adata.obs, what="batch column", where="`.obs`")
         state = declared_state(adata, choice)
         fitted = matrix if labels.split is None else matrix[labels.split != TEST]
         has_sequences = "kmers" in adata.uns and "sequence" in adata.obs

@@ -12,7 +12,7 @@ from diffaug_bio.benchmark._embedders import embed, preprocess
 from diffaug_bio.machine.memory import peak_memory
 from diffaug_bio.matrix.sample import sample_rows
 from diffaug_bio.metrics.splits import given_split
-from diffaug_bio.tl._evaluate import score_generated
+from diffaug_bio.model.quality import score_generated
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,1 +1,1 @@
-"""What of an AnnData is used: its matrix, names, split, labels and batches."""
+"""Choosing the matrix, names, split, labels and batches of an AnnData, and writing results into it."""

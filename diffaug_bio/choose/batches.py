@@ -1,4 +1,4 @@
-"""Choosing what batch each row belongs to, from an AnnData."""
+"""Choosing the batch of each row of an AnnData."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from diffaug_bio._checks import check_held
 from diffaug_bio._wording import shorten
 from diffaug_bio.errors import InputError
 
@@ -67,19 +68,17 @@ def batches_of(adata: AnnData, keys: str | Sequence[str]) -> NDArray[np.str_]:
 
 
 def batch_columns(adata: AnnData, keys: str | Sequence[str]) -> list[str]:
-    """Names of the columns that keys stand for, each once, whether they are there or not."""
+    """List the columns that keys name, each once, whether they exist or not."""
     if isinstance(keys, str):
         keys = [keys] if keys in adata.obs else [name.strip() for name in keys.split(",")]
     return list(dict.fromkeys(keys))
 
 
 def _checked(adata: AnnData, names: list[str]) -> list[str]:
-    """Refuse columns that are not there."""
+    """Refuse an empty list, and columns that do not exist."""
     if not names:
         msg = f"`batch_key` names no column. Name one or more of `.obs`: {shorten(adata.obs) or 'none'}."
         raise InputError(msg)
     for name in names:
-        if name not in adata.obs:
-            msg = f"There is no batch column {name!r} in `.obs`; it holds {shorten(adata.obs) or 'none'}."
-            raise InputError(msg)
+        check_held(name, adata.obs, what="batch column", where="`.obs`")
     return names

@@ -1,4 +1,4 @@
-"""Images of an AnnData: their shape, and the rows of pixels that a model sees."""
+"""Images of an AnnData: their shape, and their pixels as rows."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def image_shape(adata: AnnData) -> tuple[int, int, int]:
 
 
 def image_matrix(adata: AnnData, expected: tuple[int, ...] | None) -> Matrix:
-    """Find pixels in memory or on the disk; those of another shape than a model's are refused.
+    """Find pixels in memory or on the disk, and refuse images of another shape than a model's.
 
-    But for grey images, which a model of colors gets as such.
+    For a model of color images, grey images are turned into color.
     """
     shape = image_shape(adata)
     in_color = expected is not None and (*shape[:2], 3) == expected
@@ -54,12 +54,12 @@ def image_matrix(adata: AnnData, expected: tuple[int, ...] | None) -> Matrix:
 
 
 def are_images(adata: AnnData, model: DiffAug) -> bool:
-    """Whether a model that was fitted on an array of images meets images that were read."""
+    """Tell whether these are images that were read, for a model that was fitted on an array of images."""
     return IMAGE_SHAPE_KEY in adata.uns and model.features_.state == "image"
 
 
 def _misshapen(shape: tuple[int, ...], expected: tuple[int, ...]) -> str:
-    """Say how images differ from those of the fit, and how they get to be like them."""
+    """Describe how images differ from those of the fit, and how to convert them."""
     known, found = (
         f"{height} x {width} pixels, {'grey' if channels == 1 else 'in color'}"
         for height, width, channels in (expected, shape)

@@ -1,4 +1,4 @@
-"""Choosing labels, and what rows belong together, from an AnnData."""
+"""Choosing labels, and groups of rows that belong together, from an AnnData."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from diffaug_bio._checks import check_held
 from diffaug_bio._wording import shorten
 from diffaug_bio.choose.split import choose_split
 from diffaug_bio.errors import InputError
@@ -22,27 +23,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labels:
-    """Labels of all rows, and which of them can be scored."""
+    """Labels of all rows, and the rows that can be scored by them."""
 
     names: NDArray[np.str_]
-    """One a row; whatever where `scored` is false. Shape: `(n_obs,)`."""
+    """Label of each row; undefined where `scored` is False. Shape: `(n_obs,)`."""
     scored: NDArray[np.bool_]
-    """Rows whose label can be scored. Shape: `(n_obs,)`."""
+    """True for rows whose label can be scored. Shape: `(n_obs,)`."""
     groups: NDArray[np.str_] | None
-    """What rows belong to. Shape: `(n_obs,)`."""
+    """Group of each row. Shape: `(n_obs,)`."""
     split: NDArray[np.str_] | None = None
     """`"train"`, `"test"` or anything else for each row. Shape: `(n_obs,)`."""
 
     @property
     def splits(self) -> list[Split] | None:
-        """Numbers of the training and test rows among those that can be scored; None for folds."""
+        """Training and test rows, counted among the rows that can be scored; None for folds."""
         return None if self.split is None else [given_split(self.split[self.scored])]
 
 
 def choose_labels(
     adata: AnnData, label_key: str, group_key: str | None, *, split_key: str | None = None
 ) -> Labels:
-    """Find labels, and groups or a split, and the rows that can be scored by them.
+    """Find labels, groups or a split, and the rows that can be scored by them.
 
     Parameters
     ----------
@@ -60,9 +61,7 @@ def choose_labels(
     InputError
         If a key is missing, labels, groups or the split cannot be used, or there are groups and a split.
     """
-    if label_key not in adata.obs:
-        msg = f"There is no label column {label_key!r} in `.obs`; it holds {shorten(adata.obs) or 'none'}."
-        raise InputError(msg)
+    check_held(label_key, adata.obs, what="label column", where="`.obs`")
     if group_key is not None and split_key is not None:
         msg = (
             f"`group_key` {group_key!r} and `split_key` {split_key!r} would each say which rows are scored "
@@ -82,15 +81,15 @@ def choose_labels(
 
 
 def choose_groups(adata: AnnData, group_key: str | None) -> NDArray[np.object_] | None:
-    """Find what each row belongs to, so that rows of one subject stay together.
+    """Find the group of each row, so that rows of one subject stay together.
 
     Parameters
     ----------
     adata
         Rows are observations.
     group_key
-        Column of `.obs`; or `id:SEPARATOR` for what stands in the observations' names before the last
-        separator, as in `mouse7_1`, `mouse7_2`.
+        Column of `.obs`; or `id:SEPARATOR` for the part of observations' names before the last separator,
+        as in `mouse7_1`, `mouse7_2`.
 
     Raises
     ------
@@ -109,10 +108,11 @@ def choose_groups(adata: AnnData, group_key: str | None) -> NDArray[np.object_] 
             )
             raise InputError(msg)
         return np.asarray(names.str.rsplit(separator, n=1).str[0], dtype=object)
-    if group_key not in adata.obs:
-        msg = (
-            f"There is no group column {group_key!r} in `.obs`; it holds {shorten(adata.obs) or 'none'}. "
-            "`id:_` groups by what stands before the last `_` in the observations' names."
-        )
-        raise InputError(msg)
+    check_held(
+        group_key,
+        adata.obs,
+        what="group column",
+        where="`.obs`",
+        remedy="`id:_` groups observations by the part of their name before the last `_`.",
+    )
     return np.asarray(adata.obs[group_key], dtype=object)

@@ -1,12 +1,13 @@
-"""Choosing what to embed from an AnnData, and writing results into it."""
+"""Choosing the matrix to embed from an AnnData."""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, Self, get_args
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, get_args
 
-from diffaug_bio._keys import BATCH_ENTRY, IMAGE_SHAPE_KEY, QUALITY_KEY, SEQUENCE_KEY, SPLIT_ENTRY
+from diffaug_bio._checks import check_held
+from diffaug_bio._keys import IMAGE_SHAPE_KEY, QUALITY_KEY, SEQUENCE_KEY
 from diffaug_bio._wording import shorten
 from diffaug_bio.choose.images import are_images, image_matrix, image_shape
 from diffaug_bio.choose.names import check_known, feature_names
@@ -16,11 +17,10 @@ from diffaug_bio.errors import InputError
 from diffaug_bio.features import used_features
 from diffaug_bio.io.dna import check_letters
 from diffaug_bio.matrix.validation import as_matrix
+from diffaug_bio.model.source import MatrixChoice
 from diffaug_bio.pp import KmerEncoding, encode_tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import numpy as np
     import pandas as pd
     from anndata import AnnData
@@ -37,76 +37,6 @@ _USUAL_LENGTH = 512  # up to which letters are taken without being asked for: co
 _MAX_LENGTH = 20_000  # the decoder has 2048 weights for each letter
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MatrixChoice:
-    """Which matrix of an AnnData to embed; `.X` without any."""
-
-    layer: str | None = None
-    """Name in `.layers`."""
-    use_rep: str | None = None
-    """Name in `.obsm`."""
-    use_raw: bool = False
-    """Whether to take `.raw.X`."""
-    sequences: bool = False
-    """Whether to take the letters in `.obs["sequence"]`, as tokens."""
-    kmers: KmerEncoding | None = None
-    """How `.X` counts words of sequences; where it does not, they are counted anew."""
-    images: bool = False
-    """Whether rows are images: the pixels in `.X`, or the files that `.obs["image"]` names."""
-    var_key: str | None = None
-    """Column of `.var`, or with `use_raw` of `.raw.var`, that names the features in place of the index."""
-
-    def __post_init__(self) -> None:
-        given = [
-            self.layer is not None,
-            self.use_rep is not None,
-            self.use_raw,
-            self.sequences,
-            self.images,
-        ]
-        if sum(given) > 1:
-            msg = (
-                "Give at most one of `layer`, `use_rep`, `use_raw`, `sequences` and `images`: each names "
-                "another matrix."
-            )
-            raise InputError(msg)
-        is_named = self.use_rep is None and self.kmers is None and not self.sequences and not self.images
-        if self.var_key is not None and not is_named:
-            msg = (
-                f"`var_key` {self.var_key!r} names the columns of `.X`, of a layer or of `.raw`. Entries "
-                "of `.obsm`, words and letters of sequences, and images have no names in `.var`: "
-                "leave it out."
-            )
-            raise InputError(msg)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether no matrix is asked for, whatever names its columns."""
-        return replace(self, var_key=None) == MatrixChoice()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values, as a model folder and `run.json` hold them.
-
-        What a model does not need is left out where older versions, which read its format, do not know it.
-        """
-        table = {**asdict(self), "kmers": None if self.kmers is None else self.kmers.to_dict()}
-        if self.var_key is None:
-            del table["var_key"]
-        return table
-
-    @classmethod
-    def from_dict(cls, table: Mapping[str, Any]) -> Self:
-        """Rebuild what :meth:`to_dict` returned; what is not there is as in an older model.
-
-        A model's `source_` says beside the matrix which rows were fitted, in what batches: no part of the
-        choice.
-        """
-        kmers = table.get("kmers")
-        encoding = None if kmers is None else KmerEncoding.from_dict(kmers, source="the model")
-        chosen = {name: value for name, value in table.items() if name not in {SPLIT_ENTRY, BATCH_ENTRY}}
-        return cls(**{**chosen, "kmers": encoding})
-
-
 def choose_matrix(
     adata: AnnData, choice: MatrixChoice, *, model: DiffAug | None = None
 ) -> tuple[Matrix, list[str] | None]:
@@ -117,20 +47,20 @@ def choose_matrix(
     adata
         Rows are observations.
     choice
-        Which matrix.
+        The matrix to find.
     model
-        The fitted model that is to see the matrix: sequences get as many tokens as it knows, and images
-        have to be of the shape that it was fitted on. Without it, as many tokens as the longest has.
+        The fitted model that is to embed the matrix: sequences get as many tokens as it knows, and images
+        have to be of its shape. Without a model, sequences get as many tokens as the longest has.
 
     Returns
     -------
-    The matrix, dense or CSR and no copy where it is that already, or images that stay on the disk; and
-    unique names, which pixels do not have.
+    The matrix, dense or CSR, not copied if it is that already, or images that stay on the disk; and unique
+    names of its columns, None of pixels.
 
     Raises
     ------
     InputError
-        If what was asked for is not there, or images are of another shape than the model's.
+        If the matrix is not there, or images are of another shape than the model's.
     """
     if adata.isbacked:
         msg = "This AnnData is backed by a file. Load it with `adata = adata.to_memory()` first."
@@ -158,17 +88,17 @@ def choose_matrix(
 
 
 def later_choice(adata: AnnData, choice: MatrixChoice, model: DiffAug) -> MatrixChoice:
-    """Complete what is asked for by what a model was fitted on.
+    """Take the matrix that a model was fitted on, unless another one is asked for.
 
     Parameters
     ----------
     adata
         Rows are observations.
     choice
-        What is asked for; without a matrix, the one that the model was fitted on is taken, or `.X` where
-        that is not there and `.X` holds expression of the same kind.
+        The matrix that is asked for. If it is left open, the one that the model was fitted on is taken, or
+        `.X` if that is missing and `.X` holds expression of the same kind.
     model
-        A fitted model. The column that named its features names those of the data too, if it is there.
+        A fitted model. The column that named its features names those of the data, too, if it is there.
     """
     fitted = MatrixChoice.from_dict(model.source_)
     resolved = choice
@@ -186,13 +116,12 @@ def later_choice(adata: AnnData, choice: MatrixChoice, model: DiffAug) -> Matrix
 
 
 def resolve_choice(adata: AnnData, choice: MatrixChoice, config: DiffAugConfig) -> MatrixChoice:
-    """Find out whether rows are images, and decide between letters and counted words of sequences.
+    """Recognise images, and decide between letters and counted words of sequences.
 
-    Only where nothing else is asked for.
-
-    Letters (the encoder `"cnn"`) are taken where all sequences are of one length, up to 512: such sets are
-    cut around a site, and where a letter stands means something. Of longer ones, of different lengths, of
-    reads with qualities, or for a view of features, words are counted (`"mlp"`).
+    A matrix that is asked for stays as it is. Letters (the encoder `"cnn"`) are taken if all sequences have
+    one length, up to 512: such sets are cut around a site, so that positions mean something. Words are
+    counted (`"mlp"`) in longer sequences, sequences of different lengths, reads with qualities, and for
+    views of features.
 
     Raises
     ------
@@ -228,7 +157,7 @@ def resolve_choice(adata: AnnData, choice: MatrixChoice, config: DiffAugConfig) 
 
 
 def _suits_letters(adata: AnnData, config: DiffAugConfig) -> bool:
-    """Whether the encoder of letters is to be taken, which is said in the log."""
+    """Decide whether to take the encoder of letters, and log the reason."""
     lengths = adata.obs[SEQUENCE_KEY].astype(str).str.len()
     against = ""
     if config.features.input_state == "words":
@@ -251,7 +180,7 @@ def _suits_letters(adata: AnnData, config: DiffAugConfig) -> bool:
 
 
 def declare(config: DiffAugConfig, adata: AnnData, choice: MatrixChoice) -> DiffAugConfig:
-    """Put what a matrix is into a configuration that leaves it open."""
+    """Put the kind of data into a configuration that leaves it open."""
     if config.features.input_state != "auto":
         return config
     known: dict[str, Any] = {"input_state": declared_state(adata, choice)}
@@ -261,7 +190,7 @@ def declare(config: DiffAugConfig, adata: AnnData, choice: MatrixChoice) -> Diff
 
 
 def declared_state(adata: AnnData, choice: MatrixChoice) -> DeclaredState:
-    """Say what a matrix is where that is known without looking at its values."""
+    """Name the kind of data where it is known without looking at values; else "auto"."""
     if choice.images:
         return "image"
     if choice.use_rep is not None:
@@ -274,16 +203,14 @@ def declared_state(adata: AnnData, choice: MatrixChoice) -> DeclaredState:
 
 
 def _variables(adata: AnnData, choice: MatrixChoice) -> tuple[Matrix, pd.DataFrame]:
-    """Find a matrix whose columns have names: `.raw.X`, a layer or `.X`; and its `.var`."""
+    """Find `.raw.X`, a layer or `.X`, and the `.var` with the names of its columns."""
     if choice.use_raw:
         if adata.raw is None:
             msg = "There is no `.raw` in this AnnData; leave `use_raw` out to embed `.X`."
             raise InputError(msg)
         return as_matrix(adata.raw.X), adata.raw.var
     if (layer := choice.layer) is not None:
-        if layer not in adata.layers:
-            msg = f"There is no layer {layer!r}; `.layers` holds {shorten(adata.layers) or 'nothing'}."
-            raise InputError(msg)
+        check_held(layer, adata.layers, what="layer", where="`.layers`")
         return as_matrix(adata.layers[layer]), adata.var
     if adata.X is None:
         msg = f"This AnnData has no `.X`; name a layer, of which it has {shorten(adata.layers) or 'none'}."
@@ -293,16 +220,14 @@ def _variables(adata: AnnData, choice: MatrixChoice) -> tuple[Matrix, pd.DataFra
 
 def _representation(adata: AnnData, use_rep: str) -> tuple[Matrix, list[str]]:
     """Find an entry of `.obsm`, and number its columns."""
-    if use_rep not in adata.obsm:
-        msg = f"There is no {use_rep!r} in `.obsm`; it holds {shorten(adata.obsm) or 'nothing'}."
-        raise InputError(msg)
+    check_held(use_rep, adata.obsm, what="representation", where="`.obsm`")
     matrix = adata.obsm[use_rep]
     matrix = as_matrix(matrix.to_numpy() if hasattr(matrix, "to_numpy") else matrix)
     return matrix, [f"{use_rep}_{number}" for number in range(1, matrix.shape[1] + 1)]
 
 
 def _tokens(adata: AnnData, length: int | None) -> NDArray[np.uint8]:
-    """Letters as tokens; what is longer than a model knows is cut, and said."""
+    """Encode letters as tokens; longer sequences than a model knows are cut, with a warning."""
     sequences = _sequences(adata)
     longest = max(map(len, sequences), default=0)
     if length is None and longest > _MAX_LENGTH:
@@ -343,7 +268,7 @@ def _sequences(adata: AnnData) -> list[str]:
 
 
 def _counts_like(adata: AnnData, kmers: KmerEncoding) -> bool:
-    """Whether `.X` counts words this way, or there are no letters to count anew."""
+    """Tell whether `.X` counts words in this way, or there are no letters to count again."""
     if SEQUENCE_KEY not in adata.obs:
         return True
     held = adata.uns.get(_KMERS_KEY)

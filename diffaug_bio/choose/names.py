@@ -1,4 +1,4 @@
-"""Names of features: from `.var_names` or a column of `.var`, and which of them a model knows."""
+"""Names of features, from `.var_names` or a column of `.var`, and a model's knowledge of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from diffaug_bio._checks import check_unique
+from diffaug_bio._checks import check_held, check_unique
 from diffaug_bio._wording import shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.features import GOOD_SHARE, MIN_SHARE, describe_too_few, match_names
@@ -26,28 +26,23 @@ _CLEARLY = 0.1  # by which other names have to match better to be worth a word
 
 
 def feature_names(var: pd.DataFrame, var_key: str | None) -> list[str]:
-    """Names of features: those of the rows of `.var`, or of one of its columns.
+    """Find the names of features in the index of `.var`, or in one of its columns.
 
     Parameters
     ----------
     var
         The `.var` of an AnnData, or of its `.raw`.
     var_key
-        Column; the index if None, whose repeated names are numbered as scanpy does.
+        Column of `var`; the index if None, in which repeated names are numbered as scanpy does.
 
     Raises
     ------
     InputError
-        If there is no such column, or it does not name each feature.
+        If there is no such column, or it has missing or repeated names.
     """
     if var_key is None:
         return _unique(var.index)
-    if var_key not in var:
-        msg = (
-            f"There is no column {var_key!r} in `.var` to take names of features from; it holds "
-            f"{shorten(var.columns) or 'none'}."
-        )
-        raise InputError(msg)
+    check_held(var_key, var, what="column of feature names", where="`.var`")
     nameless = _nameless(var[var_key])
     if nameless.any():
         msg = (
@@ -73,23 +68,23 @@ def check_known(
     var: pd.DataFrame,
     var_key: str | None,
 ) -> None:
-    """Say where better names are, if a model knows few of those that were taken.
+    """Point to a column with better names, if a model knows few of the names.
 
     Parameters
     ----------
     names
-        Taken from the index of `var`, or its column `var_key`.
+        Names from the index of `var`, or from its column `var_key`.
     known
         Names of the features that the model was fitted on.
     used
-        Numbers of those that it uses; all if None.
+        Positions of the known features that the model uses; all if None.
     var, var_key
         As for :func:`feature_names`.
 
     Raises
     ------
     InputError
-        If the model knows too few to embed the data, and other names would do.
+        If the model knows too few names to embed the data, and another column has enough.
     """
     if list(names) == list(known):
         return
@@ -105,7 +100,7 @@ def check_known(
 def _better_names(
     match: NameMatch, known: Sequence[str], var: pd.DataFrame, var_key: str | None
 ) -> str | None:
-    """Find names that a model knows clearly more of, and say how to take them."""
+    """Find a column of which a model knows clearly more names, and describe how to take it."""
     best, better = match.share + _CLEARLY, None
     for key in [None, *(str(column) for column in var.columns)]:
         if key == var_key or (key is not None and not _is_text(var[key])):
@@ -133,7 +128,7 @@ def _better_names(
 
 
 def _is_text(column: pd.Series) -> bool:
-    """Whether a column holds text, plain or as categories."""
+    """Tell whether a column holds text, plain or as categories."""
     from pandas.api.types import infer_dtype
 
     values = column.cat.categories if column.dtype == "category" else column
@@ -141,14 +136,14 @@ def _is_text(column: pd.Series) -> bool:
 
 
 def _nameless(column: pd.Series) -> NDArray[np.bool_]:
-    """Which values are missing or empty."""
+    """Mark values that are missing or empty."""
     missing = column.isna().to_numpy(dtype=bool)
     empty = [str(value).strip() == "" for value in column]
     return np.asarray(missing | np.array(empty, dtype=bool))
 
 
 def _unique(names: Iterable[object]) -> list[str]:
-    """Feature names as strings, repeated ones numbered as scanpy does."""
+    """Return names as text, with numbers added to repeated ones as scanpy does."""
     import pandas as pd
     from anndata.utils import make_index_unique
 

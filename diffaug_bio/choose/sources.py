@@ -1,4 +1,4 @@
-"""Which observations new ones are generated from."""
+"""Choosing the observations to generate from."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from diffaug_bio._checks import check_count
+from diffaug_bio._checks import check_count, check_held
 from diffaug_bio._wording import shorten
 from diffaug_bio.errors import InputError
 
@@ -21,12 +21,12 @@ _MOST_MADE, _MOST_GIGABYTES = 10_000_000, 64
 
 
 class Sources(NamedTuple):
-    """Rows that new ones are generated from at once."""
+    """Source rows of one pass of generation."""
 
     rows: NDArray[np.int64]
-    """Row numbers; some more than once where classes grow a lot."""
+    """Row numbers, repeated where a class grows to more than twice its size."""
     views: NDArray[np.int64]
-    """Which time each is a source, from 0."""
+    """Number of earlier uses of each row as a source, from 0."""
 
 
 def choose_sources(
@@ -38,46 +38,46 @@ def choose_sources(
     seed: int,
     row_bytes: float,
 ) -> list[Sources]:
-    """Choose what to generate from.
+    """Choose source rows.
 
     Parameters
     ----------
     obs
         Annotations of the observations.
     n_views
-        Views of all of them; 1 if left out.
+        Number of observations to generate from each; 1 if left out.
     groupby
         Column with classes to bring up to one size, in place of `n_views`.
     target
-        That size; the median size of the classes if left out.
+        Size of classes to reach; the median size of the classes if left out.
     seed
-        Of which observations of a class are sources once more than others.
+        Seed of the order in which the observations of a class are used.
     row_bytes
-        Memory that an observation takes, about.
+        Approximate memory of an observation, in bytes.
 
     Returns
     -------
-    Each view of all observations, or what balances classes as a single part.
+    All observations once per view, or a single part with the sources that balance the classes.
 
     Raises
     ------
     InputError
-        If a setting is out of range, the settings contradict each other, no class is to grow, or more
-        would be made than a machine holds.
+        If a setting is out of range, the settings contradict each other, no class has to grow, or the
+        result would not fit into memory.
     """
     for name, value in (("n_views", n_views), ("target", target)):
         if value is not None:
             check_count(name, value)
     if groupby is None:
         if target is not None:
-            msg = "`target` is the size of classes: name their column as `groupby` (`--balance`), too."
+            msg = "`target` is the size of classes: name their column, too (`groupby`, `--groupby`)."
             raise InputError(msg)
         _check_made(len(obs) * int(n_views or 1), row_bytes)
         return [Sources(np.arange(len(obs)), np.full(len(obs), view)) for view in range(n_views or 1)]
     if n_views is not None:
         msg = (
-            "Give `n_views` (`--views`) or `groupby` (`--balance`), not both: the one makes as many of "
-            "each, the other balances classes."
+            "Give `n_views` (`--n-views`) or `groupby` (`--groupby`), not both: the first generates from "
+            "every observation, the second balances classes."
         )
         raise InputError(msg)
     names, codes = _classes(obs, groupby)
@@ -88,7 +88,7 @@ def choose_sources(
     if not lacking.any():
         msg = (
             f"All classes of `.obs[{groupby!r}]` have {wanted} observations or more (the smallest "
-            f"{sizes.min()}): nothing is to be generated. Give a larger `target` (`--target`)."
+            f"{sizes.min()}), so nothing would be generated. Give a larger `target` (`--target`)."
         )
         raise InputError(msg)
     grown = [f"{name} {size} to {wanted}" for name, size in zip(names, sizes, strict=True) if size < wanted]
@@ -97,13 +97,13 @@ def choose_sources(
 
 
 def _check_made(n_made: int, row_bytes: float) -> None:
-    """Refuse to make more than a machine is sure to hold, before anything is made."""
+    """Refuse to generate more than a machine is sure to hold."""
     size = n_made * row_bytes / 1e9
     if n_made > _MOST_MADE or size > _MOST_GIGABYTES:
         msg = (
-            f"{n_made:.12g} new observations, about {size:.3g} GB, are more than is made at once: "
-            f"{_MOST_MADE} and {_MOST_GIGABYTES} GB. Make fewer views, of fewer observations, or smaller "
-            "classes."
+            f"{n_made:.12g} new observations of about {size:.3g} GB exceed the limits of {_MOST_MADE} "
+            f"observations and {_MOST_GIGABYTES} GB in a call. Generate fewer views, from fewer "
+            "observations, or smaller classes."
         )
         raise InputError(msg)
 
@@ -111,7 +111,7 @@ def _check_made(n_made: int, row_bytes: float) -> None:
 def _spread(
     codes: NDArray[np.int64], sizes: NDArray[np.int64], lacking: NDArray[np.int64], *, seed: int
 ) -> Sources:
-    """Take the members of each class in turn, in random order, until it has what it lacks."""
+    """Use the members of each class in turn, in random order, until it has the wanted size."""
     generator = np.random.default_rng(seed)
     rows, views = [], []
     for code in np.flatnonzero(lacking):
@@ -123,13 +123,11 @@ def _spread(
 
 
 def _classes(obs: pd.DataFrame, groupby: str) -> tuple[list[str], NDArray[np.int64]]:
-    """Names of the classes that have observations, and the number of each row's, -1 without one.
+    """List the classes, and give the number of each row's class, -1 for none.
 
-    Classes are told by their text, as files and people tell them: 1 and "1" are one.
+    Classes are compared as text: 1 and "1" are one class.
     """
-    if groupby not in obs:
-        msg = f"There is no column {groupby!r} in `.obs`; it holds {shorten(obs) or 'none'}."
-        raise InputError(msg)
+    check_held(groupby, obs, what="column of classes", where="`.obs`")
     texts = obs[groupby].astype(object).map(str, na_action="ignore")
     present = texts.dropna()
     names = sorted(set(present))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from diffaug_bio._checks import check_held
 from diffaug_bio._keys import SPLIT_KEY, TEST, TRAIN
 from diffaug_bio._wording import shorten
 from diffaug_bio.errors import InputError
@@ -29,23 +30,20 @@ def choose_split(adata: AnnData, split_key: str | None) -> NDArray[np.str_] | No
     adata
         Rows are observations.
     split_key
-        Column of `.obs` with "train" and "test"; rows with another value are fitted, and take no part in
-        the probes.
+        Column of `.obs` with "train" and "test"; rows with another value are fitted, but not scored.
 
     Returns
     -------
-    The values of the column, one a row; None without a key. Shape: `(n_obs,)`.
+    Value of the column for each row; None without a key. Shape: `(n_obs,)`.
 
     Raises
     ------
     InputError
-        If there is no such column, a value is missing, or no row is for training, or none for the test.
+        If there is no such column, a value is missing, or there are no training or no test rows.
     """
     if split_key is None:
         return None
-    if split_key not in adata.obs:
-        msg = f"There is no split column {split_key!r} in `.obs`; it holds {shorten(adata.obs) or 'none'}."
-        raise InputError(msg)
+    check_held(split_key, adata.obs, what="split column", where="`.obs`")
     column = adata.obs[split_key]
     if (missing := column.isna().to_numpy()).any():
         msg = (
@@ -68,7 +66,7 @@ def choose_split(adata: AnnData, split_key: str | None) -> NDArray[np.str_] | No
 def resolve_split_key(
     adata: AnnData, split_key: str | None, *, group_key: str | None, name: str = "the data"
 ) -> str | None:
-    """Find the column of the split that is to be used, and say in the log what it holds.
+    """Find the column of the split to use, and log the number of its rows.
 
     Parameters
     ----------
@@ -78,9 +76,9 @@ def resolve_split_key(
         As for :func:`choose_split`; `"auto"` takes the column "split" where it holds "train" and "test",
         unless groups are to be kept together; `"none"` takes none.
     group_key
-        The groups that were asked for.
+        Groups that were asked for.
     name
-        What the log calls the data.
+        Name of the data in the log.
 
     Raises
     ------
@@ -117,10 +115,10 @@ def resolve_split_key(
 
 
 def rows_to_fit(adata: AnnData, split: NDArray[np.str_] | None) -> AnnData:
-    """Leave test rows out; without a split, all rows may be fitted."""
+    """Leave test rows out; without a split, keep all rows."""
     return adata if split is None else adata[split != TEST]
 
 
 def _has_split(adata: AnnData) -> bool:
-    """Whether the usual column holds training and test rows."""
+    """Tell whether the usual column holds training and test rows."""
     return SPLIT_KEY in adata.obs and {TRAIN, TEST} <= set(adata.obs[SPLIT_KEY].dropna().astype(str))

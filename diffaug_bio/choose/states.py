@@ -1,4 +1,4 @@
-"""Finding the matrix of an AnnData that is of the kind that a model was fitted on."""
+"""Finding the matrix of an AnnData with the kind of expression that a model was fitted on."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ _LOOKED_AT = 200  # rows; what is embedded is checked as a whole later
 
 
 def suggest_matrix(adata: AnnData, matrix: Matrix, state: InputState) -> None:
-    """Say in the log where values of a state are, if those that were chosen look otherwise.
+    """Log which matrix holds the expected kind of expression, if the chosen matrix looks like another kind.
 
     Parameters
     ----------
     adata
         Rows are observations.
     matrix
-        What was chosen. Shape: `(n_obs, n_vars)`.
+        The chosen matrix. Shape: `(n_obs, n_vars)`.
     state
-        What the model was fitted on.
+        Kind of expression that the model was fitted on.
     """
     if not is_expression(state) or _compare(matrix, state) != "another":
         return
@@ -47,16 +47,16 @@ def suggest_matrix(adata: AnnData, matrix: Matrix, state: InputState) -> None:
 
 
 def stands_in(adata: AnnData, layer: str | None, state: InputState, *, use_raw: bool) -> bool:
-    """Whether `.X` takes the place of the layer or `.raw` that a model was fitted on, which is said.
+    """Decide whether to use `.X` for a missing layer or `.raw` that a model was fitted on, with a warning.
 
     Parameters
     ----------
     adata
         Rows are observations.
     layer, use_raw
-        What the model was fitted on.
+        Matrix that the model was fitted on.
     state
-        What it held.
+        Kind of expression that it held.
     """
     is_missing = (layer is not None and layer not in adata.layers) or (use_raw and adata.raw is None)
     if not is_missing or adata.X is None or not STATES[state].is_sparse:
@@ -73,7 +73,7 @@ def stands_in(adata: AnnData, layer: str | None, state: InputState, *, use_raw: 
 
 
 def _matrices(adata: AnnData) -> Iterator[tuple[str, str, Matrix]]:
-    """Matrices of an AnnData, where they are and how to ask for them."""
+    """List layers and `.raw`, with their place and the option to choose them."""
     for name, layer in adata.layers.items():
         yield f"`.layers[{name!r}]`", f"layer={name!r} (`--layer {name}`)", layer
     if adata.raw is not None:
@@ -81,7 +81,7 @@ def _matrices(adata: AnnData) -> Iterator[tuple[str, str, Matrix]]:
 
 
 def _compare(matrix: Matrix, state: InputState) -> Literal["this", "another", "unknown"]:
-    """Say whether some rows of a matrix look like values of a state."""
+    """Compare some rows of a matrix with a kind of expression."""
     try:
         some = _some_rows(as_matrix(matrix))
         summary = summarise(some)
@@ -94,7 +94,7 @@ def _compare(matrix: Matrix, state: InputState) -> Literal["this", "another", "u
 
 
 def _some_rows(matrix: Matrix) -> Matrix:
-    """Evenly spaced rows, as many as are looked at."""
+    """Take up to 200 evenly spaced rows."""
     if matrix.shape[0] <= _LOOKED_AT:
         return matrix
     return matrix[np.unique(np.linspace(0, matrix.shape[0] - 1, _LOOKED_AT).astype(np.intp))]

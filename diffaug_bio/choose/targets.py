@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from diffaug_bio._keys import BATCH_ENTRY
 from diffaug_bio._wording import shorten
 from diffaug_bio.choose.batches import batch_columns, batches_of
 from diffaug_bio.errors import InputError
+from diffaug_bio.model.batches import Targets
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -20,32 +21,23 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class Targets(NamedTuple):
-    """Batches of rows by name, None where there is none that the model knows."""
-
-    own: list[str | None]
-    """That each row is of."""
-    asked: list[str | None]
-    """That it is to be generated in."""
-
-
 def choose_targets(adata: AnnData, model: DiffAug, batch: str | None) -> Targets:
-    """Find the batch of each row, and the one that it is to be generated in.
+    """Find the batch of each row, and the batch to generate it in.
 
     Parameters
     ----------
     adata
-        Rows are observations. Their own batches are in the columns that the model was fitted with, where
-        these are there.
+        Rows are observations. Their own batches are in the columns of `.obs` that the model was fitted
+        with, where these are there.
     model
         A fitted model.
     batch
-        To generate all rows in; each in its own if left out.
+        Batch to generate all rows in; each in its own if left out.
 
     Raises
     ------
     InputError
-        If the model knows no batch of this name, or none at all.
+        If the model was fitted without batches, or without one of this name.
     """
     names = model.config_.batches.names
     if batch is not None and batch not in names:
@@ -60,13 +52,13 @@ def choose_targets(adata: AnnData, model: DiffAug, batch: str | None) -> Targets
             "%d of %d rows have no batch that the model was fitted on%s.",
             n_unknown,
             adata.n_obs,
-            "" if batch is not None else ", and are generated in none",
+            "" if batch is not None else ", and are generated in no batch",
         )
     return Targets(own, own if batch is None else [batch] * adata.n_obs)
 
 
 def _own(adata: AnnData, model: DiffAug, names: tuple[str, ...]) -> list[str | None]:
-    """Find the batch of each row, where columns say it and the model knows it."""
+    """Find the batch of each row, or None where columns do not say it or the model does not know it."""
     columns = batch_columns(adata, model.source_.get(BATCH_ENTRY) or [])
     if not names or not columns or not set(columns) <= set(adata.obs):
         return [None] * adata.n_obs

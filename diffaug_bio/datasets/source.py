@@ -177,7 +177,7 @@ def read_for_model(source: DataSource, model: DiffAug, *, annotations: Sequence[
     InputError
         As for :func:`read_source`.
     """
-    from diffaug_bio.choose.matrix import MatrixChoice
+    from diffaug_bio.model.source import MatrixChoice
 
     kmers = MatrixChoice.from_dict(model.source_).kmers
     # The words of an h5ad file are counted already; other words are counted from its letters later.

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
 
 def plain_components(
-    features: Fitted, fitted: Matrix, matrix: Matrix, *, width: int, seed: int
+    features: Fitted,
+    fitted: Matrix,
+    matrix: Matrix,
+    *,
+    width: int,
+    seed: int,
+    known: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """Compute principal components of features, of counted words, or of the pixels of images.
 
@@ -31,13 +37,17 @@ def plain_components(
         Components, or as many as there can be.
     seed
         Start of the iteration; see :func:`diffaug_bio.features.fit_features`.
+    known
+        Components of `matrix` that were computed before; taken where they are wide enough.
 
     Returns
     -------
     Shape: `(n_obs, width)`.
     """
     if not isinstance(features, FittedImages):
-        return features.widened(fitted, width, seed=seed).project(matrix)[:, :width]
+        widened = features.widened(fitted, width, seed=seed)
+        scores = known if known is not None and widened is features else widened.project(matrix)
+        return scores[:, :width]
     pixels = features.pixels
     if pixels.components.shape[1] < width:
         pixels = pixels.widened(pixel_sample(fitted, seed=seed), width, seed=seed)

@@ -1,4 +1,4 @@
-"""Batches of training rows, and of rows that are to be generated."""
+"""Batches of training rows, and of rows to generate."""
 
 from __future__ import annotations
 
@@ -22,13 +22,22 @@ if TYPE_CHECKING:
     from diffaug_bio.features import Fitted
 
 
+class Targets(NamedTuple):
+    """Batches of rows by name; None where the model knows no batch of the row."""
+
+    own: Sequence[str | None]
+    """Batch that each row was measured in. Shape: `(n_obs,)`."""
+    asked: Sequence[str | None]
+    """Batch to generate each row in. Shape: `(n_obs,)`."""
+
+
 class KnownBatches(NamedTuple):
-    """Which batch each row is of."""
+    """Batches of the training rows."""
 
     names: list[str]
-    """In order of the alphabet."""
+    """Names of the batches, sorted."""
     number: NDArray[np.int64]
-    """Of the batch of each row. Shape: `(n_obs,)`."""
+    """Number of each row's batch. Shape: `(n_obs,)`."""
 
 
 def known_batches(batches: Sequence[str], n_obs: int) -> KnownBatches:
@@ -78,20 +87,20 @@ def batches_of_rows(
     seed: int,
     device: torch.device,
 ) -> Batches:
-    """Find what each training row has in other batches, for the trainer.
+    """Find partners of each training row in other batches, for the trainer.
 
     Parameters
     ----------
     known
-        Which batch each row is of.
+        Batches of the rows.
     scores
         Principal components of the rows. Shape: `(n_obs, n_components)`.
     config
         The resolved configuration.
     seed
-        Of draws.
+        Seed of the draws of partners.
     device
-        Where everything runs.
+        Device of the networks.
     """
     import torch
 
@@ -117,25 +126,25 @@ def batches_of_rows(
 def batch_numbers(
     batch: str | Sequence[str | None] | None, config: DiffAugConfig, n_obs: int
 ) -> torch.Tensor | None:
-    """Find which batches of the fit rows are to be generated in, as numbers.
+    """Turn names of batches to generate in into the numbers that the fit gave them.
 
     Parameters
     ----------
     batch
-        A name for all rows, or for each one or None; none at all if left out.
+        A name for all rows, or a name or None for each row.
     config
-        That of the fit.
+        The resolved configuration of the fit.
     n_obs
-        How many rows there are.
+        Number of rows.
 
     Returns
     -------
-    -1 stands for no batch. Shape: `(n_obs,)`.
+    Numbers of the batches, -1 for none; None if `batch` is None. Shape: `(n_obs,)`.
 
     Raises
     ------
     InputError
-        If the fit knew of no batches, or of none of that name, or there is not one for each row.
+        If the model was fitted without batches or without that one, or the number of names is wrong.
     """
     import torch
 

@@ -349,7 +349,7 @@ def _check_decided(table: Mapping[str, Any], config: DiffAugConfig, state: Input
 
 def _check_source(source: Mapping[str, Any]) -> None:
     """Check which matrix was fitted by the rules of those who choose one."""
-    from diffaug_bio.choose.matrix import MatrixChoice
+    from diffaug_bio.model.source import MatrixChoice
 
     try:
         MatrixChoice.from_dict(source)

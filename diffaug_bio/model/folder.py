@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from diffaug_bio import __version__
 from diffaug_bio._keys import SOURCE_ENTRIES
@@ -102,8 +102,8 @@ def save_model(folder: Path, record: ModelRecord, *, overwrite: bool, model_lice
 
 def write_model(
     folder: Path, record: ModelRecord, *, model_license: str | None = None, run: Run | None = None
-) -> None:
-    """Write a model's files into a folder that the caller stages.
+) -> ModelDescription:
+    """Write a model's files into a folder that the caller stages, and describe it.
 
     Parameters
     ----------
@@ -130,24 +130,17 @@ def write_model(
     write_json(folder / HISTORY, {key: list(col) for key, col in record.history.items()})
     # Written by Python, so that a full disk is an ordinary OSError.
     (folder / WEIGHTS).write_bytes(save(dict(record.arrays)))
-    write_card(folder / CARD_FILE, folder, model_license=model_license, run=run)
+    described = describe(
+        description,
+        record.config,
+        names=names,
+        phases=cast("Sequence[str]", record.history["phase"]),
+        sizes={name: (array.size, array.nbytes) for name, array in record.arrays.items()},
+    )
+    card = model_card(described, model_license=model_license, run=run)
+    (folder / CARD_FILE).write_text(card, encoding="utf-8")
     write_record(folder)  # its own, also within a run folder: people copy models out of there
-
-
-def write_card(path: Path, folder: Path, *, model_license: str | None, run: Run | None) -> None:
-    """Write the card of a model folder, which may go somewhere else first.
-
-    Parameters
-    ----------
-    path
-        The file to write.
-    folder
-        The model folder.
-    model_license, run
-        As for :func:`diffaug_bio.model.card.model_card`.
-    """
-    card = model_card(describe_model(folder), model_license=model_license, run=run)
-    path.write_text(card, encoding="utf-8")
+    return described
 
 
 def load_model(folder: Path) -> ModelRecord:

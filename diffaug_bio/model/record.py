@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def record_of(model: DiffAug) -> ModelRecord:
-    """Give everything of a fitted model that is saved."""
+    """Collect everything of a fitted model that is saved."""
     preprocessing, arrays = to_record(model.features_)
     arrays |= to_arrays(model.state_) | reference_arrays(model.reference_)
     names = getattr(model, "feature_names_in_", None)
@@ -46,11 +46,11 @@ def put_into(model: DiffAug, record: ModelRecord, folder: str | PathLike[str]) -
     Parameters
     ----------
     model
-        Gets everything that a fit gives.
+        Gets the attributes of a fitted model.
     record
         As :func:`record_of` gave it.
     folder
-        Where it was read from, for the error.
+        Folder that it was read from, for error messages.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def put_into(model: DiffAug, record: ModelRecord, folder: str | PathLike[str]) -
 
 
 def _restored(record: ModelRecord) -> tuple[Fitted, TrainState, Reference | None]:
-    """Rebuild preprocessing, networks and reference from a record, whose arrays are checked before."""
+    """Check the arrays of a record, and rebuild preprocessing, networks and reference."""
     arrays, config = record.arrays, record.config
     fitted = check_fitted_arrays(record.preprocessing, arrays, config)
     features = from_record(record.preprocessing, arrays)

@@ -1,4 +1,4 @@
-"""Later rows beside those that a model was trained on, and what it keeps of these."""
+"""Training rows that a model keeps, and the comparison of later rows with them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def make_reference(state: TrainState, rows: Rows, config: DiffAugConfig, *, seed
     config
         The resolved configuration.
     seed
-        Of the fit; which rows are drawn uses a stream of its own.
+        Seed of the fit; the choice of rows has its own stream of random numbers.
     """
     generator = seeded_generator(seed, torch.device("cpu"), "reference")
     drawn = torch.randperm(rows.shape[0], generator=generator)[:MOST_REFERENCE_ROWS].sort().values
@@ -52,7 +52,7 @@ def make_reference(state: TrainState, rows: Rows, config: DiffAugConfig, *, seed
 def embed_with_novelty(
     reference: Reference, state: TrainState, rows: Rows, config: DiffAugConfig
 ) -> tuple[NDArray[np.float32], Novelty]:
-    """Embed later rows, and score how unlike the training rows they are.
+    """Embed later rows, and score how much they differ from the training rows.
 
     Raises
     ------
@@ -78,16 +78,15 @@ def known_reference(reference: Reference | None) -> Reference:
     """
     if reference is None:
         msg = (
-            "This model knows no training rows to compare with or to correct towards: an earlier version "
-            "fitted it, or they were left out on purpose. It embeds as before; fit it again for novelty "
-            "and correction."
+            "This model holds no training rows to compare with or to correct towards. It can embed; fit it "
+            "again for novelty and correction."
         )
         raise InputError(msg)
     return reference
 
 
 def reference_arrays(reference: Reference | None) -> dict[str, NDArray[np.float32]]:
-    """Arrays that a model folder holds, by name."""
+    """Give the arrays for a model folder by name."""
     if reference is None:
         return {}
     arrays = {_EMBEDDING: reference.embedding}
@@ -95,7 +94,7 @@ def reference_arrays(reference: Reference | None) -> dict[str, NDArray[np.float3
 
 
 def reference_from(arrays: Mapping[str, NDArray[np.generic]]) -> Reference | None:
-    """Rebuild what :func:`reference_arrays` gave, or None of a model that holds none."""
+    """Rebuild a reference from the arrays of a model folder; None if there are none."""
     if _EMBEDDING not in arrays:
         return None
     denoising = arrays[_DENOISING].astype(np.float32) if _DENOISING in arrays else None
@@ -105,7 +104,7 @@ def reference_from(arrays: Mapping[str, NDArray[np.generic]]) -> Reference | Non
 def _encoded(
     state: TrainState, rows: Rows, config: DiffAugConfig
 ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-    """Embeddings, and errors of the denoiser where there is one."""
+    """Embed rows, and compute errors of the denoiser if there is one."""
     if not config.train.has_generator:
         return embedded(state.encoder, rows).cpu().numpy(), None
     embedding, errors = encode_with_errors(state, rows, config)

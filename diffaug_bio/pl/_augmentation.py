@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 
 from diffaug_bio._checks import check_count, check_seed
-from diffaug_bio.choose.matrix import MatrixChoice, choose_matrix, later_choice
+from diffaug_bio.choose.matrix import choose_matrix, later_choice
 from diffaug_bio.config.kinds import STATES, drawings
 from diffaug_bio.errors import InputError
 from diffaug_bio.matrix.sample import sample_rows
 from diffaug_bio.matrix.validation import check_generator
+from diffaug_bio.model.source import MatrixChoice
 from diffaug_bio.pl._generated import generate
 from diffaug_bio.pl._grid import draw_grid
 from diffaug_bio.pl._logo import draw_logos
@@ -109,7 +110,7 @@ def augmentation(
 
     Examples
     --------
-    >>> model = diffaug_bio.tl.fit_model(adata)  # doctest: +SKIP
+    >>> model = diffaug_bio.tl.fit(adata)  # doctest: +SKIP
     >>> diffaug_bio.pl.augmentation(adata, model)  # doctest: +SKIP
     """
     from diffaug_bio.model.estimator import DiffAug

@@ -10,10 +10,11 @@ from scipy import sparse
 
 from diffaug_bio._keys import SEQUENCE_KEY
 from diffaug_bio._wording import shorten
-from diffaug_bio.choose.matrix import MatrixChoice, choose_matrix, later_choice
+from diffaug_bio.choose.matrix import choose_matrix, later_choice
 from diffaug_bio.config.kinds import STATES
 from diffaug_bio.errors import InputError
-from diffaug_bio.tl._augment import augment
+from diffaug_bio.model.source import MatrixChoice
+from diffaug_bio.tl import augment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

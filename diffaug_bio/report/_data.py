@@ -9,10 +9,11 @@ import numpy as np
 
 from diffaug_bio._keys import BATCH_ENTRY, OBSM_KEY, SPLIT_KEY
 from diffaug_bio._wording import shorten
-from diffaug_bio.choose.matrix import MatrixChoice, choose_matrix
+from diffaug_bio.choose.matrix import choose_matrix
 from diffaug_bio.config.kinds import decided
 from diffaug_bio.errors import InputError
 from diffaug_bio.features import plain_components
+from diffaug_bio.model.source import MatrixChoice
 from diffaug_bio.output.json_files import METRICS, RUN, read_json
 from diffaug_bio.report._rows import read_sample
 from diffaug_bio.report.page import Neighbors, lay_out, nearest

@@ -152,7 +152,7 @@ def verdict(scores: Mapping[str, float]) -> str:
 
 def _scores(run: RunData, rows: NDArray[np.int64]) -> dict[str, float]:
     """Score one generated row of each of some rows."""
-    from diffaug_bio.tl._evaluate import score_generated
+    from diffaug_bio.model.quality import score_generated
 
     matrix, names = run.matrix()
     labels = run.labels(run.label_key)

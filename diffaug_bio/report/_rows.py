@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from diffaug_bio._keys import OBSM_KEY, SPLIT_ENTRY, TEST
-from diffaug_bio.choose.matrix import MatrixChoice
 from diffaug_bio.choose.split import choose_split
 from diffaug_bio.errors import InputError
 from diffaug_bio.matrix.sample import sample_rows
 from diffaug_bio.matrix.sparse import check_pointers
+from diffaug_bio.model.source import MatrixChoice
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -48,23 +48,23 @@ def augment(
     Parameters
     ----------
     source
-        What to read.
+        Data to read.
     model_folder
         The model, or the run folder around it.
     output
         An .h5ad file; for features .csv or .tsv, for sequences .fa, .fasta or .fna, all also with .gz; for
-        images .npz, or .png for a picture of ten of them, evenly spaced over the rows, beside what is
-        generated from each.
+        images .npz, or .png for a picture of ten originals, evenly spaced over the rows, beside the images
+        generated from them.
     n_views, groupby, target, strength, guidance, batch, var_key, random_state, device
-        As for :func:`diffaug_bio.tl.augment`. Of a table, `groupby` is no feature.
+        As for :func:`diffaug_bio.tl.augment`. The column `groupby` of a table is not used as a feature.
     on_step
-        Called with the name of every step that is done, such as "read"; may raise to end the run.
+        Function called with the name of every finished step, such as "read"; may raise to end the run.
     force
-        Whether a file that is there may be replaced.
+        If True, replace a file that is there.
 
     Returns
     -------
-    What was generated.
+    The generated observations.
 
     Raises
     ------
@@ -118,7 +118,7 @@ def augment(
 
 
 def _ending(output: Path) -> str:
-    """Tell how to write the output, by its name."""
+    """Find the format of the output by its name."""
     name = output.name.lower()
     for ending in (".h5ad", ".npz", ".png"):
         if name.endswith(ending):
@@ -127,8 +127,8 @@ def _ending(output: Path) -> str:
         if name.removesuffix(".gz").endswith(ending):
             return ending
     msg = (
-        f"{output} has no ending that tells how to write it. Known are .h5ad; for features .csv and .tsv; "
-        f"for sequences {', '.join(_FASTA)}; these also with .gz; and for images .npz and .png."
+        f"{output} has no known ending. Use .h5ad; for features .csv or .tsv; "
+        f"for sequences {', '.join(_FASTA)}; these also with .gz; or for images .npz or .png."
     )
     raise InputError(msg)
 
@@ -165,8 +165,9 @@ def _check_kind(model: DiffAug, output: Path, ending: str) -> None:
 
 
 def _grid_columns(adata: AnnData, generated: AnnData, model: DiffAug) -> list[NDArray[np.uint8]]:
-    """Originals, and beside them each view of all, as images."""
-    from diffaug_bio.choose.matrix import MatrixChoice, choose_matrix
+    """Give the originals and each view of them as images, column by column."""
+    from diffaug_bio.choose.matrix import choose_matrix
+    from diffaug_bio.model.source import MatrixChoice
 
     pixels = choose_matrix(adata, MatrixChoice(images=True), model=model)[0][:]
     shape = model.config_.features.image_shape

@@ -6,8 +6,9 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from diffaug_bio._wording import printable
-from diffaug_bio.choose.matrix import MatrixChoice
+from diffaug_bio.choose.embedding import project_adata
 from diffaug_bio.datasets.source import DataSource, fingerprint, read_for_model
+from diffaug_bio.model.source import MatrixChoice
 from diffaug_bio.output.apart import check_apart
 from diffaug_bio.output.files import staged_folder, write_json
 from diffaug_bio.runs._apart import paths_read
@@ -25,7 +26,10 @@ def embed(
     model_folder: Path,
     output: Path,
     *,
-    choice: MatrixChoice | None = None,
+    layer: str | None = None,
+    use_rep: str | None = None,
+    use_raw: bool = False,
+    var_key: str | None = None,
     novelty: bool = True,
     correct: Correction = "none",
     device: str = "auto",
@@ -39,25 +43,23 @@ def embed(
     Parameters
     ----------
     source
-        What to read.
+        Data to read.
     model_folder
         The model, or the run folder around it.
     output
         The folder to write.
-    choice
-        Which matrix to embed.
-    novelty, correct
+    layer, use_rep, use_raw, var_key, novelty, correct
         As for :func:`diffaug_bio.tl.project`.
     device
         As for :func:`diffaug_bio.tl.embed`.
     on_step
-        Called with the name of every step that is done, such as "read"; may raise to end the run.
+        Function called with the name of every finished step, such as "read"; may raise to end the run.
     force
-        Whether a folder that an earlier run wrote may be replaced; never that of the model.
+        If True, replace a folder that an earlier run wrote, but never the folder of the model.
 
     Returns
     -------
-    What `run.json` holds.
+    The content of `run.json`.
 
     Raises
     ------
@@ -67,8 +69,8 @@ def embed(
         If the data do not fit the model, or the output folder cannot be used or holds what is read.
     """
     from diffaug_bio.model.estimator import DiffAug
-    from diffaug_bio.tl._project import project_choice
 
+    asked = MatrixChoice(layer=layer, use_rep=use_rep, use_raw=use_raw, var_key=var_key)
     clock = Clock(on_step)
     check_apart(output, paths_read(source, model_folder=model_folder))
     with staged_folder(output, overwrite=force) as stage:
@@ -76,9 +78,7 @@ def embed(
         adata = read_for_model(source, model)
         digest = fingerprint(source)
         clock.lap("read")
-        choice, found = project_choice(
-            adata, model, choice or MatrixChoice(), novelty=novelty, correct=correct
-        )
+        choice, found = project_adata(model, adata, asked, novelty=novelty, correct=correct)
         clock.lap("embed")
         write_embedded(stage, adata)
         compared = write_novelty(stage / "novelty.csv", adata, found)

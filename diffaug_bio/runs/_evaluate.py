@@ -1,4 +1,4 @@
-"""`evaluate`: scores of embeddings that a file or a run folder holds."""
+"""`evaluate`: scores of the embeddings in a file or a run folder."""
 
 from __future__ import annotations
 
@@ -35,13 +35,12 @@ def evaluate(
     random_state: int = 0,
     device: str = "auto",
 ) -> dict[str, Any]:
-    """Score embeddings against labels, and the rows that a model generates.
+    """Score embeddings against labels, and rows that a model generates.
 
     Parameters
     ----------
     source
-        A data file or recipe; or the folder of a run, whose own labels, groups or split, data and model are
-        then taken.
+        A data file or recipe; or the folder of a run, with its own labels, groups or split, data and model.
     use_rep
         Names in `.obsm`.
     model_folder
@@ -59,8 +58,8 @@ def evaluate(
 
     Returns
     -------
-    `scores` by name of the embedding; `generated`, for the folder of a run whose model has a generator, the
-    scores of the rows that it makes; and what was scored.
+    `scores` by name of the embedding; `generated`, scores of generated rows, for the folder of a run whose
+    model has a generator; and `data` and settings.
 
     Raises
     ------
@@ -128,7 +127,7 @@ def evaluate(
 def _score_generated(
     adata: AnnData, folder: Path, label_key: str, *, seed: int, device: str
 ) -> dict[str, float] | None:
-    """Score the rows that the generator of a run makes; None where it has none."""
+    """Score the rows that the generator of a run makes; None without a generator."""
     from diffaug_bio.model.estimator import DiffAug
     from diffaug_bio.tl import evaluate_generated
 

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from diffaug_bio._keys import BATCH_ENTRY
+from diffaug_bio._keys import BATCH_ENTRY, OBSM_KEY, uns_key
 from diffaug_bio._wording import shorten
+from diffaug_bio.choose.embedding import fit_adata
 from diffaug_bio.choose.labels import choose_labels
-from diffaug_bio.choose.matrix import MatrixChoice
+from diffaug_bio.choose.results import clear_embedding
 from diffaug_bio.choose.split import resolve_split_key
 from diffaug_bio.datasets.source import DataSource, fingerprint, read_source, with_recipe_keys
 from diffaug_bio.machine.memory import peak_memory
 from diffaug_bio.machine.threads import limited_to, short_work
+from diffaug_bio.model.source import MatrixChoice
 from diffaug_bio.output.apart import check_apart
 from diffaug_bio.output.files import added_files, staged_folder, write_json
 from diffaug_bio.output.kept import kept
 from diffaug_bio.runs._apart import paths_read
-from diffaug_bio.runs._log import kept_log
-from diffaug_bio.runs._record import Clock, make_record, write_embedded
-from diffaug_bio.runs._replicates import look_like_replicates
+from diffaug_bio.runs._record import Clock, kept_log, make_record
 from diffaug_bio.runs._score import score_fit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from anndata import AnnData
@@ -37,13 +38,19 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_LEAST_GROUPS = 5  # fewer are classes or batches rather than subjects
+_MOST = 0.9  # share of the names
+
 
 def fit(
     source: DataSource,
     output: Path,
     *,
     config: DiffAugConfig,
-    choice: MatrixChoice | None = None,
+    layer: str | None = None,
+    use_rep: str | None = None,
+    use_raw: bool = False,
+    var_key: str | None = None,
     batch_key: str | None = None,
     random_state: int = 0,
     device: str = "auto",
@@ -57,65 +64,68 @@ def fit(
     """Fit DiffAug to a data file and write a run folder.
 
     The folder appears with `embedding.csv`, `embedded.h5ad`, `model/` and `run.json`, all or none of them.
-    Where labels are known it is scored then, and gets `metrics.json`: what breaks the scoring has a note of
-    what is kept.
+    Where labels are known, the embedding is scored afterwards and `metrics.json` is added; an error while
+    scoring says that the fit is kept.
 
     Parameters
     ----------
     source
-        What to read.
+        Data to read.
     output
-        The run folder.
+        The run folder to write.
     config
         The whole configuration.
-    choice
-        Which matrix to embed.
-    batch_key, random_state, device, precision, threads, callbacks
+    layer, use_rep, use_raw, var_key, batch_key, random_state, device, precision, threads, callbacks
         As for :func:`diffaug_bio.tl.embed`.
     on_score
-        Called before every step of scoring.
+        Function called before every step of scoring.
     force
-        Whether a run that is there may be replaced.
+        If True, replace a run that is there.
     model_license
         Licence of the model, for its card.
 
     Returns
     -------
-    What `run.json` holds, with the scores under `metrics`.
+    The content of `run.json`, with the scores under `metrics`.
 
     Raises
     ------
     InputError
         If data, labels, groups, split or output folder cannot be used.
     """
-    from diffaug_bio.io.h5ad import write_h5ad
-    from diffaug_bio.model.card import Run
+    from diffaug_bio.io import write_embedding
+    from diffaug_bio.io.h5ad import add_to_h5ad, write_h5ad
+    from diffaug_bio.model.card import CARD_FILE, Run, model_card
+    from diffaug_bio.model.estimator import DiffAug
     from diffaug_bio.model.folder import write_model
-    from diffaug_bio.tl._embed import fit_model
 
-    choice = choice or MatrixChoice()
+    choice = MatrixChoice(layer=layer, use_rep=use_rep, use_raw=use_raw, var_key=var_key)
     clock = Clock()
     check_apart(output, paths_read(source))
     with staged_folder(output, overwrite=force) as stage, kept_log() as said:
         adata, source, labels = _read(source, batch_key)
         digest = fingerprint(source)
-        # Found before any training: what was read may hold parts that cannot be written back.
+        # Before any training: parts that h5ad cannot hold, or a disk too small for the data, cost none.
+        clear_embedding(adata, OBSM_KEY)
         write_h5ad(stage / "embedded.h5ad", adata)
         clock.lap("read")
-        model = fit_model(
+        model = DiffAug(
+            config, random_state=random_state, device=device, precision=precision, threads=threads
+        )
+        components = fit_adata(
+            model,
             adata,
-            config=config,
-            choice=choice,
+            choice,
             split_key=source.split_key,
             batch_key=batch_key,
-            random_state=random_state,
-            device=device,
-            precision=precision,
-            threads=threads,
             callbacks=callbacks,
+            key_added=OBSM_KEY,
         )
         clock.lap("fit")
-        write_embedded(stage, adata)
+        write_embedding(stage / "embedding.csv", adata.obsm[OBSM_KEY], adata.obs_names)
+        entry = uns_key(OBSM_KEY)
+        added = {f"obsm/{OBSM_KEY}": adata.obsm[OBSM_KEY], f"uns/{entry}": adata.uns[entry]}
+        add_to_h5ad(stage / "embedded.h5ad", added)
         run = make_record(
             "fit",
             source,
@@ -127,7 +137,9 @@ def fit(
         )
         run["data"][BATCH_ENTRY] = batch_key
         (stage / "model").mkdir()
-        write_model(stage / "model", model.record(), model_license=model_license, run=Run(run, None))
+        described = write_model(
+            stage / "model", model.record(), model_license=model_license, run=Run(run, None)
+        )
         clock.lap("write")
         run["log"] = list(said)  # about the data, before anything else is said
         write_json(stage / "run.json", run)
@@ -141,15 +153,21 @@ def fit(
         with kept(note), limited_to(short_work(threads)):
             scores = {
                 **{key: getattr(source, key) for key in ("label_key", "group_key", "split_key")},
-                **score_fit(adata, model, labels, seed=random_state, on_score=on_score),
+                **score_fit(adata, model, labels, components, seed=random_state, on_score=on_score),
             }
             clock.lap("evaluate")
-            _add_scores(output, run, scores, model_license=model_license)
+            run["peak_memory_mb"] = peak_memory()
+            card = model_card(described, model_license=model_license, run=Run(run, scores))
+            with added_files(output) as stage:
+                write_json(stage / "metrics.json", scores)
+                write_json(stage / "run.json", run)
+                (stage / "model").mkdir()
+                (stage / "model" / CARD_FILE).write_text(card, encoding="utf-8")
     return {**run, "metrics": scores}
 
 
 def _read(source: DataSource, batch_key: str | None) -> tuple[AnnData, DataSource, Labels | None]:
-    """Read the data, and find by what they are fitted and scored: what cannot be used costs no training."""
+    """Read the data, and check labels, groups and split before any training."""
     source = with_recipe_keys(source)
     columns = [] if batch_key is None else [name.strip() for name in batch_key.split(",")]
     adata, label_key = read_source(source, annotations=columns)
@@ -166,17 +184,12 @@ def _read(source: DataSource, batch_key: str | None) -> tuple[AnnData, DataSourc
     return adata, dataclasses.replace(source, label_key=label_key, split_key=split_key), labels
 
 
-def _add_scores(
-    folder: Path, run: dict[str, Any], scores: dict[str, Any], *, model_license: str | None
-) -> None:
-    """Add the scores to a run folder, and bring its record and the model's card up to date."""
-    from diffaug_bio.model.card import CARD_FILE, Run
-    from diffaug_bio.model.folder import write_card
+def look_like_replicates(names: Iterable[str]) -> bool:
+    """Tell whether most names of observations are numbered replicates, such as `mouse7_1`, `mouse7_2`.
 
-    run["peak_memory_mb"] = peak_memory()
-    with added_files(folder) as stage:
-        write_json(stage / "metrics.json", scores)
-        write_json(stage / "run.json", run)
-        (stage / "model").mkdir()
-        card = stage / "model" / CARD_FILE
-        write_card(card, folder / "model", model_license=model_license, run=Run(run, scores))
+    Names count as replicates if they share the part before their last `_` with another name.
+    """
+    starts = [name.rpartition("_")[0] for name in names]
+    counts = Counter(start for start in starts if start)
+    n_shared = sum(count for count in counts.values() if count > 1)
+    return len(counts) >= _LEAST_GROUPS and n_shared >= _MOST * len(starts)

@@ -1,4 +1,4 @@
-"""`info`: what a model folder, or a run folder, holds."""
+"""`info`: contents of a model folder or a run folder."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ def info(folder: Path) -> dict[str, Any]:
     Parameters
     ----------
     folder
-        What `diffaug-bio fit` or `DiffAug.save` wrote.
+        Folder that `diffaug-bio fit` or `DiffAug.save` wrote.
 
     Returns
     -------
     `model`
-        What :class:`~diffaug_bio.model.description.ModelDescription` says.
+        Values of :class:`~diffaug_bio.model.description.ModelDescription`.
     `run`
         Data, device, versions and times, as `run.json` has them; None for a model folder.
     `metrics`
-        What `metrics.json` holds; None without one.
+        Content of `metrics.json`; None without one.
 
     Raises
     ------

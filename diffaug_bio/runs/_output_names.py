@@ -1,4 +1,4 @@
-"""Names of outputs that nobody named: those of the data, in the current folder."""
+"""Default names of outputs: after the data, in the current folder."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def default_output(command: Writer, data: str | Sequence[str]) -> Path:
 
     Returns
     -------
-    A name in the current folder; nothing is made, and something may be there.
+    A name in the current folder; nothing is created, and a file of this name may exist.
 
     Raises
     ------
     InputError
-        If the data give no name: a pipe, or a folder that holds the current one.
+        If the data have no usable name: a pipe, or a folder that holds the current one.
 
     Examples
     --------
@@ -56,7 +56,7 @@ def default_output(command: Writer, data: str | Sequence[str]) -> Path:
 
 
 def _name_of(data: str) -> str:
-    """Take the name of a data set, without what says how it is stored."""
+    """Take the name of a data set, without endings."""
     path = Path(data.removeprefix(RECIPE_PREFIX))
     # The name as it is written: `..` has none, and a link has its own.
     name = os.path.basename(os.path.abspath(path))  # noqa: PTH100, PTH119 - resolve() follows links
@@ -73,7 +73,7 @@ def _name_of(data: str) -> str:
 
 
 def _without_endings(name: str, *, is_recipe: bool) -> str:
-    """Take the ending of a file away, and `.gz` behind it; of recipes only that of their own files."""
+    """Remove the ending of a file and `.gz`; of recipes only `.toml`."""
     if is_recipe:
         return name.removesuffix(".toml")
     name = name.lstrip(".")

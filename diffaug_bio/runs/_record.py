@@ -1,34 +1,39 @@
-"""What every run folder holds: the data with the embedding, and a record of what ran."""
+"""Contents of every run folder: the data with the embedding, and a record of the run."""
 
 from __future__ import annotations
 
 import dataclasses
+import logging
 import platform
 import time
+from contextlib import contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from diffaug_bio import __version__
 from diffaug_bio._keys import OBSM_KEY
+from diffaug_bio.choose.results import novelty_table
 from diffaug_bio.machine.memory import peak_memory
 from diffaug_bio.machine.threads import short_work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from anndata import AnnData
 
-    from diffaug_bio.choose.matrix import MatrixChoice
     from diffaug_bio.datasets.source import DataSource
     from diffaug_bio.mapping import Novelty
     from diffaug_bio.model.estimator import DiffAug
+    from diffaug_bio.model.source import MatrixChoice
 
+_LOGGER = "diffaug_bio"
+_PROGRESS = f"{_LOGGER}.progress"  # messages about training, not about the data
 _PACKAGES = ("torch", "anndata", "scanpy", "numpy", "scipy", "scikit-learn")
 
 
 def write_embedded(stage: Path, adata: AnnData) -> None:
-    """Write the embedding as CSV and the data with it."""
+    """Write the embedding as CSV, and the data with the embedding as h5ad."""
     from diffaug_bio.io import write_embedding
     from diffaug_bio.io.h5ad import write_h5ad
 
@@ -37,18 +42,10 @@ def write_embedded(stage: Path, adata: AnnData) -> None:
 
 
 def write_novelty(path: Path, adata: AnnData, novelty: Novelty | None) -> dict[str, Any] | None:
-    """Write how unlike the training rows each row is, and return what `run.json` says of it."""
-    import pandas as pd
-
-    from diffaug_bio.tl._results import NOVELTY_COLUMNS
-
+    """Write the scores of novelty of each row, and return their entry of `run.json`."""
     if novelty is None:
         return None
-    columns = {name: getattr(novelty, name) for name in NOVELTY_COLUMNS}
-    table = pd.DataFrame(
-        {name: scores for name, scores in columns.items() if scores is not None}, index=adata.obs_names
-    )
-    table.to_csv(path, index_label="id")
+    novelty_table(adata, novelty).to_csv(path, index_label="id")
     return {
         "limit": novelty.limit,
         "n_far": novelty.n_far,
@@ -66,10 +63,9 @@ def make_record(
     seconds: dict[str, float],
     fingerprint: dict[str, object],
 ) -> dict[str, Any]:
-    """Everything that one needs to know, or to run it again."""
+    """Collect all settings and versions that are needed to repeat a run."""
     from diffaug_bio.core.runtime import resolve_device, resolve_precision
 
-    record = model.record()
     kmers = choice.kmers or source.kmers
     device = resolve_device(model.device)
     precision = resolve_precision(model.precision, device)
@@ -85,8 +81,8 @@ def make_record(
             "input_state": model.features_.state,
             **fingerprint,
         },
-        "config": record.config.to_dict(),
-        "seed": record.seed,
+        "config": model.config_.to_dict(),
+        "seed": int(model.random_state),
         "device": str(device),
         "precision": str(precision).removeprefix("torch."),
         **_threads_of(model),
@@ -102,7 +98,7 @@ def make_record(
 
 
 def _threads_of(model: DiffAug) -> dict[str, Any]:
-    """Say on how many CPU threads was computed, and why."""
+    """Give the number of CPU threads, and the reason for it where the model was trained now."""
     found = getattr(model, "threads_", None)
     if found is None:  # read from a folder, so that nothing was trained
         return {"threads": short_work(model.threads)}
@@ -115,7 +111,7 @@ class Clock:
     Parameters
     ----------
     on_lap
-        Called with the name of every lap, after it; may raise to end the run.
+        Function called with the name of every lap, after it; may raise to end the run.
     """
 
     def __init__(self, on_lap: Callable[[str], None] = lambda _: None) -> None:
@@ -128,3 +124,31 @@ class Clock:
         self.laps[name] = round(now - self._last, 3)
         self._last = now
         self._on_lap(name)
+
+
+@contextmanager
+def kept_log() -> Iterator[list[dict[str, str]]]:
+    """Collect the messages that this package logs while the block runs, as `level` and `text`.
+
+    Messages below the level of the logger are left out: without a level, only warnings are kept.
+    """
+    kept: list[dict[str, str]] = []
+    handler = _Keeper(kept)
+    logger = logging.getLogger(_LOGGER)
+    logger.addHandler(handler)
+    try:
+        yield kept
+    finally:
+        logger.removeHandler(handler)
+
+
+class _Keeper(logging.Handler):
+    """Append messages to a list."""
+
+    def __init__(self, kept: list[dict[str, str]]) -> None:
+        super().__init__()
+        self._kept = kept
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.name != _PROGRESS:
+            self._kept.append({"level": record.levelname.lower(), "text": record.getMessage()})

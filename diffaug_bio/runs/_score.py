@@ -1,4 +1,4 @@
-"""Scores that a fit adds to what it has written, beside those of principal components."""
+"""Scores that a fit adds to its folder: of the embedding, and of principal components."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import numpy as np
 
 from diffaug_bio import metrics
 from diffaug_bio._keys import OBSM_KEY, TEST
-from diffaug_bio.choose.matrix import MatrixChoice, choose_matrix
+from diffaug_bio.choose.matrix import choose_matrix
 from diffaug_bio.config.kinds import decided
 from diffaug_bio.features import plain_components
 from diffaug_bio.metrics.labels import N_FOLDS
 from diffaug_bio.metrics.probes import N_NEIGHBORS
 from diffaug_bio.metrics.scores import STEPS
+from diffaug_bio.model.source import MatrixChoice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,20 +31,20 @@ _NAMES = {"embedding": "DiffAug", "pca": "PCA", "front_end": "what the networks 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoringStep:
-    """What a callback is told before every step of scoring."""
+    """A step of scoring, as a callback gets it before the step."""
 
     scored: str
-    """What is scored."""
+    """Name of the rows that are scored, such as `"PCA"`."""
     step: str
-    """What is done, one of :data:`diffaug_bio.metrics.scores.STEPS`."""
+    """Name of the step, one of :data:`diffaug_bio.metrics.scores.STEPS`."""
     done: int
-    """Steps that are done."""
+    """Steps done before."""
     total: int
-    """Steps that are planned."""
+    """Steps of the whole scoring."""
 
     @property
     def is_first(self) -> bool:
-        """Whether something else is scored from here on."""
+        """True at the first step of an embedding or of components."""
         return self.step == STEPS[0]
 
 
@@ -51,11 +52,12 @@ def score_fit(
     adata: AnnData,
     model: DiffAug,
     labels: Labels,
+    components: NDArray[np.float32] | None,
     *,
     seed: int,
     on_score: Callable[[ScoringStep], None] | None = None,
 ) -> dict[str, Any]:
-    """Score the embedding, as many principal components, and those the networks saw.
+    """Score the embedding, as many principal components, and the components that the networks saw.
 
     Parameters
     ----------
@@ -65,10 +67,13 @@ def score_fit(
         Fitted to them.
     labels
         Labels, and the rows to score.
+    components
+        Principal components that the networks saw of all rows; computed if None. Shape:
+        `(n_obs, n_components)`.
     seed
         Seed of folds and clusters.
     on_score
-        Called before every step.
+        Function called before every step.
     """
     matrix, _ = choose_matrix(adata, MatrixChoice.from_dict(model.source_), model=model)
     fitted = matrix if labels.split is None else matrix[labels.split != TEST]
@@ -76,8 +81,10 @@ def score_fit(
     scored = labels.scored
     rows: dict[str, Callable[[], NDArray[np.float32]]] = {
         "embedding": lambda: adata.obsm[OBSM_KEY],
-        "pca": lambda: plain_components(model.features_, fitted, matrix, width=n_latent, seed=seed),
-        "front_end": lambda: model.features_.project(matrix),
+        "pca": lambda: plain_components(
+            model.features_, fitted, matrix, width=n_latent, seed=seed, known=components
+        ),
+        "front_end": lambda: model.features_.project(matrix) if components is None else components,
     }
     n_steps, done = len(rows) * len(STEPS), 0
     found: dict[str, Any] = {
@@ -87,6 +94,7 @@ def score_fit(
         "n_folds": N_FOLDS if labels.splits is None else 1,
         "n_neighbors": N_NEIGHBORS,
     }
+    before: NDArray[np.float32] | None = None
     for name, make in rows.items():
 
         def begin(step: str, name: str = name) -> None:
@@ -96,6 +104,11 @@ def score_fit(
             done += 1
 
         embedding = make()
+        if before is not None and np.array_equal(embedding, before):  # the networks saw as many components
+            for step in STEPS:
+                begin(step)
+            found[name] = dict(found["pca"])
+            continue
         scores = metrics.evaluate(
             embedding[scored],
             labels.names[scored],
@@ -105,4 +118,5 @@ def score_fit(
             on_step=begin,
         )
         found[name] = {"width": embedding.shape[1], **scores}
+        before = embedding
     return found

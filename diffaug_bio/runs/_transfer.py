@@ -6,11 +6,14 @@ import dataclasses
 import logging
 from typing import TYPE_CHECKING, Any
 
-from diffaug_bio._keys import OBSM_KEY, UNASSIGNED
+from diffaug_bio._checks import check_held
+from diffaug_bio._keys import OBSM_KEY, UNASSIGNED, confidence_key, transferred_key
 from diffaug_bio._wording import printable
-from diffaug_bio.choose.matrix import MatrixChoice
+from diffaug_bio.choose.embedding import project_adata
+from diffaug_bio.choose.results import same_model
 from diffaug_bio.datasets.source import DataSource, fingerprint, read_for_model
 from diffaug_bio.errors import InputError
+from diffaug_bio.model.source import MatrixChoice
 from diffaug_bio.output.apart import check_apart
 from diffaug_bio.output.files import staged_folder, write_json
 from diffaug_bio.runs._apart import paths_read
@@ -38,7 +41,10 @@ def transfer(
     *,
     label_key: str,
     labels_from: Path | None = None,
-    choice: MatrixChoice | None = None,
+    layer: str | None = None,
+    use_rep: str | None = None,
+    use_raw: bool = False,
+    var_key: str | None = None,
     n_neighbors: int = 15,
     metric: VoteMetric = "cosine",
     min_confidence: float = 0.5,
@@ -48,7 +54,7 @@ def transfer(
     on_step: Callable[[str], None] = lambda _: None,
     force: bool = False,
 ) -> dict[str, Any]:
-    """Embed a data file with a fitted model, label it by its neighbors, and write a folder.
+    """Embed a data file with a fitted model, label it by its nearest neighbours, and write a folder.
 
     The folder, written whole or not at all, holds what :func:`diffaug_bio.runs.embed` writes, and
     `labels.csv`.
@@ -56,17 +62,17 @@ def transfer(
     Parameters
     ----------
     source
-        What to label.
+        Data to label.
     run_folder
-        The folder that `fit` wrote: its model, and the data with labels.
+        The folder that `fit` wrote, with the model and the labelled data.
     output
         The folder to write.
     label_key
         Column of the reference's `.obs`.
     labels_from
-        A labelled file in place of the run's own data; embedded with the model unless it was already.
-    choice
-        Which matrix to embed, of what is to be labelled.
+        A labelled file in place of the run's own data; embedded with the model if it was not before.
+    layer, use_rep, use_raw, var_key
+        As for :func:`diffaug_bio.tl.project`, for the data to label.
     n_neighbors, metric, min_confidence
         As for :func:`diffaug_bio.tl.transfer_labels`.
     novelty, correct
@@ -74,13 +80,13 @@ def transfer(
     device
         As for :func:`diffaug_bio.tl.embed`.
     on_step
-        Called with the name of every step that is done, such as "read"; may raise to end the run.
+        Function called with the name of every finished step, such as "read"; may raise to end the run.
     force
-        Whether a folder that an earlier run wrote may be replaced; never that of the model.
+        If True, replace a folder that an earlier run wrote, but never the folder of the model.
 
     Returns
     -------
-    What `run.json` holds; `transfer` is about the labels.
+    The content of `run.json`, with numbers of labels under `transfer`.
 
     Raises
     ------
@@ -92,8 +98,8 @@ def transfer(
     """
     from diffaug_bio.model.estimator import DiffAug
     from diffaug_bio.tl import transfer_labels
-    from diffaug_bio.tl._project import project_choice
 
+    asked = MatrixChoice(layer=layer, use_rep=use_rep, use_raw=use_raw, var_key=var_key)
     clock = Clock(on_step)
     check_apart(output, paths_read(source, model_folder=run_folder, labels_from=labels_from))
     with staged_folder(output, overwrite=force) as stage:
@@ -108,9 +114,7 @@ def transfer(
         adata = read_for_model(source, model)
         digest = fingerprint(source)
         clock.lap("read")
-        choice, compared = project_choice(
-            adata, model, choice or MatrixChoice(), novelty=novelty, correct=correct
-        )
+        choice, compared = project_adata(model, adata, asked, novelty=novelty, correct=correct)
         reference = held
         if reference is None or labels_from is not None:
             reference = _through_model(held, adata, labelled, model)
@@ -176,7 +180,6 @@ def _embedded(path: Path, labelled: DataSource, label_key: str) -> AnnData | Non
     import pandas as pd
 
     from diffaug_bio.io.h5ad import read_parts
-    from diffaug_bio.tl._transfer import check_label_key
 
     if not _is_h5ad(path):
         return None
@@ -188,29 +191,24 @@ def _embedded(path: Path, labelled: DataSource, label_key: str) -> AnnData | Non
     if not isinstance(obs, pd.DataFrame):  # of an old anndata, which its own reader knows
         return None
     embedding = {key: values for key, values in parts.get("obsm", {}).items() if key == OBSM_KEY}
-    check_label_key(obs, label_key)
+    check_held(label_key, obs, what="label column", where=f"`.obs` of {path}")
     return anndata.AnnData(obs=obs, obsm=embedding, uns=parts.get("uns"))
 
 
 def _through_model(held: AnnData | None, query: AnnData, labelled: DataSource, model: DiffAug) -> AnnData:
     """Take a labelled file as it is if this very model embedded it, else embed it."""
-    from diffaug_bio.tl._project import project_choice
-    from diffaug_bio.tl._transfer import same_model
-
     if held is not None and OBSM_KEY in held.obsm and same_model(held, query):
         logger.info("%s was embedded with this model already.", labelled.data)
         return held
     logger.info("Embedding %s.", labelled.data)
     reference = read_for_model(labelled, model)
-    project_choice(reference, model, MatrixChoice(), novelty=False)
+    project_adata(model, reference, MatrixChoice(), novelty=False)
     return reference
 
 
 def _write_labels(path: Path, adata: AnnData, label_key: str) -> dict[str, Any]:
     """Write the label of each row, and count them."""
     import pandas as pd
-
-    from diffaug_bio.tl._transfer import confidence_key, transferred_key
 
     key = transferred_key(label_key)
     labels = adata.obs[key]

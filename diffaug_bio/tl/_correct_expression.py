@@ -5,14 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from diffaug_bio._checks import check_count, check_seed
-from diffaug_bio.choose.matrix import MatrixChoice, choose_matrix, later_choice
+from diffaug_bio._checks import check_anndata, check_count, check_seed
+from diffaug_bio.choose.matrix import choose_matrix, later_choice
 from diffaug_bio.choose.targets import choose_targets
 from diffaug_bio.errors import InputError
-from diffaug_bio.model.restoring import calibration_rows, check_size, inverse_of
-from diffaug_bio.model.sampling import N_DRAWS, Sampling
+from diffaug_bio.model.source import MatrixChoice
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -29,46 +26,46 @@ def correct_expression(
     model: DiffAug | str | PathLike[str],
     *,
     batch: str,
-    n_draws: int = N_DRAWS,
+    n_draws: int = 4,
     key_added: str = _LAYER,
     random_state: int = 0,
     device: str = "auto",
 ) -> None:
-    """Write a layer with the expression of each row as one batch would have measured it.
+    """Write a layer with the expression of each cell as one batch would have measured it.
 
-    The generator makes a code of each row in its own batch and in the other, from the same noise. What
-    parts the two, averaged over draws, is added to the row's own code, and the change is turned back into
-    features as :func:`augment` does: counts are thinned and added to, and stay counts. Rows of that batch
-    stay as they are, and so do features that the model left out, and about the total of each row (with
-    `totals = "kept"` in the fit, it changes with the batch).
+    The diffusion model generates each row in its own batch and in the chosen batch, from the same noise.
+    The difference, averaged over draws, is added to the row's principal components, and the change is
+    turned back into features as :func:`augment` does: counts stay counts. Rows of the chosen batch and
+    features that the model left out stay as they are, and each row keeps about its total (with
+    `totals = "kept"` in the fit, the total changes with the batch).
 
-    This is an estimate for pictures, markers and methods that take no batch. **It is no data**: do not
-    test for differential expression on it. Tests would take what the model believes for what was
-    measured; give them the counts, with the batch as a covariate. What is in one batch only has no
-    measured counterpart: what is written for it is a guess.
+    The layer is an estimate for figures, markers and methods that take no batch. **It is not data**: do not
+    test for differential expression on it, since a test would take the model's estimate for a measurement.
+    Give tests the counts, with the batch as a covariate. For cell types that are in one batch only, the
+    layer is a guess.
 
     Parameters
     ----------
     adata
-        Rows are observations, of the features that the model was fitted on. How counts vary is learned
-        from them: pass all. Their batches are in the columns that the model was fitted with (`batch_key`);
-        a row of none that it knows starts from what the generator makes in no batch.
+        Rows are observations, with the features that the model was fitted on. The noise of counts is
+        learned from them: pass all. Their batches are in the columns that the model was fitted with
+        (`batch_key`); a row of an unknown batch is compared with rows generated in no batch.
     model
         A model that was fitted with batches and a generator, or the folder of one.
     batch
-        As which batch all rows are to be.
+        Batch to bring all rows to.
     n_draws
-        Of noise, over which the change is averaged.
+        Number of draws of noise over which the difference is averaged.
     key_added
         Name in `.layers`.
     random_state
-        Seed of noise.
+        Seed of the noise.
     device
-        Where a model is loaded to.
+        Device that a model is loaded to.
 
     Returns
     -------
-    Nothing. Sets:
+    `None`. Sets:
 
     `adata.layers[key_added]` : like the matrix that the model was fitted on
         float32, sparse where that is expression and sparse.
@@ -78,8 +75,8 @@ def correct_expression(
     CheckpointError
         If the model folder cannot be used.
     InputError
-        If the model knows no such batch or has no generator, the data do not fit it or are no matrix as
-        wide as `.X`, or more dense values come out than a machine is sure to hold.
+        If the model knows no such batch or has no generator, the data do not fit it, the matrix is not as
+        wide as `.X`, or the result would be more dense values than a machine is sure to hold.
 
     Examples
     --------
@@ -88,7 +85,9 @@ def correct_expression(
     >>> cells.layers["diffaug_corrected"]  # doctest: +SKIP
     """
     from diffaug_bio.model.estimator import DiffAug
+    from diffaug_bio.model.sampling import move_to_batch
 
+    check_anndata(adata)
     check_seed(random_state)
     check_count("n_draws", n_draws, most=10_000)
     if not isinstance(model, DiffAug):
@@ -100,22 +99,6 @@ def correct_expression(
         msg = f"The model was fitted on {where}, which is no layer. Fit one on `.X` or a layer."
         raise InputError(msg)
     matrix, names = choose_matrix(adata, choice, model=model)
-    if (inverse := inverse_of(model, names)) is None or adata.n_obs == 0:
-        msg = "There is no expression to correct: no rows, or no features."
-        raise InputError(msg)
-    check_size(matrix, inverse, [adata.n_obs])
-    every = np.arange(adata.n_obs)
-    sampling = Sampling.of(
-        model,
-        matrix,
-        names,
-        numbers=every,
-        strength=None,
-        guidance=None,
-        targets=targets,
+    adata.layers[key_added] = move_to_batch(
+        model, matrix, names, targets=targets, n_draws=n_draws, seed=random_state
     )
-    codes, moved = sampling.move(every, n_draws=n_draws, seed=random_state)
-    if len(sample := calibration_rows(matrix, inverse)):
-        inverse = inverse.calibrated(matrix[sample], codes[sample], codes[sample])
-    noise = np.random.default_rng([random_state, 1])
-    adata.layers[key_added] = inverse.apply(matrix, codes, moved, redraw=0.0, generator=noise)

@@ -8,29 +8,23 @@ import numpy as np
 from scipy import sparse
 
 from diffaug_bio import metrics
-from diffaug_bio._checks import check_seed
+from diffaug_bio._checks import check_anndata, check_held, check_seed
 from diffaug_bio._keys import OBSM_KEY, SPLIT_ENTRY, TEST
-from diffaug_bio._wording import shorten
 from diffaug_bio.choose.batches import batches_of
 from diffaug_bio.choose.labels import choose_labels
-from diffaug_bio.choose.matrix import MatrixChoice, choose_matrix, later_choice
+from diffaug_bio.choose.matrix import choose_matrix, later_choice
 from diffaug_bio.choose.split import choose_split, rows_to_fit
 from diffaug_bio.errors import InputError
-from diffaug_bio.features import FittedImages
-from diffaug_bio.matrix.sample import sample_rows
-from diffaug_bio.matrix.validation import LazyMatrix
+from diffaug_bio.model.source import MatrixChoice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     import pandas as pd
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from diffaug_bio.matrix.blocks import Matrix
     from diffaug_bio.model.estimator import DiffAug
-
-_MAX_LAZY_ROWS = 2000  # images on the disk that are scored
 
 
 def evaluate(
@@ -56,15 +50,15 @@ def evaluate(
     use_rep
         One or more names in `.obsm`.
     group_key
-        Column of `.obs` with what rows belong to (a subject, a donor): rows of a group never stand on
-        both sides of a split. `id:_` takes what stands before the last `_` in the observations' names.
+        Column of `.obs` with groups (subjects, donors): rows of a group are never on both sides of a split.
+        `id:_` groups observations by the part of their name before the last `_`.
     split_key
-        Column of `.obs` with "train" and "test", the split that the data come with: probes are trained on
-        the labels of the training rows, and all is scored on the test rows. Rows with another value take
-        no part. Not together with `group_key`.
+        Column of `.obs` with "train" and "test", the split that the data come with: classifiers are trained
+        on the labels of the training rows, and all scores are computed on the test rows. Rows with another
+        value take no part. Not together with `group_key`.
     batch_key
-        Column of `.obs` with batches that ought to be mixed, or several, of which each combination is a
-        batch (a sequence, or with commas): adds the scores of integration.
+        Column of `.obs` with batches that should mix, or several columns (a sequence, or with commas), of
+        which each combination is a batch: adds the scores of integration.
     before_rep
         Name in `.obsm` of the same rows before batches were brought together, such as "X_pca": adds
         `pcr_comparison` to these.
@@ -92,6 +86,7 @@ def evaluate(
     """
     import pandas as pd
 
+    check_anndata(adata)
     check_seed(random_state)
     if before_rep is not None and batch_key is None:
         msg = (
@@ -101,12 +96,8 @@ def evaluate(
         raise InputError(msg)
     names = [use_rep] if isinstance(use_rep, str) else list(use_rep)
     for name in [*names, *([] if before_rep is None else [before_rep])]:
-        if name not in adata.obsm:
-            msg = (
-                f"There is no {name!r} in `.obsm`; it holds {shorten(adata.obsm) or 'nothing'}. "
-                "`diffaug_bio.tl.embed` makes 'X_diffaug'."
-            )
-            raise InputError(msg)
+        remedy = f"`diffaug_bio.tl.embed` makes {OBSM_KEY!r}."
+        check_held(name, adata.obsm, what="embedding", where="`.obsm`", remedy=remedy)
     labels = choose_labels(adata, label_key, group_key, split_key=split_key)
     batches = None if batch_key is None else batches_of(adata, batch_key)
     before = None if before_rep is None else _rows_of(adata, before_rep)
@@ -135,7 +126,7 @@ def evaluate(
 
 
 def _rows_of(adata: AnnData, name: str) -> NDArray[np.float32]:
-    """Take an entry of `.obsm` as an array, whose values are all there."""
+    """Take an entry of `.obsm` as a dense array, and refuse missing values."""
     matrix, _ = choose_matrix(adata, MatrixChoice(use_rep=name))
     rows = np.asarray(matrix.toarray() if sparse.issparse(matrix) else matrix, np.float32)
     if not np.isfinite(rows).all():
@@ -145,27 +136,20 @@ def _rows_of(adata: AnnData, name: str) -> NDArray[np.float32]:
 
 
 def evaluate_generated(
-    adata: AnnData,
-    model: DiffAug,
-    *,
-    label_key: str | None = None,
-    choice: MatrixChoice | None = None,
-    random_state: int = 0,
+    adata: AnnData, model: DiffAug, *, label_key: str | None = None, random_state: int = 0
 ) -> dict[str, float]:
-    """Generate a row from each row that the model was fitted on, and score what comes out.
+    """Generate a row from each row that the model was fitted on, and score the generated rows.
 
     Parameters
     ----------
     adata
-        The data that the model was fitted on, in the same order: rows that were held out while training
-        are told from the others by it. Of data with a split, the rows that are no test rows are taken, by
-        the column that the model was fitted with. Not changed.
+        The data that the model was fitted on, in the same order, which tells the rows that were held out
+        for validation from the others. With a split, the test rows are left out, by the column that the
+        model was fitted with. Not changed.
     model
         Fitted with a generator.
     label_key
         Column of `.obs`, to see whether generated rows keep the label of their source.
-    choice
-        Which matrix; the one that the model was fitted on if left out.
     random_state
         Seed of the noise and of what is sampled.
 
@@ -178,7 +162,10 @@ def evaluate_generated(
     InputError
         If the model has no generator, its split is not there, or labels cannot be scored.
     """
-    choice = later_choice(adata, choice or MatrixChoice(), model)
+    from diffaug_bio.model.quality import score_generated
+
+    check_anndata(adata)
+    choice = later_choice(adata, MatrixChoice(), model)
     split_key = model.source_.get(SPLIT_ENTRY)
     split = choose_split(adata, split_key)
     matrix, names = choose_matrix(rows_to_fit(adata, split), choice, model=model)
@@ -192,87 +179,3 @@ def evaluate_generated(
         feature_names=names,
         seed=random_state,
     )
-
-
-def score_generated(
-    model: DiffAug,
-    matrix: Matrix,
-    *,
-    labels: NDArray[np.str_] | None,
-    scored: NDArray[np.bool_] | None,
-    feature_names: Sequence[str] | None = None,
-    held_out: NDArray[np.int64] | None = None,
-    seed: int,
-) -> dict[str, float]:
-    """Do what :func:`evaluate_generated` does, on the matrix that the model was fitted on.
-
-    Parameters
-    ----------
-    model
-        Fitted with a generator.
-    matrix
-        The training matrix. Shape: `(n_obs, n_vars)`.
-    labels, scored
-        Labels, and the rows to score by them; all rows where left out. Shape: `(n_obs,)`.
-    feature_names
-        Names of the columns.
-    held_out
-        Row numbers that the training held out, where these are not all rows that it was given.
-    seed
-        Seed of the noise and of what is sampled.
-    """
-    from diffaug_bio.core.batches import split_rows
-
-    n_rows = matrix.shape[0]
-    fraction = model.config_.train.validation_fraction
-    if held_out is None:
-        held_out = split_rows(n_rows, fraction, seed=model.random_state)[1].numpy()
-    kept = np.arange(n_rows) if scored is None else np.flatnonzero(scored)
-    if isinstance(matrix, LazyMatrix):  # or all would be read into memory
-        kept = kept[sample_rows(len(kept), _MAX_LAZY_ROWS, seed=seed)]
-        labels = None if labels is None else labels[kept]
-        held_out = np.flatnonzero(np.isin(kept, held_out))
-        matrix, kept = matrix[kept], np.arange(len(kept))
-    rows, generated = model.generate_rows(matrix, random_state=seed, feature_names=feature_names)
-    sources = matrix[kept] if model.features_.state in {"sequence", "image"} else None
-
-    scale = scale_of(model)
-    return metrics.generated_quality(
-        rows[kept] * scale,
-        generated[kept] * scale,
-        embed=latents_of(model, sources, scale=scale, seed=seed),
-        held_out=np.flatnonzero(np.isin(kept, held_out)),
-        labels=None if labels is None else labels[kept],
-        random_state=seed,
-    )
-
-
-def scale_of(model: DiffAug) -> NDArray[np.float32]:
-    """Factors of codes with which their distances are those of what they stand for."""
-    if isinstance(model.features_, FittedImages) and model.config_.generator.backbone == "mlp":
-        return model.features_.spread  # distances of images are those of pixels
-    return np.ones(1, np.float32)
-
-
-def latents_of(
-    model: DiffAug, sources: Matrix | None, *, scale: NDArray[np.float32], seed: int
-) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
-    """Make the function that embeds codes of rows, changed or not.
-
-    Parameters
-    ----------
-    model
-        Fitted with a generator.
-    sources
-        The rows, of letters and pixels. Shape: `(n_obs, n_vars)`.
-    scale
-        By which codes were multiplied.
-    seed
-        Seed of the letters.
-    """
-
-    def embed(codes: NDArray[np.float32]) -> NDArray[np.float32]:
-        # A code becomes letters or pixels by changes to its source: of its own code, the source itself.
-        return model.encode_rows(model.decode_rows(codes / scale, sources, random_state=seed))
-
-    return embed

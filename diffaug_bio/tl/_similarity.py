@@ -8,7 +8,8 @@ import numpy as np
 
 from diffaug_bio.features import FittedImages, FittedSequences
 from diffaug_bio.metrics.generated import cosines, view_cosines
-from diffaug_bio.tl._evaluate import latents_of, scale_of
+from diffaug_bio.model.codes import embed_held, generate_codes
+from diffaug_bio.model.quality import latents_of, scale_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +50,7 @@ def view_similarities(
     InputError
         If the model has no generator, or the data do not fit it.
     """
-    rows, generated = model.generate_rows(matrix, random_state=seed, feature_names=feature_names)
+    rows, generated = generate_codes(model, matrix, random_state=seed, feature_names=feature_names)
     sources = matrix if model.features_.state in {"sequence", "image"} else None
     scale = scale_of(model)
     embed = latents_of(model, sources, scale=scale, seed=seed)
@@ -61,7 +62,7 @@ def view_similarities(
     name, changed = view
     latent = np.asarray(model.transform(matrix, feature_names=feature_names), np.float64)
     center = latent.mean(0)
-    return {**similar, name: cosines(latent - center, model.encode_rows(changed) - center)}
+    return {**similar, name: cosines(latent - center, embed_held(model, changed) - center)}
 
 
 def _hand_made(model: DiffAug, matrix: Matrix, *, seed: int) -> tuple[str, NDArray[np.generic]] | None:

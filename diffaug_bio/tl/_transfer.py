@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
-from diffaug_bio._checks import check_count
-from diffaug_bio._keys import OBSM_KEY, UNASSIGNED, uns_key
-from diffaug_bio._wording import shorten
+from diffaug_bio._checks import check_anndata, check_count, check_held
+from diffaug_bio._keys import OBSM_KEY, UNASSIGNED, confidence_key, transferred_key
+from diffaug_bio.choose.results import origin_of, same_model
 from diffaug_bio.errors import InputError
 from diffaug_bio.mapping import neighbor_vote
 from diffaug_bio.mapping.vote import VoteMetric
 
 if TYPE_CHECKING:
-    import pandas as pd
     from anndata import AnnData
     from numpy.typing import NDArray
 
@@ -37,11 +35,11 @@ def transfer_labels(
     key_added: str | None = None,
     copy: bool = False,
 ) -> AnnData | None:
-    """Label observations by their nearest labelled neighbors in an embedding.
+    """Label observations by their nearest labelled neighbours in an embedding.
 
-    Neighbors vote by how near they are; see :func:`diffaug_bio.mapping.neighbor_vote`. The confidence is
-    the share of the winning label: it says how much the neighbors agree, not how near they are.
-    Observations of a kind that the reference lacks get the label of what they are nearest to, often with
+    Neighbours vote, weighted by distance; see :func:`diffaug_bio.mapping.neighbor_vote`. The confidence is
+    the winning label's share of the votes: it says how much the neighbours agree, not how near they are.
+    Observations of a type that the reference lacks get the label of the nearest type, often with high
     confidence.
 
     Parameters
@@ -52,28 +50,28 @@ def transfer_labels(
         Labelled observations in the same embedding: those that a model was fitted on, where `query` was
         embedded with it by :func:`diffaug_bio.tl.project`. Not changed.
     label_key
-        Column of `reference.obs`. Rows without a label take no part; their number is logged.
+        Column of `reference.obs`. Rows without a label are left out; their number is logged.
     use_rep
         Name of the embedding in both `.obsm`.
     n_neighbors
-        Neighbors that vote.
+        Number of neighbours that vote.
     metric
-        "cosine", so that directions count alone, or "euclidean".
+        "cosine", which ignores the length of embeddings, or "euclidean".
     min_confidence
         Observations with less confidence become "unassigned".
     key_added
         Column of `query.obs`; `label_key` with `"_transferred"` if left out, so that labels which are there
         already stay.
     copy
-        Whether to return a changed copy.
+        If True, return a changed copy.
 
     Returns
     -------
     `None`, or the changed copy. Sets:
 
     `query.obs[key_added]` : categorical
-        The categories of the reference, then "unassigned". Colors of the reference's categories in `.uns`
-        are taken over.
+        The categories of the reference, then "unassigned". Colors of the reference's categories are copied
+        to `.uns`.
     `query.obs[key_added + "_confidence"]` : float32
         From 0 to 1.
 
@@ -86,13 +84,15 @@ def transfer_labels(
     Examples
     --------
     >>> import diffaug_bio as db
-    >>> model = db.tl.fit_model(atlas)  # doctest: +SKIP
+    >>> model = db.tl.fit(atlas)  # doctest: +SKIP
     >>> db.tl.project(cells, model)  # doctest: +SKIP
     >>> db.tl.transfer_labels(cells, atlas, "cell_type")  # doctest: +SKIP
     >>> cells.obs["cell_type_transferred"].value_counts()  # doctest: +SKIP
     """
     import pandas as pd
 
+    check_anndata(query)
+    check_anndata(reference)
     _check_settings(n_neighbors, metric, min_confidence)
     categories, codes = _labels_of(reference, label_key)
     known = _embedding_of(reference, use_rep, whose="reference")
@@ -117,7 +117,7 @@ def transfer_labels(
     names = categories if UNASSIGNED in categories else [*categories, UNASSIGNED]
     found[confidence < min_confidence] = names.index(UNASSIGNED)
     query = query.copy() if copy else query
-    key = transferred_key(label_key, key_added)
+    key = transferred_key(label_key) if key_added is None else key_added
     query.obs[key] = pd.Categorical.from_codes(found, categories=pd.Index(names, dtype=object))
     query.obs[confidence_key(key)] = confidence
     _take_colors(query, reference, label_key, key, n_categories=len(categories))
@@ -126,46 +126,14 @@ def transfer_labels(
     return query if copy else None
 
 
-def transferred_key(label_key: str, key_added: str | None = None) -> str:
-    """Column of `.obs` that transferred labels are written to."""
-    return f"{label_key}_transferred" if key_added is None else key_added
-
-
-def confidence_key(key: str) -> str:
-    """Column of `.obs` with the confidence of the labels in another."""
-    return f"{key}_confidence"
-
-
-def same_model(one: AnnData, other: AnnData, use_rep: str = OBSM_KEY) -> bool | None:
-    """Whether embeddings are of one model by what `.uns` says of it; None if one does not say."""
-    first, second = _origin(one, use_rep), _origin(other, use_rep)
-    return None if first is None or second is None else first == second
-
-
-def check_label_key(obs: pd.DataFrame, label_key: str) -> None:
-    """Refuse a column of labels that is not there.
-
-    Raises
-    ------
-    InputError
-        The columns that there are are listed.
-    """
-    if label_key not in obs:
-        msg = (
-            f"There is no label column {label_key!r} in the reference's `.obs`; it holds "
-            f"{shorten(obs) or 'none'}."
-        )
-        raise InputError(msg)
-
-
 def _labels_of(reference: AnnData, label_key: str) -> tuple[list[str], NDArray[np.int64]]:
-    """Names of labels, and the number of each row's, -1 where it has none.
+    """List the labels, and give the number of each row's label, -1 for none.
 
-    Labels are told by their text: the categories 1 and "1" are one.
+    Labels are compared as text: the categories 1 and "1" are one.
     """
     import pandas as pd
 
-    check_label_key(reference.obs, label_key)
+    check_held(label_key, reference.obs, what="label column", where="`.obs` of the reference")
     column = reference.obs[label_key]
     if not isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(object).map(str, na_action="ignore").astype("category")
@@ -180,12 +148,8 @@ def _labels_of(reference: AnnData, label_key: str) -> tuple[list[str], NDArray[n
 
 
 def _embedding_of(adata: AnnData, use_rep: str, *, whose: str) -> NDArray[np.float32]:
-    if use_rep not in adata.obsm:
-        msg = (
-            f"The {whose} has no {use_rep!r} in `.obsm`; it holds {shorten(adata.obsm) or 'nothing'}. "
-            "`diffaug_bio.tl.project` embeds it with a fitted model."
-        )
-        raise InputError(msg)
+    remedy = "`diffaug_bio.tl.project` embeds it with a fitted model."
+    check_held(use_rep, adata.obsm, what="embedding", where=f"`.obsm` of the {whose}", remedy=remedy)
     embedding = np.asarray(adata.obsm[use_rep], dtype=np.float32)
     if not np.isfinite(embedding).all():
         msg = f"`.obsm[{use_rep!r}]` of the {whose} holds missing or infinite values. Leave these rows out."
@@ -196,7 +160,7 @@ def _embedding_of(adata: AnnData, use_rep: str, *, whose: str) -> NDArray[np.flo
 def _check_same_embedding(
     query: AnnData, reference: AnnData, use_rep: str, n_reference: int, n_query: int
 ) -> None:
-    """Refuse what are two embeddings, in which distances mean nothing."""
+    """Refuse two different embeddings, between which distances mean nothing."""
     remedy = "Embed both with one model (`diffaug_bio.tl.project`)."
     if n_query != n_reference:
         msg = (
@@ -207,20 +171,10 @@ def _check_same_embedding(
     if (is_same := same_model(query, reference, use_rep)) is False:
         msg = f"`.obsm[{use_rep!r}]` of query and reference were made by different models. {remedy}"
         raise InputError(msg)
-    if is_same is None and (_origin(query, use_rep) or _origin(reference, use_rep)):
+    if is_same is None and (origin_of(query, use_rep) or origin_of(reference, use_rep)):
         logger.warning(
             "It cannot be told whether one model embedded both: only one `.uns` names its model."
         )
-
-
-def _origin(adata: AnnData, use_rep: str) -> tuple[Any, ...] | None:
-    """Say which model made an embedding: its configuration, seed and losses."""
-    held = adata.uns.get(uns_key(use_rep))
-    try:
-        params, losses = json.loads(held["params"]), np.asarray(held["history"]["loss"], np.float64)
-        return json.dumps(params["config"], sort_keys=True), params["seed"], losses.tobytes()
-    except (KeyError, TypeError, ValueError):  # of something else, or not there
-        return None
 
 
 def _check_settings(n_neighbors: int, metric: str, min_confidence: float) -> None:
@@ -236,7 +190,7 @@ def _check_settings(n_neighbors: int, metric: str, min_confidence: float) -> Non
 def _take_colors(
     query: AnnData, reference: AnnData, label_key: str, key: str, *, n_categories: int
 ) -> None:
-    """Show labels in the colors of the reference, and what is unassigned in grey."""
+    """Copy the colors of the reference's labels, with grey for unassigned rows."""
     colors = reference.uns.get(f"{label_key}_colors")
     query.uns.pop(f"{key}_colors", None)  # of what stood there before
     if colors is not None and len(colors) == n_categories:

@@ -19,7 +19,7 @@ def main(folder: str) -> None:
     sc.settings.autoshow = False
     adata = db.datasets.load("pbmc68k")
     del adata.uns["bulk_labels_colors"]  # the house's own are shown
-    model = db.tl.fit_model(adata, config=db.DiffAugConfig.preset("quick"))
+    model = db.tl.fit(adata, config="quick")
     db.tl.umap(adata)
     db.pl.embedding(adata, color=["bulk_labels", "CD79A"], save=Path(folder, "plots_embedding.png"))
     db.pl.history(adata, save=Path(folder, "plots_history.png"))

@@ -13,8 +13,8 @@ from scipy import sparse
 
 from diffaug_bio import io
 from diffaug_bio.benchmark import BenchmarkData, read_data
-from diffaug_bio.choose.matrix import MatrixChoice
 from diffaug_bio.errors import InputError
+from diffaug_bio.model.source import MatrixChoice
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,8 +14,8 @@ from diffaug_bio.benchmark import METHODS, BenchmarkData, choose_methods, read_d
 from diffaug_bio.benchmark._embedders import NotApplicableError, embed
 from diffaug_bio.benchmark._run import Cell
 from diffaug_bio.benchmark._score import score_method
-from diffaug_bio.choose.matrix import MatrixChoice
 from diffaug_bio.errors import InputError
+from diffaug_bio.model.source import MatrixChoice
 from tests.conftest import shifted_textures
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from diffaug_bio import metrics
 from diffaug_bio.benchmark import METHODS, BenchmarkData, Method, choose_methods
 from diffaug_bio.benchmark._embedders import NotApplicableError, embed, preprocess
 from diffaug_bio.benchmark._score import score_method
-from diffaug_bio.choose.matrix import MatrixChoice
+from diffaug_bio.model.source import MatrixChoice
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -108,7 +108,7 @@ def test_the_scores_are_those_of_the_given_split(
 def test_generated_rows_are_those_of_the_fitted_rows(
     make_data: Callable[..., BenchmarkData], tiny_config: DiffAugConfig
 ) -> None:
-    from diffaug_bio.tl._evaluate import score_generated
+    from diffaug_bio.model.quality import score_generated
 
     data = make_data(n_obs=150, has_split=True)
     train, _, fitted = parts_of(data)

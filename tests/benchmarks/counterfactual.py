@@ -76,7 +76,7 @@ def run(path: Path, seed: int) -> Iterator[dict[str, object]]:
     adata = anndata.read_h5ad(path)
     adata.X = sparse.csr_matrix(adata.X)
     adata.obs = adata.obs[[BATCH, LABEL]].astype(str)
-    model = db.tl.fit_model(adata, batch_key=BATCH, random_state=seed, device="cpu")
+    model = db.tl.fit(adata, batch_key=BATCH, random_state=seed, device="cpu")
     features = model.features_
     assert isinstance(features, FittedFeatures)
     real = plain_components(features, adata.X, adata.X, width=N_COMPONENTS, seed=seed)

@@ -67,7 +67,7 @@ def run(path: Path, seed: int, strengths: list[float]) -> pd.DataFrame:
     adata.X = sparse.csr_matrix(adata.X)
     order = np.random.default_rng(seed).permutation(adata.n_obs)
     seen, other = (adata[np.sort(part)].copy() for part in np.array_split(order, 2))
-    model = db.tl.fit_model(seen, random_state=seed, device="cpu")
+    model = db.tl.fit(seen, random_state=seed, device="cpu")
     features = model.features_
     assert isinstance(features, FittedFeatures)
     name = path.name.split(".")[0]

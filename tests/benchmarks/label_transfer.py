@@ -103,7 +103,7 @@ def pairs(entry: str) -> Iterator[tuple[str, AnnData, AnnData]]:
 def accuracies(
     reference: AnnData, query: AnnData, seed: int, missing: list[float]
 ) -> Iterator[dict[str, object]]:
-    model = db.tl.fit_model(reference, random_state=seed, device="cpu")
+    model = db.tl.fit(reference, random_state=seed, device="cpu")
     features = model.features_
     assert isinstance(features, FittedFeatures)
     components = features.project(reference.X)[:, :N_COMPONENTS]

@@ -85,7 +85,7 @@ def run(path: Path, seed: int, config: Path | None) -> pd.DataFrame:
     adata.obs[label_key] = [f"class {label}" for label in adata.obs[label_key]]
     train, test, rare = split(adata, label_key, seed)
     settings = None if config is None else db.DiffAugConfig.from_toml(config)
-    model = db.tl.fit_model(train, config=settings, random_state=seed, device="cpu")
+    model = db.tl.fit(train, config=settings, random_state=seed, device="cpu")
     y_train, y_test = (np.asarray(part.obs[label_key].astype(str)) for part in (train, test))
     x_train, x_test = features_of(train.X, model), features_of(test.X, model)
     sizes = pd.Series(y_train).value_counts()

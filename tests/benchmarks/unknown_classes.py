@@ -81,7 +81,7 @@ def run(adata: AnnData, name: str, seed: int) -> pd.DataFrame:
         if not is_unseen.any():
             continue
         config = db.DiffAugConfig().replace(encoder={"kind": "mlp"})  # words of DNA
-        model = db.tl.fit_model(known, config=config, random_state=seed, device="cpu")
+        model = db.tl.fit(known, config=config, random_state=seed, device="cpu")
         db.tl.project(new, model)
         seen, later = (model.features_.project(part.X)[:, :N_COMPONENTS] for part in (known, new))
         found = {

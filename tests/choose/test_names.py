@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anndata
 import numpy as np
@@ -13,8 +13,8 @@ import pytest
 
 from diffaug_bio import DiffAug, tl
 from diffaug_bio._keys import SOURCE_ENTRIES
-from diffaug_bio.choose.matrix import MatrixChoice
 from diffaug_bio.errors import InputError
+from diffaug_bio.model.source import MatrixChoice
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,9 +49,7 @@ def test_the_column_of_a_fit_is_kept_and_taken_later(
 ) -> None:
     data = with_ids(counts)
     tl.embed(data, config=tiny_config, var_key="gene_ids", device="cpu")
-    again = tl.fit_model(
-        data, config=tiny_config, choice=MatrixChoice(var_key="gene_ids"), device="cpu", key_added="X_b"
-    )
+    again = tl.fit(data, config=tiny_config, var_key="gene_ids", device="cpu", key_added="X_b")
     np.testing.assert_array_equal(data.obsm["X_b"], data.obsm["X_diffaug"])
     again.save(tmp_path / "model")
     assert list(DiffAug.load(tmp_path / "model").feature_names_in_) == IDS
@@ -78,14 +76,14 @@ def test_a_layer_and_raw_have_names_in_var_too(counts: AnnData, fitted: DiffAug)
     np.testing.assert_array_equal(data.obsm["X_diffaug"], counts.obsm["X_diffaug"])
     tl.project(data, fitted, use_raw=True, var_key="symbol", key_added="X_raw")
     np.testing.assert_array_equal(data.obsm["X_raw"], counts.obsm["X_diffaug"])
-    with pytest.raises(InputError, match=r"no column 'name' in `.var`.*'symbol', 'length'"):
+    with pytest.raises(InputError, match=r"'name' in `.var`.*'symbol', 'length'"):
         tl.project(data, fitted, use_raw=True, var_key="name")
 
 
 def test_a_model_of_a_layer_is_given_other_names_alone(counts: AnnData, tiny_config: DiffAugConfig) -> None:
     counts.layers["counts"] = counts.X.copy()
     counts.X = counts.X.log1p()
-    model = tl.fit_model(counts, config=tiny_config, choice=MatrixChoice(layer="counts"), device="cpu")
+    model = tl.fit(counts, config=tiny_config, layer="counts", device="cpu")
     data = with_ids(counts, as_index=True)
     tl.project(data, model, var_key="symbol")
     np.testing.assert_array_equal(data.obsm["X_diffaug"], counts.obsm["X_diffaug"])
@@ -115,7 +113,7 @@ def test_what_has_no_names_in_var_is_refused(choice: dict[str, object]) -> None:
 
 def test_a_model_of_a_representation_knows_no_names(counts: AnnData, tiny_config: DiffAugConfig) -> None:
     counts.obsm["X_pca"] = np.random.default_rng(0).normal(size=(120, 10))
-    model = tl.fit_model(counts, config=tiny_config, choice=MatrixChoice(use_rep="X_pca"), device="cpu")
+    model = tl.fit(counts, config=tiny_config, use_rep="X_pca", device="cpu")
     with pytest.raises(InputError, match=r"`var_key` 'symbol' names the columns of"):
         tl.project(counts, model, var_key="symbol")
 
@@ -171,7 +169,7 @@ def test_features_of_a_column_are_augmented(counts: AnnData, tiny_config: DiffAu
     matrix = np.random.default_rng(0).normal(5, 2, (60, 12)).astype(np.float32)
     names = [f"P{number}" for number in range(12)]
     data = anndata.AnnData(matrix, var=pd.DataFrame(index=names))
-    model = tl.fit_model(data, config=tiny_config, device="cpu")
+    model = tl.fit(data, config=tiny_config, device="cpu")
     expected = tl.augment(data, model)
     other = data[:, ::-1].copy()
     other.var["protein"] = [name.lower() for name in other.var_names]  # matched without regard to case
@@ -205,7 +203,7 @@ def test_counts_for_a_model_of_logged_values_are_told_of_raw(
 ) -> None:
     logged = counts.copy()
     logged.X = counts.X.log1p()
-    model = tl.fit_model(logged, config=tiny_config, device="cpu")
+    model = tl.fit(logged, config=tiny_config, device="cpu")
     data = counts[:n_obs].copy()
     data.raw = logged[:n_obs].copy()
     tl.project(data, model)
@@ -232,8 +230,8 @@ def test_counts_in_x_stand_in_for_a_layer_that_is_not_there(
     data = counts.copy()
     data.layers["counts"], data.raw = data.X.copy(), data
     data.X = data.X.log1p()
-    choice = MatrixChoice(layer="counts") if place == "layer" else MatrixChoice(use_raw=True)
-    model = tl.fit_model(data, config=tiny_config, choice=choice, device="cpu")
+    chosen: dict[str, Any] = {"layer": "counts"} if place == "layer" else {"use_raw": True}
+    model = tl.fit(data, config=tiny_config, device="cpu", **chosen)
     tl.project(counts, model)
     np.testing.assert_array_equal(counts.obsm["X_diffaug"], data.obsm["X_diffaug"])
     assert "which the model was fitted on; `.X` looks like counts and is taken." in caplog.text
@@ -248,7 +246,7 @@ def test_a_few_scaled_rows_may_be_of_a_model_of_scaled_values(
     dense = counts.X.toarray()
     scaled = counts.copy()
     scaled.X = (dense - dense.mean(0)) / np.maximum(dense.std(0), 1e-6)
-    model = tl.fit_model(scaled, config=tiny_config, device="cpu")
+    model = tl.fit(scaled, config=tiny_config, device="cpu")
     assert model.features_.state == "scaled"
     tl.project(scaled[:2].copy(), model)
     assert not caplog.text
@@ -260,10 +258,10 @@ def test_only_a_column_that_was_named_is_written_into_a_model(
     counts: AnnData, tiny_config: DiffAugConfig
 ) -> None:
     """Older versions read the same format, and know no `var_key` and no `batch_key`."""
-    plain = tl.fit_model(counts, config=tiny_config, device="cpu")
+    plain = tl.fit(counts, config=tiny_config, device="cpu")
     assert set(plain.source_) == SOURCE_ENTRIES - {"var_key", "batch_key"}
     counts.var["symbol"] = counts.var_names
-    named = tl.fit_model(counts, config=tiny_config, choice=MatrixChoice(var_key="symbol"), device="cpu")
+    named = tl.fit(counts, config=tiny_config, var_key="symbol", device="cpu")
     assert set(named.source_) == SOURCE_ENTRIES - {"batch_key"}
     for model, var_key in ((plain, None), (named, "symbol")):
         assert MatrixChoice.from_dict(model.source_) == MatrixChoice(var_key=var_key)

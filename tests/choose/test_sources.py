@@ -101,12 +101,12 @@ def test_numbers_and_their_texts_are_one_class(*, is_categorical: bool) -> None:
         ({"n_views": 0}, r"`n_views` has to be a whole number of at least 1, got 0"),
         ({"groupby": "kind", "target": 2.5}, r"`target` has to be a whole number of at least 1, got 2\.5"),
         ({"groupby": "kind", "target": True}, r"`target` has to be a whole number"),
-        ({"target": 5}, r"`target` is the size of classes: name their column as `groupby`"),
+        ({"target": 5}, r"`target` is the size of classes: name their column"),
         (
             {"n_views": 1, "groupby": "kind"},
-            r"Give `n_views` \(`--views`\) or `groupby` \(`--balance`\), not",
+            r"`n_views` .* or `groupby` .*, not both",
         ),
-        ({"groupby": "sort"}, r"There is no column 'sort' in `\.obs`; it holds 'kind'"),
+        ({"groupby": "sort"}, r"'sort' in `\.obs`.*'kind'"),
         (
             {"groupby": "kind", "target": 3},
             r"have 3 observations or more \(the smallest 3\).*larger `target`",
@@ -131,7 +131,7 @@ def test_what_cannot_be_is_refused(options: dict[str, Any], message: str) -> Non
     ],
 )
 def test_more_than_a_machine_holds_is_refused_before_it_is_made(options: dict[str, Any]) -> None:
-    with pytest.raises(InputError, match=r"new observations, about .* GB, are more than is made at once"):
+    with pytest.raises(InputError, match=r"new observations of about .* GB"):
         choose(frame(4, 3), **options)
 
 

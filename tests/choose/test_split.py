@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 from diffaug_bio import DiffAug, metrics, tl
-from diffaug_bio.choose.matrix import MatrixChoice
 from diffaug_bio.choose.split import choose_split, resolve_split_key
 from diffaug_bio.errors import InputError
-from diffaug_bio.tl._evaluate import score_generated
+from diffaug_bio.model.quality import score_generated
+from diffaug_bio.model.source import MatrixChoice
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,8 +57,7 @@ def test_test_rows_change_neither_the_model_nor_the_embedding_of_other_rows(
 ) -> None:
     changed = wild(parted, TEST)
     models = [
-        tl.fit_model(adata, config=tiny_config, split_key="split", device="cpu")
-        for adata in (parted, changed)
+        tl.fit(adata, config=tiny_config, split_key="split", device="cpu") for adata in (parted, changed)
     ]
     first, second = map(weights, models)  # preprocessing and networks, the generator's too
     assert set(first) == set(second)
@@ -75,7 +74,7 @@ def test_all_other_rows_are_fitted(
     parted: AnnData, tiny_config: DiffAugConfig, rows: NDArray[np.int64]
 ) -> None:
     first, second = (
-        weights(tl.fit_model(adata, config=tiny_config, split_key="split", device="cpu"))
+        weights(tl.fit(adata, config=tiny_config, split_key="split", device="cpu"))
         for adata in (parted, wild(parted, rows))
     )
     assert any(not np.array_equal(first[name], second[name]) for name in first)
@@ -120,8 +119,7 @@ def test_lengths_of_test_sequences_decide_nothing(
     different = io.from_sequences(longer, obs=obs, names=list(obs.index))
     with caplog.at_level(logging.INFO, logger="diffaug_bio"):
         models = [
-            tl.fit_model(adata, config=config, split_key="split", device="cpu")
-            for adata in (same, different)
+            tl.fit(adata, config=config, split_key="split", device="cpu") for adata in (same, different)
         ]
     assert (
         caplog.messages.count("The sequences are of one length: the encoder is 'cnn', on their letters.")
@@ -257,7 +255,7 @@ def test_the_split_of_the_data_is_found_and_said(
 
 def test_without_a_key_there_is_no_split(parted: AnnData, tiny_config: DiffAugConfig) -> None:
     assert choose_split(parted, None) is None
-    model = tl.fit_model(parted, config=tiny_config, device="cpu")
+    model = tl.fit(parted, config=tiny_config, device="cpu")
     assert model.source_["split_key"] is None
     np.testing.assert_array_equal(
         parted.obsm["X_diffaug"], DiffAug(tiny_config, device="cpu").fit_transform(parted.X)
@@ -269,7 +267,7 @@ def test_generated_rows_are_scored_on_the_rows_that_were_fitted(
 ) -> None:
     # A fifth of the 96 rows is held out while training, and told by position: enough to see copies by.
     config = tiny_config.replace(train={"validation_fraction": 0.2})
-    model = tl.fit_model(parted, config=config, split_key="split", device="cpu")
+    model = tl.fit(parted, config=config, split_key="split", device="cpu")
     found = tl.evaluate_generated(parted, model, label_key="cluster")
     assert "memorised" in found
     labels = np.asarray(parted.obs["cluster"].astype(str), np.str_)
@@ -292,7 +290,7 @@ def test_generated_rows_are_scored_on_the_rows_that_were_fitted(
 def test_a_model_of_an_older_version_was_fitted_on_all_rows(
     parted: AnnData, tiny_config: DiffAugConfig
 ) -> None:
-    model = tl.fit_model(parted, config=tiny_config, device="cpu")
+    model = tl.fit(parted, config=tiny_config, device="cpu")
     expected = tl.evaluate_generated(parted, model)
     del model.source_["split_key"]
     assert tl.evaluate_generated(parted, model) == expected
@@ -301,7 +299,7 @@ def test_a_model_of_an_older_version_was_fitted_on_all_rows(
 
 
 def test_new_data_need_no_split(parted: AnnData, tiny_config: DiffAugConfig) -> None:
-    model = tl.fit_model(parted, config=tiny_config, split_key="split", device="cpu")
+    model = tl.fit(parted, config=tiny_config, split_key="split", device="cpu")
     new = parted[:50].copy()
     del new.obs["split"]
     tl.project(new, model)

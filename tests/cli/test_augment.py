@@ -195,11 +195,7 @@ def test_a_folder_is_no_file_to_write(place: Path, call: Callable[..., Result], 
 
 @pytest.mark.parametrize("output", ["more", "more.h5ad.gz", "more.fastq", "more.csv.zip"])
 def test_an_unknown_ending_is_refused(place: Path, call: Callable[..., Result], output: str) -> None:
-    message = (
-        "has no ending that tells how to write it. Known are .h5ad; for features .csv and .tsv; "
-        "for sequences .fa, .fasta, .fna; these also with .gz; and for images .npz and .png."
-    )
-    fails(call(*arguments_in(place, output)), message)
+    fails(call(*arguments_in(place, output)), "has no known ending. Use .h5ad")
     assert {path.name for path in place.iterdir()} == {"seqs.fa", "run"}
 
 
@@ -242,7 +238,7 @@ def test_features_are_named_by_a_column(
 ) -> None:
     matrix = np.random.default_rng(0).normal(5, 2, (40, 8)).astype(np.float32)
     data = anndata.AnnData(matrix, var=pd.DataFrame(index=[f"p{number}" for number in range(8)]))
-    tl.fit_model(data, config=tiny_config, device="cpu").save(tmp_path / "model")
+    tl.fit(data, config=tiny_config, device="cpu").save(tmp_path / "model")
     data.var["protein"], data.var_names = list(data.var_names), [f"x{number}" for number in range(8)]
     data.write_h5ad(tmp_path / "renamed.h5ad")
     words = [

@@ -161,7 +161,7 @@ def test_input_that_cannot_be_scored_is_said_in_a_sentence(
         ([place / "nowhere.h5ad", *labelled], "There is no file "),
         ([cells], "name the column of `.obs` that holds the labels (the label key); there are 'cluster'"),
         ([cells, "--label-key", "kind"], "no label column 'kind' in `.obs`; it holds 'cluster', 'donor'"),
-        ([cells, *labelled], "no 'X_diffaug' in `.obsm`; it holds 'X_pca'. `diffaug_bio.tl.embed` makes"),
+        ([cells, *labelled], "'X_diffaug' in `.obsm`; it holds 'X_pca'"),
         ([cells, *labelled, "--model", place / "empty"], "empty"),
         ([cells, *labelled, "--use-rep", "X_pca", "--group-key", "id:_"], "hold no '_', as 'id:_' needs"),
         (

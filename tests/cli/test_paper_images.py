@@ -101,7 +101,7 @@ def test_the_uncut_networks_train_on_cuda(tmp_path: Path) -> None:
     adata = io.read(tmp_path / "images.npz")
     epochs = {"warmup_epochs": 3, "generator_epochs": 3, "encoder_epochs": 3}
     config = DiffAugConfig.preset("paper-images").replace(train=epochs)
-    model = tl.fit_model(adata, config=config, split_key="split", device="cuda")
+    model = tl.fit(adata, config=config, split_key="split", device="cuda")
     assert np.isfinite([event.loss for event in model.history_]).all()
     assert len(model.history_) == 9
     assert np.isfinite(adata.obsm["X_diffaug"]).all()

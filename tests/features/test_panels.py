@@ -158,7 +158,7 @@ def test_totals_of_a_batch_become_those_of_the_other(tiny_config: DiffAugConfig)
         "generator": {"width": 64, "n_sampling_steps": 15},
         "train": {"warmup_epochs": 20, "generator_epochs": 60, "encoder_epochs": 10},
     }
-    model = tl.fit_model(adata, config=tiny_config.replace(**changes), batch_key="batch")
+    model = tl.fit(adata, config=tiny_config.replace(**changes), batch_key="batch")
     tl.correct_expression(adata, model, batch="shallow")
     before, after = (matrix.sum(1) for matrix in (adata.X, adata.layers["diffaug_corrected"]))
     assert before[batch == 1].mean() > 1.8 * before[batch == 0].mean()

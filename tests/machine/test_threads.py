@@ -163,7 +163,7 @@ def test_a_fit_holds_its_number_whatever_was_set_before(
         seen.append(torch.get_num_threads())
 
     with torch_limited_to(4):  # as scanpy's functions leave it behind
-        model = db.tl.fit_model(counts, config=tiny_config, threads=threads, callbacks=[look], device="cpu")
+        model = db.tl.fit(counts, config=tiny_config, threads=threads, callbacks=[look], device="cpu")
         assert torch.get_num_threads() == 4
     assert set(seen) == {threads or 1}
     assert model.threads_.number == (threads or 1)

@@ -14,6 +14,7 @@ from diffaug_bio import DiffAug, DiffAugConfig
 from diffaug_bio.errors import InputError
 from diffaug_bio.metrics import batch_accuracy
 from diffaug_bio.metrics._nearest import find_neighbors
+from diffaug_bio.model.codes import generate_codes
 from tests.conftest import clustered_dna, shifted_textures
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def test_a_model_with_batches_is_saved_and_read(
     np.testing.assert_array_equal(loaded.transform(cells), model.transform(cells))
     for name in (None, "b"):
         for found, expected in zip(
-            loaded.generate_rows(cells, batch=name), model.generate_rows(cells, batch=name), strict=True
+            generate_codes(loaded, cells, batch=name), generate_codes(model, cells, batch=name), strict=True
         ):
             np.testing.assert_array_equal(found, expected)
 
@@ -156,7 +157,7 @@ def test_rows_generated_in_a_batch_lie_among_its_rows(
     in_both = kinds < 3
     shares = {}
     for name in ("a", "b"):
-        sources, made = model.generate_rows(cells, batch=name)
+        sources, made = generate_codes(model, cells, batch=name)
         for other in ("a", "b"):
             rows = in_both & (batches == other)
             near = KNeighborsClassifier(10).fit(sources, batches)
@@ -172,9 +173,9 @@ def test_rows_generated_in_a_batch_lie_among_its_rows(
 def test_each_row_can_be_generated_in_a_batch_of_its_own(
     cells: sparse.csr_matrix, batches: NDArray[np.str_], model: DiffAug
 ) -> None:
-    in_a, in_b, in_none = (model.generate_rows(cells, batch=name)[1] for name in ("a", "b", None))
+    in_a, in_b, in_none = (generate_codes(model, cells, batch=name)[1] for name in ("a", "b", None))
     asked = [None, *batches[1:].tolist()]
-    found = model.generate_rows(cells, batch=asked)[1]
+    found = generate_codes(model, cells, batch=asked)[1]
     np.testing.assert_allclose(found[1:160], in_a[1:160], rtol=0, atol=1e-4)
     np.testing.assert_allclose(found[160:], in_b[160:], rtol=0, atol=1e-4)
     np.testing.assert_allclose(found[0], in_none[0], rtol=0, atol=1e-4)
@@ -228,12 +229,12 @@ def test_a_batch_that_the_model_does_not_know_is_refused(
     cells: sparse.csr_matrix, model: DiffAug, batch: Any, message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        model.generate_rows(cells, batch=batch)
+        generate_codes(model, cells, batch=batch)
 
 
 def test_a_model_without_batches_generates_in_none(cells: sparse.csr_matrix, without: DiffAug) -> None:
     with pytest.raises(InputError, match=r"fitted without batches.*Fit it with `batch_key`"):
-        without.generate_rows(cells, batch="a")
+        generate_codes(without, cells, batch="a")
 
 
 def test_what_has_no_principal_components_has_no_batches(cells: sparse.csr_matrix) -> None:

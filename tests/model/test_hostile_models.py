@@ -16,6 +16,7 @@ from diffaug_bio import DiffAug, DiffAugConfig
 from diffaug_bio.core.inputs import FeatureInput
 from diffaug_bio.core.state import expected_arrays
 from diffaug_bio.errors import CheckpointError, DiffAugError, InputError
+from diffaug_bio.model.codes import decode_codes, generate_codes
 from diffaug_bio.model.folder import describe_model
 from tests.conftest import sign_model
 
@@ -390,7 +391,7 @@ def test_an_embedding_that_is_not_finite_is_never_returned(tmp_path: Path) -> No
     change_arrays(folder, lambda arrays: arrays["encoder.network.0.weight"].fill(3e38))
     model = DiffAug.load(folder, device="cpu")
     said = r"The embedding of row 0 \(counted from 0\) is not finite, .* of 6 rows\. .* is damaged"
-    for use in (model.transform, model.transform_with_novelty, model.generate_rows):
+    for use in (model.transform, model.transform_with_novelty, model.augment):
         with pytest.raises(InputError, match=said):
             use(rows)
 
@@ -402,11 +403,11 @@ def test_generated_rows_that_are_not_finite_are_never_returned(tmp_path: Path) -
     model = DiffAug.load(folder, device="cpu")
     assert np.isfinite(model.transform(rows)).all()
     with pytest.raises(InputError, match=r"The generated code of row 0 .* is not finite"):
-        model.generate_rows(rows)
+        generate_codes(model, rows)
     codes = np.zeros((6, 4), np.float32)
     codes[2, 1] = np.inf
     with pytest.raises(InputError, match=r"The code of row 2 .*, and so for 1 of 6 rows"):
-        model.decode_rows(codes, rows)
+        decode_codes(model, codes, rows)
 
 
 def test_novelty_that_is_not_finite_is_never_returned(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from diffaug_bio import DiffAug, io
 from diffaug_bio.config import DiffAugConfig, ImageView, Loss
 from diffaug_bio.errors import InputError
+from diffaug_bio.model.codes import decode_codes, embed_held, generate_codes
 from tests.conftest import shifted_textures
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def test_fitting_leaves_images_and_global_random_states_alone(images_config: Dif
     images.setflags(write=False)
     states = str(np.random.get_state()), torch.get_rng_state()  # noqa: NPY002
     model = fitted_to(images, images_config)
-    model.generate_rows(images)
+    generate_codes(model, images)
     np.testing.assert_array_equal(images, IMAGES)
     assert str(np.random.get_state()) == states[0]  # noqa: NPY002
     assert torch.equal(torch.get_rng_state(), states[1])
@@ -116,21 +117,21 @@ def test_every_encoder_and_denoiser_trains_and_survives_saving(
     loaded = DiffAug.load(tmp_path / "model", device="cpu")
     assert loaded.config == model.config_
     np.testing.assert_array_equal(loaded.transform(LATER), model.transform(LATER))
-    originals, generated = model.generate_rows(LATER)
-    for found, expected in zip(loaded.generate_rows(LATER), (originals, generated), strict=True):
+    originals, generated = generate_codes(model, LATER)
+    for found, expected in zip(generate_codes(loaded, LATER), (originals, generated), strict=True):
         np.testing.assert_array_equal(found, expected)
     n_codes = 256 if backbone == "unet" else 8
     assert originals.shape == generated.shape == (12, n_codes)
     assert originals.dtype == generated.dtype == np.float32
     assert not np.isclose(originals, generated).all(1).any()
-    decoded = model.decode_rows(generated, LATER)
+    decoded = decode_codes(model, generated, LATER)
     assert decoded.shape == LATER_ROWS.shape
     assert decoded.dtype == np.uint8
     assert (decoded != LATER_ROWS).any(1).all()
-    np.testing.assert_array_equal(loaded.decode_rows(generated, LATER), decoded)
-    np.testing.assert_array_equal(model.decode_rows(originals, LATER), LATER_ROWS)
-    np.testing.assert_array_equal(model.encode_rows(LATER_ROWS), model.transform(LATER))
-    assert model.encode_rows(decoded).shape == (12, 6)
+    np.testing.assert_array_equal(decode_codes(loaded, generated, LATER), decoded)
+    np.testing.assert_array_equal(decode_codes(model, originals, LATER), LATER_ROWS)
+    np.testing.assert_array_equal(embed_held(model, LATER_ROWS), model.transform(LATER))
+    assert embed_held(model, decoded).shape == (12, 6)
 
 
 def test_a_loaded_model_can_be_saved_again(model: DiffAug, tmp_path: Path) -> None:
@@ -141,8 +142,8 @@ def test_a_loaded_model_can_be_saved_again(model: DiffAug, tmp_path: Path) -> No
 
 
 def test_what_a_perceptron_generates_keeps_fine_detail(model: DiffAug) -> None:
-    generated = model.generate_rows(LATER)[1]
-    decoded = model.decode_rows(generated, LATER).astype(np.float64) / 255
+    generated = generate_codes(model, LATER)[1]
+    decoded = decode_codes(model, generated, LATER).astype(np.float64) / 255
     inside = (decoded > 0) & (decoded < 1)
     difference = np.where(inside, decoded - LATER_ROWS / 255, 0)
     axes = np.linalg.qr(model.features_.pixels.components)[0]  # type: ignore[union-attr]
@@ -152,7 +153,7 @@ def test_what_a_perceptron_generates_keeps_fine_detail(model: DiffAug) -> None:
 
 
 def test_seeds_fix_what_is_generated(model: DiffAug) -> None:
-    first, again, other = (model.generate_rows(LATER, random_state=seed)[1] for seed in (0, 0, 1))
+    first, again, other = (generate_codes(model, LATER, random_state=seed)[1] for seed in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
     assert not np.isclose(first, other).all(1).any()
 
@@ -188,7 +189,7 @@ def test_a_model_without_generator_embeds_and_names_the_remedy(images_config: Di
     model = fitted_to(IMAGES, changed(images_config, train={"generated_views": "none"}))
     assert model.transform(LATER).shape == (12, 6)
     with pytest.raises(InputError, match=r"has no generator.*Fit one with a generator"):
-        model.generate_rows(LATER)
+        generate_codes(model, LATER)
 
 
 def test_images_on_the_disk_give_the_same_bits(images_config: DiffAugConfig, tmp_path: Path) -> None:
@@ -204,10 +205,10 @@ def test_images_on_the_disk_give_the_same_bits(images_config: DiffAugConfig, tmp
         model = fitted_to(lazy, config)
         np.testing.assert_array_equal(model.transform(images), expected.transform(images))
         np.testing.assert_array_equal(model.transform(lazy), expected.transform(images))
-        generated = expected.generate_rows(images)[1]
-        np.testing.assert_array_equal(model.generate_rows(lazy)[1], generated)
+        generated = generate_codes(expected, images)[1]
+        np.testing.assert_array_equal(generate_codes(model, lazy)[1], generated)
         np.testing.assert_array_equal(
-            model.decode_rows(generated, lazy), expected.decode_rows(generated, images)
+            decode_codes(model, generated, lazy), decode_codes(expected, generated, images)
         )
     with pytest.raises(InputError, match=r"stay on the disk are images, and `input_state` says something"):
         fitted_to(lazy, images_config)
@@ -279,7 +280,7 @@ def test_the_encoders_of_images_are_refused_on_features(tiny_config: DiffAugConf
         fitted_to(features, changed(tiny_config, generator={"backbone": "unet"}))
 
 
-@pytest.mark.parametrize("method", ["transform", "generate_rows"])
+@pytest.mark.parametrize("method", ["transform", "augment"])
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
@@ -314,7 +315,7 @@ def test_pixels_are_matched_by_name_and_none_may_be_missing(images_config: DiffA
     np.testing.assert_array_equal(model.transform(later[names[::-1]]), expected)
     np.testing.assert_array_equal(model.transform(later.assign(extra=0)), expected)
     for found, wanted in zip(
-        model.generate_rows(later[names[::-1]]), model.generate_rows(LATER), strict=True
+        generate_codes(model, later[names[::-1]]), generate_codes(model, LATER), strict=True
     ):
         np.testing.assert_array_equal(found, wanted)
     with pytest.raises(InputError, match=r"pixels of the images .* are missing\. Give whole images"):
@@ -348,11 +349,11 @@ def test_images_that_cannot_be_learned_from_are_an_error(
 
 
 def test_codes_and_rows_of_another_shape_are_refused(model: DiffAug) -> None:
-    codes, _ = model.generate_rows(LATER)
+    codes, _ = generate_codes(model, LATER)
     with pytest.raises(InputError, match=r"Expected codes of shape \(12, 8\)"):
-        model.decode_rows(codes[:, :-1], LATER)
+        decode_codes(model, codes[:, :-1], LATER)
     with pytest.raises(InputError, match=r"have 256 values, but the rows have 255"):
-        model.encode_rows(LATER_ROWS[:, :-1])
+        embed_held(model, LATER_ROWS[:, :-1])
 
 
 @pytest.mark.gpu
@@ -372,7 +373,7 @@ def test_the_published_networks_train_on_cuda(
     assert all(np.isfinite(event.loss) for event in model.history_)
     embedding = model.transform(images)
     assert np.isfinite(embedding).all()
-    assert model.decode_rows(model.generate_rows(images)[1], images).dtype == np.uint8
+    assert decode_codes(model, generate_codes(model, images)[1], images).dtype == np.uint8
     model.save(tmp_path / "model")
     on_cpu = DiffAug.load(tmp_path / "model", device="cpu").transform(images)
     # Sums go in another order on each device, and convolutions run in TF32.

@@ -154,7 +154,7 @@ def test_an_older_model_embeds_and_says_that_it_has_to_be_fitted_again(
     save_file({name: array for name, array in arrays.items() if not name.startswith("reference.")}, path)
     model = DiffAug.load(tmp_path / "model", device="cpu")
     np.testing.assert_array_equal(model.transform(counts.X), fitted.transform(counts.X))
-    with pytest.raises(InputError, match=r"knows no training rows.*fit it again for novelty"):
+    with pytest.raises(InputError, match=r"no training rows.*fit it again"):
         model.novelty(counts.X)
     model.save(tmp_path / "again")
     assert DiffAug.load(tmp_path / "again", device="cpu").reference_ is None

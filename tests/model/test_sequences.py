@@ -13,6 +13,7 @@ from scipy import sparse
 from diffaug_bio import DiffAug
 from diffaug_bio.errors import InputError
 from diffaug_bio.features import FittedSequences
+from diffaug_bio.model.codes import decode_codes, embed_held, generate_codes
 from diffaug_bio.pp import encode_tokens
 from tests.conftest import clustered_dna
 
@@ -87,7 +88,7 @@ def test_a_seed_fixes_the_embedding(letters_config: DiffAugConfig) -> None:
 def test_fitting_leaves_tokens_and_global_random_states_alone(letters_config: DiffAugConfig) -> None:
     tokens = TOKENS.copy()
     states = torch.get_rng_state(), np.random.get_state()  # noqa: NPY002
-    DiffAug(letters_config, device="cpu").fit(tokens).generate_rows(tokens)
+    DiffAug(letters_config, device="cpu").fit(tokens).augment(tokens)
     np.testing.assert_array_equal(tokens, TOKENS)
     assert torch.equal(torch.get_rng_state(), states[0])
     np.testing.assert_equal(np.random.get_state(), states[1])  # noqa: NPY002
@@ -129,10 +130,10 @@ def test_a_saved_model_embeds_and_generates_like_the_one_that_was_fitted(
     assert loaded.n_features_in_ == LENGTH
     np.testing.assert_array_equal(loaded.transform(TOKENS), model.transform(TOKENS))
     np.testing.assert_array_equal(loaded.transform(LATER), model.transform(LATER))
-    for found, expected in zip(loaded.generate_rows(LATER), model.generate_rows(LATER), strict=True):
+    for found, expected in zip(generate_codes(loaded, LATER), generate_codes(model, LATER), strict=True):
         np.testing.assert_array_equal(found, expected)
-    codes = model.generate_rows(LATER)[1]
-    np.testing.assert_array_equal(loaded.decode_rows(codes, LATER), model.decode_rows(codes, LATER))
+    codes = generate_codes(model, LATER)[1]
+    np.testing.assert_array_equal(decode_codes(loaded, codes, LATER), decode_codes(model, codes, LATER))
 
 
 def test_a_loaded_model_can_be_saved_again(model: DiffAug, tmp_path: Path) -> None:
@@ -143,7 +144,7 @@ def test_a_loaded_model_can_be_saved_again(model: DiffAug, tmp_path: Path) -> No
 
 
 def test_generated_codes_stand_beside_those_of_the_sequences(model: DiffAug) -> None:
-    originals, generated = model.generate_rows(TOKENS)
+    originals, generated = generate_codes(model, TOKENS)
     assert originals.shape == generated.shape == (N_OBS, 8)
     assert originals.dtype == generated.dtype == np.float32
     np.testing.assert_allclose(originals, model.features_.project(TOKENS), rtol=0, atol=1e-4)
@@ -153,34 +154,34 @@ def test_generated_codes_stand_beside_those_of_the_sequences(model: DiffAug) -> 
 
 
 def test_generated_codes_become_letters_and_letters_an_embedding(model: DiffAug) -> None:
-    originals, generated = model.generate_rows(TOKENS)
-    decoded = model.decode_rows(generated, TOKENS)
+    originals, generated = generate_codes(model, TOKENS)
+    decoded = decode_codes(model, generated, TOKENS)
     assert decoded.shape == TOKENS.shape
     assert decoded.dtype == np.uint8
     np.testing.assert_array_equal(decoded[TOKENS > 3], TOKENS[TOKENS > 3])
     assert (decoded != TOKENS).any()
     np.testing.assert_array_equal(decoded == 5, TOKENS == 5)
-    np.testing.assert_array_equal(model.decode_rows(originals, TOKENS), TOKENS)
-    embedding = model.encode_rows(decoded)
+    np.testing.assert_array_equal(decode_codes(model, originals, TOKENS), TOKENS)
+    embedding = embed_held(model, decoded)
     assert embedding.shape == (N_OBS, 6)
     assert embedding.dtype == np.float32
-    np.testing.assert_array_equal(model.encode_rows(TOKENS), model.transform(TOKENS))
+    np.testing.assert_array_equal(embed_held(model, TOKENS), model.transform(TOKENS))
 
 
 def test_seeds_fix_codes_and_letters(model: DiffAug) -> None:
-    first, again, other = (model.generate_rows(TOKENS, random_state=seed)[1] for seed in (0, 0, 1))
+    first, again, other = (generate_codes(model, TOKENS, random_state=seed)[1] for seed in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
     assert not np.isclose(first, other).all(1).any()
-    letters, same, others = (model.decode_rows(first, TOKENS, random_state=seed) for seed in (0, 0, 1))
+    letters, same, others = (decode_codes(model, first, TOKENS, random_state=seed) for seed in (0, 0, 1))
     np.testing.assert_array_equal(letters, same)
     assert (letters != others).any()
     doubles = first.astype(np.float64)
-    np.testing.assert_array_equal(model.decode_rows(doubles, TOKENS), letters)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(decode_codes(model, doubles, TOKENS), letters)  # type: ignore[arg-type]
 
 
 def test_features_are_decoded_to_themselves(counts: AnnData, fitted: DiffAug) -> None:
-    generated = fitted.generate_rows(counts.X)[1]
-    assert fitted.decode_rows(generated, counts.X) is generated
+    generated = generate_codes(fitted, counts.X)[1]
+    assert decode_codes(fitted, generated, counts.X) is generated
 
 
 def test_a_model_without_generator_embeds_and_names_the_remedy(letters_config: DiffAugConfig) -> None:
@@ -188,7 +189,7 @@ def test_a_model_without_generator_embeds_and_names_the_remedy(letters_config: D
     model = DiffAug(config, device="cpu").fit(TOKENS)
     assert model.transform(TOKENS).shape == (N_OBS, 6)
     with pytest.raises(InputError, match=r"has no generator.*Fit one with a generator"):
-        model.generate_rows(TOKENS)
+        generate_codes(model, TOKENS)
 
 
 WRONG: dict[str, tuple[Any, str]] = {
@@ -211,7 +212,7 @@ WRONG: dict[str, tuple[Any, str]] = {
 }
 
 
-@pytest.mark.parametrize("method", ["fit", "transform", "generate_rows", "encode_rows"])
+@pytest.mark.parametrize("method", ["fit", "fit_transform", "transform", "augment"])
 @pytest.mark.parametrize(
     ("tokens", "message"),
     [wrong for name, wrong in WRONG.items() if name != "letters"],
@@ -229,7 +230,7 @@ def test_letters_in_place_of_tokens_are_an_error(model: DiffAug) -> None:
             method(letters)
 
 
-@pytest.mark.parametrize("method", ["transform", "generate_rows"])
+@pytest.mark.parametrize("method", ["transform", "augment"])
 def test_sequences_of_another_width_are_an_error(model: DiffAug, method: str) -> None:
     with pytest.raises(InputError, match=r"X has 39 features, but DiffAug is expecting 40 features"):
         getattr(model, method)(TOKENS[:, :39])
@@ -316,13 +317,13 @@ def test_a_model_fitted_on_cuda_embeds_the_same_on_the_cpu(
     on_cpu = DiffAug.load(tmp_path / "model", device="cpu")
     # Sums go in another order on each device, and convolutions run in TF32.
     np.testing.assert_allclose(on_cpu.transform(TOKENS), model.transform(TOKENS), rtol=1e-2, atol=1e-2)
-    codes = model.generate_rows(TOKENS)[1]
-    assert model.decode_rows(codes, TOKENS).dtype == np.uint8
+    codes = generate_codes(model, TOKENS)[1]
+    assert decode_codes(model, codes, TOKENS).dtype == np.uint8
 
 
 def test_codes_and_rows_of_another_shape_are_refused(model: DiffAug) -> None:
-    codes, _ = model.generate_rows(TOKENS)
+    codes, _ = generate_codes(model, TOKENS)
     with pytest.raises(InputError, match=rf"Expected codes of shape \({len(TOKENS)}, "):
-        model.decode_rows(codes[:-1], TOKENS)
+        decode_codes(model, codes[:-1], TOKENS)
     with pytest.raises(InputError, match=r"Expected rows of shape .*, got "):
-        model.encode_rows(TOKENS[:, :-1])
+        embed_held(model, TOKENS[:, :-1])

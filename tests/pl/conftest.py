@@ -95,7 +95,7 @@ def cells(tiny_config: DiffAugConfig) -> Fitted:
         obs=pd.DataFrame(index=[f"cell{number}" for number in range(120)]),
         var=pd.DataFrame(index=[f"gene{number}" for number in range(30)]),
     )
-    return Fitted(adata, db.tl.fit_model(adata, config=tiny_config, device="cpu"))
+    return Fitted(adata, db.tl.fit(adata, config=tiny_config, device="cpu"))
 
 
 def _sequences() -> AnnData:
@@ -110,7 +110,7 @@ def letters(tiny_config: DiffAugConfig) -> Fitted:
     """Sequences that are read by their letters."""
     config = tiny_config.replace(encoder={"kind": "cnn"})
     adata = _sequences()
-    return Fitted(adata, db.tl.fit_model(adata, config=config, device="cpu"))
+    return Fitted(adata, db.tl.fit(adata, config=config, device="cpu"))
 
 
 @pytest.fixture(scope="session")
@@ -118,7 +118,7 @@ def words(tiny_config: DiffAugConfig) -> Fitted:
     """Sequences whose words are counted."""
     adata = _sequences()
     config = tiny_config.replace(encoder={"kind": "mlp"})
-    return Fitted(adata, db.tl.fit_model(adata, config=config, device="cpu"))
+    return Fitted(adata, db.tl.fit(adata, config=config, device="cpu"))
 
 
 @pytest.fixture(scope="session")
@@ -133,4 +133,4 @@ def images(tiny_config: DiffAugConfig) -> Fitted:
         obs=pd.DataFrame(index=[f"image{number}" for number in range(60)]),
         uns={"image_shape": np.array([12, 16, 1])},
     )
-    return Fitted(adata, db.tl.fit_model(adata, config=tiny_config, device="cpu"))
+    return Fitted(adata, db.tl.fit(adata, config=tiny_config, device="cpu"))

@@ -13,6 +13,7 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from diffaug_bio import DiffAug
+from diffaug_bio.model.codes import decode_codes, generate_codes
 from diffaug_bio.model.folder import describe_model
 from tests.conftest import sign_model
 from tests.robustness.harness import SilentlyWrongError
@@ -73,9 +74,9 @@ def model_case(rng: np.random.Generator, folder: Path) -> None:
     if rng.random() < 0.5:
         _judge_finite(model.novelty(known["rows"]).distance, "novelty")
     if rng.random() < 0.5 and model.has_generator:
-        originals, generated = model.generate_rows(known["rows"])
+        originals, generated = generate_codes(model, known["rows"])
         _judge_finite(generated, "generated rows")
-        _judge_finite(model.decode_rows(generated, originals), "generated features")
+        _judge_finite(decode_codes(model, generated, originals), "generated features")
     model.save(folder / "again")
 
 

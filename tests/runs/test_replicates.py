@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from diffaug_bio.runs._replicates import look_like_replicates
+from diffaug_bio.runs._fit import look_like_replicates
 
 
 def test_names_that_share_what_stands_before_the_last_underscore_are_replicates() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import anndata
 import numpy as np
@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from diffaug_bio import DiffAug, io, tl
-from diffaug_bio.choose.matrix import MatrixChoice
 from diffaug_bio.errors import InputError
 from diffaug_bio.features import FittedFeatures
+from diffaug_bio.model.codes import generate_codes
 from diffaug_bio.pp import KmerEncoding
 from tests.conftest import clustered_dna
 
@@ -57,12 +57,9 @@ def measured() -> AnnData:
     )
 
 
-def fit(
-    adata: AnnData, config: DiffAugConfig, encoder: Literal["mlp", "cnn"], **options: object
-) -> DiffAug:
+def fit(adata: AnnData, config: DiffAugConfig, encoder: Literal["mlp", "cnn"], **options: Any) -> DiffAug:
     config = config.replace(encoder={"kind": encoder})
-    choice = MatrixChoice(**options)  # type: ignore[arg-type]
-    return tl.fit_model(adata, config=config, choice=choice, device="cpu")
+    return tl.fit(adata, config=config, device="cpu", **options)
 
 
 def letters_of(adata: AnnData) -> list[str]:
@@ -89,7 +86,7 @@ def check_annotations(generated: AnnData, source: AnnData, *, seed: int = 0) -> 
 def check_change(generated: AnnData, model: DiffAug, source: AnnData, *, seed: int = 0) -> None:
     """Compare the change of components with what the generator made; of nothing that was cut off."""
     matrix = source[:, list(model.feature_names_in_)].X
-    codes, made = model.generate_rows(matrix, random_state=seed, strength=STRENGTH)
+    codes, made = generate_codes(model, matrix, random_state=seed, strength=STRENGTH)
     change = model.features_.project(generated[:, list(model.feature_names_in_)].X) - codes
     # Values are some 10 wide and rounded to float32 on the way into features and back.
     np.testing.assert_allclose(change, made - codes, rtol=0, atol=1e-3)
@@ -179,7 +176,7 @@ def test_counted_words_stay_profiles_and_change_as_the_generator_says(
     assert generated.X.min() == 0
     assert not np.array_equal(generated.X, dna.X.toarray())
     # Before it is cut off at zero, the change of components is that of the generator.
-    codes, made = model.generate_rows(dna.X, strength=STRENGTH)
+    codes, made = generate_codes(model, dna.X, strength=STRENGTH)
     features = fitted_features(model)
     scale = np.square(features.components).sum(0)
     moved = dna.X.toarray()
@@ -246,7 +243,7 @@ def test_a_representation_is_augmented(measured: AnnData, tiny_config: DiffAugCo
     model = fit(measured, tiny_config, "mlp", use_rep="X_rep")
     generated = tl.augment(measured, model)
     assert list(generated.var_names) == [f"X_rep_{number}" for number in range(1, 6)]
-    codes, made = model.generate_rows(measured.obsm["X_rep"], strength=STRENGTH)
+    codes, made = generate_codes(model, measured.obsm["X_rep"], strength=STRENGTH)
     change = model.features_.project(generated.X) - codes
     np.testing.assert_allclose(change, made - codes, rtol=0, atol=1e-4)
 

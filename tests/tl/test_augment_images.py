@@ -29,7 +29,7 @@ def test_rare_kinds_of_images_grow_wherever_their_pixels_are(
         Image.fromarray(image[..., 0]).save(tmp_path / "set" / kind / f"{number:02}.png")
     folder = tmp_path / "set"
     adata = io.read(folder) if max_bytes is None else io.read(folder, max_bytes=max_bytes)
-    model = tl.fit_model(adata, config=images_config, device="cpu")
+    model = tl.fit(adata, config=images_config, device="cpu")
     rare = np.asarray(adata.obs["label"] == KINDS[2])
     more = tl.augment(adata, model, groupby="label", target=25)
     assert list(more.obs["label"]) == [KINDS[2]] * (25 - rare.sum())

@@ -11,7 +11,6 @@ import pytest
 from scipy import sparse
 
 from diffaug_bio import DiffAug, DiffAugConfig, tl
-from diffaug_bio.choose.matrix import MatrixChoice
 from diffaug_bio.errors import InputError
 from diffaug_bio.features import FittedFeatures
 
@@ -54,7 +53,7 @@ def made() -> AnnData:
 
 @pytest.fixture(scope="module")
 def model(made: AnnData) -> DiffAug:
-    return tl.fit_model(made.copy(), config=CONFIG, batch_key="donor", device="cpu")
+    return tl.fit(made.copy(), config=CONFIG, batch_key="donor", device="cpu")
 
 
 @pytest.fixture
@@ -119,7 +118,7 @@ def test_cells_of_no_known_batch_are_made_in_none(
     with caplog.at_level("INFO", logger="diffaug_bio"):
         found = dense(tl.augment(cells, model).X)
     assert (
-        "240 of 240 rows have no batch that the model was fitted on, and are generated in none"
+        "240 of 240 rows have no batch that the model was fitted on, and are generated in no batch"
         in caplog.text
     )
     assert (found != in_own).any(1).mean() > 0.9
@@ -165,7 +164,7 @@ def test_corrected_counts_are_those_of_one_batch(cells: AnnData, model: DiffAug,
 
 def test_features_that_the_model_left_out_stay(cells: AnnData, tiny_config: DiffAugConfig) -> None:
     config = tiny_config.replace(features={"n_top_features": 25})
-    plain = tl.fit_model(cells, config=config, batch_key="donor", device="cpu")
+    plain = tl.fit(cells, config=config, batch_key="donor", device="cpu")
     assert isinstance(plain.features_, FittedFeatures)
     others = np.setdiff1d(np.arange(N_GENES), plain.features_.selected)
     tl.correct_expression(cells, plain, batch="b")
@@ -201,8 +200,7 @@ def test_logged_expression_and_dense_layers_are_corrected(cells: AnnData) -> Non
     factors = sparse.diags(1e4 / np.asarray(cells.X.sum(1)).ravel())
     counts = cells.copy()
     cells.layers["logged"] = dense(sparse.csr_matrix(factors @ cells.X, dtype=np.float32).log1p())
-    choice = MatrixChoice(layer="logged")
-    model = tl.fit_model(cells, config=CONFIG, choice=choice, batch_key="donor", device="cpu")
+    model = tl.fit(cells, config=CONFIG, layer="logged", batch_key="donor", device="cpu")
     tl.correct_expression(cells, model, batch="b")
     found = cells.layers["diffaug_corrected"]
     assert isinstance(found, np.ndarray)
@@ -221,7 +219,7 @@ def test_measured_values_are_corrected(made: AnnData) -> None:
     values[100:, :4] += 3
     table = anndata.AnnData(values.astype(np.float32), obs=made.obs.iloc[:200].copy())
     table.obs["site"] = np.where(row < 100, "x", "y")
-    model = tl.fit_model(table, config=CONFIG, batch_key="site", device="cpu")
+    model = tl.fit(table, config=CONFIG, batch_key="site", device="cpu")
     tl.correct_expression(table, model, batch="x")
     found = table.layers["diffaug_corrected"]
     np.testing.assert_allclose(found[:100], values[:100], rtol=0, atol=1e-4)
@@ -242,7 +240,7 @@ def test_a_batch_that_the_model_does_not_know_is_refused(
 def test_a_model_without_batches_is_refused(
     cells: AnnData, tiny_config: DiffAugConfig, function: Any
 ) -> None:
-    plain = tl.fit_model(cells, config=tiny_config, device="cpu")
+    plain = tl.fit(cells, config=tiny_config, device="cpu")
     with pytest.raises(
         InputError, match=r"knows no batch 'b'\. It was fitted without batches: fit it with"
     ):
@@ -251,7 +249,7 @@ def test_a_model_without_batches_is_refused(
 
 def test_a_model_without_generator_corrects_nothing(cells: AnnData, tiny_config: DiffAugConfig) -> None:
     config = tiny_config.replace(train={"generated_views": "none"})
-    plain = tl.fit_model(cells, config=config, batch_key="donor", device="cpu")
+    plain = tl.fit(cells, config=config, batch_key="donor", device="cpu")
     with pytest.raises(InputError, match=r"This model has no generator"):
         tl.correct_expression(cells, plain, batch="b")
     assert not cells.layers
@@ -263,9 +261,7 @@ def test_what_is_no_layer_is_not_written_as_one(
 ) -> None:
     cells.raw = cells.copy()
     cells.obsm["X_pca"] = dense(cells.X)[:, :20]
-    plain = tl.fit_model(
-        cells, config=tiny_config, choice=MatrixChoice(**choice), batch_key="donor", device="cpu"
-    )
+    plain = tl.fit(cells, config=tiny_config, **choice, batch_key="donor", device="cpu")
     with pytest.raises(InputError, match=r"which is no layer\. Fit one on `\.X` or a layer"):
         tl.correct_expression(cells, plain, batch="b")
 
@@ -273,7 +269,7 @@ def test_what_is_no_layer_is_not_written_as_one(
 def test_more_dense_values_than_fit_into_memory_are_refused(
     cells: AnnData, model: DiffAug, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("diffaug_bio.model.restoring._MAX_VALUES", cells.n_obs * (N_GENES - 1))
+    monkeypatch.setattr("diffaug_bio.model.sampling._MAX_VALUES", cells.n_obs * (N_GENES - 1))
     tl.correct_expression(cells, model, batch="b")  # sparse
     cells.X = dense(cells.X)
     with pytest.raises(InputError, match=r"240 rows of 40 generated values do not fit into memory"):

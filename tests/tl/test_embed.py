@@ -15,6 +15,7 @@ from diffaug_bio import DiffAug, tl
 from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from anndata import AnnData
@@ -129,8 +130,8 @@ def test_a_representation_is_embedded_as_it_is(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"layer": "raw"}, r"no layer 'raw'; `\.layers` holds 'counts', 'logged'"),
-        ({"use_rep": "X_umap"}, r"no 'X_umap' in `\.obsm`; it holds 'X_pca'"),
+        ({"layer": "raw"}, r"'raw' in `\.layers`.*'counts', 'logged'"),
+        ({"use_rep": "X_umap"}, r"'X_umap' in `\.obsm`.*'X_pca'"),
         ({"use_raw": True}, r"no `\.raw` in this AnnData; leave `use_raw` out"),
         (
             {"layer": "counts", "use_rep": "X_pca"},
@@ -236,8 +237,34 @@ def test_a_configuration_file_that_is_not_there_is_an_error(counts: AnnData, tmp
 
 
 def test_an_unknown_preset_is_an_error(counts: AnnData) -> None:
-    with pytest.raises(InputError, match=r"no preset 'fast'"):
-        tl.embed(counts, preset="fast")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="fast"):
+        tl.embed(counts, config="fast")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "remedy"),
+    [
+        (pd.DataFrame({"a": [1.0, 2.0, 3.0]}), "AnnData.*DataFrame.*DiffAug"),
+        (np.zeros((3, 2)), "AnnData.*ndarray.*DiffAug"),
+        ("cells.h5ad", r"AnnData.*io\.read"),
+    ],
+    ids=["data frame", "array", "path"],
+)
+@pytest.mark.parametrize("function", [tl.embed, tl.fit, tl.evaluate_generated, tl.project, tl.augment])
+def test_what_is_no_anndata_is_refused_with_a_remedy(
+    function: Callable[..., object], wrong: object, remedy: str
+) -> None:
+    arguments = () if function in {tl.embed, tl.fit} else ("nowhere",)
+    with pytest.raises(InputError, match=remedy):
+        function(wrong, *arguments)
+
+
+def test_a_fit_returns_the_model_of_the_embedding(counts: AnnData, tiny_config: DiffAugConfig) -> None:
+    other = counts.copy()
+    model = tl.fit(counts, config=tiny_config, device="cpu")
+    tl.embed(other, config=tiny_config, device="cpu")
+    np.testing.assert_array_equal(counts.obsm["X_diffaug"], other.obsm["X_diffaug"])
+    np.testing.assert_array_equal(counts.obsm["X_diffaug"], model.transform(counts.X))
 
 
 def test_backed_data_are_an_error_that_says_what_to_do(

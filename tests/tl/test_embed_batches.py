@@ -1,4 +1,4 @@
-"""`batch_key` of `tl.embed` and `tl.fit_model`."""
+"""`batch_key` of `tl.embed` and `tl.fit`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import pytest
 from scipy import sparse
 
 from diffaug_bio import DiffAug, tl
-from diffaug_bio.choose.matrix import MatrixChoice
 from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ def cells() -> AnnData:
 
 
 def fit(adata: AnnData, config: DiffAugConfig, **settings: Any) -> DiffAug:
-    return tl.fit_model(adata, config=config, device="cpu", **settings)
+    return tl.fit(adata, config=config, device="cpu", **settings)
 
 
 def embedding_of(adata: AnnData) -> NDArray[np.float32]:
@@ -124,7 +123,7 @@ def test_batches_of_a_layer_are_those_of_its_rows(cells: AnnData, tiny_config: D
     fit(cells, tiny_config, batch_key="donor")
     expected = embedding_of(cells).copy()
     cells.layers["counts"] = cells.X.copy()
-    fit(cells, tiny_config, batch_key="donor", choice=MatrixChoice(layer="counts"))
+    fit(cells, tiny_config, batch_key="donor", layer="counts")
     np.testing.assert_array_equal(embedding_of(cells), expected)
 
 

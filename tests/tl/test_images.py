@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from diffaug_bio import DiffAug, io, tl
-from diffaug_bio.choose.matrix import MatrixChoice
 from diffaug_bio.errors import InputError
 from diffaug_bio.features import FittedFeatures, FittedImages
+from diffaug_bio.model.source import MatrixChoice
 from tests.conftest import shifted_textures
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def adata(tmp_path: Path, images: NDArray[np.uint8]) -> AnnData:
 @pytest.fixture
 def model(adata: AnnData, config: DiffAugConfig) -> DiffAug:
     """A model fitted to `adata`, which has its embedding."""
-    return tl.fit_model(adata, config=config, device="cpu")
+    return tl.fit(adata, config=config, device="cpu")
 
 
 def params_of(adata: AnnData, key: str = "diffaug") -> dict[str, Any]:
@@ -113,7 +113,7 @@ def test_images_left_on_the_disk_give_the_same_bits(
     eager = save_folder(tmp_path / "set", images)
     lazy = save_folder(tmp_path / "set", images, max_bytes=0)
     assert lazy.X is None
-    model, other = (tl.fit_model(one, config=config, device="cpu") for one in (eager, lazy))
+    model, other = (tl.fit(one, config=config, device="cpu") for one in (eager, lazy))
     np.testing.assert_array_equal(lazy.obsm["X_diffaug"], eager.obsm["X_diffaug"])
     model.save(tmp_path / "model")
     for one in (eager, lazy):
@@ -139,7 +139,7 @@ def test_generated_images_have_what_their_sources_have_and_can_be_written(
     tmp_path: Path, config: DiffAugConfig, shape: tuple[int, int, int], *, is_lazy: bool
 ) -> None:
     source = save_folder(tmp_path / "set", shifted_textures(N_OBS, shape), max_bytes=0 if is_lazy else None)
-    model = tl.fit_model(source, config=config, device="cpu")
+    model = tl.fit(source, config=config, device="cpu")
     columns = list(source.obs.columns)
     assert ("image" in columns) == is_lazy
     generated = tl.augment(source, model, n_views=2, random_state=5)
@@ -218,24 +218,23 @@ def test_no_size_is_named_where_none_helps(
     tmp_path: Path, config: DiffAugConfig, adata: AnnData, shape: tuple[int, int, int]
 ) -> None:
     oblong = save_npz(tmp_path / "oblong.npz", shifted_textures(N_OBS, shape))
-    model = tl.fit_model(oblong, config=config, device="cpu")
+    model = tl.fit(oblong, config=config, device="cpu")
     with pytest.raises(InputError, match=r"these are of 12 x 12 pixels, grey\. Resize them\."):
         tl.project(adata, model)
 
 
 @pytest.mark.parametrize("encoder", ["patches", "convnet", "resnet18"])
 def test_the_encoder_is_the_one_asked_for(adata: AnnData, config: DiffAugConfig, encoder: Any) -> None:
-    tl.embed(adata, config=config, encoder=encoder, device="cpu")
+    config = changed(config, encoder={"kind": encoder})
+    tl.embed(adata, config=config, device="cpu")
     assert params_of(adata)["config"]["encoder"]["kind"] == encoder
-    expected = DiffAug(changed(config, encoder={"kind": encoder}), device="cpu").fit_transform(
-        adata.X.reshape(-1, 12, 12, 1)
-    )
+    expected = DiffAug(config, device="cpu").fit_transform(adata.X.reshape(-1, 12, 12, 1))
     np.testing.assert_array_equal(adata.obsm["X_diffaug"], expected)
 
 
 @pytest.mark.parametrize("view", ["pixel_noise", "patch_mask", "neighbor_noise", "neighbor_mix", "hand"])
 def test_the_view_is_the_one_asked_for(adata: AnnData, config: DiffAugConfig, view: str) -> None:
-    tl.embed(adata, config=config, warmup_view=view, device="cpu")
+    tl.embed(adata, config=changed(config, train={"warmup_view": view}), device="cpu")
     train = params_of(adata)["config"]["train"]
     assert train["warmup_view"] == view
     assert train["view_strength"] > 0
@@ -246,12 +245,15 @@ def test_the_view_is_the_one_asked_for(adata: AnnData, config: DiffAugConfig, vi
     ("settings", "message"),
     [
         (
-            {"encoder": "mlp"},
+            {"encoder": {"kind": "mlp"}},
             r"encoder 'mlp' does not fit the rows: .* and 'resnet18' images\.",
         ),
-        ({"encoder": "cnn"}, r"encoder 'cnn' does not fit the rows: .* 'patches', 'convnet'"),
-        ({"warmup_view": "gaussian"}, r"view 'gaussian' does not apply to images; take 'auto' or one of"),
-        ({"warmup_view": "blur"}, r"warmup_view.*'blur'"),
+        ({"encoder": {"kind": "cnn"}}, r"encoder 'cnn' does not fit the rows: .* 'patches', 'convnet'"),
+        (
+            {"train": {"warmup_view": "gaussian"}},
+            r"view 'gaussian' does not apply to images; take 'auto' or one of",
+        ),
+        ({"train": {"warmup_view": "blur"}}, r"warmup_view.*'blur'"),
     ],
     ids=["perceptron", "letters", "view of features", "unknown view"],
 )
@@ -259,7 +261,7 @@ def test_what_does_not_suit_images_is_an_error(
     adata: AnnData, config: DiffAugConfig, settings: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        tl.embed(adata, config=config, device="cpu", **settings)
+        tl.embed(adata, config=changed(config, **settings), device="cpu")
     assert not adata.obsm
 
 
@@ -273,7 +275,7 @@ def test_another_matrix_of_images_can_be_embedded(adata: AnnData, tiny_config: D
         params = params_of(adata)
         assert params["images"] is False
         assert params["config"]["encoder"]["kind"] == "mlp"
-        model = tl.fit_model(adata, config=tiny_config, choice=MatrixChoice(**choice), device="cpu")
+        model = tl.fit(adata, config=tiny_config, **choice, device="cpu")
         assert isinstance(model.features_, FittedFeatures)
         assert model.n_features_in_ == n_features
         embedding = adata.obsm["X_diffaug"].copy()
@@ -301,7 +303,7 @@ def test_test_rows_of_a_split_change_nothing_of_the_fit(
     fits = []
     for name, one in (("set", images), ("other", other)):
         adata = save_folder(tmp_path / name, one, splits=splits, max_bytes=max_bytes)
-        model = tl.fit_model(adata, config=config, split_key="split", device="cpu")
+        model = tl.fit(adata, config=config, split_key="split", device="cpu")
         fits.append((adata, model))
     (adata, model), (wild, again) = fits
     is_test = (adata.obs["split"] == "test").to_numpy()
@@ -318,7 +320,7 @@ def test_test_rows_of_a_split_change_nothing_of_the_fit(
 @pytest.mark.parametrize("backbone", ["mlp", "unet"])
 def test_generated_images_are_scored(adata: AnnData, config: DiffAugConfig, backbone: str) -> None:
     config = changed(config, generator={"backbone": backbone, "width": 8})
-    model = tl.fit_model(adata, config=config, device="cpu")
+    model = tl.fit(adata, config=config, device="cpu")
     scores = tl.evaluate_generated(adata, model, label_key="label")
     assert {"label_kept", "source_distance", "real_or_generated"} <= set(scores)
     assert all(np.isfinite(value) for value in scores.values()), scores
@@ -382,7 +384,7 @@ def test_a_model_of_colors_takes_grey_images_as_such(
     # Whether a folder is read as grey depends on the other files in it.
     grey = shifted_textures(N_OBS, (14, 12, 1)).repeat(3, axis=3)
     grey[0, 0, 0] = (255, 0, 0)
-    model = tl.fit_model(save_folder(tmp_path / "all", grey), config=config, device="cpu")
+    model = tl.fit(save_folder(tmp_path / "all", grey), config=config, device="cpu")
     colored, alone = save_folder(tmp_path / "colored", grey), tmp_path / "alone"
     save_folder(alone, grey[1:, ..., :1])
     adata = io.read(alone, max_bytes=max_bytes)

@@ -10,10 +10,10 @@ import pytest
 from scipy import sparse
 
 from diffaug_bio import DiffAug, tl
-from diffaug_bio.choose.matrix import MatrixChoice
+from diffaug_bio.choose.results import write_embedding
 from diffaug_bio.errors import CheckpointError, InputError
-from diffaug_bio.tl._embed import fit_model
-from diffaug_bio.tl._results import write_embedding
+from diffaug_bio.model.source import MatrixChoice
+from diffaug_bio.tl import fit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def test_projecting_the_training_data_gives_their_embedding(
     counts: AnnData, tiny_config: DiffAugConfig
 ) -> None:
-    model = fit_model(counts, config=tiny_config, choice=MatrixChoice(), device="cpu")
+    model = fit(counts, config=tiny_config, device="cpu")
     embedding = counts.obsm["X_diffaug"].copy()
     tl.project(counts, model, key_added="X_again")
     np.testing.assert_array_equal(counts.obsm["X_again"], embedding)
@@ -86,7 +86,7 @@ def test_data_are_read_from_where_the_model_was_fitted(
 ) -> None:
     counts.layers["counts"] = counts.X.copy()
     counts.X = counts.X.log1p()
-    model = fit_model(counts, config=tiny_config, choice=MatrixChoice(layer="counts"), device="cpu")
+    model = fit(counts, config=tiny_config, layer="counts", device="cpu")
     embedding = counts.obsm["X_diffaug"].copy()
     model.save(tmp_path / "model")
     tl.project(counts, tmp_path / "model", device="cpu")

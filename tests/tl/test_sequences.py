@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from diffaug_bio import DiffAug, io, tl
-from diffaug_bio.choose.matrix import MatrixChoice
 from diffaug_bio.errors import InputError
 from diffaug_bio.features import FittedSequences
+from diffaug_bio.model.source import MatrixChoice
 from diffaug_bio.pp import KmerEncoding, encode_tokens
 from tests.conftest import clustered_dna
 
@@ -125,7 +125,7 @@ def test_a_forced_encoder_wins(
 ) -> None:
     adata = request.getfixturevalue(lengths)
     with caplog.at_level(logging.INFO, logger="diffaug_bio"):
-        model = tl.fit_model(adata, config=of_kind(config, kind), device="cpu")
+        model = tl.fit(adata, config=of_kind(config, kind), device="cpu")
     assert not [message for message in caplog.messages if "the encoder is" in message]
     assert isinstance(model.features_, FittedSequences) == (kind == "cnn")
     assert model.n_features_in_ == (LENGTH if kind == "cnn" else 256)
@@ -133,14 +133,14 @@ def test_a_forced_encoder_wins(
     assert adata.obsm["X_diffaug"].shape == (90, 6)
 
 
-def test_letters_can_be_chosen_by_name(unequal: AnnData, config: DiffAugConfig) -> None:
-    model = tl.fit_model(unequal, config=config, choice=MatrixChoice(sequences=True), device="cpu")
+def test_letters_can_be_chosen_by_their_encoder(unequal: AnnData, config: DiffAugConfig) -> None:
+    model = tl.fit(unequal, config=of_kind(config, "cnn"), device="cpu")
     assert isinstance(model.features_, FittedSequences)
 
 
 def test_another_matrix_of_sequences_is_embedded_as_features(equal: AnnData, config: DiffAugConfig) -> None:
     equal.obsm["X_rep"] = np.random.default_rng(0).normal(size=(90, 5)).astype(np.float32)
-    model = tl.fit_model(equal, config=config, choice=MatrixChoice(use_rep="X_rep"), device="cpu")
+    model = tl.fit(equal, config=config, use_rep="X_rep", device="cpu")
     assert model.config_.encoder.kind == "mlp"
     assert model.n_features_in_ == 5
 
@@ -149,7 +149,7 @@ def test_another_matrix_of_sequences_is_embedded_as_features(equal: AnnData, con
 def test_new_sequences_go_through_a_saved_model(
     equal: AnnData, config: DiffAugConfig, tmp_path: Path, kind: str
 ) -> None:
-    model = tl.fit_model(equal, config=of_kind(config, kind), device="cpu")
+    model = tl.fit(equal, config=of_kind(config, kind), device="cpu")
     model.save(tmp_path / "model")
     new = fasta(tmp_path / "new.fa", clustered_dna(20, LENGTH, seed=1))
     tl.project(new, tmp_path / "model", device="cpu")
@@ -182,7 +182,7 @@ def test_models_of_sequences_work_after_a_way_through_h5ad(
 def test_words_are_counted_anew_the_way_of_the_model(
     unequal: AnnData, config: DiffAugConfig, kmers: KmerEncoding
 ) -> None:
-    model = tl.fit_model(unequal, config=config, device="cpu")
+    model = tl.fit(unequal, config=config, device="cpu")
     letters = clustered_dna(20, LENGTH, seed=1)
     expected, new = io.from_sequences(letters), io.from_sequences(letters, kmers=kmers)
     before = new.X.copy()
@@ -195,7 +195,7 @@ def test_words_are_counted_anew_the_way_of_the_model(
 def test_counted_words_without_letters_are_projected_as_they_are(
     unequal: AnnData, config: DiffAugConfig
 ) -> None:
-    model = tl.fit_model(unequal, config=config, device="cpu")
+    model = tl.fit(unequal, config=config, device="cpu")
     embedding = unequal.obsm["X_diffaug"].copy()
     del unequal.obs["sequence"]
     tl.project(unequal, model)
@@ -205,7 +205,7 @@ def test_counted_words_without_letters_are_projected_as_they_are(
 def test_longer_sequences_are_cut_with_a_warning_and_shorter_ones_are_not(
     equal: AnnData, config: DiffAugConfig, caplog: pytest.LogCaptureFixture
 ) -> None:
-    model = tl.fit_model(equal, config=config, device="cpu")
+    model = tl.fit(equal, config=config, device="cpu")
     letters = clustered_dna(20, LENGTH, seed=1)
     longer = io.from_sequences([one + "ACGT" * (n % 2) for n, one in enumerate(letters)])
     exact = io.from_sequences(letters)
@@ -227,7 +227,7 @@ def test_longer_sequences_are_cut_with_a_warning_and_shorter_ones_are_not(
 def test_data_without_letters_do_not_go_through_a_model_of_letters(
     equal: AnnData, counts: AnnData, config: DiffAugConfig
 ) -> None:
-    model = tl.fit_model(equal, config=config, device="cpu")
+    model = tl.fit(equal, config=config, device="cpu")
     with pytest.raises(
         InputError, match=r"reads sequences, and these data have none in .* but columns 'cluster'"
     ):
@@ -238,17 +238,13 @@ def test_data_without_letters_do_not_go_through_a_model_of_letters(
         tl.project(counts, model)
 
 
-@pytest.mark.parametrize(
-    "choice",
-    [MatrixChoice(), MatrixChoice(layer="other"), MatrixChoice(sequences=True)],
-    ids=["x", "layer", "letters"],
-)
+@pytest.mark.parametrize("layer", [None, "other"])
 def test_letters_that_are_not_there_are_an_error(
-    counts: AnnData, letters_config: DiffAugConfig, choice: MatrixChoice
+    counts: AnnData, letters_config: DiffAugConfig, layer: str | None
 ) -> None:
     counts.layers["other"] = counts.X.copy()
     with pytest.raises(InputError, match=r"reads .*sequences, and these data have none in `\.obs\['seq"):
-        tl.fit_model(counts, config=letters_config, choice=choice, device="cpu")
+        tl.fit(counts, config=letters_config, layer=layer, device="cpu")
     assert not counts.obsm
 
 
@@ -283,7 +279,7 @@ def test_a_choice_of_an_older_model_is_read() -> None:
 
 @pytest.mark.parametrize("kind", ["mlp", "cnn"])
 def test_generated_sequences_are_evaluated(equal: AnnData, config: DiffAugConfig, kind: str) -> None:
-    model = tl.fit_model(equal, config=of_kind(config, kind), device="cpu")
+    model = tl.fit(equal, config=of_kind(config, kind), device="cpu")
     scores = tl.evaluate_generated(equal, model, label_key="kind")
     assert scores
     assert all(np.isfinite(value) for value in scores.values())
@@ -291,7 +287,7 @@ def test_generated_sequences_are_evaluated(equal: AnnData, config: DiffAugConfig
 
 @pytest.mark.parametrize("kind", ["cnn", "mlp"])
 def test_rows_without_letters_are_named(unequal: AnnData, config: DiffAugConfig, kind: str) -> None:
-    model = tl.fit_model(unequal, config=of_kind(config, kind), device="cpu")
+    model = tl.fit(unequal, config=of_kind(config, kind), device="cpu")
     unequal.obs["sequence"] = unequal.obs["sequence"].astype(object)
     unequal.obs.loc["s3", "sequence"] = None
     del unequal.uns["kmers"]  # words are counted anew

@@ -149,8 +149,8 @@ def test_few_labelled_rows_all_vote(caplog: pytest.LogCaptureFixture) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"label_key": "cell"}, r"no label column 'cell' in the reference's `.obs`; it holds 'cluster'"),
-        ({"use_rep": "X_pca"}, r"The reference has no 'X_pca' in `.obsm`; it holds 'X_diffaug'"),
+        ({"label_key": "cell"}, r"label column 'cell' in `.obs` of the reference.*'cluster'"),
+        ({"use_rep": "X_pca"}, r"'X_pca' in `.obsm` of the reference.*'X_diffaug'"),
         ({"n_neighbors": 0}, r"`n_neighbors` has to be a whole number of at least 1, got 0"),
         ({"n_neighbors": 1.5}, r"`n_neighbors` has to be a whole number"),
         ({"metric": "manhattan"}, r"`metric` has to be 'cosine' or 'euclidean', got 'manhattan'"),
@@ -185,9 +185,7 @@ def test_by_cosine_lengths_do_not_matter(query: AnnData, reference: AnnData) -> 
 
 
 def test_a_query_without_embedding_is_told_how_to_get_one(counts: AnnData, reference: AnnData) -> None:
-    with pytest.raises(
-        InputError, match=r"The query has no 'X_diffaug' in `.obsm`; it holds nothing.*tl.pro"
-    ):
+    with pytest.raises(InputError, match=r"'X_diffaug' in `.obsm` of the query.*nothing.*tl.pro"):
         tl.transfer_labels(counts, reference, "cluster")
 
 
@@ -203,7 +201,7 @@ def test_missing_values_and_labels_are_errors(query: AnnData, reference: AnnData
 def test_embeddings_of_two_models_are_refused(
     query: AnnData, reference: AnnData, tiny_config: DiffAugConfig, caplog: pytest.LogCaptureFixture
 ) -> None:
-    other = tl.fit_model(reference.copy(), config=tiny_config, random_state=1, device="cpu")
+    other = tl.fit(reference.copy(), config=tiny_config, random_state=1, device="cpu")
     again = query.copy()
     tl.project(again, other)
     with pytest.raises(InputError, match=r"were made by different models\. Embed both with one model"):
@@ -219,7 +217,7 @@ def test_embeddings_of_two_models_are_refused(
 def test_a_model_is_known_after_saving(
     counts: AnnData, tiny_config: DiffAugConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    model = tl.fit_model(counts, config=tiny_config, device="cpu")
+    model = tl.fit(counts, config=tiny_config, device="cpu")
     model.save(tmp_path / "model")
     counts.write_h5ad(tmp_path / "reference.h5ad")
     query = counts[:10].copy()

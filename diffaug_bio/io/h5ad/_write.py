@@ -15,7 +15,7 @@ from diffaug_bio.errors import InputError
 from diffaug_bio.output.interrupts import interrupts_held
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from os import PathLike
 
     import h5py
@@ -58,6 +58,33 @@ def write_h5ad(path: str | PathLike[str], adata: AnnData) -> None:
         adata.strings_to_categoricals(adata.raw.var)
     while not _is_written(path, adata):
         pass  # a signal handler of the user took the interrupt, and chose to go on
+
+
+def add_to_h5ad(path: str | PathLike[str], elements: Mapping[str, object]) -> None:
+    """Add entries to an h5ad file that :func:`write_h5ad` wrote; its other parts stay as they are.
+
+    Parameters
+    ----------
+    path
+        The file.
+    elements
+        Values by their place, such as `"obsm/X_diffaug"`.
+
+    Raises
+    ------
+    InputError
+        If one of them cannot be written.
+    OSError
+        If the disk is full, or does not take the file for another reason.
+    """
+    import h5py
+
+    with interrupts_held(), _CalmFile(path, "r+") as stream:
+        with h5py.File(stream, "r+") as file:
+            for name, element in elements.items():
+                _write_element(file, name, element)
+                stream.check()
+        stream.check()
 
 
 def _is_written(path: Path, adata: AnnData) -> bool:

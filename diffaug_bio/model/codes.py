@@ -1,0 +1,162 @@
+"""A fitted model applied to rows: preparing, embedding and generating them, in the space of its codes.
+
+A code is what the generator works on: components, standardised features without a front end, pixels of a
+U-Net, or an image's components.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from diffaug_bio._checks import check_seed
+from diffaug_bio.core.batches import DenseRows
+from diffaug_bio.core.generated import decoded_rows, embedded, generated_codes, sampling_config
+from diffaug_bio.core.runtime import resolve_device
+from diffaug_bio.features import FittedFeatures
+from diffaug_bio.machine.threads import limited_to, short_work
+from diffaug_bio.matrix.validation import check_generator, check_shape
+from diffaug_bio.model.batches import batch_numbers
+from diffaug_bio.model.rows import held_rows, input_of, prepared_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from diffaug_bio.core.batches import Rows
+    from diffaug_bio.model.estimator import DiffAug
+
+
+def few_threads(model: DiffAug) -> AbstractContextManager[None]:
+    """Compute on one thread, or on as many as the model was given."""
+    return limited_to(short_work(model.threads))
+
+
+def prepare(model: DiffAug, X: object, feature_names: Sequence[str] | None) -> Rows:  # noqa: N803
+    """Check rows that come after the fit, and preprocess them for the networks.
+
+    Raises
+    ------
+    InputError
+        If features cannot be matched with those of the fit, or the data are of another kind.
+    """
+    return prepared_rows(
+        model.features_,
+        X,
+        model.config_,
+        feature_names=feature_names,
+        training_names=getattr(model, "feature_names_in_", None),
+        device=resolve_device(model.device),
+    )
+
+
+def embed(model: DiffAug, rows: Rows) -> NDArray[np.float32]:
+    """Embed prepared rows. Shape: `(n_obs, n_latent)`.
+
+    Raises
+    ------
+    InputError
+        If an embedding is not finite.
+    """
+    return cast("NDArray[np.float32]", embedded(model.state_.encoder, rows).cpu().numpy())
+
+
+def embed_held(model: DiffAug, rows: NDArray[np.generic]) -> NDArray[np.float32]:
+    """Embed rows that are preprocessed already, as :func:`decode_codes` gives them.
+
+    Parameters
+    ----------
+    model
+        A fitted model.
+    rows
+        Shape: `(n_obs, features_.n_features)`.
+    """
+    with few_threads(model):
+        return embed(model, held_rows(model.features_, rows, resolve_device(model.device)))
+
+
+def generate_codes(
+    model: DiffAug,
+    X: object,  # noqa: N803 - scikit-learn's name
+    *,
+    random_state: int = 0,
+    feature_names: Sequence[str] | None = None,
+    strength: float | None = None,
+    guidance: float | None = None,
+    batch: str | Sequence[str | None] | None = None,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Generate a code from each row, as the training generated positives.
+
+    Parameters
+    ----------
+    model
+        A fitted model.
+    X, feature_names
+        As for :meth:`DiffAug.transform`.
+    random_state
+        Seed of the noise.
+    strength, guidance
+        As for :func:`diffaug_bio.tl.augment`; those of the training if left out.
+    batch
+        Batch of the fit to generate in: one for all rows, or one a row.
+
+    Returns
+    -------
+    Codes of the rows, and the code generated from each. Shape of both: `(n_obs, n_codes)`.
+
+    Raises
+    ------
+    InputError
+        If the model has no generator, or the data do not fit it.
+    """
+    check_seed(random_state)
+    with few_threads(model):
+        rows = prepare(model, X, feature_names)
+        check_generator(exists=model.has_generator)
+        config = sampling_config(model.config_, strength=strength, guidance=guidance)
+        number = batch_numbers(batch, config, rows.shape[0])
+        found = generated_codes(model.state_, rows, config, seed=random_state, batch=number)
+    return found[0].cpu().numpy(), found[1].cpu().numpy()
+
+
+def decode_codes(
+    model: DiffAug,
+    codes: NDArray[np.float32],
+    X: object,  # noqa: N803 - scikit-learn's name
+    *,
+    random_state: int = 0,
+) -> NDArray[np.generic]:
+    """Turn generated codes into rows for the encoder: letters, pixels, or the features themselves.
+
+    Parameters
+    ----------
+    model
+        A fitted model.
+    codes
+        As :func:`generate_codes` gives them. Shape: `(n_obs, n_codes)`.
+    X
+        Rows that the codes were generated from, as for :meth:`DiffAug.transform`.
+    random_state
+        Seed of the letters.
+
+    Returns
+    -------
+    Tokens, pixels as bytes, or float32. Shape: `(n_obs, features_.n_features)`.
+    """
+    if isinstance(model.features_, FittedFeatures):
+        return codes
+    check_generator(exists=model.has_generator)
+    rows = prepare(model, X, None)
+    check_shape(codes, (rows.shape[0], input_of(model.features_, model.config_).n_codes), what="codes")
+    with few_threads(model):
+        decoded = decoded_rows(model.state_, codes, rows, seed=random_state)
+    return cast("NDArray[np.generic]", decoded.cpu().numpy())
+
+
+def components_of(model: DiffAug, rows: Rows) -> NDArray[np.float32] | None:
+    """Return the components that prepared rows hold, without a copy; None of other rows."""
+    if isinstance(model.features_, FittedFeatures) and isinstance(rows, DenseRows):
+        return cast("NDArray[np.float32]", rows.values.cpu().numpy())
+    return None

@@ -1,0 +1,112 @@
+"""Scores of the rows that a model generates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from diffaug_bio import metrics
+from diffaug_bio.features import FittedImages
+from diffaug_bio.matrix.sample import sample_rows
+from diffaug_bio.matrix.validation import LazyMatrix
+from diffaug_bio.model.codes import decode_codes, embed_held, generate_codes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from diffaug_bio.matrix.blocks import Matrix
+    from diffaug_bio.model.estimator import DiffAug
+
+_MAX_LAZY_ROWS = 2000  # images on the disk that are scored
+
+
+def score_generated(
+    model: DiffAug,
+    matrix: Matrix,
+    *,
+    labels: NDArray[np.str_] | None,
+    scored: NDArray[np.bool_] | None,
+    feature_names: Sequence[str] | None = None,
+    held_out: NDArray[np.int64] | None = None,
+    seed: int,
+) -> dict[str, float]:
+    """Generate a row from each training row, and score the generated rows.
+
+    Parameters
+    ----------
+    model
+        Fitted with a generator.
+    matrix
+        The training matrix. Shape: `(n_obs, n_vars)`.
+    labels, scored
+        Labels, and True for each row to score by them; all rows if left out. Shape: `(n_obs,)`.
+    feature_names
+        Names of the columns.
+    held_out
+        Row numbers that the training held out for validation, where `matrix` is only part of the training
+        rows; worked out from the model if left out.
+    seed
+        Seed of the noise and of what is sampled.
+
+    Returns
+    -------
+    The scores of :func:`diffaug_bio.metrics.generated_quality`.
+    """
+    from diffaug_bio.core.batches import split_rows
+
+    n_rows = matrix.shape[0]
+    fraction = model.config_.train.validation_fraction
+    if held_out is None:
+        held_out = split_rows(n_rows, fraction, seed=model.random_state)[1].numpy()
+    kept = np.arange(n_rows) if scored is None else np.flatnonzero(scored)
+    if isinstance(matrix, LazyMatrix):  # or all would be read into memory
+        kept = kept[sample_rows(len(kept), _MAX_LAZY_ROWS, seed=seed)]
+        labels = None if labels is None else labels[kept]
+        held_out = np.flatnonzero(np.isin(kept, held_out))
+        matrix, kept = matrix[kept], np.arange(len(kept))
+    rows, generated = generate_codes(model, matrix, random_state=seed, feature_names=feature_names)
+    sources = matrix[kept] if model.features_.state in {"sequence", "image"} else None
+
+    scale = scale_of(model)
+    return metrics.generated_quality(
+        rows[kept] * scale,
+        generated[kept] * scale,
+        embed=latents_of(model, sources, scale=scale, seed=seed),
+        held_out=np.flatnonzero(np.isin(kept, held_out)),
+        labels=None if labels is None else labels[kept],
+        random_state=seed,
+    )
+
+
+def scale_of(model: DiffAug) -> NDArray[np.float32]:
+    """Return the factors that make distances between codes those of pixels or components."""
+    if isinstance(model.features_, FittedImages) and model.config_.generator.backbone == "mlp":
+        return model.features_.spread  # distances of images are those of pixels
+    return np.ones(1, np.float32)
+
+
+def latents_of(
+    model: DiffAug, sources: Matrix | None, *, scale: NDArray[np.float32], seed: int
+) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """Make the function that embeds codes, of the sources themselves or changed.
+
+    Parameters
+    ----------
+    model
+        Fitted with a generator.
+    sources
+        Source rows of letters or pixels; None of features. Shape: `(n_obs, n_vars)`.
+    scale
+        Factor that the codes were multiplied by.
+    seed
+        Seed of the letters.
+    """
+
+    def embed(codes: NDArray[np.float32]) -> NDArray[np.float32]:
+        # A code becomes letters or pixels by changes to its source: of its own code, the source itself.
+        return embed_held(model, decode_codes(model, codes / scale, sources, random_state=seed))
+
+    return embed
