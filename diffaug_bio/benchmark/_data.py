@@ -121,7 +121,8 @@ class BenchmarkData:
         group_key: str | None = None,
         split_key: str | None = None,
         batch_key: str | None = None,
-        choice: MatrixChoice | None = None,
+        layer: str | None = None,
+        use_rep: str | None = None,
     ) -> BenchmarkData:
         """Take what a benchmark needs from an AnnData, and find the rows that can be scored.
 
@@ -138,8 +139,8 @@ class BenchmarkData:
         split_key
             Column of `.obs` with "train" and "test", the split that the data come with: no method is fitted
             on test rows, and they are what is scored. Not together with `group_key`.
-        choice
-            Which matrix; `.X` if left out, which holds pixels where the rows are images.
+        layer, use_rep
+            Layer, or entry of `.obsm`, in place of `.X`.
 
         Raises
         ------
@@ -147,7 +148,8 @@ class BenchmarkData:
             If a key is missing, labels, groups or split cannot be used, there are groups and a split, or
             images were left on the disk.
         """
-        choice = choice or MatrixChoice(images=IMAGE_SHAPE_KEY in adata.uns)
+        images = IMAGE_SHAPE_KEY in adata.uns and layer is None and use_rep is None
+        choice = MatrixChoice(layer=layer, use_rep=use_rep, images=images)
         matrix, _ = choose_matrix(adata, choice)
         if isinstance(matrix, LazyMatrix):
             msg = (

@@ -14,7 +14,6 @@ from scipy import sparse
 from diffaug_bio import io
 from diffaug_bio.benchmark import BenchmarkData, read_data
 from diffaug_bio.errors import InputError
-from diffaug_bio.model.source import MatrixChoice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,8 +97,7 @@ def test_rows_that_cannot_be_scored_are_marked(annotated: AnnData) -> None:
 
 def test_another_matrix_can_be_chosen(annotated: AnnData) -> None:
     annotated.obsm["X_pca"] = np.ones((120, 3), np.float32)
-    choice = MatrixChoice(use_rep="X_pca")
-    data = BenchmarkData.from_anndata(annotated, name="cells", label_key="cluster", choice=choice)
+    data = BenchmarkData.from_anndata(annotated, name="cells", label_key="cluster", use_rep="X_pca")
     assert data.matrix.shape == (120, 3)
     assert data.input_state == "representation"
 

@@ -15,7 +15,6 @@ from diffaug_bio.benchmark._embedders import NotApplicableError, embed
 from diffaug_bio.benchmark._run import Cell
 from diffaug_bio.benchmark._score import score_method
 from diffaug_bio.errors import InputError
-from diffaug_bio.model.source import MatrixChoice
 from tests.conftest import shifted_textures
 
 if TYPE_CHECKING:
@@ -87,8 +86,7 @@ def test_the_digest_tells_shapes_and_pixels_apart() -> None:
 def test_another_matrix_of_images_is_benchmarked_as_features() -> None:
     adata = read_images()
     adata.obsm["X_rep"] = np.random.default_rng(0).normal(size=(N_OBS, 5)).astype(np.float32)
-    choice = MatrixChoice(use_rep="X_rep")
-    data = BenchmarkData.from_anndata(adata, name="rep", label_key="label", choice=choice)
+    data = BenchmarkData.from_anndata(adata, name="rep", label_key="label", use_rep="X_rep")
     assert (data.kind, data.image_shape, data.matrix.shape) == ("measured", (), (N_OBS, 5))
 
 

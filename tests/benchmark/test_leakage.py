@@ -12,7 +12,6 @@ from diffaug_bio import metrics
 from diffaug_bio.benchmark import METHODS, BenchmarkData, Method, choose_methods
 from diffaug_bio.benchmark._embedders import NotApplicableError, embed, preprocess
 from diffaug_bio.benchmark._score import score_method
-from diffaug_bio.model.source import MatrixChoice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -233,7 +232,7 @@ def test_trustworthiness_is_against_the_features_that_methods_see(
 ) -> None:
     rng = np.random.default_rng(0)
     counts.obsm["X_pca"] = (rng.normal(size=(120, 6)) * [100, 50, 1, 1, 1, 1]).astype(np.float32)
-    choice = MatrixChoice(use_rep="X_pca" if state == "representation" else None)
-    data = BenchmarkData.from_anndata(counts, name="cells", label_key="cluster", choice=choice)
+    use_rep = "X_pca" if state == "representation" else None
+    data = BenchmarkData.from_anndata(counts, name="cells", label_key="cluster", use_rep=use_rep)
     scores = score_method(data, METHODS["raw"], tiny_config, seed=0, held_out=False)
     assert scores["trustworthiness"] == pytest.approx(1, abs=1e-9)  # raw features are the reference

@@ -27,7 +27,7 @@ import pandas as pd
 from diffaug_bio import io
 from diffaug_bio.output.files import staged_file, staged_folder
 from diffaug_bio.errors import InputError
-from diffaug_bio.io import write_h5ad
+from diffaug_bio.io.h5ad import add_to_h5ad, write_h5ad
 from tests.conftest import clustered_dna
 from tests.io.h5ad.test_write import make_full
 
@@ -40,6 +40,11 @@ images = anndata.AnnData(X=pixels.reshape(60, -1), uns={"image_shape": (28, 28, 
 def write_cells(path):
     with staged_file(path) as stage:
         write_h5ad(stage, cells)
+
+def write_added(path):
+    with staged_file(path) as stage:
+        write_h5ad(stage, cells)
+        add_to_h5ad(stage, {"obsm/X_more": np.ones((120, 2000), np.float32), "uns/more": {"params": "{}"}})
 
 def write_folder(path):
     with staged_folder(path, overwrite=False) as stage:
@@ -57,6 +62,7 @@ def end(job, path, limit):
 
 jobs = {
     "cells.h5ad": write_cells,
+    "added.h5ad": write_added,
     "cells.csv": lambda path: io.write_table(path, cells),
     "cells.csv.gz": lambda path: io.write_table(path, cells),
     "dna.fa": lambda path: io.write_fasta(path, dna),
@@ -91,5 +97,5 @@ def test_every_kind_of_output_ends_in_an_error_and_leaves_nothing(tmp_path: Path
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     found = json.loads(done.stdout)
-    assert len(found) == 8
+    assert len(found) == 9
     assert found == {name: [[7 << 8], []] for name in found}

@@ -60,7 +60,7 @@ def write_h5ad(path: str | PathLike[str], adata: AnnData) -> None:
         pass  # a signal handler of the user took the interrupt, and chose to go on
 
 
-def add_to_h5ad(path: str | PathLike[str], elements: Mapping[str, object]) -> None:
+def add_to_h5ad(path: Path, elements: Mapping[str, object]) -> None:
     """Add entries to an h5ad file that :func:`write_h5ad` wrote; its other parts stay as they are.
 
     Parameters

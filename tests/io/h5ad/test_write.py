@@ -12,7 +12,7 @@ import pytest
 from scipy import sparse
 
 from diffaug_bio.errors import InputError
-from diffaug_bio.io import write_h5ad
+from diffaug_bio.io.h5ad import add_to_h5ad, write_h5ad
 from tests.conftest import make_counts
 
 if TYPE_CHECKING:
@@ -52,6 +52,18 @@ def elements(path: Path) -> dict[str, Any]:
         look("/", file)
         file.visititems(look)
     return found
+
+
+def test_entries_that_are_added_make_the_file_that_is_written_at_once(tmp_path: Path) -> None:
+    write_h5ad(tmp_path / "whole.h5ad", make_full())
+    adata = make_full()
+    places = {"obsm/X_diffaug": adata.obsm.pop("X_diffaug"), "uns/diffaug": adata.uns.pop("diffaug")}
+    write_h5ad(tmp_path / "added.h5ad", adata)
+    add_to_h5ad(tmp_path / "added.h5ad", places)
+    whole, added = (elements(tmp_path / f"{name}.h5ad") for name in ("whole", "added"))
+    assert added == whole
+    with pytest.raises(InputError, match="obsm/X_other"):
+        add_to_h5ad(tmp_path / "added.h5ad", {"obsm/X_other": object()})
 
 
 def test_a_file_holds_what_anndata_writes(tmp_path: Path) -> None:
