@@ -49,30 +49,12 @@ def fit_adata(
 ) -> NDArray[np.float32] | None:
     """Fit a model to the rows of an AnnData that are no test rows, and write the embedding of all rows.
 
-    Without a split, rows are checked and preprocessed once for both.
-
-    Parameters
-    ----------
-    model
-        A model that is not fitted; its configuration gets what the data declare. Fitted in place.
-    adata
-        Rows are observations. Gets what :func:`diffaug_bio.tl.embed` says.
-    choice
-        The matrix to embed.
-    split_key, batch_key, callbacks, key_added
-        As for :func:`diffaug_bio.tl.embed`.
+    Without a split, rows are checked and preprocessed once for both. The model's configuration gets what
+    the data declare.
 
     Returns
     -------
-    Principal components of all rows, where the networks see these; else None. Shape:
-    `(n_obs, n_components)`.
-
-    Raises
-    ------
-    InputError
-        If matrix, names, split, batches, configuration or data cannot be used.
-    TrainingError
-        If training diverges.
+    Principal components of all rows, if the networks see these. Shape: `(n_obs, n_components)`.
     """
     from diffaug_bio.config import resolve_config
     from diffaug_bio.model.codes import components_of, embed, few_threads, prepare
@@ -108,24 +90,7 @@ def project_adata(
     correct: Correction = "none",
     key_added: str = OBSM_KEY,
 ) -> Projection:
-    """Embed an AnnData with a fitted model, in place.
-
-    Parameters
-    ----------
-    model
-        A fitted model.
-    adata
-        Rows are observations. Gets what :func:`diffaug_bio.tl.project` says.
-    choice
-        The matrix to embed; the one that the model was fitted on if left open.
-    novelty, correct, key_added
-        As for :func:`diffaug_bio.tl.project`.
-
-    Raises
-    ------
-    InputError
-        If the data do not fit the model, or the model kept no training rows to correct towards.
-    """
+    """Embed an AnnData with a fitted model, in place; see :func:`diffaug_bio.tl.project`."""
     from diffaug_bio.model.reference import known_reference
 
     check_anndata(adata)

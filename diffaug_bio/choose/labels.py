@@ -43,23 +43,12 @@ class Labels:
 def choose_labels(
     adata: AnnData, label_key: str, group_key: str | None, *, split_key: str | None = None
 ) -> Labels:
-    """Find labels, groups or a split, and the rows that can be scored by them.
-
-    Parameters
-    ----------
-    adata
-        Rows are observations.
-    label_key
-        Column of `.obs`.
-    group_key
-        As for :func:`choose_groups`.
-    split_key
-        As for :func:`diffaug_bio.choose.split.choose_split`.
+    """Find labels, groups or a split by their columns of `.obs`, and the rows that can be scored by them.
 
     Raises
     ------
     InputError
-        If a key is missing, labels, groups or the split cannot be used, or there are groups and a split.
+        If a column is missing, labels, groups or the split cannot be used, or there are groups and a split.
     """
     check_held(label_key, adata.obs, what="label column", where="`.obs`")
     if group_key is not None and split_key is not None:
@@ -83,13 +72,8 @@ def choose_labels(
 def choose_groups(adata: AnnData, group_key: str | None) -> NDArray[np.object_] | None:
     """Find the group of each row, so that rows of one subject stay together.
 
-    Parameters
-    ----------
-    adata
-        Rows are observations.
-    group_key
-        Column of `.obs`; or `id:SEPARATOR` for the part of observations' names before the last separator,
-        as in `mouse7_1`, `mouse7_2`.
+    The key is a column of `.obs`; or `id:SEPARATOR` for the part of observations' names before the last
+    separator, as in `mouse7_1`, `mouse7_2`.
 
     Raises
     ------

@@ -40,17 +40,10 @@ _MAX_LENGTH = 20_000  # the decoder has 2048 weights for each letter
 def choose_matrix(
     adata: AnnData, choice: MatrixChoice, *, model: DiffAug | None = None
 ) -> tuple[Matrix, list[str] | None]:
-    """Find the matrix that was asked for, and the names of its columns.
+    """Find a matrix, and the names of its columns.
 
-    Parameters
-    ----------
-    adata
-        Rows are observations.
-    choice
-        The matrix to find.
-    model
-        The fitted model that is to embed the matrix: sequences get as many tokens as it knows, and images
-        have to be of its shape. Without a model, sequences get as many tokens as the longest has.
+    For a fitted model, sequences get as many tokens as it knows, and images have to be of its shape;
+    without one, sequences get as many tokens as the longest has.
 
     Returns
     -------
@@ -90,15 +83,8 @@ def choose_matrix(
 def later_choice(adata: AnnData, choice: MatrixChoice, model: DiffAug) -> MatrixChoice:
     """Take the matrix that a model was fitted on, unless another one is asked for.
 
-    Parameters
-    ----------
-    adata
-        Rows are observations.
-    choice
-        The matrix that is asked for. If it is left open, the one that the model was fitted on is taken, or
-        `.X` if that is missing and `.X` holds expression of the same kind.
-    model
-        A fitted model. The column that named its features names those of the data, too, if it is there.
+    `.X` stands in for a missing layer or `.raw` if it holds expression of the same kind. The column that
+    named the model's features names those of the data, too, if it is there.
     """
     fitted = MatrixChoice.from_dict(model.source_)
     resolved = choice

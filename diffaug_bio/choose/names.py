@@ -26,14 +26,9 @@ _CLEARLY = 0.1  # by which other names have to match better to be worth a word
 
 
 def feature_names(var: pd.DataFrame, var_key: str | None) -> list[str]:
-    """Find the names of features in the index of `.var`, or in one of its columns.
+    """Find the names of features in the index of `var`, or in its column `var_key`.
 
-    Parameters
-    ----------
-    var
-        The `.var` of an AnnData, or of its `.raw`.
-    var_key
-        Column of `var`; the index if None, in which repeated names are numbered as scanpy does.
+    Repeated names in the index are numbered as scanpy does.
 
     Raises
     ------
@@ -74,12 +69,8 @@ def check_known(
     ----------
     names
         Names from the index of `var`, or from its column `var_key`.
-    known
-        Names of the features that the model was fitted on.
-    used
-        Positions of the known features that the model uses; all if None.
-    var, var_key
-        As for :func:`feature_names`.
+    known, used
+        Names of the features that the model was fitted on, and positions of those that it uses (None: all).
 
     Raises
     ------

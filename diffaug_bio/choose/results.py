@@ -44,27 +44,8 @@ def write_embedding(
 ) -> None:
     """Put an embedding into `.obsm` and a record of it into `.uns`, in types that h5ad can hold.
 
-    Scores of novelty and UMAP coordinates of an earlier embedding of this name are removed.
-
-    Parameters
-    ----------
-    adata
-        Changed in place.
-    embedding
-        Shape: `(n_obs, n_latent)`.
-    key_added
-        Name in `.obsm`; without a leading `X_` in `.uns`.
-    model
-        The fitted model.
-    choice
-        The matrix that was embedded.
-    correct
-        The correction for batches.
-
-    Raises
-    ------
-    InputError
-        If a value is not finite, as a correction may leave it.
+    Scores of novelty and UMAP coordinates of an earlier embedding of this name are removed. An embedding
+    that is not finite, as a correction may leave it, is an error.
     """
     import torch
 

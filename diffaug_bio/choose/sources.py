@@ -38,22 +38,10 @@ def choose_sources(
     seed: int,
     row_bytes: float,
 ) -> list[Sources]:
-    """Choose source rows.
+    """Choose source rows, as :func:`diffaug_bio.tl.augment` describes `n_views`, `groupby` and `target`.
 
-    Parameters
-    ----------
-    obs
-        Annotations of the observations.
-    n_views
-        Number of observations to generate from each; 1 if left out.
-    groupby
-        Column with classes to bring up to one size, in place of `n_views`.
-    target
-        Size of classes to reach; the median size of the classes if left out.
-    seed
-        Seed of the order in which the observations of a class are used.
-    row_bytes
-        Approximate memory of an observation, in bytes.
+    The seed decides the order in which observations of a class are used; `row_bytes` is the approximate
+    memory of an observation.
 
     Returns
     -------

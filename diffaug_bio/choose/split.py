@@ -23,14 +23,9 @@ logger = logging.getLogger(__name__)
 
 
 def choose_split(adata: AnnData, split_key: str | None) -> NDArray[np.str_] | None:
-    """Find which rows are for training and which for the test.
+    """Find the training rows ("train") and test rows ("test") in a column of `.obs`.
 
-    Parameters
-    ----------
-    adata
-        Rows are observations.
-    split_key
-        Column of `.obs` with "train" and "test"; rows with another value are fitted, but not scored.
+    Rows with another value are fitted, but not scored.
 
     Returns
     -------

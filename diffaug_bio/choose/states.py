@@ -27,17 +27,7 @@ _LOOKED_AT = 200  # rows; what is embedded is checked as a whole later
 
 
 def suggest_matrix(adata: AnnData, matrix: Matrix, state: InputState) -> None:
-    """Log which matrix holds the expected kind of expression, if the chosen matrix looks like another kind.
-
-    Parameters
-    ----------
-    adata
-        Rows are observations.
-    matrix
-        The chosen matrix. Shape: `(n_obs, n_vars)`.
-    state
-        Kind of expression that the model was fitted on.
-    """
+    """Log which matrix holds expression of a kind (`state`), if the chosen one looks like another kind."""
     if not is_expression(state) or _compare(matrix, state) != "another":
         return
     for where, remedy, other in _matrices(adata):
@@ -47,17 +37,7 @@ def suggest_matrix(adata: AnnData, matrix: Matrix, state: InputState) -> None:
 
 
 def stands_in(adata: AnnData, layer: str | None, state: InputState, *, use_raw: bool) -> bool:
-    """Decide whether to use `.X` for a missing layer or `.raw` that a model was fitted on, with a warning.
-
-    Parameters
-    ----------
-    adata
-        Rows are observations.
-    layer, use_raw
-        Matrix that the model was fitted on.
-    state
-        Kind of expression that it held.
-    """
+    """Tell, with a warning, whether `.X` can stand in for a missing layer or `.raw` of a fit."""
     is_missing = (layer is not None and layer not in adata.layers) or (use_raw and adata.raw is None)
     if not is_missing or adata.X is None or not STATES[state].is_sparse:
         return False

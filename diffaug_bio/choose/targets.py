@@ -22,17 +22,9 @@ logger = logging.getLogger(__name__)
 
 
 def choose_targets(adata: AnnData, model: DiffAug, batch: str | None) -> Targets:
-    """Find the batch of each row, and the batch to generate it in.
+    """Find the batch of each row, and the batch to generate it in: `batch`, or its own if that is None.
 
-    Parameters
-    ----------
-    adata
-        Rows are observations. Their own batches are in the columns of `.obs` that the model was fitted
-        with, where these are there.
-    model
-        A fitted model.
-    batch
-        Batch to generate all rows in; each in its own if left out.
+    The batches of rows are in the columns of `.obs` that the model was fitted with, where these are there.
 
     Raises
     ------

@@ -41,13 +41,7 @@ class KnownBatches(NamedTuple):
 
 
 def known_batches(batches: Sequence[str], n_obs: int) -> KnownBatches:
-    """Check the batches of training rows, and number them.
-
-    Raises
-    ------
-    InputError
-        If there is not one for each row, or they are all the same.
-    """
+    """Check the batches of training rows, and number them."""
     given = np.asarray(batches, dtype=np.str_)
     if given.shape != (n_obs,):
         held = f"{len(given)} values" if given.ndim == 1 else f"values of shape {given.shape}"
@@ -64,13 +58,7 @@ def known_batches(batches: Sequence[str], n_obs: int) -> KnownBatches:
 
 
 def check_has_components(features: Fitted) -> None:
-    """Check that rows of batches have what brings these together.
-
-    Raises
-    ------
-    InputError
-        If they are no features with a front end.
-    """
+    """Refuse batches of rows without principal components of features, which bring batches together."""
     if not isinstance(features, FittedFeatures) or not features.front_end:
         msg = (
             "Batches are brought together by principal components of features. Sequences, images and "
@@ -87,21 +75,7 @@ def batches_of_rows(
     seed: int,
     device: torch.device,
 ) -> Batches:
-    """Find partners of each training row in other batches, for the trainer.
-
-    Parameters
-    ----------
-    known
-        Batches of the rows.
-    scores
-        Principal components of the rows. Shape: `(n_obs, n_components)`.
-    config
-        The resolved configuration.
-    seed
-        Seed of the draws of partners.
-    device
-        Device of the networks.
-    """
+    """Find partners of each training row in other batches, by principal components, for the trainer."""
     import torch
 
     from diffaug_bio.core.integration import Batches
@@ -126,16 +100,7 @@ def batches_of_rows(
 def batch_numbers(
     batch: str | Sequence[str | None] | None, config: DiffAugConfig, n_obs: int
 ) -> torch.Tensor | None:
-    """Turn names of batches to generate in into the numbers that the fit gave them.
-
-    Parameters
-    ----------
-    batch
-        A name for all rows, or a name or None for each row.
-    config
-        The resolved configuration of the fit.
-    n_obs
-        Number of rows.
+    """Find the numbers of batches to generate in, given as one name for all rows, or one or None each.
 
     Returns
     -------

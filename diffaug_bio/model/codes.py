@@ -35,13 +35,7 @@ def few_threads(model: DiffAug) -> AbstractContextManager[None]:
 
 
 def prepare(model: DiffAug, X: object, feature_names: Sequence[str] | None) -> Rows:  # noqa: N803
-    """Check rows that come after the fit, and preprocess them for the networks.
-
-    Raises
-    ------
-    InputError
-        If features cannot be matched with those of the fit, or the data are of another kind.
-    """
+    """Check rows that come after the fit, and preprocess them for the networks."""
     return prepared_rows(
         model.features_,
         X,
@@ -53,26 +47,12 @@ def prepare(model: DiffAug, X: object, feature_names: Sequence[str] | None) -> R
 
 
 def embed(model: DiffAug, rows: Rows) -> NDArray[np.float32]:
-    """Embed prepared rows. Shape: `(n_obs, n_latent)`.
-
-    Raises
-    ------
-    InputError
-        If an embedding is not finite.
-    """
+    """Embed prepared rows; an embedding that is not finite is an error. Shape: `(n_obs, n_latent)`."""
     return cast("NDArray[np.float32]", embedded(model.state_.encoder, rows).cpu().numpy())
 
 
 def embed_held(model: DiffAug, rows: NDArray[np.generic]) -> NDArray[np.float32]:
-    """Embed rows that are preprocessed already, as :func:`decode_codes` gives them.
-
-    Parameters
-    ----------
-    model
-        A fitted model.
-    rows
-        Shape: `(n_obs, features_.n_features)`.
-    """
+    """Embed rows that are preprocessed already, of shape `(n_obs, features_.n_features)`."""
     with few_threads(model):
         return embed(model, held_rows(model.features_, rows, resolve_device(model.device)))
 
@@ -89,27 +69,8 @@ def generate_codes(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Generate a code from each row, as the training generated positives.
 
-    Parameters
-    ----------
-    model
-        A fitted model.
-    X, feature_names
-        As for :meth:`DiffAug.transform`.
-    random_state
-        Seed of the noise.
-    strength, guidance
-        As for :func:`diffaug_bio.tl.augment`; those of the training if left out.
-    batch
-        Batch of the fit to generate in: one for all rows, or one a row.
-
-    Returns
-    -------
-    Codes of the rows, and the code generated from each. Shape of both: `(n_obs, n_codes)`.
-
-    Raises
-    ------
-    InputError
-        If the model has no generator, or the data do not fit it.
+    Arguments are those of :meth:`DiffAug.augment`, but strength and guidance are the training's if left
+    out. Returns the codes of the rows and the generated codes, both of shape `(n_obs, n_codes)`.
     """
     check_seed(random_state)
     with few_threads(model):
@@ -128,22 +89,9 @@ def decode_codes(
     *,
     random_state: int = 0,
 ) -> NDArray[np.generic]:
-    """Turn generated codes into rows for the encoder: letters, pixels, or the features themselves.
+    """Turn codes generated from rows `X` into tokens, pixels, or the features themselves.
 
-    Parameters
-    ----------
-    model
-        A fitted model.
-    codes
-        As :func:`generate_codes` gives them. Shape: `(n_obs, n_codes)`.
-    X
-        Rows that the codes were generated from, as for :meth:`DiffAug.transform`.
-    random_state
-        Seed of the letters.
-
-    Returns
-    -------
-    Tokens, pixels as bytes, or float32. Shape: `(n_obs, features_.n_features)`.
+    Shapes: `(n_obs, n_codes)` of the codes, `(n_obs, features_.n_features)` of the result.
     """
     if isinstance(model.features_, FittedFeatures):
         return codes

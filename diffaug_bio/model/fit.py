@@ -43,13 +43,6 @@ def learn(
     Returns
     -------
     The training rows as the networks take them, so that embedding them needs no second preprocessing.
-
-    Raises
-    ------
-    InputError
-        If the matrix cannot be learned from, or seed, device or precision are unknown.
-    TrainingError
-        If training diverges.
     """
     load = Load()
     check_seed(model.random_state)

@@ -37,10 +37,8 @@ def score_generated(
 
     Parameters
     ----------
-    model
-        Fitted with a generator.
-    matrix
-        The training matrix. Shape: `(n_obs, n_vars)`.
+    model, matrix
+        A model with a generator, and its training matrix. Shape: `(n_obs, n_vars)`.
     labels, scored
         Labels, and True for each row to score by them; all rows if left out. Shape: `(n_obs,)`.
     feature_names
@@ -50,10 +48,6 @@ def score_generated(
         rows; worked out from the model if left out.
     seed
         Seed of the noise and of what is sampled.
-
-    Returns
-    -------
-    The scores of :func:`diffaug_bio.metrics.generated_quality`.
     """
     from diffaug_bio.core.batches import split_rows
 
@@ -91,19 +85,7 @@ def scale_of(model: DiffAug) -> NDArray[np.float32]:
 def latents_of(
     model: DiffAug, sources: Matrix | None, *, scale: NDArray[np.float32], seed: int
 ) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
-    """Make the function that embeds codes, of the sources themselves or changed.
-
-    Parameters
-    ----------
-    model
-        Fitted with a generator.
-    sources
-        Source rows of letters or pixels; None of features. Shape: `(n_obs, n_vars)`.
-    scale
-        Factor that the codes were multiplied by.
-    seed
-        Seed of the letters.
-    """
+    """Make the function that embeds codes, divided by `scale`, of letters or pixels with their sources."""
 
     def embed(codes: NDArray[np.float32]) -> NDArray[np.float32]:
         # A code becomes letters or pixels by changes to its source: of its own code, the source itself.

@@ -41,16 +41,7 @@ def record_of(model: DiffAug) -> ModelRecord:
 
 
 def put_into(model: DiffAug, record: ModelRecord, folder: str | PathLike[str]) -> None:
-    """Make a model that is not fitted into the one that was saved.
-
-    Parameters
-    ----------
-    model
-        Gets the attributes of a fitted model.
-    record
-        As :func:`record_of` gave it.
-    folder
-        Folder that it was read from, for error messages.
+    """Turn a model that is not fitted into the one that was saved in a folder.
 
     Raises
     ------

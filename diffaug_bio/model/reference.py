@@ -29,19 +29,7 @@ _EMBEDDING, _DENOISING = "reference.embedding", "reference.denoising"
 
 
 def make_reference(state: TrainState, rows: Rows, config: DiffAugConfig, *, seed: int) -> Reference:
-    """Draw training rows, and keep their embedding and the denoiser's error for each.
-
-    Parameters
-    ----------
-    state
-        The trained networks.
-    rows
-        All training rows.
-    config
-        The resolved configuration.
-    seed
-        Seed of the fit; the choice of rows has its own stream of random numbers.
-    """
+    """Draw training rows, with an own random stream, and keep their embedding and denoising errors."""
     generator = seeded_generator(seed, torch.device("cpu"), "reference")
     drawn = torch.randperm(rows.shape[0], generator=generator)[:MOST_REFERENCE_ROWS].sort().values
     picked = PickedRows(rows, drawn.to(rows.device))
@@ -69,13 +57,7 @@ def embed_with_novelty(
 
 
 def known_reference(reference: Reference | None) -> Reference:
-    """Refuse a model that kept none of its training rows.
-
-    Raises
-    ------
-    InputError
-        If there is no reference.
-    """
+    """Return the training rows that a model kept, or refuse a model that kept none."""
     if reference is None:
         msg = (
             "This model holds no training rows to compare with or to correct towards. It can embed; fit it "

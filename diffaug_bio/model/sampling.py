@@ -46,25 +46,9 @@ def generate_views(
 ) -> list[Matrix]:
     """Generate rows from rows of a matrix, part by part, in the space of the matrix.
 
-    Parameters
-    ----------
-    model
-        A fitted model.
-    matrix, names
-        The data, and names of the features. Shape: `(n_obs, n_vars)`.
-    parts
-        Numbers of the source rows of each part.
-    targets
-        Batches of all rows of the matrix.
-    strength, guidance
-        As for :func:`diffaug_bio.tl.augment`.
-    seed
-        Seed of the first part, one more for each further one.
-
-    Returns
-    -------
-    A matrix for each part, with a row for each of its sources: features like the input, sparse where that
-    is expression and sparse; or tokens or pixels as bytes.
+    Each part is an array with the numbers of its source rows, and gives a matrix with as many rows:
+    features like the input (sparse if that is expression and sparse), or tokens or pixels as bytes. The
+    first part takes `seed`, each further one the next number.
 
     Raises
     ------
@@ -113,24 +97,9 @@ def move_to_batch(
     n_draws: int,
     seed: int,
 ) -> Matrix:
-    """Change each row to what would have been measured in the batch that is asked for.
+    """Change each row to what would have been measured in another batch, averaged over draws of noise.
 
-    Parameters
-    ----------
-    model
-        A fitted model.
-    matrix, names
-        The data, and names of the features. Shape: `(n_obs, n_vars)`.
-    targets
-        Batches of the rows.
-    n_draws
-        Draws of noise over which the change is averaged.
-    seed
-        Seed of the noise.
-
-    Returns
-    -------
-    float32, sparse where `matrix` is expression and sparse. Shape: `(n_obs, n_vars)`.
+    Returns float32 values, sparse if `matrix` is expression and sparse. Shape: `(n_obs, n_vars)`.
 
     Raises
     ------

@@ -59,21 +59,7 @@ def score_fit(
 ) -> dict[str, Any]:
     """Score the embedding, as many principal components, and the components that the networks saw.
 
-    Parameters
-    ----------
-    adata
-        The data, with the embedding.
-    model
-        Fitted to them.
-    labels
-        Labels, and the rows to score.
-    components
-        Principal components that the networks saw of all rows; computed if None. Shape:
-        `(n_obs, n_components)`.
-    seed
-        Seed of folds and clusters.
-    on_score
-        Function called before every step.
+    Those components are computed if None; `on_score` is called before every step.
     """
     matrix, _ = choose_matrix(adata, MatrixChoice.from_dict(model.source_), model=model)
     fitted = matrix if labels.split is None else matrix[labels.split != TEST]
