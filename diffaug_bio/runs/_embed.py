@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from diffaug_bio._wording import printable
-from diffaug_bio.choose.embedding import project_adata
+from diffaug_bio.choose.fitting import project_adata
 from diffaug_bio.datasets.source import DataSource, fingerprint, read_for_model
 from diffaug_bio.model.source import MatrixChoice
 from diffaug_bio.output.apart import check_apart

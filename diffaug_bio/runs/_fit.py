@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from diffaug_bio._keys import BATCH_ENTRY, OBSM_KEY, uns_key
 from diffaug_bio._wording import shorten
-from diffaug_bio.choose.embedding import fit_adata
+from diffaug_bio.choose.fitting import fit_adata
 from diffaug_bio.choose.labels import choose_labels
 from diffaug_bio.choose.results import clear_embedding
 from diffaug_bio.choose.split import resolve_split_key

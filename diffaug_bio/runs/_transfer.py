@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from diffaug_bio._checks import check_held
 from diffaug_bio._keys import OBSM_KEY, UNASSIGNED, confidence_key, transferred_key
 from diffaug_bio._wording import printable
-from diffaug_bio.choose.embedding import project_adata
+from diffaug_bio.choose.fitting import project_adata
 from diffaug_bio.choose.results import same_model
 from diffaug_bio.datasets.source import DataSource, fingerprint, read_for_model
 from diffaug_bio.errors import InputError

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from diffaug_bio._checks import check_anndata
 from diffaug_bio._keys import OBSM_KEY
-from diffaug_bio.choose.embedding import fit_adata
+from diffaug_bio.choose.fitting import fit_adata
 from diffaug_bio.config import resolve_config
 from diffaug_bio.errors import InputError
 from diffaug_bio.model.progress import fit_progress

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from diffaug_bio._checks import check_anndata
 from diffaug_bio._keys import OBSM_KEY
-from diffaug_bio.choose.embedding import project_adata
+from diffaug_bio.choose.fitting import project_adata
 from diffaug_bio.model.source import MatrixChoice
 
 if TYPE_CHECKING:
