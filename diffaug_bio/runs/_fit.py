@@ -105,9 +105,12 @@ def fit(
     with staged_folder(output, overwrite=force) as stage, kept_log() as said:
         adata, source, labels = _read(source, batch_key)
         digest = fingerprint(source)
+        held = None if use_rep is None else adata.obsm.get(use_rep)
+        clear_embedding(adata, OBSM_KEY)  # of an earlier fit, which may be what is embedded now
         # Before any training: parts that h5ad cannot hold, or a disk too small for the data, cost none.
-        clear_embedding(adata, OBSM_KEY)
         write_h5ad(stage / "embedded.h5ad", adata)
+        if use_rep is not None and held is not None:
+            adata.obsm[use_rep] = held
         clock.lap("read")
         model = DiffAug(
             config, random_state=random_state, device=device, precision=precision, threads=threads
