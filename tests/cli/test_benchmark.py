@@ -40,7 +40,7 @@ def test_a_recipe_is_compared_and_the_table_printed(call: Callable[..., Result],
     result = call(*arguments)
     assert result.code == 0, result.err
     assert result.out.startswith("Data sets: 1, seeds: 1. ")
-    for title in ("PCA of the same width", "raw features", "front end as given to the networks"):
+    for title in ("PCA of the same width", "raw features", "front end"):
         assert f"| {title}" in result.out
     assert f"See {tmp_path}/results/summary.md for each data set" in result.out
     assert "[3/3, 0 min left] pbmc68k, front_end, seed 0: linear probe 0." in result.err
