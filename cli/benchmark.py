@@ -30,7 +30,7 @@ Examples:
   diffaug-bio benchmark mice.csv.gz --label-key class --group-key id:_ --methods diffaug,pca -o results
 \b
 A key may be given for one data set alone: --group-key mice=id:_
-Run the same command again to go on where a run was cut.
+Run the same command again to continue an interrupted run.
 """
 
 
@@ -73,24 +73,24 @@ Run the same command again to go on where a run was cut.
     type=click.IntRange(min=0, max=10**9),
     default=0,
     show_default=True,
-    help="Leave out smaller data sets.",
+    help="Leave out data sets with fewer rows.",
 )
 @click.option(
     "--held-out",
     is_flag=True,
-    help="Keep a fifth of the rows from everything but the score, preprocessing included.",
+    help="Keep a fifth of the rows from all fitting, preprocessing included, and score only them.",
 )
 @click.option(
     "--jobs",
     type=click.IntRange(min=1, max=1024),
-    help="Processes at a time; by default one a core and thread.",
+    help="Number of processes at a time.  [default: cores / threads]",
 )
 @click.option(
     "--threads",
     type=click.IntRange(min=1, max=MAX_THREADS),
     default=1,
     show_default=True,
-    help="Of each process.",
+    help="CPU threads of each process.",
 )
 @click.option("--quiet", is_flag=True, help="No log and no progress, only errors.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
@@ -114,11 +114,11 @@ def command(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Compare methods on labelled DATA: same rows, front end, width, budget and seeds for each.
+    """Compare methods on labelled DATA, with the same rows, front end, width, budget and seeds for each.
 
-    DATA are files as for `fit`, or recipe:NAME, which knows its label. Of several keys a data set takes
-    the first that it has. The folder holds cells/ and benchmark.json, and at the end results.csv (a row for
-    each number), summary.md and report.html.
+    DATA are files as for `fit`, or recipe:NAME, which names its own label. Of several keys a data set
+    takes the first that it has. The output folder holds cells/ and benchmark.json, and at the end
+    results.csv (a row for each score), summary.md and report.html.
     """
     start_log(quiet=quiet)
     set_threads(threads)
@@ -141,7 +141,7 @@ def command(
     }
     settled = resolve_config(config, n_latent=n_latent)
     read = benchmark.read_data(data, keys, min_obs=min_rows, external_links=external_links)
-    note = f"What is done is kept in {folder}. Run the same command to go on."
+    note = f"Finished results are kept in {folder}. Run the same command to continue."
     with kept(note, on=(KeyboardInterrupt, OSError, MemoryError)):
         result = benchmark.run(
             read,
@@ -168,7 +168,7 @@ def command(
             click.echo(f"To look at, print and send: {folder}/report.html")
     if result.failed:
         where, why = next(iter(result.failed.items()))
-        msg = f"{len(result.failed)} of the runs broke, the first {where}: {why}. The others are kept."
+        msg = f"{len(result.failed)} of the runs failed, the first {where}: {why}. The others are kept."
         raise click.ClickException(msg)
 
 
@@ -196,7 +196,7 @@ def _progress() -> Callable[[Any, dict[str, float], int, int], None]:
 
 
 def _as_json(result: Any) -> dict[str, Any]:
-    """Means and spreads by data set and method, ranks, and what is missing."""
+    """Return means and spreads by data set and method, ranks, and missing methods."""
     from diffaug_bio import benchmark
 
     summary = benchmark.summarise(result.scores)

@@ -27,7 +27,7 @@ Examples:
   diffaug-bio recipes fetch cifar10 --from ~/Downloads
   diffaug-bio fit recipe:cifar10
 \b
-Files are kept in a folder for caches; the variable DIFFAUG_BIO_CACHE names another one.
+Files are kept in the system's folder for caches, or in that named by DIFFAUG_BIO_CACHE.
 """
 
 _name_argument = click.argument(
@@ -39,16 +39,16 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.
 @click.group("recipes", invoke_without_command=True, epilog=_EPILOG)
 @click.pass_context
 def command(context: click.Context) -> None:
-    """List, show, fetch and verify data sets that are known by name.
+    """List, show, fetch and verify data sets by name.
 
-    NAME is one of the list, or the path of a TOML file of your own. Without a command, lists them.
+    NAME is one of the list, or the path of a TOML file of your own. Without a command, list all names.
     """
     if context.invoked_subcommand is None:
         context.invoke(list_recipes, modality=None, as_json=False)
 
 
 @command.command("list")
-@click.option("--modality", type=click.Choice(["table", "dna", "image"]), help="Only those of one kind.")
+@click.option("--modality", type=click.Choice(["table", "dna", "image"]), help="Kind of data.")
 @_json_option
 def list_recipes(*, modality: Any, as_json: bool) -> None:
     """List names, sizes and titles, and whether the files are here."""
@@ -79,7 +79,7 @@ def list_recipes(*, modality: Any, as_json: bool) -> None:
 @_name_argument
 @_json_option
 def show(name: str, *, as_json: bool) -> None:
-    """Show all that a recipe says, and where its files lie."""
+    """Show a recipe and the folder of its files."""
     from diffaug_bio import datasets
     from diffaug_bio.datasets.files import Store, is_here
 
@@ -117,19 +117,19 @@ def show(name: str, *, as_json: bool) -> None:
     "--from",
     "from_path",
     type=click.Path(),
-    help="A folder with files that you have, or the file; they are checked and copied.",
+    help="Folder with files that you have, or the file; they are checked and copied.",
 )
 @click.option(
     "--unchecked",
     is_flag=True,
-    help="Take files from --from that are of another size or hash than the recipe says.",
+    help="Accept files in --from of another size or hash than the recipe says.",
 )
-@click.option("--force", is_flag=True, help="Download again what is there.")
+@click.option("--force", is_flag=True, help="Download files again that are there.")
 @click.option("--quiet", is_flag=True, help="No log and no progress, only errors.")
 def fetch(name: str, *, from_path: str | None, unchecked: bool, force: bool, quiet: bool) -> None:
     """Bring the files of a recipe into the cache, checked and unpacked.
 
-    A download that was cut goes on where it was. Afterwards recipe:NAME needs no network.
+    An interrupted download is continued. Afterwards recipe:NAME needs no network.
     """
     start_log(quiet=quiet)
     from diffaug_bio import datasets
@@ -148,9 +148,9 @@ def fetch(name: str, *, from_path: str | None, unchecked: bool, force: bool, qui
 @_name_argument
 @_json_option
 def verify(name: str, *, as_json: bool) -> None:
-    """Compare fetched files, and the data that they give, with all that a recipe says.
+    """Compare fetched files, and the data in them, with a recipe.
 
-    The exit code is 1 if something differs.
+    The exit code is 1 if a size, hash or number differs.
     """
     from diffaug_bio import datasets
 

@@ -1,4 +1,4 @@
-"""Labelled data for a benchmark: read and checked once, handed to every method alike."""
+"""Labelled data for a benchmark, read and checked once for all methods."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from diffaug_bio.choose.labels import choose_labels
 from diffaug_bio.choose.matrix import choose_matrix, declared_state
 from diffaug_bio.choose.split import AUTO, NO_SPLIT, resolve_split_key
 from diffaug_bio.config.kinds import data_kind
+from diffaug_bio.datasets import DataSource, load_recipe, read_source
 from diffaug_bio.errors import InputError
 from diffaug_bio.io.h5ad import write_h5ad
 from diffaug_bio.matrix.validation import LazyMatrix
@@ -45,43 +46,43 @@ _OPTIONAL = ("groups", "split", "batches", "sequences")
 class BenchmarkData:
     """A data set with labels.
 
-    Attributes of a class rather than an AnnData, so that a method sees nothing that it is not given.
+    It has attributes of its own rather than an AnnData, so that a method sees only what it is given.
     """
 
     name: str
     """Name in the table."""
     matrix: Matrix
-    """Rows are observations; dense or CSR. Shape: `(n_obs, n_vars)`."""
+    """Values, dense or CSR; rows are observations. Shape: `(n_obs, n_vars)`."""
     labels: NDArray[np.str_]
-    """One a row; whatever where `scored` is false. Shape: `(n_obs,)`."""
+    """Label of each row; any text where `scored` is false. Shape: `(n_obs,)`."""
     scored: NDArray[np.bool_]
-    """Rows whose label can be scored. Shape: `(n_obs,)`."""
+    """True for rows whose label can be scored. Shape: `(n_obs,)`."""
     input_state: InputState
-    """What the matrix is; see :func:`diffaug_bio.pp.detect_state`."""
+    """Kind of values in the matrix; see :func:`diffaug_bio.pp.detect_state`."""
     image_shape: tuple[int, ...] = ()
-    """Height, width and channels of images, whose pixels the matrix holds."""
+    """Height, width and channels, where the matrix holds pixels of images."""
     groups: NDArray[np.str_] | None = None
-    """Rows of one group never stand on both sides of a split. Shape: `(n_obs,)`."""
+    """Group of each row, such as a donor, which is never on both sides of a split. Shape: `(n_obs,)`."""
     split: NDArray[np.str_] | None = None
     """`"train"`, `"test"` or another word (fitted, not scored) for each row. Shape: `(n_obs,)`."""
     batches: NDArray[np.str_] | None = None
-    """For methods that correct batches. Shape: `(n_obs,)`."""
+    """Batch of each row, for methods that correct for batches. Shape: `(n_obs,)`."""
     sequences: NDArray[np.str_] | None = None
-    """DNA sequences of the rows. Shape: `(n_obs,)`."""
+    """DNA sequence of each row. Shape: `(n_obs,)`."""
 
     @property
     def n_obs(self) -> int:
-        """Rows."""
+        """Number of rows."""
         return int(self.matrix.shape[0])
 
     @property
     def kind(self) -> DataKind:
-        """What the matrix is, on which some defaults depend."""
+        """Kind of data, on which some defaults depend."""
         return data_kind(self.input_state)
 
     @property
     def rows_to_fit(self) -> NDArray[np.int64] | None:
-        """Numbers of the rows that are not for the test; None where there is no split."""
+        """Numbers of the rows that are not for testing; None where there is no split."""
         return None if self.split is None else np.flatnonzero(self.split != TEST).astype(np.int64)
 
     def of_letters(self, fit_rows: NDArray[np.int64] | None = None) -> Self:
@@ -90,7 +91,7 @@ class BenchmarkData:
         Parameters
         ----------
         fit_rows
-            Rows whose longest sequence says how many tokens a row has; None takes all.
+            Numbers of the rows whose longest sequence gives the number of tokens; None takes all.
 
         Raises
         ------
@@ -105,7 +106,7 @@ class BenchmarkData:
         return replace(self, matrix=tokens, input_state="sequence")
 
     def declared(self, config: DiffAugConfig) -> DiffAugConfig:
-        """Put what the matrix is into a configuration that leaves it open."""
+        """Set the kind of values in a configuration that leaves it open."""
         if config.features.input_state != "auto":
             return config
         known = {"input_state": self.input_state, "image_shape": list(self.image_shape)}
@@ -124,7 +125,7 @@ class BenchmarkData:
         layer: str | None = None,
         use_rep: str | None = None,
     ) -> BenchmarkData:
-        """Take what a benchmark needs from an AnnData, and find the rows that can be scored.
+        """Make the data of a benchmark from an AnnData, and find the rows that can be scored.
 
         Parameters
         ----------
@@ -137,16 +138,16 @@ class BenchmarkData:
         group_key
             Column of `.obs`, or `id:SEPARATOR`; see :func:`diffaug_bio.tl.evaluate`.
         split_key
-            Column of `.obs` with "train" and "test", the split that the data come with: no method is fitted
-            on test rows, and they are what is scored. Not together with `group_key`.
+            Column of `.obs` with "train" and "test": no method is fitted on test rows, and only these are
+            scored. Not together with `group_key`.
         layer, use_rep
             Layer, or entry of `.obsm`, in place of `.X`.
 
         Raises
         ------
         InputError
-            If a key is missing, labels, groups or split cannot be used, there are groups and a split, or
-            images were left on the disk.
+            If a key is missing; if labels, groups or split cannot be used; if there are groups and a split;
+            or if images stay on disk.
         """
         images = IMAGE_SHAPE_KEY in adata.uns and layer is None and use_rep is None
         choice = MatrixChoice(layer=layer, use_rep=use_rep, images=images)
@@ -177,19 +178,18 @@ class BenchmarkData:
         )
 
     def digest(self) -> str:
-        """Hash of everything here but the name."""
+        """Return a hash of all attributes but the name."""
         sparse_parts = ("data", "indices", "indptr") if hasattr(self.matrix, "indptr") else ()
         parts = [getattr(self.matrix, part) for part in sparse_parts] or [self.matrix]
         known = (self.matrix.shape, self.input_state, *self.image_shape)
         digest = hashlib.sha256(repr(known).encode())
-        for part in [*parts, self.labels, self.scored, self.groups, self.batches, self.sequences]:
+        parts += [self.labels, self.scored, *(getattr(self, name) for name in _OPTIONAL)]
+        for part in parts:
             digest.update(b"none" if part is None else np.ascontiguousarray(part).tobytes())
-        if self.split is not None:  # without one, results of versions that knew no split are still good
-            digest.update(b"split" + np.ascontiguousarray(self.split).tobytes())
         return digest.hexdigest()
 
     def write(self, path: Path) -> None:
-        """Write to a file that :meth:`read` understands, for the processes that run the methods."""
+        """Write to a file for the processes that run the methods."""
         import anndata
         import pandas as pd
 
@@ -204,7 +204,7 @@ class BenchmarkData:
 
     @classmethod
     def read(cls, path: Path) -> BenchmarkData:
-        """Read what :meth:`write` wrote."""
+        """Read a file that :meth:`write` wrote."""
         import anndata
 
         adata = anndata.read_h5ad(path)
@@ -229,25 +229,25 @@ def read_data(
     min_obs: int = 0,
     external_links: bool = False,
 ) -> list[BenchmarkData]:
-    """Read data files and recipes, and find for each the keys that fit it.
+    """Read data files and recipes, and find the keys of each.
 
     Parameters
     ----------
     names
-        Paths, or `recipe:NAME`, which knows its keys.
+        Paths, or `recipe:NAME`, which names its own keys.
     keys
-        For `label_key`, `group_key`, `split_key` and `batch_key` what was given: `KEY`, of which each data
-        set takes the first that it has, or `NAME=KEY` for one data set alone. A split key may be `"none"`,
-        or `"auto"` (as where none is given): the column "split" where it holds "train" and "test".
+        Keys given for `label_key`, `group_key`, `split_key` and `batch_key`: `KEY`, of which each data set
+        takes the first that it has, or `NAME=KEY` for one data set alone. A split key may be `"none"`, or
+        `"auto"` (the default): the column "split" where it holds "train" and "test".
     min_obs
-        Data sets with fewer rows are left out, and named in the log.
+        Smallest number of rows; smaller data sets are left out, and named in the log.
     external_links
-        Whether h5ad files may take values from other files that they name.
+        If True, h5ad files may take values from other files that they name.
 
     Raises
     ------
     InputError
-        If a file cannot be read, no label key fits it, or a `NAME` is no data set's.
+        If a file cannot be read, it has none of the label keys, or there is no data set `NAME`.
     """
     stems = [_stem(name) for name in names]
     check_unique(stems, what="names of data sets", remedy="Rename the files.")
@@ -266,7 +266,7 @@ def read_data(
             continue
         data.append(_prepared(adata, name, stem, keys, recipe))
     for option, key in ((option, key) for option, given in keys.items() for key in given):
-        # A misspelt group key would otherwise let subjects stand on both sides without a word.
+        # Without this, a misspelt group key would silently put subjects on both sides of splits.
         if "=" not in key and not _fits(key, option, present):
             msg = f"None of the data sets has a column {key!r}; they have {shorten(sorted(present))}."
             raise InputError(msg)
@@ -277,15 +277,15 @@ def _read_one(
     name: str, stem: str, keys: Mapping[str, Sequence[str]], *, external_links: bool
 ) -> tuple[AnnData, Recipe | None]:
     """Read one file, or a recipe."""
-    from diffaug_bio import datasets, io
+    from diffaug_bio import io
 
-    may_link = external_links and name.lower().endswith((".h5ad", ".h5"))  # other files have no links
-    source = datasets.DataSource(data=name, external_links=may_link)
-    adata, _ = datasets.read_source(source)
+    may_link = external_links and name.lower().endswith((".h5ad", ".h5"))  # only these files have links
+    source = DataSource(data=name, external_links=may_link)
+    adata, _ = read_source(source)
     if source.recipe is not None:
-        return adata, datasets.load_recipe(source.recipe)
+        return adata, load_recipe(source.recipe)
     if columns := [key for key in _plain(keys, stem) if key in adata.var_names and key not in adata.obs]:
-        # Of a table: a number that is a key of ours is no feature.
+        # A column of numbers in a table that is one of the keys is not a feature.
         adata = io.read(name, obs_columns=columns, external_links=may_link)
     return adata, None
 
@@ -297,7 +297,7 @@ def _prepared(
     keys: Mapping[str, Sequence[str]],
     recipe: Recipe | None,
 ) -> BenchmarkData:
-    """Find the keys that fit a data set, and take what a benchmark needs."""
+    """Find the keys of a data set, and make the data of a benchmark from it."""
     found: dict[str, str | None] = {}
     for option in ("label_key", "group_key", "split_key", "batch_key"):
         given = list(keys.get(option, []))
@@ -334,25 +334,22 @@ def _prepared(
 
 
 def _fits(key: str, option: str, columns: Iterable[str]) -> bool:
-    """Whether a key is one of the columns, or needs none."""
+    """Tell whether a key is one of the columns, or needs none."""
     needs_none = key in {AUTO, NO_SPLIT} if option == "split_key" else key.startswith("id:")
     return key in columns or needs_none
 
 
 def _plain(keys: Mapping[str, Sequence[str]], stem: str) -> list[str]:
-    """All keys that may be meant for a data set."""
+    """Return all keys that may be meant for a data set."""
     return [key.removeprefix(f"{stem}=") for given in keys.values() for key in given]
 
 
 def _stem(name: str) -> str:
-    """Name of a data set: that of the recipe, or of the file without its endings."""
-    from diffaug_bio.datasets.source import RECIPE_PREFIX
-
-    if name.startswith(RECIPE_PREFIX):
-        return Path(name.removeprefix(RECIPE_PREFIX)).stem
-    return Path(name).name.split(".")[0]
+    """Return the name of a data set: that of the recipe, or of the file without its endings."""
+    recipe = DataSource(data=name).recipe
+    return Path(name).name.split(".")[0] if recipe is None else Path(recipe).stem
 
 
 def _strings(column: Any) -> NDArray[np.str_]:
-    """Values of a column as fixed-width strings."""
+    """Return the values of a column as fixed-width strings."""
     return np.asarray(column.astype(str), dtype=np.str_)

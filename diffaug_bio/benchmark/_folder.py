@@ -1,4 +1,4 @@
-"""The folder of a benchmark, which grows with every result."""
+"""Folder of a benchmark, to which every result is added."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ SETTINGS, SCORES, SUMMARY = "benchmark.json", "results.csv", "summary.md"
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse a folder with something else in it, or whose tables were changed.
+    """Refuse a folder that holds other files, or whose tables were changed.
 
     Parameters
     ----------
     folder
-        Where a benchmark goes; a new or empty folder, or one that a benchmark wrote.
+        Output folder; new, empty, or written by a benchmark.
 
     Raises
     ------
     InputError
-        If it is none of these.
+        If it is none of these, or its tables were changed.
     """
     if folder.exists() and not folder.is_dir():
         msg = f"{folder} exists and is not a folder. Choose another output folder."
@@ -35,7 +35,7 @@ def check_folder(folder: Path) -> None:
     if not folder.is_dir() or all(is_hidden(entry.name) for entry in folder.iterdir()):
         return
     if SETTINGS not in (read_record(folder) or {}):
-        what = "something else than a benchmark"
+        what = "files other than those of a benchmark"
         if (folder / SETTINGS).is_file():
             what = f"a {SETTINGS} that is not in its record {RECORD_FILE}, as an earlier version leaves it"
         msg = f"{folder} holds {what}. Choose another or an empty output folder."
@@ -44,16 +44,16 @@ def check_folder(folder: Path) -> None:
 
 
 def add(folder: Path, texts: Mapping[str, str], *, force: bool = False) -> None:
-    """Add text files to the folder of a benchmark, or replace those that it wrote, all or none.
+    """Add text files to the folder of a benchmark, or replace those that it wrote; all or none.
 
     Parameters
     ----------
     folder
-        The folder.
+        Folder of the benchmark.
     texts
-        Their contents by relative names.
+        Contents of the files by relative name.
     force
-        Whether one that was changed is replaced.
+        If True, replace files that were changed by others.
     """
     with added_files(folder, force=force) as stage:
         for name, text in texts.items():

@@ -1,4 +1,4 @@
-"""The methods that are compared, as data: a name, a title, and what it is made of."""
+"""Methods that are compared: a name, a title, and the changes of the configuration."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from diffaug_bio.config import DataKind
 
-Kind = Literal["features", "config", "same_label", "scvi", "harmony"]
+Kind = Literal["config", "front_end", "harmony", "pca", "pca_onehot", "raw", "same_label", "scvi"]
 Group = Literal[
     "method",
     "views",
@@ -35,29 +35,27 @@ class Method:
     """A row of the table."""
 
     title: str
-    """For people."""
+    """Title in tables."""
     group: Group
-    """What it is compared as."""
+    """Group of methods that it is compared with."""
     kind: Kind = "config"
-    """`"config"`: DiffAug's own trainer with `changes`; else which function of `_embedders.py`."""
+    """Embedder: `"config"` fits DiffAug with `changes`, others are functions of `_embedders.py`."""
     changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """What is changed in the configuration that all methods share."""
-    representation: Literal["raw", "front_end", "pca", "pca_onehot"] = "pca"
-    """Of kind `"features"`: which."""
+    """Changes of the configuration that all methods share."""
     needs: str | None = None
     """Package of the extra `[eval]` that has to be installed."""
     preset: Literal["paper", "paper-images"] | None = None
-    """A preset in place of the shared configuration."""
+    """Preset in place of the shared configuration."""
 
     def configured(self, shared: DiffAugConfig) -> DiffAugConfig:
-        """Change the configuration that all methods share into this method's."""
+        """Return the configuration of this method, given the one that all methods share."""
         config = DiffAugConfig.preset(self.preset) if self.preset else shared
         return config.replace(**self.changes)
 
     def misfit(self, shared: DiffAugConfig, kind: DataKind) -> str | None:
-        """Say why the method cannot be used on a kind of data; None where it can."""
+        """Word why the method cannot be used on a kind of data; None where it can."""
         config = self.configured(shared)
-        if self.kind != "config" or config.encoder.kind == "cnn":  # found out where the data are known
+        if self.kind != "config" or config.encoder.kind == "cnn":  # checked with the data
             return None
         try:
             config.for_kind(kind)
@@ -67,7 +65,7 @@ class Method:
 
     @property
     def is_labelled(self) -> bool:
-        """Whether it sees labels, of training folds only; such a method is not ranked."""
+        """True if it sees labels, of training folds only; such a method is not ranked."""
         return self.group == "reference"
 
 
@@ -93,31 +91,24 @@ def _hand_made(*, generated_views: str) -> dict[str, dict[str, Any]]:
 METHODS: dict[str, Method] = {
     "diffaug": Method(title="DiffAug", group="method"),
     "no_generator": Method(
-        title="DiffAug's own view, no generator",
+        title="DiffAug without the diffusion model",
         group="views",
         changes={"train": {"generated_views": "none"}},
     ),
     "mask": Method(title="mask 20 %", group="views", changes=_view("feature_mask")),
     "gaussian": Method(title="Gaussian noise", group="views", changes=_view("gaussian")),
     "inner_swap": Method(title="inner swap", group="views", changes=_view("inner_swap")),
-    "neighbor_mix": Method(title="neighbor mixture", group="views", changes=_view("neighbor_mix")),
+    "neighbor_mix": Method(title="mixture with a neighbour", group="views", changes=_view("neighbor_mix")),
     "simclr": Method(title="SimCLR", group="peers", changes=_peer("nt_xent")),
     "byol": Method(title="BYOL", group="peers", changes=_peer("byol")),
     "vicreg": Method(title="VICReg", group="peers", changes=_peer("vicreg")),
     "autoencoder": Method(title="autoencoder", group="peers", changes=_peer("reconstruction")),
-    "raw": Method(title="raw features", group="baselines", kind="features", representation="raw"),
-    "pca": Method(title="PCA of the same width", group="baselines", kind="features"),
-    "front_end": Method(
-        title="front end as given to the networks",
-        group="baselines",
-        kind="features",
-        representation="front_end",
-    ),
-    "pca_onehot": Method(
-        title="PCA of one-hot sequences", group="baselines", kind="features", representation="pca_onehot"
-    ),
+    "raw": Method(title="raw features", group="baselines", kind="raw"),
+    "pca": Method(title="PCA of the same width", group="baselines", kind="pca"),
+    "front_end": Method(title="front end, the input of the networks", group="baselines", kind="front_end"),
+    "pca_onehot": Method(title="PCA of one-hot sequences", group="baselines", kind="pca_onehot"),
     "same_label": Method(
-        title="same-label mixup (sees training labels)", group="reference", kind="same_label"
+        title="mixup of the same label (sees training labels)", group="reference", kind="same_label"
     ),
     "cnn": Method(
         title="DiffAug on letters (CNN)", group="letters", changes=_letters(generated_views="one")
@@ -126,7 +117,7 @@ METHODS: dict[str, Method] = {
     "cnn_base_mask": Method(title="CNN, masks only", group="letters", changes=_letters("base_mask")),
     "cnn_shift": Method(title="CNN, shifts only", group="letters", changes=_letters("shift")),
     "cnn_reverse_complement": Method(
-        title="CNN, strands only", group="letters", changes=_letters("reverse_complement")
+        title="CNN, reverse complement only", group="letters", changes=_letters("reverse_complement")
     ),
     "hand": Method(
         title="DiffAug from hand-made views", group="images", changes=_hand_made(generated_views="one")
@@ -135,7 +126,7 @@ METHODS: dict[str, Method] = {
         title="hand-made views only", group="images", changes=_hand_made(generated_views="none")
     ),
     "hand_simclr": Method(
-        title="SimCLR's own strength and temperature",
+        title="SimCLR with its own strength and temperature",
         group="images",
         changes={
             "train": {"generated_views": "none", "warmup_view": "hand", "view_strength": 1.0},
@@ -144,10 +135,10 @@ METHODS: dict[str, Method] = {
     ),
     "scvi": Method(title="scVI", group="extra", kind="scvi", needs="scvi"),
     "harmony": Method(title="PCA + Harmony", group="extra", kind="harmony", needs="harmonypy"),
-    "neighbor_noise": Method(title="neighbor noise", group="more_views", changes=_view("neighbor_noise")),
+    "neighbor_noise": Method(title="neighbour noise", group="more_views", changes=_view("neighbor_noise")),
     "feature_swap": Method(title="feature swap", group="more_views", changes=_view("feature_swap")),
     "unconditional": Method(
-        title="unconditional generator",
+        title="unconditional diffusion model",
         group="ablations",
         changes={"generator": {"condition": "none"}},
     ),
@@ -184,7 +175,7 @@ METHODS: dict[str, Method] = {
         title="generated from pure noise", group="ablations", changes={"generator": {"noising": 1.0}}
     ),
     "bank_4": Method(
-        title="4 generated rows a row", group="ablations", changes={"train": {"bank_size": 4}}
+        title="4 generated rows for each row", group="ablations", changes={"train": {"bank_size": 4}}
     ),
     "learned_path": Method(
         title="learned linear path, no components kept",
@@ -200,12 +191,13 @@ METHODS: dict[str, Method] = {
 
 
 def choose_methods(names: Iterable[str]) -> dict[str, Method]:
-    """Find methods by their names and the names of groups.
+    """Return methods by their names and the names of groups.
 
     Parameters
     ----------
     names
-        Names of :data:`METHODS`, of groups, or `"default"` (all but more views, ablations and extras).
+        Names in :data:`METHODS`, names of groups, or `"default"`, which stands for the groups method,
+        views, peers, baselines and reference.
 
     Returns
     -------
@@ -235,7 +227,7 @@ def choose_methods(names: Iterable[str]) -> dict[str, Method]:
 
 
 def missing_extra(method: Method) -> str | None:
-    """Say what to install for a method, or None where all is there."""
+    """Word the package to install for a method; None where all are installed."""
     if method.needs is None or find_spec(method.needs) is not None:
         return None
     return f'it needs the package {method.needs}: pip install "diffaug-bio[eval]"'

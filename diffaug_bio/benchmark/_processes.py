@@ -1,4 +1,4 @@
-"""Processes for the cells of a benchmark, which start with everything imported."""
+"""Processes for the cells of a benchmark, which start with all modules imported."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _PRELOADED = (
     "sklearn.ensemble",
     "sklearn.linear_model",
     "sklearn.manifold",
-    "torch._dynamo",  # what the first step of an optimizer imports
+    "torch._dynamo",  # imported by the first step of an optimizer
 )
 
 
 def process_context() -> Any:
-    """Choose processes that start with everything imported, where the platform can do so."""
+    """Return a context whose processes start with all modules imported, where the platform can do so."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     from multiprocessing import forkserver  # not there on every platform
@@ -53,10 +53,10 @@ def _safe_path() -> Iterator[None]:
 
 
 def _start_server(forkserver: ModuleType) -> None:
-    """Start the process that others are forked from, deaf to Ctrl-C."""
+    """Start the process that others are forked from; it ignores Ctrl-C."""
     if threading.current_thread() is threading.main_thread():
-        # Ctrl-C reaches all processes of a terminal. The server and what it starts inherit that they are
-        # to ignore it: this process ends them.
+        # Ctrl-C reaches all processes of a terminal. The server and its processes inherit that they ignore
+        # it: this process ends them.
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
             forkserver.ensure_running()

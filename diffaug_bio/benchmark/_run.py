@@ -1,4 +1,4 @@
-"""Running a benchmark: each cell in a process of its own, each result on the disk as soon as it is made."""
+"""Benchmark runs: each cell in a process of its own, each result on disk as soon as it is there."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from diffaug_bio._checks import check_unique
+from diffaug_bio._checks import check_count, check_unique
 from diffaug_bio._wording import shorten
 from diffaug_bio.benchmark._data import BenchmarkData
 from diffaug_bio.benchmark._folder import SCORES, SETTINGS, SUMMARY, add, check_folder
 from diffaug_bio.benchmark._methods import METHODS, choose_methods, missing_extra
 from diffaug_bio.benchmark._processes import process_context
 from diffaug_bio.benchmark._text import report
-from diffaug_bio.config import DiffAugConfig
+from diffaug_bio.config import DiffAugConfig, resolve_config
 from diffaug_bio.errors import InputError
 from diffaug_bio.output.interrupts import interrupts_held
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from diffaug_bio.config import DataKind
+    from diffaug_bio.config import Config, DataKind
 
 logger = logging.getLogger(__name__)
 
@@ -47,58 +47,58 @@ _PACKAGES = ("diffaug-bio", "torch", "numpy", "scipy", "scikit-learn", "igraph")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One method on one data set with one seed."""
+    """Cell of a benchmark: a method on a data set with a seed."""
 
     data: str
     """Name of the data set."""
     path: str
-    """Where its rows lie, as :meth:`BenchmarkData.write` wrote them."""
+    """File of the data, written by :meth:`BenchmarkData.write`."""
     method: str
     """Name of the method."""
     seed: int
-    """Seed."""
+    """Random seed."""
     config: DiffAugConfig
-    """What all methods share."""
+    """Configuration that all methods share."""
     held_out: bool
-    """Whether a fifth of the rows is kept from everything."""
+    """True if a fifth of the rows is kept from all fitting."""
     threads: int
-    """CPU threads."""
+    """Number of CPU threads."""
     digest: str
-    """What the data are."""
+    """Hash of the data."""
     kind: DataKind
-    """What they are, on which some defaults depend."""
+    """Kind of data, on which some defaults depend."""
 
     @property
     def key(self) -> str:
-        """Everything that the result depends on: a stored result with another key is not used."""
+        """Hash of everything that the result depends on; a stored result with another key is not used."""
         parts = dataclasses.asdict(self) | {name: version(name) for name in _PACKAGES}
         method = METHODS[self.method]
-        # The configuration in effect: of two methods that come to the same, one is run.
+        # The settings in effect: of two methods with the same settings, one is run.
         config = method.configured(self.config)
         kind = "sequence" if config.encoder.kind == "cnn" else self.kind
-        with contextlib.suppress(InputError):  # of methods that take no encoder and no view, any will do
+        with contextlib.suppress(InputError):  # methods without encoder and view accept any
             config = config.for_kind(kind)
         parts["config"] = config.to_dict()
-        parts["method"] = [method.kind, method.representation]
+        parts["method"] = method.kind
         del parts["path"]
         return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
     @property
     def file_name(self) -> str:
-        """Name of the file that keeps its result; other settings have other files."""
+        """Name of the file with the result; other settings have other files."""
         return f"{self.data}--{self.method}--{self.seed}--{self.key[:12]}.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchmarkResult:
-    """What a benchmark gave."""
+    """Result of a benchmark."""
 
     scores: pd.DataFrame
-    """A row for each number; columns data, method, seed, metric, value, seconds, peak_memory_mb."""
+    """Scores, one a row; columns data, method, seed, metric, value, seconds, peak_memory_mb."""
     left_out: dict[str, str] = field(default_factory=dict)
-    """Methods that could not run on all or some data, with the reason."""
+    """Reason for each method that could not run on all or some data."""
     failed: dict[str, str] = field(default_factory=dict)
-    """Cells that broke, with the error."""
+    """Error of each cell that failed."""
 
 
 def run(
@@ -107,19 +107,19 @@ def run(
     *,
     methods: Iterable[str] = ("default",),
     n_seeds: int = 3,
-    config: DiffAugConfig | None = None,
+    config: Config | None = None,
     held_out: bool = False,
     jobs: int = 1,
     threads: int = 1,
     on_result: Callable[[Cell, dict[str, float], int, int], None] | None = None,
 ) -> BenchmarkResult:
-    """Score methods on data with several seeds, in the same budget for each.
+    """Score methods on data sets with several seeds and the same number of training steps for each.
 
-    Results that a folder holds already, from the same data, settings and package versions, are taken from
-    there: a run that was cut goes on where it was. `results.csv` and `summary.md` hold what was asked for
-    last. Early stopping is off, so that all methods take the same number of encoder steps; as in a fit,
-    each phase ends with its best weights by the held-out loss. A script that calls this needs the usual
-    `if __name__ == "__main__":`, since each method runs in a process of its own.
+    Results in the folder from the same data, settings and package versions are used again, so that an
+    interrupted run continues where it was. `results.csv` and `summary.md` hold the methods, data and seeds
+    of the last call. Early stopping is off, so that all methods take the same number of encoder steps; as
+    in a fit, each phase ends with its best weights by the held-out loss. A script that calls this needs the
+    usual `if __name__ == "__main__":`, since each method runs in a process of its own.
 
     Parameters
     ----------
@@ -129,30 +129,31 @@ def run(
         Folder for `results.csv`, `summary.md`, `benchmark.json` and, in `cells/`, one file for each method,
         data set and seed.
     methods
-        Names of :data:`METHODS` or of groups of them.
+        Names in :data:`METHODS` or of groups of them.
     n_seeds
-        Seeds are 0 up to one less.
+        Number of seeds; they are 0, 1, ...
     config
-        What all methods share; the default preset if left out.
+        Configuration that all methods share: the name of a preset, the path of a TOML file, a dict or a
+        :class:`DiffAugConfig`; the preset `"default"` if left out.
     held_out
-        Whether a fifth of the rows, another one for each seed, is kept from preprocessing, method and
-        probe, and only they are scored. Not with data that have a split of their own, which does the same.
+        If True, a fifth of the rows, another one for each seed, is kept from preprocessing, method and
+        probe, and only they are scored. Not for data with a split of their own, which does the same.
     jobs
-        Cells that run at the same time.
+        Number of cells that run at the same time.
     threads
-        CPU threads of each.
+        Number of CPU threads of each.
     on_result
-        Called with each cell that is done, its scores, and how many of how many are done.
+        Called after each cell with the cell, its scores, the number of cells done and that of all cells.
 
     Returns
     -------
-    The scores, and what could not run.
+    Scores, and the methods that could not run.
 
     Raises
     ------
     InputError
-        If names repeat, a method is unknown, rows are to be held out of data with a split of their own, or
-        the folder holds something else or was changed.
+        If names repeat, a method is unknown, `held_out` is given for data with a split of their own, or the
+        folder holds other files or was changed.
 
     Examples
     --------
@@ -173,13 +174,13 @@ def run(
     if not runnable:
         msg = "None of the methods can run; see the log."
         raise InputError(msg)
-    # All take the same number of steps: an early stop would give some methods fewer.
-    config = (config or DiffAugConfig()).replace(train={"patience": 0})
+    # An early stop would give some methods fewer steps.
+    shared = resolve_config(config).replace(train={"patience": 0})
     misfits = {
         f"{name} on {one.name}": reason
         for one in data
         for name in runnable
-        if (reason := METHODS[name].misfit(config, one.kind))
+        if (reason := METHODS[name].misfit(shared, one.kind))
     }
     with tempfile.TemporaryDirectory() as temporary:
         stored = [_stored_data(one, Path(temporary, f"{number}.h5ad")) for number, one in enumerate(data)]
@@ -189,20 +190,20 @@ def run(
                 path=path,
                 method=method,
                 seed=seed,
-                config=config,
+                config=shared,
                 held_out=held_out,
                 threads=threads,
                 digest=digest,
                 kind=kind,
             )
-            # All data with the first seed first: what is there after a while is of use.
+            # All data sets with the first seed come first, so that early results can be used.
             for seed in range(n_seeds)
             for name, path, digest, kind in stored
             for method in runnable
             if f"{method} on {name}" not in misfits
         ]
         settings = {
-            "config": config.to_dict(),
+            "config": shared.to_dict(),
             "methods": runnable,
             "data": {one.name: one.n_obs for one in data},
             "n_seeds": n_seeds,
@@ -228,7 +229,7 @@ def run(
 
 
 def _stored_data(data: BenchmarkData, path: Path) -> tuple[str, str, str, DataKind]:
-    """Write a data set where the processes find it; gives name, path, digest and kind."""
+    """Write a data set for the processes; return its name, path, hash and kind."""
     data.write(path)
     return data.name, str(path), data.digest(), data.kind
 
@@ -236,25 +237,25 @@ def _stored_data(data: BenchmarkData, path: Path) -> tuple[str, str, str, DataKi
 def _check_settings(
     data: Sequence[BenchmarkData], folder: Path, *, n_seeds: int, jobs: int, threads: int
 ) -> None:
-    """Refuse settings that cannot be run, and a folder with something else in it."""
-    if not data or min(n_seeds, jobs, threads) < 1:
-        msg = (
-            f"A benchmark needs data, and seeds, jobs and threads of at least 1; got {len(data)} data sets."
-        )
+    """Refuse settings that cannot be run, and a folder with other files in it."""
+    if not data:
+        msg = "`data` is empty. Give at least one data set."
         raise InputError(msg)
+    for name, value in (("n_seeds", n_seeds), ("jobs", jobs), ("threads", threads)):
+        check_count(name, value)
     check_unique([one.name for one in data], what="names of data sets", remedy="Rename the files.")
     if unfit := [one.name for one in data if Path(one.name).name != one.name]:
-        msg = f"A data set cannot be named {unfit[0]!r}: the name becomes part of a file's."
+        msg = f"A data set cannot be named {unfit[0]!r}: its name becomes part of file names."
         raise InputError(msg)
     check_folder(folder)
 
 
 def _check_held_out(data: Sequence[BenchmarkData], *, held_out: bool) -> None:
-    """Refuse to hold rows out of data whose own split says which those are."""
+    """Refuse to hold rows out of data with a split of their own."""
     if held_out and (own := [one.name for one in data if one.split is not None]):
         msg = (
-            f"`held_out` chooses test rows, and the split of the data does so already in {shorten(own)}. "
-            "Leave `held_out` out, or read the data without their split (`split_key` 'none')."
+            f"`held_out` chooses test rows, but {shorten(own)} has a split of its own. Leave out "
+            "`held_out`, or read the data without their split (`split_key` 'none')."
         )
         raise InputError(msg)
 
@@ -266,8 +267,8 @@ def _run_cells(
     jobs: int,
     on_result: Callable[[Cell, dict[str, float], int, int], None] | None,
 ) -> dict[Cell, dict[str, Any]]:
-    """Run what is not stored yet, and give all outcomes."""
-    different = {cell.key: cell for cell in reversed(cells)}  # of cells that come to the same, the first
+    """Run the cells that are not stored yet, and return the outcomes of all."""
+    different = {cell.key: cell for cell in reversed(cells)}  # the first of cells with the same settings
     outcomes = {key: stored for key, cell in different.items() if (stored := _stored(folder, cell))}
     if outcomes:
         logger.info("%d of %d results are there already.", len(outcomes), len(different))
@@ -289,8 +290,8 @@ def _run_cells(
                 outcomes[cell.key] = outcome = _received(receiver, process)
                 if "error" not in outcome:
                     text = json.dumps({"key": cell.key, **outcome}, indent=1)
-                    # One that is there and was not taken is damaged: nothing else has such a name.
-                    with interrupts_held():  # what is done is kept
+                    # A file that is there and was not used is damaged: nothing else has such a name.
+                    with interrupts_held():  # keeps results that are done
                         add(folder, {f"{_CELLS}/{cell.file_name}": text}, force=True)
                     if on_result is not None and "scores" in outcome:
                         on_result(cell, outcome["scores"], len(outcomes), len(different))
@@ -301,7 +302,7 @@ def _run_cells(
 
 
 def _stored(folder: Path, cell: Cell) -> dict[str, Any] | None:
-    """Outcome that an earlier run left, if data and settings were the same."""
+    """Read the outcome of an earlier run with the same data and settings."""
     paths = list((folder / _CELLS).glob(f"{glob.escape(cell.data)}--*--{cell.seed}--{cell.key[:12]}.json"))
     if not paths:
         return None
@@ -315,7 +316,7 @@ def _stored(folder: Path, cell: Cell) -> dict[str, Any] | None:
 
 
 def _received(receiver: Any, process: BaseProcess) -> dict[str, Any]:
-    """Outcome of a process; one that was killed sends nothing."""
+    """Receive the outcome of a process; a process that was killed sends nothing."""
     try:
         outcome: dict[str, Any] = receiver.recv()
     except EOFError:
@@ -339,7 +340,7 @@ def _run_cell(cell: Cell, sender: Connection) -> None:
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first ends the others
     warnings.simplefilter("ignore")
-    os.environ["OMP_NUM_THREADS"] = str(cell.threads)  # for what is loaded and decided later
+    os.environ["OMP_NUM_THREADS"] = str(cell.threads)  # for libraries that are loaded later
     torch.set_num_threads(cell.threads)
     logging.getLogger("diffaug_bio").setLevel(logging.ERROR)
     try:
@@ -354,7 +355,7 @@ def _run_cell(cell: Cell, sender: Connection) -> None:
         outcome: dict[str, Any] = {"scores": scores}
     except NotApplicableError as error:
         outcome = {"not_applicable": str(error)}
-    except Exception as error:  # noqa: BLE001 - whatever breaks one method must not break the others
+    except Exception as error:  # noqa: BLE001 - an error of one method must not stop the others
         outcome = {"error": f"{type(error).__name__}: {error}"}
     with contextlib.suppress(BrokenPipeError):  # after Ctrl-C nobody waits
         sender.send(outcome)
@@ -367,7 +368,7 @@ def _collect(
     left_out: dict[str, str],
     misfits: dict[str, str],
 ) -> BenchmarkResult:
-    """Bring outcomes into one table, and say what is missing."""
+    """Put outcomes into one table, and log the missing ones."""
     import pandas as pd
 
     rows: list[tuple[object, ...]] = []
@@ -388,7 +389,7 @@ def _collect(
         if name not in left_out:
             logger.info("%s is left out: %s.", name, reason)
     for name, reason in failed.items():
-        logger.error("%s broke: %s", name, reason)
+        logger.error("%s failed: %s", name, reason)
     return BenchmarkResult(
         scores=pd.DataFrame(rows, columns=list(COLUMNS)), left_out=missing, failed=failed
     )

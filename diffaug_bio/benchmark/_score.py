@@ -1,4 +1,4 @@
-"""One cell of a benchmark: a method, a seed and a data set in, numbers out."""
+"""Scores of a method on a data set with a seed."""
 
 from __future__ import annotations
 
@@ -23,33 +23,33 @@ if TYPE_CHECKING:
     from diffaug_bio.metrics.splits import Split
     from diffaug_bio.model.estimator import DiffAug
 
-_MAX_REFERENCE_ROWS = 2000  # trustworthiness takes memory by their square
+_MAX_REFERENCE_ROWS = 2000  # trustworthiness takes memory by the square of their number
 
 
 def score_method(
     data: BenchmarkData, method: Method, config: DiffAugConfig, *, seed: int, held_out: bool
 ) -> dict[str, float]:
-    """Fit a method with a seed, and score its frozen embedding.
+    """Fit a method with a seed, and score its embedding.
 
     Parameters
     ----------
     data
         Labelled data.
     method
-        What to fit.
+        Method to fit.
     config
-        The configuration that all methods share.
+        Configuration that all methods share.
     seed
         Seed of the method, of the folds and of the metrics.
     held_out
-        Whether a fifth of the rows is kept from everything, preprocessing included, and only they are
+        If True, a fifth of the rows is kept from all fitting, preprocessing included, and only they are
         scored. Otherwise all rows are embedded, without labels, and folds hide labels from the probes; the
         labelled reference is fitted on the training rows of one fold and scored on its test rows. Data with
-        a split of their own are fitted without its test rows, and only these are scored, whatever the seed.
+        a split of their own are fitted without its test rows, and only these are scored, with every seed.
 
     Returns
     -------
-    The scores of :func:`diffaug_bio.metrics.evaluate`; for methods with a generator those of
+    Scores of :func:`diffaug_bio.metrics.evaluate`; for methods with a diffusion model those of
     :func:`diffaug_bio.metrics.generated_quality` as `generated_…`; `width`, `encoder_steps`, `seconds`
     (fit and embedding) and `peak_memory_mb` (of this process).
 
@@ -65,14 +65,7 @@ def score_method(
     train, test = splits[0]
     fit_rows = scored[train] if held_out else data.rows_to_fit
     started = time.perf_counter()
-    result = embed(
-        data,
-        method,
-        config,
-        fit_rows=fit_rows,
-        train_rows=scored[train],
-        seed=seed,
-    )
+    result = embed(data, method, config, fit_rows=fit_rows, train_rows=scored[train], seed=seed)
     seconds, memory = time.perf_counter() - started, peak_memory()
     scores = metrics.evaluate(
         result.embedding[scored],
@@ -84,7 +77,7 @@ def score_method(
     candidates = scored[test] if one_split else np.arange(data.n_obs)
     rows = candidates[sample_rows(len(candidates), _MAX_REFERENCE_ROWS, seed=seed)]
     reference = result.features
-    if reference is None:  # all methods are held against the same features
+    if reference is None:  # all methods are compared with the same features
         reference = preprocess(data, method.configured(config), fit_rows=fit_rows, seed=seed)
     scores["trustworthiness"] = metrics.trustworthiness(
         reference.dense_rows(data.matrix[rows]), result.embedding[rows], random_state=seed
@@ -108,14 +101,14 @@ def score_method(
 def _splits(
     data: BenchmarkData, scored: NDArray[np.int64], groups: NDArray[np.str_] | None, *, seed: int
 ) -> list[Split]:
-    """Training and test rows among the scored ones: the split of the data, or folds."""
+    """Return training and test rows among the scored ones: the split of the data, or folds."""
     if data.split is not None:
         return [given_split(data.split[scored])]
     return metrics.make_splits(data.labels[scored], groups=groups, random_state=seed)
 
 
 def _encoder_steps(model: DiffAug, n_fitted: int) -> int:
-    """Count the steps that the encoder took, early stops as they were."""
+    """Count the training steps of the encoder, early stops included."""
     from diffaug_bio.core.batches import n_batches, split_rows
 
     settings = model.config_.train

@@ -1,4 +1,4 @@
-"""From the tidy table of a benchmark to what one reads: means, spreads, ranks, tests, gains."""
+"""Summary of the table of a benchmark: means, spreads, ranks, tests and gains."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MAIN_METRICS = ("linear_probe", "knn_accuracy", "kmeans_nmi", "leiden_nmi")
-_NEUTRAL = 0.002  # a mean difference up to this is called none
-_TESTABLE = 6  # fewer pairs that differ cannot reach p < 0.05, whatever they are
+_NEUTRAL = 0.002  # a mean difference up to this is called no difference
+_TESTABLE = 6  # fewer pairs that differ cannot reach p < 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """Condensed results; scores are shares, not percent."""
+    """Condensed results; scores are fractions, not percent."""
 
     by_data: pd.DataFrame
-    """Columns metric, data, method, mean, spread (standard deviation over seeds, nan for a single one) and
-    n_seeds; a method that lacks a seed on a data set is left out there."""
+    """Columns metric, data, method, mean, spread (standard deviation over seeds, nan for a single seed) and
+    n_seeds. A method that lacks a seed on a data set is left out there."""
     overall: pd.DataFrame
-    """Columns metric, method, n_data, mean (over data sets), rank (mean rank over data sets among the
-    unlabelled methods that ran on all of them, nan for others); and of DiffAug against the method, over
-    the data sets that both ran on: difference of means, won, lost, and p of Wilcoxon's signed-rank test
-    (nan below six data sets)."""
+    """Columns metric, method, n_data, mean (over data sets) and rank (mean over data sets among the
+    unlabelled methods that ran on all of them, nan for others). Columns difference (of means), won, lost
+    and p (Wilcoxon's signed-rank test, nan below six data sets) compare DiffAug with the method, over the
+    data sets that both ran on."""
 
 
 def summarise(scores: pd.DataFrame, *, metrics: Sequence[str] = MAIN_METRICS) -> Summary:
@@ -40,9 +40,9 @@ def summarise(scores: pd.DataFrame, *, metrics: Sequence[str] = MAIN_METRICS) ->
     Parameters
     ----------
     scores
-        As :func:`run` gives it, or `results.csv` read again.
+        Table of :func:`run`, or `results.csv`.
     metrics
-        Which metrics.
+        Metrics to keep.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def summarise(scores: pd.DataFrame, *, metrics: Sequence[str] = MAIN_METRICS) ->
     chosen = scores[scores["metric"].isin(list(metrics))]
     cells = chosen.groupby(["metric", "data", "method"], sort=False)["value"]
     by_data = cells.agg(mean="mean", spread="std", n_seeds="size").reset_index()
-    # With a seed missing, because its run broke, a mean is not comparable.
+    # Where a seed is missing because its run failed, the mean is not comparable.
     by_data = by_data[by_data["n_seeds"] == by_data["n_seeds"].max()].reset_index(drop=True)
     parts = []
     for metric in metrics:
@@ -77,17 +77,17 @@ def gains(scores: pd.DataFrame, *, against: str, metric: str) -> pd.DataFrame:
     Parameters
     ----------
     scores
-        As :func:`run` gives it.
+        Table of :func:`run`.
     against
-        The other method.
+        Other method.
     metric
-        Which score.
+        Score to compare.
 
     Returns
     -------
-    Columns data, gain (DiffAug less the other, mean over seeds), lowest and highest over the seeds, and
-    verdict: `"helps"` or `"hurts"` where the gain is beyond 0.2 points and has the same sign with every
-    seed, else `"no difference"`; `"one seed"` where there is no other to agree.
+    Columns data, gain (DiffAug minus the other method, mean over seeds), lowest and highest over seeds, and
+    verdict: `"helps"` or `"hurts"` where the gain is beyond 0.2 points and has the same sign for every
+    seed, else `"no difference"`; `"one seed"` where there is only one.
 
     Raises
     ------
@@ -116,14 +116,14 @@ def gains(scores: pd.DataFrame, *, against: str, metric: str) -> pd.DataFrame:
 
 
 def _mean_ranks(means: pd.DataFrame) -> pd.Series:
-    """Mean rank over data sets, 1 is best, of unlabelled methods that ran on all of them."""
+    """Return the mean rank over data sets (1 is best) of unlabelled methods that ran on all of them."""
     complete = means.notna().all(axis=1)
     ranked = [name for name in means.index[complete] if not METHODS[name].is_labelled]
     return means.loc[ranked].rank(ascending=False).mean(axis=1).rename("rank")
 
 
 def _paired_tests(means: pd.DataFrame) -> pd.DataFrame:
-    """DiffAug against each other unlabelled method over the data sets that both ran on."""
+    """Compare DiffAug with each other unlabelled method over the data sets that both ran on."""
     import pandas as pd
     from scipy.stats import wilcoxon
 

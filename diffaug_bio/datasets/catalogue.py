@@ -10,13 +10,14 @@ from diffaug_bio.datasets.recipe import nearest
 from diffaug_bio.errors import RecipeError
 
 if TYPE_CHECKING:
-    from diffaug_bio.datasets.recipe import Kind, Recipe
+    from diffaug_bio.config.kinds import Modality
+    from diffaug_bio.datasets.recipe import Recipe
 
 _PACKAGE = "diffaug_bio.data_recipes"
 _ENDING = ".toml"
 
 
-def recipe_names(modality: Kind | None = None) -> list[str]:
+def recipe_names(modality: Modality | None = None) -> list[str]:
     """List the names of all recipes.
 
     Parameters

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from diffaug_bio._wording import shorten
+from diffaug_bio.config.kinds import Modality
 from diffaug_bio.errors import RecipeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-Kind = Literal["table", "dna", "image"]
 Fixed = Literal["n_obs", "n_vars", "n_labels"]
 Preset = Literal["quick", "default", "paper", "paper-images"]
 
@@ -84,7 +84,7 @@ class Recipe:
     """Name of the recipe, which is the name of its file."""
     title: str
     """Description in one line."""
-    modality: Kind
+    modality: Modality
     """Kind of data."""
     loader: Call
     """Reader that makes an AnnData of the files."""

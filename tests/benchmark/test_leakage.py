@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 OURS = [
     name
     for name, method in METHODS.items()
-    if method.kind in {"config", "features", "same_label"}
-    and method.preset is None
-    and method.group != "images"
+    if method.needs is None and method.preset is None and method.group != "images"
 ]
 OUTCOMES = ["linear_probe", "knn_accuracy", "linear_balanced_accuracy", "knn_balanced_accuracy"]
 

@@ -107,7 +107,7 @@ def test_a_folder_with_something_else_is_left_alone(
     first: First, tiny_config: DiffAugConfig, tmp_path: Path
 ) -> None:
     (tmp_path / "thesis.doc").write_text("years of work")
-    with pytest.raises(InputError, match=r"holds something else than a benchmark"):
+    with pytest.raises(InputError, match="other than those of a benchmark"):
         go_on(first, tmp_path, tiny_config)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.doc"]
     shutil.copytree(first[0], tmp_path / "old")
@@ -124,11 +124,11 @@ def test_a_folder_with_something_else_is_left_alone(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"data": []}, r"needs data, .* got 0 data sets"),
-        ({"n_seeds": 0}, r"seeds, jobs and threads of at least 1"),
-        ({"jobs": 0}, r"seeds, jobs and threads of at least 1"),
-        ({"threads": 0}, r"seeds, jobs and threads of at least 1"),
-        ({"methods": ["umap"]}, r"no method 'umap'"),
+        ({"data": []}, "`data` is empty"),
+        ({"n_seeds": 0}, "`n_seeds`"),
+        ({"jobs": 0}, "`jobs`"),
+        ({"threads": 0}, "`threads`"),
+        ({"methods": ["umap"]}, "umap"),
         ({"methods": []}, r"None of the methods can run"),
     ],
     ids=["no data", "no seeds", "no jobs", "no threads", "unknown method", "no method"],
@@ -149,7 +149,7 @@ def test_a_name_that_is_no_part_of_a_file_name_is_an_error(
     first: First, tiny_config: DiffAugConfig, tmp_path: Path
 ) -> None:
     renamed = dataclasses.replace(first[2][0], name="mice/liver")
-    with pytest.raises(InputError, match=r"cannot be named 'mice/liver'"):
+    with pytest.raises(InputError, match="mice/liver"):
         go_on(first, tmp_path / "results", tiny_config, data=[renamed])
     assert list(tmp_path.iterdir()) == []
 
@@ -158,5 +158,5 @@ def test_data_sets_of_one_name_are_an_error(
     first: First, tiny_config: DiffAugConfig, tmp_path: Path
 ) -> None:
     twice = [first[2][0], dataclasses.replace(first[2][1], name="one")]
-    with pytest.raises(InputError, match=r"names of data sets occur more than once: 'one'"):
+    with pytest.raises(InputError, match=r"data sets .*'one'"):
         go_on(first, tmp_path / "results", tiny_config, data=twice)

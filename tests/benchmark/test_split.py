@@ -153,7 +153,7 @@ def test_a_run_uses_the_split_and_says_so_and_does_not_hold_out_beside_it(
 ) -> None:
     data = [make_data("own", has_split=True), make_data("folds")]
     arguments: dict[str, Any] = {"methods": ["pca"], "n_seeds": 1, "config": tiny_config}
-    with pytest.raises(InputError, match=r"`held_out` chooses test rows, .* already in 'own'\. Leave"):
+    with pytest.raises(InputError, match=r"`held_out` .*'own'"):
         benchmark.run(data, tmp_path / "results", held_out=True, **arguments)
     assert not (tmp_path / "results").exists()
     result = benchmark.run(data, tmp_path / "results", **arguments)

@@ -83,14 +83,14 @@ def test_the_overview_gives_means_ranks_and_the_test(scores: pd.DataFrame) -> No
     by_title = {row[0]: row[1:] for row in rows}
     assert by_title["DiffAug"] == ["**81.0** (rank 1.5)"] * 4 + ["", ""]
     assert by_title["mask 20 %"] == ["76.0 (rank 3.0)"] * 4 + ["7-0", "0.016"]
-    assert by_title["same-label mixup (sees training labels)"] == ["96.0"] * 4 + ["", ""]
+    assert by_title[METHODS["same_label"].title] == ["96.0"] * 4 + ["", ""]
     assert by_title["PCA of one-hot sequences (1 of 7 data sets)"] == ["40.0"] * 4 + ["1-0", ""]
 
 
 def test_the_summary_says_where_the_generator_helps(scores: pd.DataFrame) -> None:
     text = report(BenchmarkResult(scores=scores))
     against_mask, against_none = tables_of(text)[1:3]
-    assert text.index("DiffAug minus mask 20 %") < text.index("DiffAug minus DiffAug's own view")
+    assert text.index("DiffAug minus mask 20 %") < text.index("DiffAug minus DiffAug without")
     assert against_mask[2] == ["d0", *["+5.0 (helps)"] * 4]
     assert against_mask[-1] == ["Mean", *["+5.00"] * 4]
     assert against_none[2][1].endswith("(no difference)")

@@ -40,7 +40,7 @@ def test_a_recipe_is_compared_and_the_table_printed(call: Callable[..., Result],
     result = call(*arguments)
     assert result.code == 0, result.err
     assert result.out.startswith("Data sets: 1, seeds: 1. ")
-    for title in ("PCA of the same width", "raw features", "front end as given to the networks"):
+    for title in ("PCA of the same width", "raw features", "front end"):
         assert f"| {title}" in result.out
     assert f"See {tmp_path}/results/summary.md for each data set" in result.out
     assert "[3/3, 0 min left] pbmc68k, front_end, seed 0: linear probe 0." in result.err
@@ -114,7 +114,7 @@ def test_what_breaks_is_told_and_the_rest_is_written(
     result = call(*arguments, "--methods", "pca", "-o", tmp_path / "results")
     assert result.code == 1
     assert "| PCA of the same width" in result.out
-    assert "Error: 1 of the runs broke, the first pca on broken, seed 0: InputError: " in result.err
+    assert "Error: 1 of the runs failed, the first pca on broken, seed 0: InputError: " in result.err
     assert "pca on broken, seed 0 failed: " in (tmp_path / "results" / "summary.md").read_text()
 
 
@@ -161,7 +161,7 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert out == ""
-    assert f"Interrupted. What is done is kept in {folder}. Run the same command to go on." in err
+    assert f"Finished results are kept in {folder}." in err
     assert "Traceback" not in err
     done = {path: path.stat().st_mtime_ns for path in folder.glob("cells/[!.]*.json")}
     assert 1 <= len(done) < n_seeds
