@@ -89,7 +89,7 @@ def fit(
         If data, labels, groups, split or output folder cannot be used.
     """
     from diffaug_bio.io.h5ad import write_h5ad
-    from diffaug_bio.model.card import Run
+    from diffaug_bio.model.about import Run
     from diffaug_bio.model.folder import write_model
     from diffaug_bio.tl._embed import fit_model
 
@@ -170,7 +170,8 @@ def _add_scores(
     folder: Path, run: dict[str, Any], scores: dict[str, Any], *, model_license: str | None
 ) -> None:
     """Add the scores to a run folder, and bring its record and the model's card up to date."""
-    from diffaug_bio.model.card import CARD_FILE, Run
+    from diffaug_bio.model.about import Run
+    from diffaug_bio.model.card import CARD_FILE
     from diffaug_bio.model.folder import write_card
 
     run["peak_memory_mb"] = peak_memory()
