@@ -318,7 +318,7 @@ def _preset(model: ModelDescription) -> str:
     config, kind = model.config, data_kind(model.input_state)
     found = []
     for name in get_args(Preset):
-        preset = DiffAugConfig.preset(name)
+        preset = DiffAugConfig.preset(name).with_batches(config.batches.names)
         try:
             # The linear path follows from these two, and is no change of its own.
             following = preset.replace(

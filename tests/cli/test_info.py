@@ -113,9 +113,9 @@ def test_everything_is_printed_as_json(call: Callable[..., Result], run: Path) -
     ("kind", "words"),
     [
         ("expression", "counts"),
-        ("letters", "letters of sequences"),
-        ("images", "12 x 12 x 1"),
-        ("table", "diffaug-bio embed\n"),
+        ("sequence", "letters of sequences"),
+        ("image", "12 x 12 x 1"),
+        ("measured", "diffaug-bio embed\n"),
     ],
 )
 def test_every_kind_of_model_is_told(call: Callable[..., Result], kind: str, words: str) -> None:

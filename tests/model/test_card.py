@@ -136,7 +136,7 @@ def test_a_model_of_images_names_their_shape(
 def test_names_do_not_break_the_card(described: ModelDescription, name: str) -> None:
     plain, card = (
         model_card(
-            dataclasses.replace(described, feature_names=[words, *described.feature_names[1:]]),
+            dataclasses.replace(described, feature_names=[words, *(described.feature_names or ())[1:]]),
             model_license=None,
             run=run_with(words),
         )
