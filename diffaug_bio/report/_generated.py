@@ -23,10 +23,7 @@ if TYPE_CHECKING:
 
 _MOST_ROWS = 1000  # to generate from
 _LEAST_ROWS = 12
-_MOST_CALLS = {
-    "mlp": 100_000,
-    "unet": 3000,
-}  # of the denoiser, by rows: a minute on two cores
+_MOST_CALLS = {"mlp": 100_000, "unet": 3000}  # of the denoiser, by rows: a minute on two cores
 _FEW_LABELS = 50  # with fewer labelled rows, kept labels are not scored
 _SCORES = {
     "label_kept": (
