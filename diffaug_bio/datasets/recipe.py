@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from diffaug_bio._wording import shorten
-from diffaug_bio.config.kinds import Modality
+from diffaug_bio.config.kinds import Modality  # noqa: TC001 - read from the annotations
 from diffaug_bio.errors import RecipeError
 
 if TYPE_CHECKING:

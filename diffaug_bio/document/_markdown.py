@@ -43,8 +43,8 @@ def _block(block: Block) -> list[str]:
     if isinstance(block, Text):
         return [escaped(block.text)]
     if isinstance(block, Facts):
-        rows = [[escaped(name), escaped(value)] for name, value in block.facts]
-        return [_title(block.title), _table([["", ""], *rows])]
+        rows = [f"| {escaped(name)} | {escaped(value)} |" for name, value in block.facts]
+        return [_title(block.title), "\n".join(["|  |  |", "| --- | --- |", *rows])]
     if isinstance(block, Code):
         return [_title(block.title), f"```{block.language}\n{block.text.rstrip()}\n```"]
     if isinstance(block, Messages):

@@ -26,7 +26,7 @@ def plain(sections: Iterable[Section]) -> str:
     """
     return "\n\n".join(
         "\n".join(
-            [section.title, *([section.lead] if section.lead else [])]
+            [_shown(text) for text in (section.title, section.lead) if text]
             + [f"  {line}".rstrip() for block in section.blocks for line in _lines(block)]
         )
         for section in sections

@@ -1,4 +1,4 @@
-"""What a model folder holds, in a few values: for its card, and for `diffaug-bio info`."""
+"""Description of a model folder in a few values, for its card and for `diffaug-bio info`."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ _REFERENCE = "reference"  # embeddings of training rows, which are no weights
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelDescription:
-    """What a model is, without its weights."""
+    """Description of a model, without its weights."""
 
     format_version: int
-    """Of the folder."""
+    """Format of the folder."""
     written_by: str
     """Version of diffaug-bio that wrote it."""
     kind: DataKind
     """Kind of data that it embeds."""
     input_state: InputState
-    """What the values of the training matrix were; see :func:`diffaug_bio.pp.detect_state`."""
+    """State of the values of the training matrix; see :func:`diffaug_bio.pp.detect_state`."""
     n_features: int
     """Columns of the training matrix: features, letters or pixels."""
     feature_names: Sequence[str] | None
-    """Their names, where they had any."""
+    """Names of the features, if they had any."""
     image_shape: tuple[int, ...]
     """Height, width and channels of images."""
     source: Mapping[str, Any]
-    """Which matrix of an AnnData was fitted, and by which split; empty for a plain matrix."""
+    """Matrix of an AnnData that was fitted, its split and batches; empty for a plain matrix."""
     config: DiffAugConfig
-    """With everything decided that was left to the data."""
+    """Configuration, with all settings decided that were left to the data."""
     seed: int
     """Seed of the fit."""
     n_epochs: Mapping[str, int]
@@ -45,28 +45,33 @@ class ModelDescription:
     n_weights: Mapping[str, int]
     """Numbers in each network, and in the fitted preprocessing and all else (`other`)."""
     n_bytes: int
-    """Of all arrays."""
+    """Size of all arrays in bytes."""
     n_kept: int
-    """Columns of the embedding, the first, that are components of the front end as they are."""
+    """Number of first columns of the embedding that are unchanged components of the front end."""
     n_reference: int
-    """Training rows whose embeddings it holds; 0 where an earlier version wrote it."""
+    """Number of training rows whose embeddings are kept."""
 
     @property
     def can_generate(self) -> bool:
-        """Whether it makes new rows."""
+        """If True, the model generates new rows."""
         return self.config.train.has_generator
 
     @property
     def width(self) -> str:
-        """How wide the embedding is, and what its columns are."""
+        """Width of the embedding, and kinds of its columns."""
         n_latent = decided(self.config.encoder.n_latent)
         if not self.n_kept:
             return f"{n_latent} wide"
         return f"{n_latent} wide ({self.n_kept} components and {n_latent - self.n_kept} learned columns)"
 
     @property
+    def uses(self) -> tuple[str, ...]:
+        """Commands that take the model."""
+        return ("embed", "augment") if self.can_generate else ("embed",)
+
+    @property
     def matrix(self) -> str:
-        """Matrix that was fitted, as one writes it of an AnnData, and what names its features."""
+        """Matrix that was fitted, as written in Python, and the names of its features."""
         names = self.source.get("var_key")
         if names is None:
             return self._of_anndata
@@ -85,10 +90,10 @@ class ModelDescription:
             return ".obs['sequence']"
         if (kmers := source.get("kmers")) is not None:
             return f"counted words: {', '.join(f'{key} {value}' for key, value in kmers.items())}"
-        return "pixels" if source.get("images") else ".X, or a plain matrix"
+        return "pixels" if source.get("images") else ".X"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values, of names the first ten."""
+        """Return plain values, with the first ten names of features."""
         names = self.feature_names
         return {
             **asdict(self),
@@ -97,7 +102,7 @@ class ModelDescription:
             "config": self.config.to_dict(),
             "matrix": self.matrix,
             "width": self.width,
-            "uses": ["embed", "augment"] if self.can_generate else ["embed"],
+            "uses": list(self.uses),
         }
 
 
@@ -114,15 +119,15 @@ def describe(
     Parameters
     ----------
     description
-        What `config.json` holds.
+        Content of `config.json`.
     config
-        The configuration in it.
+        Configuration in it.
     names
-        Of the features.
+        Names of the features.
     phases
         Phase of every epoch.
     sizes
-        Of each array by its dotted name: how many numbers and how many bytes.
+        Numbers and bytes of each array, by its dotted name.
 
     Raises
     ------
@@ -161,7 +166,7 @@ def describe(
 
 
 def _n_kept(config: EncoderConfig, sizes: Mapping[str, tuple[int, int]]) -> int:
-    """Columns of the embedding that the projector does not see."""
+    """Count the columns of the embedding that the projector does not see."""
     n_weights, _ = sizes.get("projector.network.0.weight", (0, 0))
     first = (*config.projector_hidden, config.n_projection)[0]
     return decided(config.n_latent) - n_weights // first if n_weights and first else 0

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from diffaug_bio.model.card import Run
+    from diffaug_bio.model.about import Run
     from diffaug_bio.model.description import ModelDescription
     from diffaug_bio.model.files import ArrayHeader
 

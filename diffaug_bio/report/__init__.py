@@ -1,4 +1,4 @@
-"""The page about a run or a benchmark: what it says, section by section; `report.page` makes HTML of it."""
+"""Pages about runs and benchmarks, each as one HTML file."""
 
 from __future__ import annotations
 

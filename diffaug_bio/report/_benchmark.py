@@ -10,7 +10,7 @@ from diffaug_bio.benchmark import METHODS, BenchmarkResult, sections, summarise
 from diffaug_bio.config import DiffAugConfig
 from diffaug_bio.document import Code, Facts, Highlight, Pictures, Report, Section
 from diffaug_bio.errors import InputError
-from diffaug_bio.model.card import changed_settings
+from diffaug_bio.model.about import changed_settings
 from diffaug_bio.output.json_files import BENCHMARK, read_json
 from diffaug_bio.report.page import drawn
 

@@ -1,4 +1,4 @@
-"""Reading a run folder for its report: a sample of its rows, whatever their number."""
+"""Sample of the rows of a run folder, for its report."""
 
 from __future__ import annotations
 
@@ -39,38 +39,38 @@ _NEEDED_OF_METRICS = ("n_scored", "n_left_out", "n_labels", "n_folds")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """An embedding, and what pictures and tables are made of."""
+    """Embedding, with its layout and nearest neighbours."""
 
     title: str
-    """Its name."""
+    """Name of the embedding."""
     width: int
-    """Of the embedding."""
+    """Width of the embedding."""
     points: NDArray[np.float32]
-    """Two coordinates of each row. Shape: `(n_sampled, 2)`."""
+    """Layout in two dimensions. Shape: `(n_sampled, 2)`."""
     neighbors: Neighbors
-    """Of each sampled row, among the sampled rows."""
+    """Nearest neighbours of each sampled row among the sampled rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunData:
-    """What a report says something about."""
+    """Sampled rows of a run, with its record, scores and model."""
 
     record: dict[str, Any]
-    """What `run.json` holds."""
+    """Content of `run.json`."""
     scores: dict[str, Any] | None
-    """What `metrics.json` holds, if it is there."""
+    """Content of `metrics.json`; None without scores."""
     model: DiffAug
-    """The fitted model, on the CPU."""
+    """Fitted model, on the CPU."""
     adata: AnnData
-    """Sampled rows: the matrix that was fitted, annotations, and the embedding."""
+    """Sampled rows: training matrix, annotations and embedding."""
     rows: NDArray[np.int64]
-    """Their numbers in the run. Shape: `(n_sampled,)`."""
+    """Numbers of the sampled rows in the run. Shape: `(n_sampled,)`."""
     n_obs: int
-    """Rows of the run."""
+    """Number of rows of the run."""
     fitted: NDArray[np.bool_]
-    """Which sampled rows were fitted: all without a split. Shape: `(n_sampled,)`."""
+    """Mask of the sampled rows that were fitted: all without a split. Shape: `(n_sampled,)`."""
     held_out: NDArray[np.bool_]
-    """Which sampled rows the training held out. Shape: `(n_sampled,)`."""
+    """Mask of the sampled rows that were held out in training. Shape: `(n_sampled,)`."""
     label_key: str | None
     """Column of `.obs` with labels."""
     batch_key: str | None
@@ -80,16 +80,16 @@ class RunData:
 
     @property
     def is_sample(self) -> bool:
-        """Whether there are more rows than are looked at."""
+        """If True, the run has more rows than the sample."""
         return len(self.rows) < self.n_obs
 
     @property
     def seed(self) -> int:
-        """Seed of the run, and of what is drawn for its report."""
+        """Seed of the run and of all random choices of its report."""
         return int(self.record["seed"])
 
     def labels(self, key: str | None) -> NDArray[np.object_] | None:
-        """Text of a column for each sampled row, None where there is none; None without a key."""
+        """Return a column as text, with None for missing values; None without a key."""
         if key is None:
             return None
         column = self.adata.obs[key]
@@ -98,7 +98,7 @@ class RunData:
         )
 
     def label_candidates(self) -> list[str]:
-        """Columns of text with few different values, each of several rows, that may be labels."""
+        """List columns of text with few different values, which may be labels."""
         from pandas.api.types import is_numeric_dtype
 
         found = []
@@ -109,7 +109,7 @@ class RunData:
         return found
 
     def matrix(self) -> tuple[Matrix, list[str] | None]:
-        """Give the sampled rows of the matrix that was fitted, and the names of its columns."""
+        """Return the sampled rows of the training matrix, and the names of its columns."""
         return choose_matrix(self.adata, MatrixChoice.from_dict(self.model.source_), model=self.model)
 
 
@@ -119,16 +119,16 @@ def read_run(folder: Path, *, label_key: str | None, batch_key: str | None) -> R
     Parameters
     ----------
     folder
-        What `diffaug-bio fit` wrote.
+        Output folder of `diffaug-bio fit`.
     label_key, batch_key
-        As for :func:`diffaug_bio.report.write_report`.
+        Columns of labels and batches; see :func:`diffaug_bio.report.write_report`.
 
     Raises
     ------
     CheckpointError
         If the model cannot be read.
     InputError
-        If the folder is none of a fit, or has no such column.
+        If the folder is not that of a fit, or a column is missing.
     """
     import pandas as pd
     from natsort import natsorted
@@ -169,7 +169,7 @@ def read_run(folder: Path, *, label_key: str | None, batch_key: str | None) -> R
 
 
 def _usual_batches(adata: AnnData, record: dict[str, Any]) -> str | None:
-    """Name the column whose batches were brought together, or one that is named so."""
+    """Name the column of the batches that the fit corrected, or a column named "batch"."""
     names = (record["data"].get(BATCH_ENTRY), _BATCH)
     return next((name for name in names if name in adata.obs), None)
 
@@ -190,7 +190,7 @@ def _methods(run: RunData) -> tuple[Method, ...]:
 
 
 def _column(adata: AnnData, key: str | None, *, what: str) -> str | None:
-    """Refuse a column that is not there, and labels that tell every row apart."""
+    """Check that a column exists, and that labels differ less than rows."""
     if key is None:
         return None
     if key not in adata.obs:
@@ -198,15 +198,15 @@ def _column(adata: AnnData, key: str | None, *, what: str) -> str | None:
         raise InputError(msg)
     if what == "label" and adata.n_obs > 1 and adata.obs[key].nunique() == adata.n_obs:
         msg = (
-            f"The column {key!r} has another value in each of {adata.n_obs:,} rows, so it holds no "
-            "labels. Choose a column of classes."
+            f"The column {key!r} has a different value in each of {adata.n_obs:,} rows. Choose a column of "
+            "classes as labels."
         )
         raise InputError(msg)
     return key
 
 
 def _held_out(model: DiffAug, fitted: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which rows of a run the training held out, of those that were fitted."""
+    """Find the fitted rows of a run that were held out in training."""
     from diffaug_bio.core.batches import split_rows
 
     numbers = np.flatnonzero(fitted)

@@ -1,4 +1,4 @@
-"""The embedding in pictures, and who is whose neighbor, both beside PCA."""
+"""Sections with the embedding in pictures, and with nearest neighbours, both beside PCA."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from diffaug_bio._keys import SEQUENCE_KEY
-from diffaug_bio.document import Cell, Image, Pictures, Section, Table
+from diffaug_bio._keys import BATCH_ENTRY, SEQUENCE_KEY
+from diffaug_bio.document import Cell, Image, Pictures, Section, Table, one_line
 from diffaug_bio.report.page import drawn, thumbnail
 
 if TYPE_CHECKING:
@@ -27,12 +27,12 @@ _LONGEST = 28
 
 
 def embedding_section(run: RunData) -> Section:
-    """Draw the embedding beside PCA's, by labels and by batches if there are any.
+    """Draw the embedding beside principal components, coloured by labels and by batches.
 
     Parameters
     ----------
     run
-        The run.
+        Sampled rows of the run.
     """
     keys = [(key, what) for key, what in ((run.label_key, "label"), (run.batch_key, "batch")) if key]
     blocks = [
@@ -44,21 +44,28 @@ def embedding_section(run: RunData) -> Section:
         key="embedding",
         title="Embedding",
         lead=(
-            f"{shown}, laid out in two dimensions by UMAP from all {run.methods[0].width} numbers of a "
-            f"row; beside it the same for {run.methods[1].width} principal components. Groups that stand "
-            "apart are apart in the embedding, too; distances between them, and their sizes, mean little."
+            f"{shown}, laid out by UMAP from all {run.methods[0].width} columns of the embedding, beside "
+            f"{run.methods[1].width} principal components. Separate groups are separate in the embedding, "
+            f"too; distances between groups and their sizes mean little.{_uncorrected(run)}"
         ),
         blocks=tuple(blocks) or (_pictures(run, None, title="", name="plain"),),
     )
 
 
+def _uncorrected(run: RunData) -> str:
+    """Say that the batches in the pictures were not corrected, if that is so."""
+    if run.batch_key is None or run.batch_key == run.record["data"].get(BATCH_ENTRY):
+        return ""
+    return f" The fit did not correct for {run.batch_key}."
+
+
 def neighbors_section(run: RunData) -> Section:
-    """List the nearest neighbors of some rows, by the embedding and by PCA.
+    """List the nearest neighbours of some rows, by the embedding and by PCA.
 
     Parameters
     ----------
     run
-        The run.
+        Sampled rows of the run.
     """
     labels = run.labels(run.label_key)
     queries = _queries(labels, len(run.rows))
@@ -71,24 +78,22 @@ def neighbors_section(run: RunData) -> Section:
             near = [cells.of(row, source=query, distance=far) for row, far in list(found)[:_N_SHOWN]]
             rows.append((*head, Cell(text=method.title), *near, *[Cell(text="")] * (_N_SHOWN - len(near))))
     among = f"{len(run.rows):,} rows drawn at random" if run.is_sample else "all rows"
-    lead = f"The {_N_SHOWN} nearest of some rows among {among}, by Euclidean distance in all dimensions."
+    lead = f"The {_N_SHOWN} nearest neighbours of some rows among {among}, by Euclidean distance."
     if labels is not None:
         shares = [(method.title, _agreement(method, labels)) for method in run.methods]
         said = ", ".join(f"{share:.1%} by {title}" for title, share in shares if share is not None)
         if said:
-            lead += (
-                f" Of the {_N_SHOWN} nearest with a label, this share has the same {run.label_key}: {said}."
-            )
+            lead += f" Share of labelled neighbours with the same {run.label_key}, over all rows: {said}."
     places = ("Nearest", *(f"{number}." for number in range(2, _N_SHOWN + 1)))
     return Section(
         key="neighbors",
-        title="Nearest neighbors",
+        title="Nearest neighbours",
         lead=lead,
         blocks=(
             Table(
-                caption="Below each name its distance"
+                caption="Names and distances"
                 if labels is None
-                else "Below each name its class and its distance; neighbors of the same class are tinted",
+                else "Names, classes and distances; neighbours of the same class are tinted",
                 header=("Row", "By", *places),
                 rows=tuple(rows),
             ),
@@ -97,7 +102,7 @@ def neighbors_section(run: RunData) -> Section:
 
 
 def _pictures(run: RunData, key: str | None, *, title: str, name: str) -> Pictures:
-    """Draw the rows where each method puts them; one legend, of text, serves both."""
+    """Draw the layouts of both methods side by side, with one legend as text."""
     legend: dict[str, str] = {}
     by = "in one colour" if key is None else f"coloured by {key}"
     pictures = tuple(
@@ -115,7 +120,7 @@ def _pictures(run: RunData, key: str | None, *, title: str, name: str) -> Pictur
 
 
 def _drawing(run: RunData, method: Method, key: str | None, legend: dict[str, str]) -> Callable[[], Figure]:
-    """Draw the rows, and note what the colours stand for."""
+    """Make the function that draws a layout and fills the legend with the colours."""
 
     def draw() -> Figure:
         import matplotlib.pyplot as plt
@@ -147,12 +152,12 @@ def _drawing(run: RunData, method: Method, key: str | None, legend: dict[str, st
 
 
 def _queries(labels: NDArray[np.object_] | None, n_rows: int) -> NDArray[np.int64]:
-    """Choose rows to show: the first of each class in turn, larger ones first, or evenly spaced ones."""
+    """Choose rows to show: the first of each class in turn, large classes first, or evenly spaced rows."""
     if labels is not None and len(known := np.flatnonzero([one is not None for one in labels])):
         names, codes, counts = np.unique(
             labels[known].astype(np.str_), return_inverse=True, return_counts=True
         )
-        # How often the class of a row came up before, then how large the class is.
+        # Order by the number of earlier rows of the class, then by the size of the class.
         turns = np.zeros(len(known), np.int64)
         for code in range(len(names)):
             turns[codes == code] = np.arange(counts[code])
@@ -162,7 +167,7 @@ def _queries(labels: NDArray[np.object_] | None, n_rows: int) -> NDArray[np.int6
 
 
 def _agreement(method: Method, labels: NDArray[np.object_]) -> float | None:
-    """Share of the nearest rows that have the label of the row, over all pairs that have labels."""
+    """Compute the share of neighbours with the label of their row, over all pairs that have labels."""
     known = np.array([one is not None for one in labels])
     near = method.neighbors.rows[known][:, :_N_SHOWN]
     if not (is_pair := known[near]).any():
@@ -171,7 +176,7 @@ def _agreement(method: Method, labels: NDArray[np.object_]) -> float | None:
 
 
 class _Cells:
-    """Cells that show rows: name, class, distance, and an image or the first letters if there are any."""
+    """Cells that show rows: name, class, distance, and an image or the first letters."""
 
     def __init__(
         self, run: RunData, labels: NDArray[np.object_] | None, queries: NDArray[np.int64]
@@ -185,12 +190,12 @@ class _Cells:
         self, row: int, *, source: int | None = None, distance: float | None = None, n_rows: int = 1
     ) -> Cell:
         label = None if self._labels is None else self._labels[row]
-        name = _cut(self._names[row], _LONGEST)
-        notes = [] if label is None else [_cut(label, _LONGEST)]
+        name = one_line(self._names[row], limit=_LONGEST)
+        notes = [] if label is None else [one_line(label, limit=_LONGEST)]
         if distance is not None:
             notes.append(f"{distance:.3g}")
         if self._letters is not None:
-            notes.append(_cut(str(self._letters.iloc[row]), _N_LETTERS))
+            notes.append(one_line(str(self._letters.iloc[row]), limit=_N_LETTERS))
         is_same = source is not None and label is not None and label == self._labels[source]  # type: ignore[index]
         return Cell(
             text=name,
@@ -203,7 +208,7 @@ class _Cells:
 
 
 def _images(run: RunData, queries: NDArray[np.int64]) -> dict[int, Image]:
-    """Make images of the rows that are shown, where rows are images."""
+    """Make thumbnails of the rows that are shown, if rows are images."""
     if run.model.features_.state != "image":
         return {}
     near = [method.neighbors.rows[queries, :_N_SHOWN].ravel() for method in run.methods]
@@ -215,7 +220,3 @@ def _images(run: RunData, queries: NDArray[np.int64]) -> dict[int, Image]:
         int(row): thumbnail(image.reshape(shape), alt=f"Image of {names[row]}")
         for row, image in zip(rows, pixels, strict=True)
     }
-
-
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}\N{HORIZONTAL ELLIPSIS}"

@@ -1,4 +1,4 @@
-"""Reading a few rows of a large `.h5ad` file."""
+"""Sample of the rows of a large `.h5ad` file."""
 
 from __future__ import annotations
 
@@ -22,33 +22,33 @@ if TYPE_CHECKING:
 
     from diffaug_bio.model.estimator import DiffAug
 
-_BLOCK_BYTES = 2**24  # of a dense matrix, that are read at a time
+_BLOCK_BYTES = 2**24  # read at a time from a dense matrix
 
 
 class Sample(NamedTuple):
-    """Some rows of a file."""
+    """Sampled rows of a file."""
 
     adata: AnnData
-    """The matrix that was fitted, annotations, and the embedding."""
+    """Training matrix, annotations and embedding of the sampled rows."""
     rows: NDArray[np.int64]
-    """Their numbers, in order. Shape: `(n_sampled,)`."""
+    """Numbers of the sampled rows, in order. Shape: `(n_sampled,)`."""
     fitted: NDArray[np.bool_]
-    """Which of all rows of the file were fitted. Shape: `(n_obs,)`."""
+    """Mask of the rows of the whole file that were fitted. Shape: `(n_obs,)`."""
 
 
 def read_sample(path: Path, model: DiffAug, *, most: int, seed: int) -> Sample:
-    """Read some rows of a file: of the matrix that was fitted, and of nothing else that is as large.
+    """Read a random sample of rows of a run, of the training matrix and no other matrix.
 
     Parameters
     ----------
     path
-        The `embedded.h5ad` of a run.
+        File `embedded.h5ad` of a run.
     model
-        Its model.
+        Model of the run.
     most
-        Rows to read at most.
+        Largest number of rows.
     seed
-        Of the draw.
+        Seed of the sample.
 
     Raises
     ------
@@ -90,12 +90,12 @@ def read_sample(path: Path, model: DiffAug, *, most: int, seed: int) -> Sample:
 
 
 def _is_elsewhere(source: MatrixChoice) -> bool:
-    """Whether `.X` is not what was fitted, and need not be read."""
+    """Say if another matrix than `.X` was fitted."""
     return source.layer is not None or source.use_rep is not None or source.use_raw or source.sequences
 
 
 def _rows_of(element: h5py.Dataset | h5py.Group, rows: NDArray[np.int64], path: Path) -> Any:
-    """Read some rows of a matrix in a file, in order, block by block where it is dense."""
+    """Read rows of a matrix in a file, in order, a dense matrix block by block."""
     import h5py
     import pandas as pd
     from anndata.io import read_elem, sparse_dataset

@@ -1,4 +1,4 @@
-"""`report`: a page about a run, or about a benchmark, as one HTML file."""
+"""Page about a run or a benchmark, as one HTML file."""
 
 from __future__ import annotations
 
@@ -6,27 +6,24 @@ from typing import TYPE_CHECKING, Any
 
 from diffaug_bio import __version__
 from diffaug_bio._wording import printable
-from diffaug_bio.config.kinds import KINDS
-from diffaug_bio.document import Highlight, Report
+from diffaug_bio.document import Report, base_name
 from diffaug_bio.errors import InputError
-from diffaug_bio.model.card import base_name
+from diffaug_bio.model.about import Run
 from diffaug_bio.output.apart import check_apart
 from diffaug_bio.output.files import added_files, check_addable, staged_file
 from diffaug_bio.output.json_files import BENCHMARK
 from diffaug_bio.output.swap import check_finished
-from diffaug_bio.report._about import data_section, megabytes, repeat_section, use_section
+from diffaug_bio.report._about import data_section, highlights, repeat_section, scores_section, use_section
 from diffaug_bio.report._benchmark import benchmark_report
 from diffaug_bio.report._data import read_run
 from diffaug_bio.report._embedding import embedding_section, neighbors_section
 from diffaug_bio.report._generated import generated_section
-from diffaug_bio.report._scores import scores_section
 from diffaug_bio.report._training import training_section
 from diffaug_bio.report.page import render
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from diffaug_bio.model.description import ModelDescription
     from diffaug_bio.report._data import RunData
 
 REPORT_FILE = "report.html"
@@ -41,39 +38,41 @@ def write_report(
     batch_key: str | None = None,
     force: bool = False,
 ) -> dict[str, Any]:
-    """Write a page about the folder of a fit or of a benchmark: one HTML file that needs nothing else.
+    """Write a page about a fit or a benchmark: one HTML file that needs nothing else.
 
-    Of many rows a sample is read, the same every time, so neither memory nor page grow with them.
+    The page shows a sample of at most 3000 rows, the same every time, so that neither memory nor file grow
+    with the data.
 
     Parameters
     ----------
     folder
-        What `diffaug-bio fit` or `diffaug-bio benchmark` wrote.
+        Output folder of `diffaug-bio fit` or `diffaug-bio benchmark`.
     output
-        The file; if left out, `report.html` in the folder, in place of the one that a run or report wrote.
+        File to write. By default `report.html` in the folder, in place of an earlier report.
     label_key
-        Column of `.obs` to colour and compare by; that of the fit if left out.
+        Column of `.obs` to colour and compare by. By default the labels of the fit.
     batch_key
-        Column of `.obs` with batches; `batch` if left out and there.
+        Column of `.obs` with batches. By default the batches of the fit, or the column "batch".
     force
-        Whether a file that is there may be replaced, also a `report.html` that was changed.
+        If True, replace an existing file, even a `report.html` that was edited.
 
     Returns
     -------
-    `report`, the path of the file; `n_bytes`, its size; and of how many rows it shows how many.
+    `report`, the path of the file; `n_bytes`, its size; for a fit also `n_obs` and `n_shown`, the numbers
+    of rows in the run and on the page.
 
     Raises
     ------
     CheckpointError
         If the model of a run cannot be read.
     InputError
-        If the folder is neither, a column is not there, or the file cannot be written.
+        If the folder holds neither fit nor benchmark, a column is missing, or the file cannot be written.
     """
     if folder.is_file():
-        msg = f"{folder} is a file. Name the folder that `diffaug-bio fit` or `benchmark` wrote."
+        msg = f"{folder} is a file. Name the output folder of `diffaug-bio fit` or `benchmark`."
         raise InputError(msg)
     if not folder.is_dir():
-        msg = f"There is no folder {folder}. Name the one that `diffaug-bio fit` or `benchmark` wrote."
+        msg = f"There is no folder {folder}. Name the output folder of `diffaug-bio fit` or `benchmark`."
         raise InputError(msg)
     own = folder / REPORT_FILE
     target = own if output is None or output.resolve() == own.resolve() else output
@@ -85,7 +84,9 @@ def write_report(
         check_finished(folder)
     if (folder / BENCHMARK).is_file():
         if label_key is not None or batch_key is not None:
-            msg = f"{folder} holds a benchmark, whose labels are settled. Leave the keys out."
+            msg = (
+                f"{folder} is a benchmark, which has its own labels. Leave out `label_key` and `batch_key`."
+            )
             raise InputError(msg)
         page, shown = benchmark_report(folder), {}
     else:
@@ -103,9 +104,9 @@ def write_report(
 
 
 def _check_target(target: Path, *, force: bool) -> None:
-    """Refuse a place that cannot be written to, before any work is done."""
+    """Check that a file can be written, before any work is done."""
     if target.suffix.lower() not in {".html", ".htm"}:
-        msg = f"{target} has another ending than .html, by which browsers know a page."
+        msg = f"{target} does not end in .html, by which browsers know a page."
         raise InputError(msg)
     if target.is_dir():
         msg = f"{target} is a folder. Name a file."
@@ -119,67 +120,34 @@ def _check_target(target: Path, *, force: bool) -> None:
 
 
 def _run_report(run: RunData, folder: Path) -> Report:
-    from diffaug_bio.model.folder import describe_model, find_model
+    """Make the page about a run."""
+    from diffaug_bio.model.folder import describe_model
 
-    model = describe_model(find_model(folder))
-    data = run.record["data"]
+    model, origin = describe_model(folder), Run(run.record, run.scores)
+    learned = (
+        "with positives from a diffusion model"
+        if model.can_generate
+        else "with hand-made positives, without a diffusion model"
+    )
     return Report(
-        title=f"DiffAug embedding of {base_name(data['data'])}",
+        title=f"DiffAug embedding of {base_name(run.record['data']['data'])}",
         subtitle=(
             f"{run.n_obs:,} rows, each embedded as {model.config.encoder.n_latent} numbers without labels, "
-            f"by contrastive learning {_positives(has_generator=run.model.has_generator)}."
+            f"by contrastive learning {learned}."
         ),
-        highlights=_highlights(run, model),
+        highlights=highlights(run, model),
         sections=(
-            data_section(run, model),
+            data_section(model, origin),
             embedding_section(run),
-            scores_section(
-                run.scores,
-                label_key=run.label_key,
-                candidates=run.label_candidates(),
-                is_image=bool(model.image_shape),
-            ),
+            scores_section(run, is_image=bool(model.image_shape)),
             generated_section(run, model),
             neighbors_section(run),
             training_section(run.model),
-            repeat_section(run, model),
-            use_section(model),
+            repeat_section(model, origin),
+            use_section(model, origin),
         ),
         footer=(
-            f"Made by diffaug-bio {__version__}. The page is one file that loads nothing else. Method: "
+            f"Made by diffaug-bio {__version__}. This page is one file that loads nothing else. Method: "
             "Zang et al. (2024), DiffAug, ICML, arXiv:2309.07909."
         ),
     )
-
-
-def _positives(*, has_generator: bool) -> str:
-    """Say what pairs the encoder learned from."""
-    if has_generator:
-        return "with positives from a diffusion model"
-    return "with positives made by hand; no generator was trained"
-
-
-def _highlights(run: RunData, model: ModelDescription) -> tuple[Highlight, ...]:
-    """Numbers for the top of the page."""
-    columns = f"{model.n_features:,} {KINDS[model.kind].column}s"
-    found = [Highlight(name="Rows", value=f"{run.n_obs:,}", note=columns)]
-    if run.scores is not None:
-        label_key = run.scores["label_key"]
-        for key, name in (
-            ("linear_probe", "Linear probe"),
-            ("knn_accuracy", "Nearest neighbors"),
-            ("kmeans_nmi", "Clusters, NMI"),
-        ):
-            ours, theirs = (run.scores[method][key] for method in ("embedding", "pca"))
-            found.append(
-                Highlight(name=name, value=f"{ours:.3f}", note=f"PCA {theirs:.3f}; for {label_key}")
-            )
-    seconds = sum(run.record["seconds"].values())
-    found.append(
-        Highlight(
-            name="Time",
-            value=f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min",
-            note=f"{megabytes(run.record['peak_memory_mb'])} at most, {run.record['device']}",
-        )
-    )
-    return tuple(found)

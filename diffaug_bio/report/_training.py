@@ -1,4 +1,4 @@
-"""The training of a run: its losses, and which weights were kept."""
+"""Section about the training of a run: its losses, and the weights that were kept."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def training_section(model: DiffAug) -> Section:
-    """Draw the losses, and say where the encoder phase added little.
+    """Draw the losses, and say if the encoder phase added little.
 
     Parameters
     ----------
     model
-        The fitted model.
+        Fitted model.
     """
 
     def draw() -> Figure:
@@ -34,16 +34,15 @@ def training_section(model: DiffAug) -> Section:
         return plt.gcf()
 
     lead = (
-        "Losses by phase and round. Losses of different phases are different things, and do not compare. A "
-        "training loss that falls while that of held-out rows rises says that the network learns its rows "
-        "by heart."
+        "Losses by phase and round; losses of different phases do not compare. If the training loss falls "
+        "while the held-out loss rises, the network overfits."
     )
     keeps_best = model.config_.keeps_best and model.config_.train.validation_fraction > 0
     lead += " Weights of the best epoch are kept." if keeps_best else " The encoder keeps its last weights."
     if keeps_best and kept_first_epoch(model.history_):
         lead += (
-            " Here the encoder phase was best in its first epoch, whose weights are kept: the embedding is "
-            "nearly that of the warm-up, and generated positives changed little."
+            " Here the first epoch of the encoder phase was the best: the embedding is nearly that of the "
+            "warm-up, and generated positives changed little."
         )
     return Section(
         key="training",
@@ -65,12 +64,12 @@ def training_section(model: DiffAug) -> Section:
 
 
 def kept_first_epoch(history: Sequence[EpochEnd]) -> bool:
-    """Whether every round of the encoder phase, of several epochs, was best in its first one.
+    """Say if each round of the encoder phase, of several epochs, was best in its first epoch.
 
     Parameters
     ----------
     history
-        What the epochs told.
+        Losses of all epochs.
     """
     rounds: dict[int, list[float]] = {}
     for event in history:

@@ -95,7 +95,8 @@ def fit(
     """
     from diffaug_bio.io import write_embedding
     from diffaug_bio.io.h5ad import add_to_h5ad, write_h5ad
-    from diffaug_bio.model.card import CARD_FILE, Run, model_card
+    from diffaug_bio.model.about import Run
+    from diffaug_bio.model.card import CARD_FILE, model_card
     from diffaug_bio.model.estimator import DiffAug
     from diffaug_bio.model.folder import write_model
 

@@ -1,4 +1,4 @@
-"""`info`: contents of a model folder or a run folder."""
+"""Description of a model folder, or of the run folder around it."""
 
 from __future__ import annotations
 
@@ -10,25 +10,30 @@ from diffaug_bio.output.json_files import METRICS, RUN, read_json
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from diffaug_bio.document import Section
+
 _OF_RUN = ("diffaug_bio", "data", "device", "precision", "threads", "seconds", "versions")
+_NEEDED = ("n_scored", "n_left_out", "n_labels", "n_folds")
 
 
 def info(folder: Path) -> dict[str, Any]:
-    """Describe a model folder, or a run folder around one, without reading any weights.
+    """Describe a model without reading its weights.
 
     Parameters
     ----------
     folder
-        Folder that `diffaug-bio fit` or `DiffAug.save` wrote.
+        Model folder, or the run folder around it.
 
     Returns
     -------
+    `folder`
+        Path of the model folder.
     `model`
-        Values of :class:`~diffaug_bio.model.description.ModelDescription`.
+        Fields of :class:`~diffaug_bio.model.description.ModelDescription`.
     `run`
-        Data, device, versions and times, as `run.json` has them; None for a model folder.
+        Data, device, versions and times of `run.json`; None without a run folder.
     `metrics`
-        Content of `metrics.json`; None without one.
+        Content of `metrics.json`; None without scores.
 
     Raises
     ------
@@ -46,5 +51,38 @@ def info(folder: Path) -> dict[str, Any]:
         "folder": printable(str(model)),
         "model": describe_model(model).to_dict(),
         "run": None if run is None else {key: run[key] for key in _OF_RUN if key in run},
-        "metrics": None if run is None else read_json(around / METRICS),
+        "metrics": None if run is None else read_json(around / METRICS, needed=_NEEDED),
     }
+
+
+def info_sections(folder: Path) -> list[Section]:
+    """Describe a model as its card and report do: data, networks, scores and limits.
+
+    Parameters
+    ----------
+    folder
+        Model folder, or the run folder around it.
+
+    Raises
+    ------
+    CheckpointError, InputError
+        As for :func:`info`.
+    """
+    from diffaug_bio.document import Section
+    from diffaug_bio.model.about import Run, data_facts, limits_section, model_facts
+    from diffaug_bio.model.folder import describe_model
+    from diffaug_bio.model.scores import scores_section
+
+    found, model = info(folder), describe_model(folder)
+    scores = found["metrics"]
+    run = None if found["run"] is None else Run(found["run"], scores)
+    return [
+        Section(key="data", title="Data", blocks=(data_facts(model, run),)),
+        Section(key="model", title=f"Model in {found['folder']}", blocks=(model_facts(model),)),
+        *(
+            []
+            if scores is None
+            else [scores_section(scores, is_image=bool(model.image_shape), explained=False)]
+        ),
+        limits_section(model),
+    ]

@@ -70,12 +70,12 @@ def test_the_card_and_info_name_them_and_the_command_fits_again(
     place: Path, call: Callable[..., Result]
 ) -> None:
     card = (place / "run" / "model" / "README.md").read_text()
-    assert "| batches brought together | donor,run |" in card
+    assert "| Batches | donor,run; corrected by the fit |" in card
     assert "--batch-key donor,run" in card
     assert "shift_weight = 2.0" in card
     assert "names =" not in card  # which the fit finds in the data
     said = call("info", place / "run")
-    assert "of donor,run, brought together" in said.out
+    assert "donor,run; corrected by the fit" in said.out
     assert read_json(place / "run" / "model" / "config.json")["source"]["batch_key"] == "donor,run"
 
 
@@ -154,4 +154,4 @@ def test_a_fit_without_batches_says_so(place: Path, call: Callable[..., Result],
     assert run["data"]["batch_key"] is None
     assert run["config"]["batches"]["names"] == []
     assert "--batch-key" not in (tmp_path / "run" / "model" / "README.md").read_text()
-    assert "brought together" not in call("info", tmp_path / "run").out
+    assert "corrected by the fit" not in call("info", tmp_path / "run").out

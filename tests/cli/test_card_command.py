@@ -129,4 +129,4 @@ def test_the_names_of_features_are_said_where_the_matrix_is(
     said = ".layers['counts'], features named by .var['gene id']"
     assert said in call("info", "run").out
     card = Path("run/model/README.md").read_text(encoding="utf-8")
-    assert f"| matrix | {said} |".replace("[", "\\[").replace("]", "\\]") in card
+    assert f"| Matrix | {said} |".replace("[", "\\[").replace("]", "\\]") in card

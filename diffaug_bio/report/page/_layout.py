@@ -1,4 +1,4 @@
-"""Nearest neighbors, and coordinates in two dimensions, of at most a few thousand rows."""
+"""Nearest neighbours and layout in two dimensions, for at most a few thousand rows."""
 
 from __future__ import annotations
 
@@ -7,24 +7,22 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from diffaug_bio.mapping.neighbors import nearest_others
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _N_EPOCHS = 100
 _MIN_DIST = 0.3
-_SPAN = 10.0  # half of the width that points start on: UMAP's own scale
-_LEAST_ROWS = 4  # of which the layout makes sense
+_SPAN = 10.0  # largest coordinate at the start, as in UMAP
+_LEAST_ROWS = 4  # fewer rows need no layout
 
 
 class Neighbors(NamedTuple):
-    """The nearest other rows of each row, nearest first."""
+    """Nearest other rows of each row, nearest first."""
 
     rows: NDArray[np.int64]
-    """Their numbers. Shape: `(n_obs, n_neighbors)`."""
+    """Numbers of the neighbours. Shape: `(n_obs, n_neighbors)`."""
     distances: NDArray[np.float64]
-    """Euclidean. Shape: `(n_obs, n_neighbors)`."""
+    """Euclidean distances. Shape: `(n_obs, n_neighbors)`."""
 
 
 def nearest(matrix: NDArray[np.float32], *, n_neighbors: int = 15) -> Neighbors:
@@ -33,32 +31,36 @@ def nearest(matrix: NDArray[np.float32], *, n_neighbors: int = 15) -> Neighbors:
     Parameters
     ----------
     matrix
-        Shape: `(n_obs, n_vars)`; two rows at least.
+        At least two rows. Shape: `(n_obs, n_vars)`.
     n_neighbors
-        As many, or all others.
+        Number of neighbours; all other rows, if there are fewer.
     """
-    distances, rows = nearest_others(np.asarray(matrix, np.float64), min(n_neighbors, len(matrix) - 1))
-    return Neighbors(rows=rows, distances=distances)
+    from sklearn.neighbors import NearestNeighbors
+
+    finder = NearestNeighbors(n_neighbors=min(n_neighbors, len(matrix) - 1), algorithm="brute")
+    rows = finder.fit(matrix).kneighbors(return_distance=False)
+    # A search takes products of rows, in which equal rows are not quite at distance 0.
+    far = [np.linalg.norm(matrix[near] - row, axis=1) for row, near in zip(matrix, rows, strict=True)]
+    return Neighbors(rows=rows, distances=np.array(far, np.float64))
 
 
 def lay_out(matrix: NDArray[np.float32], neighbors: Neighbors, *, seed: int) -> NDArray[np.float32]:
-    """Lay rows out in two dimensions with the UMAP of igraph, which needs no compilation.
+    """Lay rows out in two dimensions with the UMAP of igraph, starting from principal components.
 
-    Starts from two principal components. A UMAP compiled for the moment would take longer than the fit of
-    few rows, and its result says the same.
+    It needs no compilation, which would take longer than the fit of few rows.
 
     Parameters
     ----------
     matrix
         Shape: `(n_obs, n_vars)`.
     neighbors
-        As :func:`nearest` found them.
+        Neighbours of the rows; see :func:`nearest`.
     seed
-        The same one gives the same coordinates.
+        Seed of the layout.
 
     Returns
     -------
-    Shape: `(n_obs, 2)`; of fewer than four rows the principal components.
+    Coordinates; the principal components for fewer than four rows. Shape: `(n_obs, 2)`.
     """
     import igraph
 
@@ -77,12 +79,12 @@ def lay_out(matrix: NDArray[np.float32], neighbors: Neighbors, *, seed: int) -> 
             seed=start.astype(float).tolist(),
         )
     finally:
-        igraph.set_random_number_generator(random)  # as it is by itself
+        igraph.set_random_number_generator(random)  # the default
     return np.asarray(found.coords, np.float32)
 
 
 def _two_components(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
-    """First two principal components, brought to one scale; a second one of zeros where there is none."""
+    """Compute two principal components on the scale of UMAP; the second is 0 for one column."""
     centered = np.asarray(matrix, np.float64) - np.mean(matrix, axis=0, dtype=np.float64)
     values, vectors = np.linalg.eigh(centered.T @ centered)
     axes = vectors[:, np.argsort(-values)[:2]]

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-_INK = "#010203"  # stands for the colour of text, whatever that is where the page is read
+_INK = "#010203"  # placeholder for the text colour of the page
 _SVG = "http://www.w3.org/2000/svg"
 _LINK = "{http://www.w3.org/1999/xlink}href"
-_DPI = 170  # of dots, which are pixels: sharp on dense screens, and the page stays small
+_DPI = 170  # dots are drawn as pixels: sharp on dense screens, and small
 _PIXELS_PER_POINT = 4 / 3
 _STYLE: dict[str, object] = {
     "axes.edgecolor": _INK,
@@ -33,7 +33,7 @@ _STYLE: dict[str, object] = {
     "font.size": 10,
     "legend.labelcolor": _INK,
     "savefig.facecolor": "none",
-    "svg.fonttype": "none",  # letters of the reader's own fonts, whatever their script
+    "svg.fonttype": "none",  # text stays text, in the fonts of the reader
     "text.color": _INK,
     "text.parse_math": False,  # a dollar in a label is a dollar
     "xtick.color": _INK,
@@ -44,16 +44,16 @@ _STYLE: dict[str, object] = {
 
 
 def drawn(name: str, draw: Callable[[], Figure], *, alt: str, caption: str) -> Picture:
-    """Draw a figure whose text has the colour that text has where it is read, on light or dark.
+    """Draw a figure whose text takes the colour of the page, light or dark.
 
     Parameters
     ----------
     name
-        Told apart from the other pictures of the page.
+        Name of the picture, unique in its page.
     draw
-        Makes the figure, in the style that is set while it is called; it is closed afterwards.
+        Function that makes the figure, which is closed afterwards.
     alt, caption
-        As for :class:`~diffaug_bio.report.Picture`.
+        Description of the picture and its caption.
     """
     with _style(name):
         figure = draw()
@@ -70,16 +70,16 @@ def drawn(name: str, draw: Callable[[], Figure], *, alt: str, caption: str) -> P
 
 
 def thumbnail(pixels: NDArray[np.uint8], *, alt: str, side: int = 64) -> Image:
-    """Give an image of pixels as PNG inside the page, enlarged to about `side` where it is smaller.
+    """Encode an image as PNG inside the page, at a size of about `side` pixels.
 
     Parameters
     ----------
     pixels
         Shape: `(height, width, channels)`.
     alt
-        What it is.
+        Description of the image.
     side
-        Largest side.
+        Largest side in pixels.
     """
     from PIL import Image as Pillow
 
@@ -96,7 +96,7 @@ def thumbnail(pixels: NDArray[np.uint8], *, alt: str, side: int = 64) -> Image:
 
 @contextmanager
 def _style(name: str) -> Iterator[None]:
-    """Draw for the page; the user's settings are as before afterwards."""
+    """Set the style of the page while drawing."""
     import matplotlib as mpl
 
     with mpl.rc_context({**_STYLE, "svg.hashsalt": name}), warnings.catch_warnings():  # type: ignore[dict-item]
@@ -106,7 +106,7 @@ def _style(name: str) -> Iterator[None]:
 
 
 def _saved(figure: Figure) -> str:
-    """Write a figure as SVG, and close it."""
+    """Write a figure as SVG and close it."""
     import matplotlib.pyplot as plt
 
     stream = io.StringIO()
@@ -120,7 +120,7 @@ def _saved(figure: Figure) -> str:
 
 
 def _clean(root: ET.Element, name: str) -> None:
-    """Leave out what a page has no use for, name parts apart, and let the page colour the text."""
+    """Remove fonts and metadata, make names unique in the page, and let the page colour the text."""
     for parent in list(root.iter()):
         for child in list(parent):
             if child.tag in {f"{{{_SVG}}}metadata", f"{{{_SVG}}}style"}:

@@ -1,4 +1,4 @@
-"""`report.render`: a page as one HTML file."""
+"""Page as one HTML file."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ def render(report: Report) -> str:
     Parameters
     ----------
     report
-        What it says. All of it is escaped, but for `Picture.svg`.
+        Content of the page. All text is escaped; `Picture.svg` is taken as it is.
 
     Returns
     -------
-    The text of an HTML file. The same values give the same text.
+    Content of an HTML file, the same for the same values.
 
     Examples
     --------
