@@ -63,7 +63,7 @@ def sampling_config(
     Raises
     ------
     InputError
-        As for :func:`sampling_settings`.
+        See :func:`sampling_settings`.
     """
     asked = sampling_settings(strength=strength, guidance=guidance)
     return replaced(config, {"generator": asked}, source="`strength` and `guidance`")

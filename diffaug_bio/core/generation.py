@@ -1,4 +1,4 @@
-"""The generator: its codes and conditions, its training, and the rows that it generates."""
+"""Generator: its codes and conditions, its training, and the rows that it generates."""
 
 from __future__ import annotations
 
