@@ -1,1 +1,1 @@
-"""Tensors only: networks, losses, diffusion and training in turn. Internal; may change at any time."""
+"""Networks, losses, diffusion and training, on tensors only. Internal; may change at any time."""

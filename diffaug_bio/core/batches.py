@@ -1,4 +1,4 @@
-"""Where batches come from: rows held on the device, or read from the host batch by batch."""
+"""Sources of training batches: rows held on the device, or read from the host batch by batch."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 
 
 class Rows(Protocol):
-    """A table of which any rows can be taken as a tensor."""
+    """Table from which any rows can be taken as a tensor."""
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows and features."""
+        """Number of rows and of features."""
         ...
 
     @property
     def device(self) -> torch.device:
-        """Where taken rows lie."""
+        """Device of the rows that are taken."""
         ...
 
     def take(self, indices: Tensor) -> Tensor:
-        """Rows at indices (on `device`); shape `(len(indices), n_features)`, float32, or uint8 tokens."""
+        """Take rows by number (on `device`): `(len(indices), n_features)`, float32, or uint8 tokens."""
         ...
 
 
@@ -42,56 +42,56 @@ class DenseRows:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows and features."""
+        """Number of rows and of features."""
         return self.values.shape[0], self.values.shape[1]
 
     @property
     def device(self) -> torch.device:
-        """Where the rows lie."""
+        """Device of the rows."""
         return self.values.device
 
     def take(self, indices: Tensor) -> Tensor:
-        """Rows at indices; shape `(len(indices), n_features)`."""
+        """Take rows by number; shape `(len(indices), n_features)`."""
         return self.values[indices]
 
 
 @dataclass(frozen=True, slots=True)
 class HostRows:
-    """Rows made on the host when they are asked for, so that a sparse matrix is never densified."""
+    """Rows made on the host on request, so that a sparse matrix is never densified as a whole."""
 
     read: Callable[[NDArray[np.int64]], NDArray[np.float32 | np.uint8]]
     shape: tuple[int, int]
     device: torch.device
 
     def take(self, indices: Tensor) -> Tensor:
-        """Rows at indices; shape `(len(indices), n_features)`."""
+        """Take rows by number; shape `(len(indices), n_features)`."""
         return torch.from_numpy(self.read(indices.cpu().numpy())).to(self.device)
 
 
 @dataclass(frozen=True, slots=True)
 class PixelRows:
-    """Images kept as bytes, a quarter of the memory, and taken as numbers in [0, 1]."""
+    """Images kept as bytes (a quarter of the memory) and taken as numbers in [0, 1]."""
 
     kept: Rows
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Images and values of each."""
+        """Number of images, and of values in each."""
         return self.kept.shape
 
     @property
     def device(self) -> torch.device:
-        """Where taken rows lie."""
+        """Device of the rows that are taken."""
         return self.kept.device
 
     def take(self, indices: Tensor) -> Tensor:
-        """Rows at indices; shape `(len(indices), n_values)`."""
+        """Take rows by number; shape `(len(indices), n_values)`."""
         return self.kept.take(indices).float().div_(255)
 
 
 @dataclass(frozen=True, slots=True)
 class CodedRows:
-    """Codes that are computed when they are asked for."""
+    """Codes computed on request."""
 
     encode: Callable[[Tensor], Tensor]
     rows: Rows
@@ -99,53 +99,53 @@ class CodedRows:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows and values of a code."""
+        """Number of rows, and of values in a code."""
         return self.rows.shape[0], self.n_codes
 
     @property
     def device(self) -> torch.device:
-        """Where taken codes lie."""
+        """Device of the codes that are taken."""
         return self.rows.device
 
     def take(self, indices: Tensor) -> Tensor:
-        """Codes at indices; shape `(len(indices), n_codes)`."""
+        """Take codes by number of the row; shape `(len(indices), n_codes)`."""
         return self.encode(self.rows.take(indices))
 
 
 @dataclass(frozen=True, slots=True)
 class PickedRows:
-    """Some rows of others, which alone are made when they are asked for."""
+    """Subset of other rows; no others are made."""
 
     rows: Rows
     picked: Tensor
-    """Their numbers, on the rows' device."""
+    """Numbers of the rows, on their device."""
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Picked rows and features."""
+        """Number of picked rows, and of features."""
         return len(self.picked), self.rows.shape[1]
 
     @property
     def device(self) -> torch.device:
-        """Where taken rows lie."""
+        """Device of the rows that are taken."""
         return self.rows.device
 
     def take(self, indices: Tensor) -> Tensor:
-        """Rows at indices among the picked; shape `(len(indices), n_features)`."""
+        """Take rows by number among the picked; shape `(len(indices), n_features)`."""
         return self.rows.take(self.picked[indices])
 
 
 def iterate_batches(indices: Tensor, batch_size: int, *, generator: torch.Generator) -> Iterator[Tensor]:
-    """Yield shuffled batches of indices; a last batch of half the size or less is left for another epoch.
+    """Yield shuffled batches of row numbers; a last batch of at most half the size is left out.
 
     Parameters
     ----------
     indices
-        What to draw from, each once. Shape: `(n,)`.
+        Row numbers, each drawn once. Shape: `(n,)`.
     batch_size
-        Rows in a batch; all rows make one batch where there are fewer.
+        Rows in a batch; fewer rows than that make one batch.
     generator
-        Source of the order, on the device of `indices`.
+        Random numbers for the order, on the device of `indices`.
     """
     order = torch.randperm(len(indices), generator=generator, device=indices.device)
     shuffled = indices[order]
@@ -166,14 +166,14 @@ def split_rows(n_rows: int, validation_fraction: float, *, seed: int) -> tuple[T
     n_rows
         Number of rows.
     validation_fraction
-        Share to hold out, of at most 5000 rows: more does not sharpen the loss.
+        Share to hold out; at most 5000 rows, as more do not sharpen the loss.
     seed
         Seed of the split.
 
     Returns
     -------
-    Training and held-out row numbers, sorted. The latter are empty where fewer than 10 rows would be
-    held out, since a contrast among so few says nothing.
+    Training and held-out row numbers, sorted. No rows are held out where these would be fewer than 10, too
+    few for a contrastive loss.
     """
     n_held_out = min(int(n_rows * validation_fraction), 5000)
     if n_held_out < 10:

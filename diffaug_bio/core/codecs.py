@@ -1,4 +1,4 @@
-"""What the generator works on: a row's code, and the way back from a code to a row."""
+"""Codes of rows, on which the generator works, and the way back from a code to a row."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ if TYPE_CHECKING:
 
 _DECODER_WIDTH = 512
 _LEAST_LENGTH = 1e-30  # squared
-_UNKNOWN = 255  # no base: neither a letter to learn nor one to keep
-_PIXEL_MEAN, _PIXEL_STD = 0.5, 0.25  # of any images, about
+_UNKNOWN = 255  # not one of the four bases; ignored by the loss
+_PIXEL_MEAN, _PIXEL_STD = 0.5, 0.25  # about right for most images
 
 
 class Codec(Protocol):
-    """Rows to codes and back."""
+    """Map from rows to codes and back."""
 
     def encode(self, x: Tensor) -> Tensor:
-        """Code of rows; shapes `(batch, n_features)` to `(batch, n_codes)`, float32."""
+        """Encode rows; shapes `(batch, n_features)` to `(batch, n_codes)`, float32."""
         ...
 
     def decode(self, codes: Tensor, *, source: Tensor, generator: torch.Generator) -> Tensor:
-        """Rows of codes that were generated from `source`, in the type in which they are kept.
+        """Decode codes that were generated from `source` into rows, in the type that memory holds.
 
         Shape: `(batch, n_features)`.
         """
         ...
 
     def rows(self, kept: Tensor) -> Rows:
-        """Rows for the encoder, of what :meth:`decode` gave."""
+        """Make rows for the encoder from decoded ones."""
         ...
 
 
 class FeatureCodec(nn.Module):
-    """Of features, which are their own code."""
+    """Codec of features, which are their own codes."""
 
     def encode(self, x: Tensor) -> Tensor:
         """Return the rows themselves."""
@@ -51,19 +51,19 @@ class FeatureCodec(nn.Module):
         return codes
 
     def rows(self, kept: Tensor) -> Rows:
-        """Rows as they are kept."""
+        """Make rows of features."""
         return DenseRows(kept)
 
 
 class SequenceCodec(nn.Module):
-    """Of sequences: components of the front end, and a decoder to the odds of the four bases.
+    """Codec of sequences: components of the front end, and a decoder to probabilities of the bases.
 
     Parameters
     ----------
     front_end
-        From tokens to the code.
+        Map from tokens to codes.
     length
-        Positions of a sequence.
+        Number of positions of a sequence.
     """
 
     def __init__(self, front_end: SpectralFrontEnd, length: int) -> None:
@@ -72,17 +72,17 @@ class SequenceCodec(nn.Module):
         self.decoder = SequenceDecoder(front_end.n_components, length, width=_DECODER_WIDTH)
 
     def encode(self, x: Tensor) -> Tensor:
-        """Components of tokens; shapes `(batch, length)` to `(batch, n_components)`."""
+        """Map tokens to components; shapes `(batch, length)` to `(batch, n_components)`."""
         codes: Tensor = self.front_end(x)
         return codes
 
     def decode(self, codes: Tensor, *, source: Tensor, generator: torch.Generator) -> Tensor:
-        """Change the letters of the source whose odds the new code changes; see :func:`recombine`."""
+        """Change bases of the source whose probabilities the new code changes; see :func:`recombine`."""
         before, after = (self.decoder(code).float().softmax(2) for code in (self.front_end(source), codes))
         return recombine(source, before, after, generator=generator)
 
     def rows(self, kept: Tensor) -> Rows:
-        """Rows as they are kept: tokens."""
+        """Make rows of tokens."""
         return DenseRows(kept)
 
     def loss(self, x: Tensor, codes: Tensor) -> Tensor:
@@ -93,7 +93,7 @@ class SequenceCodec(nn.Module):
         x
             Tokens. Shape: `(batch, length)`.
         codes
-            What :meth:`encode` gives for them. Shape: `(batch, n_components)`.
+            Codes of these tokens. Shape: `(batch, n_components)`.
         """
         logits = self.decoder(codes).float()  # (batch, length, 4)
         bases = torch.where(x < N_BASES, x, _UNKNOWN).long()
@@ -101,16 +101,16 @@ class SequenceCodec(nn.Module):
 
 
 class ComponentCodec(nn.Module):
-    """Of images: principal components of their pixels.
+    """Codec of images: principal components of their pixels.
 
-    What components do not hold, fine detail, stays as in the source.
+    Fine detail, which the components do not hold, stays as in the source.
 
     Parameters
     ----------
     mean
-        Of pixels in [0, 1]. Shape: `(n_values,)`.
+        Mean of pixels in [0, 1]. Shape: `(n_values,)`.
     axes
-        Orthogonal directions of any lengths. Shape: `(n_values, n_components)`.
+        Orthogonal directions of any length. Shape: `(n_values, n_components)`.
     """
 
     mean: Tensor
@@ -119,51 +119,51 @@ class ComponentCodec(nn.Module):
 
     def __init__(self, mean: Tensor, axes: Tensor) -> None:
         super().__init__()
-        # Saved with the preprocessing, of which they are a part.
+        # Saved with the preprocessing, not with the networks.
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("axes", axes, persistent=False)
-        # An axis along which nothing varied may be all zeros, and stays that.
+        # An axis without variance may be all zeros, and stays so.
         lengths = axes.square().sum(0).clamp_min(_LEAST_LENGTH)
         self.register_buffer("inverse", (axes / lengths).T.contiguous(), persistent=False)
 
     def encode(self, x: Tensor) -> Tensor:
-        """Components of pixels; shapes `(batch, n_values)` to `(batch, n_components)`."""
+        """Project pixels onto the components; shapes `(batch, n_values)` to `(batch, n_components)`."""
         with torch.autocast(x.device.type, enabled=False):
             return (x - self.mean) @ self.axes
 
     def decode(self, codes: Tensor, *, source: Tensor, generator: torch.Generator) -> Tensor:
-        """Add to the source what its components change by; bytes."""
+        """Add the change of the components to the source; returns bytes."""
         with torch.autocast(source.device.type, enabled=False):
             return as_bytes(source + (codes - self.encode(source)) @ self.inverse)
 
     def rows(self, kept: Tensor) -> Rows:
-        """Rows of pixels in [0, 1]."""
+        """Make rows of pixels in [0, 1]."""
         return PixelRows(DenseRows(kept))
 
 
 class PixelCodec(nn.Module):
-    """Of images for a generator that sees pixels: the pixels themselves, centred and scaled."""
+    """Codec of images for a generator of pixels: the pixels themselves, centred and scaled."""
 
     def encode(self, x: Tensor) -> Tensor:
         """Centre and scale pixels in [0, 1]; shape `(batch, n_values)`."""
         return (x - _PIXEL_MEAN) / _PIXEL_STD
 
     def decode(self, codes: Tensor, *, source: Tensor, generator: torch.Generator) -> Tensor:
-        """Give the pixels that were generated, as bytes; nothing of the source is kept."""
+        """Return the generated pixels as bytes; nothing of the source is kept."""
         return as_bytes(codes * _PIXEL_STD + _PIXEL_MEAN)
 
     def rows(self, kept: Tensor) -> Rows:
-        """Rows of pixels in [0, 1]."""
+        """Make rows of pixels in [0, 1]."""
         return PixelRows(DenseRows(kept))
 
 
 def as_bytes(pixels: Tensor) -> Tensor:
-    """Round pixels in [0, 1] to bytes, which take a quarter of the memory; shape as given."""
+    """Round pixels in [0, 1] to bytes, a quarter of the memory; shape as given."""
     return (pixels.clamp(0, 1) * 255).round().to(torch.uint8)
 
 
 def coded(codec: Codec, rows: Rows) -> Rows | None:
-    """Codes of rows that are not worth keeping, since they are computed as fast as read; else None."""
+    """Codes that are computed as fast as read, and so not kept in memory; None for all others."""
     if isinstance(codec, FeatureCodec):
         return rows
     return CodedRows(codec.encode, rows, rows.shape[1]) if isinstance(codec, PixelCodec) else None

@@ -18,7 +18,7 @@ Sampler = Literal["ddim", "ddpm"]
 
 
 class Denoiser(Protocol):
-    """Predicts noise or velocity from a noised row, its time step and its condition."""
+    """Network that predicts noise or velocity from a noised row, its time step and its condition."""
 
     def __call__(self, x_t: Tensor, t: Tensor, condition: Tensor) -> Tensor:
         """Predict; shapes `(batch, n_features)`, `(batch,)`, `(batch, n_condition)`."""
@@ -26,7 +26,7 @@ class Denoiser(Protocol):
 
 
 def betas(schedule: Schedule, n_steps: int) -> Tensor:
-    """Noise added per step.
+    """Compute the variance of the noise added at each step.
 
     Parameters
     ----------
@@ -49,14 +49,14 @@ def betas(schedule: Schedule, n_steps: int) -> Tensor:
 
 
 class GaussianDiffusion(nn.Module):
-    """The forward process `q(x_t | x_0)` and its learned reverse (paper, eq. 6 to 9).
+    """Forward process `q(x_t | x_0)` and its learned reverse (paper, eq. 6 to 9).
 
     Parameters
     ----------
     schedule, n_steps
         See :func:`betas`.
     prediction
-        What the denoiser predicts: the noise, or the velocity
+        Output of the denoiser: the noise, or the velocity
         `sqrt(abar_t) noise - sqrt(1 - abar_t) x_0` (Salimans & Ho 2022, section 4).
     """
 
@@ -88,14 +88,14 @@ class GaussianDiffusion(nn.Module):
         return signal * x0 + spread * noise
 
     def target(self, x0: Tensor, t: Tensor, noise: Tensor) -> Tensor:
-        """Return what the denoiser should answer for `add_noise(x0, t, noise)`; shapes as there."""
+        """Compute the right output of the denoiser for `add_noise(x0, t, noise)`; shapes as there."""
         if self.prediction == "noise":
             return noise
         signal, spread = self._scales(t)
         return signal * noise - spread * x0
 
     def loss(self, denoiser: Denoiser, x0: Tensor, t: Tensor, noise: Tensor, condition: Tensor) -> Tensor:
-        """Squared error of the denoiser's answer, averaged over features (paper, eq. 8).
+        """Compute the squared error of the denoiser, averaged over features (paper, eq. 8).
 
         Parameters
         ----------
@@ -114,12 +114,12 @@ class GaussianDiffusion(nn.Module):
         return (predicted.float() - self.target(x0, t, noise).float()).square().flatten(1).mean(1)
 
     def denoise(self, x_t: Tensor, t: Tensor, predicted: Tensor) -> tuple[Tensor, Tensor]:
-        """Turn the denoiser's answer into the row and the noise that it implies.
+        """Turn the denoiser's output into the row and the noise that it implies.
 
         Parameters
         ----------
         x_t, predicted
-            Noised rows and the answer for them. Shape: `(batch, n_features)`.
+            Noised rows and the denoiser's output for them. Shape: `(batch, n_features)`.
         t
             Steps. Shape: `(batch,)`.
 
@@ -151,9 +151,9 @@ class GaussianDiffusion(nn.Module):
         `"ddpm"` is ancestral sampling (Ho et al. 2020, algorithm 2; paper, eq. 9), `"ddim"` the
         deterministic sampler (Song et al. 2021, eq. 12 with eta = 0). Both run on `n_steps` steps
         spaced evenly over the schedule, ending at step 0 (a single step starts and ends at the
-        noisiest). With `guidance` other than 1 the answer is
+        noisiest). With `guidance` other than 1 the output is
         `unconditional + guidance * (conditional - unconditional)` (Ho & Salimans 2022, eq. 6, with
-        `guidance = 1 + w`), where the unconditional answer is that for a condition of zeros.
+        `guidance = 1 + w`), where the unconditional output is that for a condition of zeros.
 
         Parameters
         ----------
@@ -162,14 +162,14 @@ class GaussianDiffusion(nn.Module):
         condition
             Conditions. Shape: `(batch, n_condition)`.
         limits
-            Largest absolute value of each feature. Every estimate of the row is cut off there: where all
-            is noise, predicted noise is divided by almost nothing. Shape: `(n_features,)`.
+            Largest absolute value of each feature. Every estimate of the row is cut off there, as errors
+            are magnified at the noisiest steps. Shape: `(n_features,)`.
         n_steps
-            Denoiser calls, at most the schedule's length.
+            Number of denoiser calls, at most the schedule's length.
         sampler, guidance
             See above.
         generator
-            Source of all noise, on the device of `condition`.
+            Random numbers for all noise, on the device of `condition`.
         start, noising
             With `noising` below 1, sampling starts from these rows noised to that share of the schedule
             (Meng et al. 2022, SDEdit, algorithm 1), and takes as large a share of the steps. Shape:
@@ -206,7 +206,7 @@ class GaussianDiffusion(nn.Module):
         Raises
         ------
         ValueError
-            If the share is not above 0 and at most 1, as where a configuration has not been resolved.
+            If the share is not above 0 and at most 1, as in a configuration with undecided settings.
         """
         if not 0 < noising <= 1:
             msg = f"`noising` is a share of the schedule above 0 and at most 1, got {noising!r}."
@@ -219,12 +219,12 @@ class GaussianDiffusion(nn.Module):
         return [int(step) for step in spaced.round()]
 
     def ddim_step(self, x0: Tensor, noise: Tensor, *, previous: int) -> Tensor:
-        """Deterministic move to step `previous` (Song et al. 2021, eq. 12, eta = 0)."""
+        """Move to step `previous` without new noise (Song et al. 2021, eq. 12, eta = 0)."""
         alpha_bar = self.alphas_bar[previous]
         return alpha_bar.sqrt() * x0 + (1 - alpha_bar).sqrt() * noise
 
     def ddpm_step(self, x_t: Tensor, x0: Tensor, noise: Tensor, *, step: int, previous: int) -> Tensor:
-        """Sample `q(x_previous | x_step, x_0)` (Ho et al. 2020, eq. 6 and 7), steps may be skipped."""
+        """Sample `q(x_previous | x_step, x_0)` (Ho et al. 2020, eq. 6 and 7); steps may be skipped."""
         bar_t, bar_s = self.alphas_bar[step], self.alphas_bar[previous]
         alpha = bar_t / bar_s
         mean = (bar_s.sqrt() * (1 - alpha) * x0 + alpha.sqrt() * (1 - bar_s) * x_t) / (1 - bar_t)
@@ -232,13 +232,13 @@ class GaussianDiffusion(nn.Module):
         return mean + variance.sqrt() * noise
 
     def _scales(self, t: Tensor) -> tuple[Tensor, Tensor]:
-        """Weights of signal and noise at each row's step, shaped `(batch, 1)`."""
+        """Compute the weights of signal and noise at each row's step, shaped `(batch, 1)`."""
         alpha_bar = self.alphas_bar[t][:, None]
         return alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
 
 
 def _guided(denoiser: Denoiser, x_t: Tensor, t: Tensor, condition: Tensor, *, guidance: float) -> Tensor:
-    """Answer of the denoiser under classifier-free guidance."""
+    """Call the denoiser with classifier-free guidance."""
     conditional = denoiser(x_t, t, condition)
     if guidance == 1.0:
         return conditional

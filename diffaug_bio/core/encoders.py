@@ -1,4 +1,4 @@
-"""Encoders and the projector: networks from a row to its embedding, and on to the loss."""
+"""Encoders, from a row to its embedding, and the projector, from an embedding to the loss."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from diffaug_bio.core.patches import PatchFrontEnd
     from diffaug_bio.core.sequences import SpectralFrontEnd
 
-_SLOPE = 0.1  # of LeakyReLU, as published
+_SLOPE = 0.1  # LeakyReLU, as published
 _MOMENTUM, _EPSILON = 0.1, 1e-5  # the defaults of torch's batch normalisation
 
 
 def mlp(widths: Sequence[int]) -> nn.Sequential:
-    """Linear layers, each but the last followed by LeakyReLU and batch normalisation (paper, app. B).
+    """Make linear layers, all but the last with LeakyReLU and batch normalisation (paper, app. B).
 
     Parameters
     ----------
@@ -38,15 +38,15 @@ def mlp(widths: Sequence[int]) -> nn.Sequential:
 
 
 class TotalVariance(nn.Module):
-    """Divide by one number, so that the variances of all columns sum to a given one.
+    """Scale all columns by one number, so that their variances have a given sum.
 
-    In training the sum is that of the batch, and a moving average is kept for later, as batch
-    normalisation does column by column (Ioffe & Szegedy 2015); one number leaves the geometry as it is.
+    Training uses the batch's sum and keeps a moving average for later, as batch normalisation does column
+    by column (Ioffe & Szegedy 2015). One number for all columns keeps the geometry.
 
     Parameters
     ----------
     total
-        What variances sum to.
+        Sum of the variances.
     """
 
     running: Tensor
@@ -66,14 +66,14 @@ class TotalVariance(nn.Module):
 
 
 class MLPEncoder(nn.Module):
-    """Multilayer perceptron, with a linear path beside it if asked for.
+    """Multilayer perceptron, with a linear path beside it if configured.
 
     Parameters
     ----------
     n_features
         Width of a row.
     config
-        Hidden widths, width of the embedding, linear path.
+        Hidden widths, width of the embedding and linear path.
     """
 
     def __init__(self, n_features: int, config: EncoderConfig) -> None:
@@ -92,11 +92,11 @@ class MLPEncoder(nn.Module):
         x
             Rows. Shape: `(batch, n_features)`.
         further
-            What another network adds to what is learned. Shape: `(batch, n_latent - n_kept)`.
+            Output of another network, added to the learned columns. Shape: `(batch, n_latent - n_kept)`.
 
         Returns
         -------
-        Embeddings, kept columns first. Shape: `(batch, n_latent)`.
+        Embeddings: the kept components, then the learned columns. Shape: `(batch, n_latent)`.
         """
         y: Tensor = self.network(x)
         if self.linear is not None:
@@ -109,17 +109,17 @@ class MLPEncoder(nn.Module):
 
 
 class CNNEncoder(nn.Module):
-    """Sequences to embeddings: a perceptron on the spectral front end, and convolutions beside it.
+    """Encoder of sequences: a perceptron on the spectral front end, and convolutions beside it.
 
-    What it learns starts as the front end itself: the linear path is the identity, and the last layers are
-    zero.
+    The learned columns start as the front end itself: the linear path is the identity, and the last layers
+    are zero.
 
     Parameters
     ----------
     front_end
-        The fixed map from tokens to components.
+        Fixed map from tokens to components.
     config
-        Shapes, and whether both strands count as one.
+        Shapes of the networks, and `strand_symmetric`.
     """
 
     def __init__(self, front_end: SpectralFrontEnd, config: EncoderConfig) -> None:
@@ -143,14 +143,14 @@ class CNNEncoder(nn.Module):
 
 
 class PatchEncoder(nn.Module):
-    """Images to embeddings: a perceptron on the front end of patches.
+    """Encoder of images: a perceptron on the front end of patches.
 
-    What it learns starts as the front end itself, as :class:`CNNEncoder` does.
+    The learned columns start as the front end itself, as in :class:`CNNEncoder`.
 
     Parameters
     ----------
     front_end
-        The fixed map from pixels to components.
+        Fixed map from pixels to components.
     config
         Shapes of the perceptron.
     """
@@ -168,7 +168,7 @@ class PatchEncoder(nn.Module):
 
 
 def _start_as_front_end(perceptron: MLPEncoder, *others: nn.Linear) -> None:
-    """Make the linear path the identity and the last layers zero, where there is such a path."""
+    """Make the linear path, if there is one, the identity and the last layers zero."""
     if perceptron.linear is None:
         return
     nn.init.eye_(perceptron.linear.weight)
@@ -179,7 +179,7 @@ def _start_as_front_end(perceptron: MLPEncoder, *others: nn.Linear) -> None:
 
 
 class Convolutions(nn.Module):
-    """Stem, dilated residual blocks, and pooling over the letters that are there.
+    """Stem, dilated residual blocks, and pooling over the bases that are present.
 
     Parameters
     ----------
@@ -196,7 +196,7 @@ class Convolutions(nn.Module):
         Parts of a sequence whose filter responses are averaged apart, so that where one stands counts.
     """
 
-    _STRIDE = 4  # letters from one filter response to the next; filters overlap
+    _STRIDE = 4  # bases from one filter response to the next; filters overlap
 
     def __init__(
         self, n_out: int, *, n_channels: int = 32, span: int = 9, n_blocks: int = 2, n_segments: int = 8
@@ -219,19 +219,19 @@ class Convolutions(nn.Module):
         return y
 
     def _pooled(self, hidden: Tensor, present: Tensor) -> Tensor:
-        """Mean of each segment, and the largest of all; to `(batch, (n_segments + 1) * n_channels)`."""
+        """Pool: mean of each segment, maximum of all; to `(batch, (n_segments + 1) * n_channels)`."""
         place = torch.arange(hidden.shape[2], device=hidden.device)
         segment = (place * self.n_segments // present.sum(2).clamp_min(1)).long()  # (batch, length / 4)
         every = torch.arange(self.n_segments, device=hidden.device)
         belongs = (segment[..., None] == every) * present.transpose(1, 2)  # (batch, length / 4, n_segments)
         means = hidden @ belongs.to(hidden.dtype) / belongs.sum(1, keepdim=True).clamp_min(1)
         largest = hidden.float().masked_fill(present == 0, -torch.inf).amax(2)
-        largest = largest.masked_fill(present.amax(2) == 0, 0.0)  # of no letters, nothing
+        largest = largest.masked_fill(present.amax(2) == 0, 0.0)  # an empty sequence
         return torch.cat([means.flatten(1), largest], 1)
 
 
 class _DilatedBlock(nn.Module):
-    """Residual convolution, normalised over channels, so that padding changes nothing."""
+    """Residual convolution, normalised over channels, so that padding has no effect."""
 
     def __init__(self, n_channels: int, dilation: int) -> None:
         super().__init__()
@@ -240,22 +240,22 @@ class _DilatedBlock(nn.Module):
         self.mix = nn.Conv1d(n_channels, n_channels, 1)
 
     def forward(self, hidden: Tensor, present: Tensor) -> Tensor:
-        """Shapes: `(batch, n_channels, length)` and `(batch, 1, length)`, 1 where there are letters."""
+        """Convolve; shapes `(batch, n_channels, length)` and `(batch, 1, length)`, 1 at bases."""
         inner = self.norm(hidden.transpose(1, 2)).transpose(1, 2) * present
         out: Tensor = (hidden + self.mix(nn.functional.silu(self.wide(inner)))) * present
         return out
 
 
 class Projector(nn.Module):
-    """The head whose output the loss compares; users get what goes into it.
+    """Head whose output the loss compares; the embedding is its input.
 
     Parameters
     ----------
     config
-        Width of the embedding, hidden widths and width of the projection; without a width, what is learned
-        of the embedding is handed on as it is.
+        Width of the embedding, hidden widths and width of the projection; without a width of the
+        projection, the learned columns are compared as they are.
     n_kept
-        First columns of the embedding that are kept components, which no training moves.
+        Number of first columns that are principal components of the row, which training does not change.
     """
 
     def __init__(self, config: EncoderConfig, n_kept: int = 0) -> None:

@@ -1,4 +1,4 @@
-"""What a trained generator makes of rows that come after the fit."""
+"""Generate from rows with a trained model, and measure how well it restores them."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from diffaug_bio.core.batches import Rows
     from diffaug_bio.core.state import TrainState
 
-_NOISINGS = (0.3, 0.5)  # shares of the schedule
-_N_DRAWS = 2  # of noise at each of them
+_NOISINGS = (0.3, 0.5)  # shares of the noise schedule
+_N_DRAWS = 2  # of noise at each share
 
 
 def sampling_settings(*, strength: float | None, guidance: float | None) -> dict[str, float]:
-    """Check what a user asks of sampling, and name it as the configuration does.
+    """Check the settings of sampling, and name them as the configuration does.
 
     Returns
     -------
@@ -39,17 +39,17 @@ def sampling_settings(*, strength: float | None, guidance: float | None) -> dict
     Raises
     ------
     InputError
-        If the strength is no share of the schedule, or the guidance no finite number.
+        If the strength is not above 0 and at most 1, or the guidance is not a finite number.
     """
     asked: dict[str, float] = {}
     if strength is not None:
         if not _is_number(strength) or not 0 < strength <= 1:
-            msg = f"`strength` is a share of the noise schedule, above 0 and at most 1; got {strength!r}."
+            msg = f"`strength` must be a share of the noise schedule, above 0 up to 1, got {strength!r}."
             raise InputError(msg)
         asked["noising"] = float(strength)
     if guidance is not None:
         if not _is_number(guidance):
-            msg = f"`guidance` has to be a number: 1 is none, above 1 exaggerates; got {guidance!r}."
+            msg = f"`guidance` must be a number (1 for none, more to exaggerate), got {guidance!r}."
             raise InputError(msg)
         asked["guidance"] = float(guidance)
     return asked
@@ -58,12 +58,12 @@ def sampling_settings(*, strength: float | None, guidance: float | None) -> dict
 def sampling_config(
     config: DiffAugConfig, *, strength: float | None, guidance: float | None
 ) -> DiffAugConfig:
-    """Say how far to noise, and with what guidance; what is None stays as the model was trained.
+    """Set strength and guidance in a configuration; None keeps the settings of the training.
 
     Raises
     ------
     InputError
-        As for :func:`sampling_settings`.
+        See :func:`sampling_settings`.
     """
     asked = sampling_settings(strength=strength, guidance=guidance)
     return replaced(config, {"generator": asked}, source="`strength` and `guidance`")
@@ -75,7 +75,7 @@ def embedded(encoder: nn.Module, rows: Rows) -> Tensor:
     Raises
     ------
     InputError
-        If a value is not.
+        If a value is not finite.
     """
     return finite_rows(encode(encoder.to(rows.device), rows), what="embedding")
 
@@ -90,22 +90,22 @@ def generated_codes(
     state
         The trained networks; moved to the rows' device.
     rows
-        What to generate from.
+        Rows to generate from.
     config
-        Its `generator` says how to sample.
+        Configuration, whose `generator` sets how to sample.
     seed
-        Of the noise.
+        Seed of the noise.
     batch
         Number of the batch to generate each row in, -1 for none; none if left out. Shape: `(n_rows,)`.
 
     Returns
     -------
-    Codes of the rows, and what was generated from each. Shape of both: `(n_rows, n_codes)`.
+    Codes of the rows, and the codes generated from them. Shape of both: `(n_rows, n_codes)`.
 
     Raises
     ------
     InputError
-        If an embedding, or what was generated, is not finite.
+        If an embedding or a generated code is not finite.
     """
     state = state.to(rows.device)
     codes = code_rows(state, rows)
@@ -130,11 +130,11 @@ def decoded_rows(state: TrainState, codes: NDArray[np.float32], rows: Rows, *, s
     state
         The trained networks; moved to the rows' device.
     codes
-        Shape: `(n_rows, n_codes)`.
+        Codes to decode. Shape: `(n_rows, n_codes)`.
     rows
-        What they were generated from.
+        Rows that the codes were generated from.
     seed
-        Of the letters.
+        Seed of the bases that are drawn.
     """
     held = torch.from_numpy(np.ascontiguousarray(codes, np.float32)).to(rows.device)
     held = finite_rows(held, what="code")
@@ -144,25 +144,25 @@ def decoded_rows(state: TrainState, codes: NDArray[np.float32], rows: Rows, *, s
 
 
 def encode_with_errors(state: TrainState, rows: Rows, config: DiffAugConfig) -> tuple[Tensor, Tensor]:
-    """Embed rows as :func:`~diffaug_bio.core.state.encode` does, and measure errors of the denoiser.
+    """Embed rows as :func:`~diffaug_bio.core.state.encode` does, and measure the denoiser's errors.
 
-    Rows are read once, which counts where that means to decode files.
+    Rows are read once, which saves time if they are image files.
 
     Parameters
     ----------
     state
         The trained networks; moved to the rows' device.
     rows
-        What to embed.
+        Rows to embed.
     config
-        Its `generator` says what the condition is.
+        Configuration, whose `generator` sets the condition.
 
     Returns
     -------
-    Embeddings, and what :func:`denoising_errors` gives. Shapes: `(n_rows, n_latent)` and `(n_rows,)`.
+    Embeddings, and the errors of :func:`denoising_errors`. Shapes: `(n_rows, n_latent)` and `(n_rows,)`.
     """
     state = state.to(rows.device)
-    cpu = torch.device("cpu")  # where noise is drawn, so that a model gives the same on every device
+    cpu = torch.device("cpu")  # noise is drawn there, for the same results on every device
     shape = (len(_NOISINGS), _N_DRAWS, len(state.limits))
     noises = torch.randn(shape, generator=seeded_generator(0, cpu, "novelty")).to(rows.device)
     embeddings, errors = [], []
@@ -181,8 +181,8 @@ def denoising_errors(
     """Measure how well the denoiser restores the code of each row, given the row's own condition.
 
     Codes are noised to two shares of the schedule (:meth:`GaussianDiffusion.add_noise`), twice each, and
-    restored in one step (:meth:`GaussianDiffusion.denoise`). The noise is the same vector for every row,
-    so that what a row gets depends on no other row.
+    restored in one step (:meth:`GaussianDiffusion.denoise`). The noise is the same for every row, so that a
+    row's error does not depend on other rows.
 
     Parameters
     ----------
@@ -191,15 +191,15 @@ def denoising_errors(
     x
         Rows as the encoder takes them. Shape: `(batch, n_features)`.
     y
-        Their embedding. Shape: `(batch, n_latent)`.
+        Embeddings of the rows. Shape: `(batch, n_latent)`.
     config
-        Its `generator` says what the condition is.
+        Configuration, whose `generator` sets the condition.
     noises
-        For each share its draws. Shape: `(2, 2, n_codes)`.
+        Draws of noise for each share. Shape: `(2, 2, n_codes)`.
 
     Returns
     -------
-    Mean squared errors over the parts of a code and all draws. Shape: `(batch,)`.
+    Mean squared errors over all values of a code and all draws. Shape: `(batch,)`.
     """
     diffusion, denoiser = state.diffusion, state.averaged_denoiser
     errors = torch.zeros(len(x), device=x.device)
@@ -217,7 +217,7 @@ def denoising_errors(
 
 
 def _is_number(value: object) -> bool:
-    """Whether it is a finite number, numpy's too, that a float can hold; truth values are none."""
+    """Test for a finite number that a float can hold; numpy's are numbers, truth values are not."""
     try:
         return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
     except OverflowError:

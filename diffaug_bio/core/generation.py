@@ -1,4 +1,4 @@
-"""The generator: its codes and conditions, its training, and the rows that it makes."""
+"""Generator: its codes and conditions, its training, and the rows that it generates."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ _DEAD = 1e-12  # variance below which a feature counts as constant
 
 
 def train_decoder(fit: Fit, state: TrainState, codes: Rows) -> None:
-    """Train the way back from codes to letters, where rows are sequences.
+    """Train the decoder from codes to bases, if rows are sequences.
 
-    It depends on no other network, and so is trained once. `codes` are what :func:`code_rows` gives.
+    It depends on no other network, and so is trained once. `codes` come from :func:`code_rows`.
     """
     if not isinstance(codec := state.codec, SequenceCodec):
         return
@@ -56,7 +56,7 @@ def train_decoder(fit: Fit, state: TrainState, codes: Rows) -> None:
 
 
 def code_rows(state: TrainState, rows: Rows) -> Rows:
-    """Give what the generator works on: the codes of all rows, kept where they took work."""
+    """Compute the codes of all rows, and keep them in memory unless they are cheap."""
     if (codes := coded(state.codec, rows)) is not None:
         return codes
     with eval_mode(state.codec):
@@ -71,14 +71,14 @@ def train_generator(fit: Fit, state: TrainState, codes: Rows, conditions: Tensor
     fit, state
         The fit and its networks.
     codes
-        What :func:`code_rows` gives.
+        Codes from :func:`code_rows`.
     conditions
         Standardised conditions of all rows. Shape: `(n_rows, n_condition)`.
     round_
-        From 1.
+        Number of the round, from 1.
     """
     settings = fit.config.generator
-    # A stream of its own, so that this noise changes nothing but the conditions.
+    # Own random numbers, so that this noise affects the conditions only.
     condition_stream = fit.stream("condition_noise", round_)
 
     def loss(indices: Tensor, generator: torch.Generator) -> Tensor:
@@ -91,13 +91,13 @@ def train_generator(fit: Fit, state: TrainState, codes: Rows, conditions: Tensor
         condition, codes_of_batch = _named_batches(fit, indices, conditions, generator)
         condition = _noised_conditions(condition, settings.condition_noise, stream)
         condition = torch.cat([condition, codes_of_batch], 1) * (kept >= CONDITION_DROPOUT)
-        # Held-out rows are scored with the weights that will sample.
+        # Held-out rows are scored with the averaged weights, which will sample.
         denoiser = state.denoiser if state.denoiser.training else state.averaged_denoiser
         with fit.autocast():
             return state.diffusion.loss(denoiser, x0, t, noise, condition).mean()
 
     def average(step: int) -> None:
-        # A young average forgets its random start faster.
+        # At first the average forgets its random start faster.
         decay = min(settings.ema_decay, (1 + step) / (10 + step))
         update_average(state.averaged_denoiser, state.denoiser, decay=decay)
 
@@ -115,11 +115,11 @@ def train_generator(fit: Fit, state: TrainState, codes: Rows, conditions: Tensor
 def _named_batches(
     fit: Fit, indices: Tensor, conditions: Tensor, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Give conditions of rows, and what says of which batch each is.
+    """Choose conditions of rows, and make the codes of their batches.
 
-    The condition of a row that has its like in other batches is that of one of these: whatever the
-    embedding still holds of a batch then says nothing of the row's own, which the code of the batch alone
-    tells. Some rows come without that code, so that there is a generator for rows of no known batch.
+    A row that has similar rows in other batches takes the condition of one of these. The embedding then
+    tells nothing about the row's own batch, which only the batch code does. Some rows get no batch code, so
+    that the generator also works for rows of an unknown batch.
     """
     device = conditions.device
     if (batches := fit.batches) is None:
@@ -133,9 +133,9 @@ def _named_batches(
 
 
 def standardise_conditions(fit: Fit, state: TrainState) -> Tensor:
-    """Embed all rows, and bring each column to mean 0 and variance 1 for the generator.
+    """Embed all rows, and standardise each column to mean 0 and variance 1 for the generator.
 
-    Mean and deviation are kept in the state, since later rows have to be treated alike.
+    Means and standard deviations are kept in the state, for later rows.
 
     Returns
     -------
@@ -143,7 +143,7 @@ def standardise_conditions(fit: Fit, state: TrainState) -> Tensor:
     """
     y = _unscaled(state, encode(state.encoder, fit.rows), fit.config)
     state.condition_mean = y.mean(0)
-    # A dead column carries nothing: it becomes 0 rather than rounding noise blown up.
+    # A constant column becomes 0, not magnified rounding errors.
     state.condition_std = y.std(0).clamp_min(1e-6)
     return (y - state.condition_mean) / state.condition_std
 
@@ -153,7 +153,8 @@ def generate_bank(fit: Fit, state: TrainState, codes: Rows, conditions: Tensor, 
 
     Returns
     -------
-    Generated rows, as wide as the fit's: the first of every row, then the second of every row, and so on.
+    Generated rows, as wide as the training rows: the first of every row, then the second of every row, and
+    so on.
     """
     generator, condition_stream = fit.stream("bank", round_), fit.stream("bank_conditions", round_)
     letters = fit.stream("bank_letters", round_)
@@ -191,13 +192,13 @@ def generate(
     state
         The trained networks.
     codes
-        Of the rows; where partial noising starts from.
+        Codes of the rows, from which partial noising starts.
     conditions
         Standardised conditions of the rows. Shape: `(n_rows, n_condition)`.
     config
-        Its `generator` says how to sample.
+        Configuration, whose `generator` sets how to sample.
     generator, condition_stream
-        Source of the sampler's noise, and of that on the conditions.
+        Random numbers for the sampler's noise, and for the noise on conditions.
     autocast
         Context in which the denoiser runs.
     batch
@@ -230,22 +231,22 @@ def generate(
 
 
 def decode(state: TrainState, codes: Tensor, rows: Rows, *, generator: torch.Generator) -> Tensor:
-    """Turn codes that were generated from rows into rows; of features nothing is to be done.
+    """Decode generated codes into rows; codes of features are rows already.
 
     Parameters
     ----------
     state
         The trained networks.
     codes
-        One for each row. Shape: `(n_rows, n_codes)`.
+        Code generated from each row. Shape: `(n_rows, n_codes)`.
     rows
-        What they were generated from.
+        Rows that the codes were generated from.
     generator
-        Source of letters.
+        Random numbers for the bases that are drawn.
 
     Returns
     -------
-    As wide as the rows, in the type in which they are kept: float32, of letters and of pixels bytes.
+    Rows as wide as the originals: float32, or bytes for tokens and pixels.
     """
     if isinstance(state.codec, FeatureCodec):
         return codes
@@ -253,19 +254,19 @@ def decode(state: TrainState, codes: Tensor, rows: Rows, *, generator: torch.Gen
     with eval_mode(state.codec):
         for block in blocks(rows):
             part = state.codec.decode(codes[block], source=rows.take(block), generator=generator)
-            if kept is None:  # filled in place: parts and their concatenation would take twice the memory
+            if kept is None:  # filled in place, as concatenating takes twice the memory
                 kept = torch.empty(rows.shape, dtype=part.dtype, device=part.device)
             kept[block] = part
     return codes if kept is None else kept
 
 
 def conditions_of(state: TrainState, y: Tensor, config: DiffAugConfig) -> Tensor:
-    """Compute conditions of embedded rows, standardised as those of the training.
+    """Compute the conditions of embedded rows, standardised as in training.
 
     Parameters
     ----------
     state, config
-        The trained networks and their configuration.
+        Trained networks and their configuration.
     y
         Embeddings. Shape: `(n_rows, n_latent)`.
 
@@ -285,7 +286,7 @@ def feature_limits(rows: Rows) -> Tensor:
 
 
 def feature_scale(rows: Rows, whitening: Whitening) -> Tensor:
-    """Find what each feature is divided by before noise is put on it, block by block.
+    """Compute the divisor of each feature before noise is added, block by block.
 
     Parameters
     ----------
@@ -296,13 +297,13 @@ def feature_scale(rows: Rows, whitening: Whitening) -> Tensor:
 
     Returns
     -------
-    Shape: `(n_features,)`. A dead feature has 1.
+    Divisors, 1 for constant features. Shape: `(n_features,)`.
     """
     ones = torch.ones(rows.shape[1], device=rows.device)
     if whitening not in {"half", "full"}:
         return ones
-    # From the first row's values on, so that a feature far from 0 does not cancel its own variance; on the
-    # CPU, since not every accelerator has float64.
+    # Relative to the first row, for precision of features far from 0; on the CPU, as not every accelerator
+    # has float64.
     origin = sums = squares = torch.zeros(rows.shape[1], dtype=torch.float64)
     for number, block in enumerate(blocks(rows)):
         values = rows.take(block).cpu().double()
@@ -317,9 +318,9 @@ def feature_scale(rows: Rows, whitening: Whitening) -> Tensor:
 
 
 def _unscaled(state: TrainState, y: Tensor, config: DiffAugConfig) -> Tensor:
-    """Compute what the generator is conditioned on, before it is standardised, from embeddings.
+    """Compute the generator's conditions from embeddings, before they are standardised.
 
-    Of `y` that is what was learned: kept components would tell the generator the row itself.
+    With the condition `y` these are the learned columns: the kept components would reveal the row itself.
     """
     if config.generator.condition != "z":
         learned = y[:, state.n_kept :]
@@ -329,7 +330,7 @@ def _unscaled(state: TrainState, y: Tensor, config: DiffAugConfig) -> Tensor:
 
 
 def _noised_conditions(conditions: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """Add noise to standardised conditions, if any is asked for."""
+    """Add noise to standardised conditions, if `strength` is above 0."""
     if strength == 0:
         return conditions
     noise = torch.randn(conditions.shape, generator=generator, device=conditions.device)

@@ -1,4 +1,4 @@
-"""The conditional denoiser: predicts noise or velocity from a noised row, its step and its condition."""
+"""Conditional denoiser: predicts noise or velocity from a noised row, its step and its condition."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def time_embedding(t: Tensor, width: int) -> Tensor:
-    """Sinusoidal embedding of the diffusion step (Vaswani et al. 2017, section 3.5).
+    """Compute sinusoidal embeddings of diffusion steps (Vaswani et al. 2017, section 3.5).
 
     Parameters
     ----------
@@ -43,12 +43,12 @@ class _Block(nn.Module):
         self.modulation = nn.Linear(width, 2 * width)
         self.expand = nn.Linear(width, width)
         self.contract = nn.Linear(width, width)
-        # A block starts as the identity, which lets deep stacks train from the first step.
+        # A block starts as the identity, so that deep stacks train from the first step.
         nn.init.zeros_(self.contract.weight)
         nn.init.zeros_(self.contract.bias)
 
     def forward(self, hidden: Tensor, context: Tensor) -> Tensor:
-        """Shapes: `(batch, width)` each."""
+        """Transform `hidden`; shapes `(batch, width)` each."""
         scale, shift = self.modulation(context).chunk(2, dim=1)
         inner = self.norm(hidden) * (1 + scale) + shift
         out: Tensor = hidden + self.contract(nn.functional.silu(self.expand(inner)))
@@ -63,8 +63,8 @@ class MLPDenoiser(nn.Module):
     n_features
         Width of a row.
     n_condition
-        Width of the condition. A condition of zeros is the unconditional one: zeros are the mean of
-        standardised embeddings, and training replaces some conditions by them.
+        Width of the condition. Zeros, the mean of standardised embeddings, stand for no condition; training
+        replaces some conditions by them.
     config
         Width and number of blocks.
     """

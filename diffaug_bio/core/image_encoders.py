@@ -1,7 +1,7 @@
 """Encoders of images: a small convolutional network for CPUs, and the ResNet-18 of the literature.
 
-Both take rows of values in [0, 1] and centre them themselves. Rows are images in the memory format
-channels_last, which every layer passes on. Weights stay contiguous, as files of weights have to be.
+Both take rows of values in [0, 1] and centre them. Images are in the memory format channels_last, which
+every layer keeps. Weights stay contiguous, as files of weights require.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from diffaug_bio.core.images import as_images
 if TYPE_CHECKING:
     from diffaug_bio.core.images import ImageShape
 
-_LARGE = 96  # pixels a side from which on a ResNet halves images twice before its first block
+_LARGE = 96  # pixels a side from which a ResNet halves images twice before its first block
 
 
 def group_norm(n_channels: int) -> nn.GroupNorm:
@@ -26,9 +26,9 @@ def group_norm(n_channels: int) -> nn.GroupNorm:
     Parameters
     ----------
     n_channels
-        Of the images.
+        Channels of the images.
     """
-    # Alone in its group, a channel would lose its mean, and with it what it says of the whole image.
+    # Alone in its group, a channel would lose its mean, which describes the image as a whole.
     return nn.GroupNorm(math.gcd(32, n_channels // 4, n_channels), n_channels)
 
 
@@ -36,15 +36,15 @@ class ConvNet(nn.Module):
     """Convolutions at three resolutions, for small images and CPUs.
 
     Images are halved three times, and channels doubled each time but the first. Groups of channels are
-    normalised within an image, so that an embedding does not depend on the other rows of a batch, however
-    small it is. Mean and maximum over the last resolution together go into the embedding.
+    normalised within an image, so that an embedding does not depend on other rows of the batch. The
+    embedding is made of the means and maxima over the last resolution.
 
     Parameters
     ----------
     shape
-        Of an image.
+        Shape of an image.
     n_channels
-        Of the first resolution.
+        Channels at the first resolution.
     n_latent
         Width of the embedding.
     """
@@ -67,7 +67,7 @@ class ConvNet(nn.Module):
 
 
 def _stage(n_in: int, n_out: int, *, kernel_size: int) -> nn.Sequential:
-    """Halve images, and convolve them once more."""
+    """Make layers that halve images and convolve once more."""
     return nn.Sequential(
         nn.Conv2d(n_in, n_out, kernel_size, stride=2, padding=kernel_size // 2, bias=False),
         group_norm(n_out),
@@ -88,7 +88,7 @@ class ResNet18(nn.Module):
     Parameters
     ----------
     shape
-        Of an image.
+        Shape of an image.
     n_latent
         Width of the embedding.
     """
@@ -115,12 +115,12 @@ class ResNet18(nn.Module):
 
 
 def _small_stem(n_in: int) -> nn.Sequential:
-    """Keep the resolution."""
+    """Make a first layer that keeps the resolution."""
     return nn.Sequential(nn.Conv2d(n_in, 64, 3, padding=1, bias=False), nn.BatchNorm2d(64), nn.ReLU())
 
 
 def _large_stem(n_in: int) -> nn.Sequential:
-    """Halve images twice."""
+    """Make first layers that halve images twice."""
     return nn.Sequential(
         nn.Conv2d(n_in, 64, 7, stride=2, padding=3, bias=False),
         nn.BatchNorm2d(64),
@@ -130,7 +130,7 @@ def _large_stem(n_in: int) -> nn.Sequential:
 
 
 class _ResidualBlock(nn.Module):
-    """Two convolutions and a path around them; where channels double, images are halved."""
+    """Two convolutions and a path around them; images are halved where channels double."""
 
     def __init__(self, n_in: int, n_out: int) -> None:
         super().__init__()
@@ -149,10 +149,10 @@ class _ResidualBlock(nn.Module):
             )
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """Shapes: `(batch, n_in, height, width)` to `(batch, n_out, height / stride, width / stride)`."""
+        """Convolve; to `(batch, n_out, height / stride, width / stride)`."""
         return nn.functional.relu(self.inner(hidden) + self.around(hidden))
 
 
 def _centred(rows: Tensor, shape: ImageShape) -> Tensor:
-    """Images of rows, with values of about unit variance; to `(batch, channels, height, width)`."""
+    """Make images of about unit variance from rows; to `(batch, channels, height, width)`."""
     return (as_images(rows, shape) - 0.5) / 0.25

@@ -1,7 +1,7 @@
-"""Images as rows and back, and hand-made views of them: batched, with explicit generators.
+"""Images as rows and back, and hand-made views of images, with explicit generators.
 
-A row holds the values of an image, in [0, 1], in the order height, width, channel. Views keep this range;
-each draws its numbers for every image of the batch by itself.
+A row holds the values of an image, in [0, 1], in the order height, width, channel. Views keep this range
+and draw separate random numbers for each image of the batch.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ import torch
 from torch import Tensor, nn
 
 _MOST_STRETCHED = 4 / 3  # aspect ratio of a crop, to either side
-_BLUE_PER_RED = 0.492111 / 0.877283  # scales of the two differences to the luma that chroma consists of
+_BLUE_PER_RED = 0.492111 / 0.877283  # scales of the two chroma components, U and V
 _LEAST_BLURRED = 64  # pixels a side
 
 
 class ImageShape(NamedTuple):
-    """Of each image of a data set."""
+    """Shape of each image of a data set."""
 
     height: int
     """Pixels from top to bottom."""
     width: int
     """Pixels from left to right."""
     channels: int
-    """Values of a pixel: 1 of grey images, 3 of colour images."""
+    """Values of a pixel: 1 in grey images, 3 in colour images."""
 
     @property
     def n_values(self) -> int:
@@ -41,7 +41,7 @@ def as_images(rows: Tensor, shape: ImageShape) -> Tensor:
     rows
         Shape: `(batch, height * width * channels)`.
     shape
-        Of an image.
+        Shape of an image.
 
     Returns
     -------
@@ -69,17 +69,17 @@ def random_resized_crop(images: Tensor, *, smallest: float, generator: torch.Gen
     """Cut a part out of each image and enlarge it to the image's size (Szegedy et al. 2015, section 6).
 
     The part's share of the area is uniform from `smallest` to 1. Its aspect ratio, relative to that of the
-    image, is log-uniform from 3/4 to 4/3 as far as the part still fits. A part is never larger than what
-    it becomes, so that bilinear interpolation needs no antialiasing.
+    image, is log-uniform from 3/4 to 4/3 as far as the part still fits. Parts are only ever enlarged, so
+    that bilinear interpolation needs no antialiasing.
 
     Parameters
     ----------
     images
         Shape: `(batch, channels, height, width)`.
     smallest
-        Smallest share of the area, above 0; with 1 nothing is cut off.
+        Smallest share of the area, above 0; 1 cuts nothing off.
     generator
-        Source of four numbers for each image: share, ratio, and the two places.
+        Random numbers, four for each image: share, ratio, and the two coordinates.
 
     Returns
     -------
@@ -88,7 +88,7 @@ def random_resized_crop(images: Tensor, *, smallest: float, generator: torch.Gen
     drawn = torch.rand((len(images), 4), generator=generator, device=images.device)
     area = smallest + (1 - smallest) * drawn[:, 0]
     log_ratio = (2 * drawn[:, 1] - 1) * (-area.log()).clamp_max(math.log(_MOST_STRETCHED))
-    # Of the sides of the whole, and width before height, as `affine_grid` has it.
+    # Shares of the image's sides, width before height, as `affine_grid` needs.
     sides = (area.log()[:, None] + torch.stack([log_ratio, -log_ratio], 1)).div(2).exp()
     centres = (2 * drawn[:, 2:] - 1) * (1 - sides)
     maps = torch.cat([sides.diag_embed(), centres[:, :, None]], 2)  # (batch, 2, 3)
@@ -105,20 +105,20 @@ def horizontal_flip(images: Tensor, *, generator: torch.Generator) -> Tensor:
 def colour_jitter(images: Tensor, *, strength: float, generator: torch.Generator) -> Tensor:
     """Change brightness, contrast, saturation and hue (Chen et al. 2020, SimCLR, appendix A).
 
-    Always in this order. The first three by factors uniform in `1 +- 0.8 * strength`: of the values, of
-    their distance to the image's mean grey, and of their distance to their own grey. The hue by a turn
+    In this order. The first three are factors uniform in `1 +- 0.8 * strength`: of the values, of their
+    difference to the image's mean grey, and of their difference to the pixel's own grey. Hue is a turn
     uniform in `+- 0.2 * strength` of the full circle: a rotation of the chroma plane of YIQ, which keeps
-    the luma. Values that leave [0, 1] are cut off after brightness, after contrast, and at the end. Images
-    that do not have three channels have no colours, and only the first two apply.
+    the luma. Values are cut off at 0 and 1 after brightness, after contrast, and at the end. Images without
+    three channels have no colours: only brightness and contrast apply.
 
     Parameters
     ----------
     images
         Shape: `(batch, channels, height, width)`.
     strength
-        From 0, which changes nothing, to 1.
+        Strength from 0, no change, to 1.
     generator
-        Source of four numbers for each image, in the order above.
+        Random numbers, four for each image, in the order above.
 
     Returns
     -------
@@ -132,7 +132,7 @@ def colour_jitter(images: Tensor, *, strength: float, generator: torch.Generator
     images = torch.lerp(mean, images, contrast).clamp_(0, 1)
     if not _in_colour(images):
         return images
-    # Linear in the colours, so that what becomes of an image of red, green and blue is the matrix for all.
+    # Linear in the colours: the result for pure red, green and blue is the matrix for all.
     pure = torch.eye(3, device=images.device).view(1, 3, 1, 3)
     mixture = _turned(pure, saturation=saturation, angle=0.4 * math.pi * spread[3])  # (batch, 3, 1, 3)
     return (mixture[:, :, 0] @ images.flatten(2)).view(images.shape).clamp_(0, 1)
@@ -141,7 +141,7 @@ def colour_jitter(images: Tensor, *, strength: float, generator: torch.Generator
 def greyscale(images: Tensor, *, share: float, generator: torch.Generator) -> Tensor:
     """Replace the channels of a share of the images by their luma (ITU-R 601).
 
-    Images that do not have three channels stay. Shape: `(batch, channels, height, width)`.
+    Images without three channels stay as they are. Shape: `(batch, channels, height, width)`.
     """
     if not _in_colour(images):
         return images
@@ -152,17 +152,17 @@ def greyscale(images: Tensor, *, share: float, generator: torch.Generator) -> Te
 def gaussian_blur(images: Tensor, *, share: float, generator: torch.Generator) -> Tensor:
     """Blur a share of the images (Chen et al. 2020, SimCLR, appendix A).
 
-    The standard deviation is uniform from 0.1 to 2 pixels, and the kernel spans about a tenth of the
-    shorter side, but at least 3 pixels. Outside of the image is its mirror image.
+    The standard deviation is uniform from 0.1 to 2 pixels. The kernel spans about a tenth of the shorter
+    side, at least 3 pixels. Images are mirrored at their borders.
 
     Parameters
     ----------
     images
-        At least 2 pixels a side. Shape: `(batch, channels, height, width)`.
+        Images of at least 2 pixels a side. Shape: `(batch, channels, height, width)`.
     share
-        Of the images that are blurred.
+        Share of the images that are blurred.
     generator
-        Source of the standard deviations, and of the choice.
+        Random numbers for the standard deviations and the choice.
 
     Returns
     -------
@@ -173,7 +173,7 @@ def gaussian_blur(images: Tensor, *, share: float, generator: torch.Generator) -
     radius = max(1, min(height, width) // 20)
     offset = torch.arange(-radius, radius + 1, device=images.device)
     kernel = (-0.5 * (offset / (0.1 + 1.9 * drawn)).square()).softmax(1)  # (batch, 2 * radius + 1)
-    # The channels of all images are those of one image, each with a filter of its own.
+    # All images as the channels of one image, each channel with its own filter.
     filters = kernel.repeat_interleave(n_channels, 0)[:, None]
     planes = images.reshape(1, -1, height, width)
     planes = nn.functional.pad(planes, (radius,) * 4, mode="reflect")
@@ -184,22 +184,22 @@ def gaussian_blur(images: Tensor, *, share: float, generator: torch.Generator) -
 
 
 def hand_made(rows: Tensor, shape: ImageShape, *, strength: float, generator: torch.Generator) -> Tensor:
-    """Cut, mirror, and change colours: the views of SimCLR (Chen et al. 2020, appendices A and B.9).
+    """Crop, mirror and change colours: the views of SimCLR (Chen et al. 2020, appendices A and B.9).
 
-    A part of at least `1 - 0.8 * strength` of the area, mirrored in half of the images; colours changed by
-    `0.5 * strength` in 80 %, none left in 20 % times `strength`; and, of images with at least 64 pixels a
-    side, 50 % times `strength` blurred: the published recipe does not blur smaller ones.
+    Crops keep at least `1 - 0.8 * strength` of the area; half of the images are mirrored; 80 % change
+    colours by `0.5 * strength`; a share of `0.2 * strength` turns grey; and of images with at least 64
+    pixels a side a share of `0.5 * strength` is blurred (of smaller ones none, as published).
 
     Parameters
     ----------
     rows
         Values in [0, 1]. Shape: `(batch, height * width * channels)`.
     shape
-        Of an image.
+        Shape of an image.
     strength
-        From 0, which leaves nothing but the mirror, to 1, which is as published.
+        Strength from 0, mirrored only, to 1, as published.
     generator
-        Source of the draws.
+        Random numbers.
 
     Returns
     -------
@@ -225,18 +225,18 @@ def pixel_noise(rows: Tensor, *, strength: float, generator: torch.Generator) ->
 def patch_mask(rows: Tensor, shape: ImageShape, *, strength: float, generator: torch.Generator) -> Tensor:
     """Set a share of the patches of each image to the image's mean (after He et al. 2022, MAE).
 
-    Patches are squares of a quarter of the shorter side, on a grid that starts elsewhere in each image.
+    Patches are squares of a quarter of the shorter side, on a grid with a random origin in each image.
 
     Parameters
     ----------
     rows
         Shape: `(batch, height * width * channels)`.
     shape
-        Of an image.
+        Shape of an image.
     strength
-        Chance of a patch.
+        Probability that a patch is masked.
     generator
-        Source of the grids' places, and of the choice.
+        Random numbers for the grids' origins and the choice.
 
     Returns
     -------
@@ -247,7 +247,7 @@ def patch_mask(rows: Tensor, shape: ImageShape, *, strength: float, generator: t
     start = torch.randint(side, (2, len(rows), 1), generator=generator, device=rows.device)
     down = (torch.arange(shape.height, device=rows.device) + start[0]) // side  # (batch, height)
     right = (torch.arange(shape.width, device=rows.device) + start[1]) // side
-    # A grid that starts within the image has one patch more than fit.
+    # A shifted grid has one more patch than fit.
     n_down, n_right = (-(-length // side) + 1 for length in (shape.height, shape.width))
     drawn = torch.rand((len(rows), n_down * n_right), generator=generator, device=rows.device)
     patch = (down[:, :, None] * n_right + right[:, None, :]).flatten(1)
@@ -256,18 +256,18 @@ def patch_mask(rows: Tensor, shape: ImageShape, *, strength: float, generator: t
 
 
 def _some(changed: Tensor, images: Tensor, *, share: float, generator: torch.Generator) -> Tensor:
-    """Take a share of the changed images, and the others as they are; shape as `images`."""
+    """Take a share of the changed images, and the other images unchanged; shape as `images`."""
     drawn = torch.rand((len(images), 1, 1, 1), generator=generator, device=images.device)
     return torch.where(drawn < share, changed, images)
 
 
 def _in_colour(images: Tensor) -> bool:
-    """Whether the channels are red, green and blue."""
+    """Test for the channels red, green and blue."""
     return images.shape[1] == 3
 
 
 def _grey(images: Tensor) -> Tensor:
-    """Luma of colours (ITU-R 601), else the channels' mean; to `(batch, 1, height, width)`."""
+    """Compute the luma of colours (ITU-R 601), else the channels' mean; to `(batch, 1, height, width)`."""
     if not _in_colour(images):
         return images.mean(1, keepdim=True)
     red, green, blue = images[:, :1], images[:, 1:2], images[:, 2:]
@@ -275,15 +275,15 @@ def _grey(images: Tensor) -> Tensor:
 
 
 def _turned(images: Tensor, *, saturation: Tensor, angle: Tensor) -> Tensor:
-    """Scale the chroma of colours, and turn it around the grey axis; factors `(batch, 1, 1, 1)`.
+    """Scale the chroma of colours and turn it around the grey axis; factors `(batch, 1, 1, 1)`.
 
-    The plane of I and Q is that of U and V, `0.492 * (blue - luma)` and `0.877 * (red - luma)`.
+    The chroma plane is spanned by U and V, `0.492 * (blue - luma)` and `0.877 * (red - luma)`.
     """
     luma = _grey(images)
     red, blue = images[:, :1] - luma, images[:, 2:] - luma
     along, across = saturation * angle.cos(), saturation * angle.sin()
     turned_blue = along * blue - across / _BLUE_PER_RED * red
     turned_red = along * red + across * _BLUE_PER_RED * blue
-    # Differences to the luma have none of their own.
+    # The differences to the luma have a luma of 0.
     green = -(0.299 * turned_red + 0.114 * turned_blue) / 0.587
     return luma + torch.cat([turned_red, green, turned_blue], 1)

@@ -1,4 +1,4 @@
-"""What a row is: features, letters of a sequence or pixels of an image; and the networks that suit it."""
+"""Kinds of rows, features, bases of a sequence or pixels of an image, and the networks that suit them."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class FeatureInput:
-    """Preprocessed features."""
+    """Rows of preprocessed features."""
 
     n_values: int
     """Width of a row."""
 
     @property
     def n_components(self) -> int:
-        """Width of what the encoder starts from."""
+        """Width of the encoder's input."""
         return self.n_values
 
     @property
     def n_codes(self) -> int:
-        """Width of what the generator works on."""
+        """Width of a code of the generator."""
         return self.n_values
 
     def encoder(self, config: EncoderConfig) -> nn.Module:
@@ -55,29 +55,29 @@ class FeatureInput:
 
 @dataclass(frozen=True, slots=True)
 class SequenceInput:
-    """Tokens of letters."""
+    """Rows of tokens, one for each base of a sequence."""
 
     n_values: int
-    """Positions of a sequence."""
+    """Number of positions of a sequence."""
     front_end: SpectralFrontEnd
-    """From tokens to components."""
+    """Map from tokens to components."""
 
     @property
     def n_components(self) -> int:
-        """Width of what the encoder starts from."""
+        """Width of the encoder's input."""
         return self.front_end.n_components
 
     @property
     def n_codes(self) -> int:
-        """Width of what the generator works on."""
+        """Width of a code of the generator."""
         return self.front_end.n_components
 
     def encoder(self, config: EncoderConfig) -> nn.Module:
-        """Make the encoder of letters."""
+        """Make the encoder of sequences."""
         return CNNEncoder(self.front_end, config)
 
     def codec(self) -> AnyCodec:
-        """Make the codec of letters."""
+        """Make the codec of sequences."""
         return SequenceCodec(self.front_end, self.n_values)
 
     def denoiser(self, n_condition: int, config: GeneratorConfig) -> nn.Module:
@@ -87,16 +87,16 @@ class SequenceInput:
 
 @dataclass(frozen=True, slots=True)
 class ImageInput:
-    """Pixels in [0, 1], by row, column and channel."""
+    """Rows of pixels in [0, 1], by row, column and channel of the image."""
 
     shape: ImageShape
-    """Of an image."""
+    """Shape of an image."""
     front_end: PatchFrontEnd
-    """From pixels to components of pooled responses, which one of the encoders starts from."""
+    """Map from pixels to components of pooled responses, for the encoder "patches"."""
     components: ComponentCodec
-    """From pixels to their principal components, which a perceptron denoises."""
+    """Map from pixels to their principal components, on which a perceptron denoises."""
     backbone: Literal["mlp", "unet"]
-    """Whether the generator works on components or on pixels."""
+    """Generator: "mlp" works on components, "unet" on pixels."""
 
     @property
     def n_values(self) -> int:
@@ -105,16 +105,16 @@ class ImageInput:
 
     @property
     def n_components(self) -> int:
-        """Width of what the encoder of patches starts from."""
+        """Width of the input of the encoder of patches."""
         return self.front_end.n_components
 
     @property
     def n_codes(self) -> int:
-        """Width of what the generator works on."""
+        """Width of a code of the generator."""
         return self.n_values if self.backbone == "unet" else self.components.axes.shape[1]
 
     def encoder(self, config: EncoderConfig) -> nn.Module:
-        """Make the encoder of images that is asked for."""
+        """Make the configured encoder of images."""
         if config.kind == "resnet18":
             return ResNet18(self.shape, decided(config.n_latent))
         if config.kind == "convnet":
@@ -126,7 +126,7 @@ class ImageInput:
         return PixelCodec() if self.backbone == "unet" else self.components
 
     def denoiser(self, n_condition: int, config: GeneratorConfig) -> nn.Module:
-        """Make the denoiser of pixels, or of components."""
+        """Make the denoiser of pixels or of components."""
         if self.backbone == "unet":
             return UNetDenoiser(
                 self.shape, n_condition, width=decided(config.width), n_blocks=config.n_blocks

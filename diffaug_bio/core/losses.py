@@ -1,7 +1,7 @@
-"""The losses as pure functions of tensors: soft contrastive, InfoNCE, and those of the peers.
+"""Losses as pure functions of tensors: soft contrastive, InfoNCE, and those of peer methods.
 
-Everything here is computed in float32, whatever precision the networks ran in: `log(1 - Q)` loses all
-its digits in bfloat16 once `Q` is close to 1.
+All are computed in float32, whatever the precision of the networks: in bfloat16, `log(1 - Q)` loses all its
+digits once `Q` is close to 1.
 """
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-# log(1 - Q) and its gradient are unbounded where two rows coincide. A pair closer than this (1 - Q)
-# is treated as if it stood exactly there.
+# log(1 - Q) and its gradient are unbounded where two rows coincide: 1 - Q is at least this.
 _MIN_DISSIMILARITY = 1e-6
 _MIN_LOG_SIMILARITY = -80.0
 
 
 def log_t_similarity(squared_distance: Tensor, *, degrees: float) -> Tensor:
-    """Logarithm of the Student-t similarity of rows at a squared distance.
+    """Compute the logarithm of the Student-t similarity of rows at a squared distance.
 
     `log kappa(a, b; nu) = -(nu + 1) / 2 * log(1 + |a - b|^2 / nu)`, at most 0 (paper, eq. 5).
 
@@ -36,7 +35,7 @@ def log_t_similarity(squared_distance: Tensor, *, degrees: float) -> Tensor:
 
 
 def t_similarity(squared_distance: Tensor, *, degrees: float) -> Tensor:
-    """Student-t similarity `(1 + d^2 / nu) ** (-(nu + 1) / 2)`, 1 where rows coincide (paper, eq. 5).
+    """Compute the Student-t similarity `(1 + d^2 / nu) ** (-(nu + 1) / 2)` (paper, eq. 5).
 
     Parameters
     ----------
@@ -53,10 +52,9 @@ def t_similarity(squared_distance: Tensor, *, degrees: float) -> Tensor:
 
 
 def squared_distances(a: Tensor, b: Tensor) -> Tensor:
-    """Squared Euclidean distances between all rows of two matrices.
+    """Compute the squared Euclidean distances between all rows of two matrices.
 
-    The product form `|a|^2 + |b|^2 - 2ab` is used, since it is one matrix product; rounding below zero
-    is cut off.
+    The form `|a|^2 + |b|^2 - 2ab` needs one matrix product; rounding below zero is cut off.
 
     Parameters
     ----------
@@ -75,7 +73,7 @@ def squared_distances(a: Tensor, b: Tensor) -> Tensor:
 def soft_contrastive_loss(
     y: Tensor, z: Tensor, z_positive: Tensor, *, degrees_y: float, degrees_z: float
 ) -> Tensor:
-    """Soft contrastive loss (paper, eq. 4 and 5; `docs/method.md` derives it).
+    """Compute the soft contrastive loss (paper, eq. 4 and 5; `docs/method.md` derives it).
 
     `- mean_i sum_j [ P_ij log Q_ij + (1 - P_ij) log(1 - Q_ij) ]` with `Q_ij = kappa(z_i, z+_j; nu_z)`,
     `P_ii = 1` and else `P_ij = kappa(y_i, y_j; nu_y)`. No gradient flows through `P`.
@@ -97,12 +95,12 @@ def soft_contrastive_loss(
     Raises
     ------
     ValueError
-        If the batch holds fewer than two rows: a contrast needs another row.
+        If the batch has fewer than two rows.
     """
     _require_others(z)
     log_q = log_t_similarity(squared_distances(z, z_positive), degrees=degrees_z)
     log_not_q = torch.log(-torch.expm1(log_q.clamp_max(-_MIN_DISSIMILARITY)))
-    # The matched pair is taken from the difference itself, since the product form rounds worst there.
+    # The matched pair uses the difference itself, as the product form rounds worst there.
     matched = (z.float() - z_positive.float()).square().sum(1)
     attraction = log_t_similarity(matched, degrees=degrees_z)
     if degrees_y == float("inf"):
@@ -110,7 +108,7 @@ def soft_contrastive_loss(
     else:
         with torch.no_grad():
             log_p = log_t_similarity(squared_distances(y, y), degrees=degrees_y)
-            # Below it lie subnormal numbers, which count for nothing and are slow.
+            # Avoids subnormal numbers, which are slow.
             p = log_p.clamp_min(_MIN_LOG_SIMILARITY).exp()
         pairs = p * log_q + (1.0 - p) * log_not_q
     repulsion = pairs.sum(1) - pairs.diagonal()
@@ -118,14 +116,14 @@ def soft_contrastive_loss(
 
 
 def info_nce(z: Tensor, z_positive: Tensor, *, temperature: float) -> Tensor:
-    """InfoNCE on cosine similarities, in both directions (van den Oord et al. 2018, eq. 4).
+    """Compute InfoNCE on cosine similarities, in both directions (van den Oord et al. 2018, eq. 4).
 
     Parameters
     ----------
     z, z_positive
         Projections of the two views. Shape: `(batch, n_projection)`.
     temperature
-        Divides the cosine similarities.
+        Divisor of the cosine similarities.
 
     Returns
     -------
@@ -134,7 +132,7 @@ def info_nce(z: Tensor, z_positive: Tensor, *, temperature: float) -> Tensor:
     Raises
     ------
     ValueError
-        If the batch holds fewer than two rows.
+        If the batch has fewer than two rows.
     """
     _require_others(z)
     z, z_positive = (
@@ -148,16 +146,16 @@ def info_nce(z: Tensor, z_positive: Tensor, *, temperature: float) -> Tensor:
 
 
 def nt_xent(z: Tensor, z_positive: Tensor, *, temperature: float) -> Tensor:
-    """Normalised temperature-scaled cross entropy of SimCLR (Chen et al. 2020, eq. 1).
+    """Compute the normalised temperature-scaled cross entropy of SimCLR (Chen et al. 2020, eq. 1).
 
-    As InfoNCE, but each row is told apart from all other rows of *both* views.
+    Like InfoNCE, but each row is contrasted with all other rows of *both* views.
 
     Parameters
     ----------
     z, z_positive
         Projections of the two views. Shape: `(batch, n_projection)`.
     temperature
-        Divides the cosine similarities.
+        Divisor of the cosine similarities.
 
     Returns
     -------
@@ -166,7 +164,7 @@ def nt_xent(z: Tensor, z_positive: Tensor, *, temperature: float) -> Tensor:
     Raises
     ------
     ValueError
-        If the batch holds fewer than two rows.
+        If the batch has fewer than two rows.
     """
     _require_others(z)
     z = functional.normalize(torch.cat([z, z_positive]).float(), dim=1)
@@ -177,12 +175,12 @@ def nt_xent(z: Tensor, z_positive: Tensor, *, temperature: float) -> Tensor:
 
 
 def byol(predicted: Tensor, target: Tensor) -> Tensor:
-    """Squared distance of normalised prediction and target, `2 - 2 cos` (Grill et al. 2020, eq. 2).
+    """Compute the squared distance of normalised prediction and target (Grill et al. 2020, eq. 2).
 
     Parameters
     ----------
     predicted, target
-        What is predicted from one view, and the target network's projection of the other. Shape:
+        Prediction from one view, and the target network's projection of the other. Shape:
         `(batch, n_projection)`.
 
     Returns
@@ -193,7 +191,7 @@ def byol(predicted: Tensor, target: Tensor) -> Tensor:
 
 
 def vicreg(z: Tensor, z_positive: Tensor) -> Tensor:
-    """Variance-invariance-covariance loss with weights 25, 25 and 1 (Bardes et al. 2022, eq. 6).
+    """Compute the variance-invariance-covariance loss, weights 25, 25, 1 (Bardes et al. 2022, eq. 6).
 
     Parameters
     ----------
@@ -207,7 +205,7 @@ def vicreg(z: Tensor, z_positive: Tensor) -> Tensor:
     Raises
     ------
     ValueError
-        If the batch holds fewer than two rows.
+        If the batch has fewer than two rows.
     """
     _require_others(z)
     invariance = functional.mse_loss(z.float(), z_positive.float())
@@ -223,7 +221,7 @@ def vicreg(z: Tensor, z_positive: Tensor) -> Tensor:
 
 
 def _require_others(z: Tensor) -> None:
-    """Refuse a batch of one row, which has nothing to be told apart from."""
+    """Refuse a batch of one row, which has no other row to contrast with."""
     if len(z) < 2:
         msg = f"A contrastive loss needs at least 2 rows in a batch, got {len(z)}."
         raise ValueError(msg)

@@ -1,4 +1,4 @@
-"""What the encoder is trained for: the contrastive losses, and those of the peers to compare with."""
+"""Objectives of the encoder: contrastive losses, and those of peer methods for comparison."""
 
 from __future__ import annotations
 
@@ -23,34 +23,34 @@ if TYPE_CHECKING:
     from diffaug_bio.core.codecs import Codec
     from diffaug_bio.core.encoders import Projector
 
-_TARGET_DECAY = 0.99  # of BYOL's target network, that of its short runs (Grill et al. 2020, table 5)
+_TARGET_DECAY = 0.99  # BYOL's target network in short runs (Grill et al. 2020, table 5)
 
 
 class ObjectiveLoss(Protocol):
-    """Loss of a batch."""
+    """Function that computes the loss of a batch."""
 
     def __call__(self, x: Tensor, pair: Tensor) -> Tensor:
-        """Compute it, a scalar.
+        """Compute the loss, a scalar.
 
         Parameters
         ----------
         x
             Rows. Shape: `(batch, n_features)`.
         pair
-            Their first views, followed by their other views. Shape: `(2 * batch, n_features)`.
+            First views of the rows, followed by their other views. Shape: `(2 * batch, n_features)`.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Objective:
-    """A loss, the networks that it trains, and what follows a step."""
+    """Loss, the networks that it trains, and a function to call after each step."""
 
     loss: ObjectiveLoss
     trained: list[nn.Module]
     after_step: Callable[[int], None]
     keeps_best: bool = True
-    """Whether a lower held-out loss means a better encoder; BYOL's is lowest where it has collapsed."""
+    """A lower held-out loss means a better encoder; not so for BYOL, whose loss is lowest on collapse."""
 
 
 def build_objective(
@@ -63,20 +63,20 @@ def build_objective(
     seed: int,
     autocast: Callable[[], AbstractContextManager[object]],
 ) -> Objective:
-    """Make the configured objective; networks that only it needs are made here.
+    """Make the configured objective, and the networks that only it needs.
 
     Parameters
     ----------
     config
-        Its `loss` names the objective.
+        Configuration, whose `loss` names the objective.
     encoder, projector
-        The networks to train, on the device where everything runs.
+        Networks to train, on the device of the fit.
     codec
-        From a row to the code that the autoencoder rebuilds.
+        Map from a row to the code that the autoencoder reconstructs.
     n_codes
         Width of a code.
     seed
-        Seed of further weights.
+        Seed of the additional networks' weights.
     autocast
         Context in which networks run.
     """
@@ -103,7 +103,7 @@ def build_objective(
 
 
 def pair_loss(y: Tensor, z: Tensor, z_positive: Tensor, config: LossConfig) -> Tensor:
-    """Apply a loss of two views' projections; shapes as in :func:`losses.soft_contrastive_loss`."""
+    """Compute the configured loss of two views; shapes as in :func:`losses.soft_contrastive_loss`."""
     if config.name == "info_nce":
         return info_nce(z, z_positive, temperature=config.temperature)
     if config.name == "nt_xent":
@@ -119,7 +119,7 @@ def pair_loss(y: Tensor, z: Tensor, z_positive: Tensor, config: LossConfig) -> T
 
 
 def update_average(average: nn.Module, module: nn.Module, *, decay: float) -> None:
-    """Move an exponential moving average of weights: `average = decay * average + (1 - decay) * new`."""
+    """Update a moving average of weights: `average = decay * average + (1 - decay) * new`."""
     with torch.no_grad():
         for target, source in zip(average.parameters(), module.parameters(), strict=True):
             target.lerp_(source, 1 - decay)
@@ -133,7 +133,7 @@ def _byol(
     seed: int,
     autocast: Callable[[], AbstractContextManager[object]],
 ) -> Objective:
-    """Predict the projection that a slow copy of the networks gives the other view (Grill et al. 2020)."""
+    """Predict a slowly updated copy's projection of the other view (Grill et al. 2020)."""
     online = nn.Sequential(encoder, projector)
     target = copy.deepcopy(online).requires_grad_(requires_grad=False)
     n_projection = config.encoder.n_compared(projector.n_kept)
@@ -166,7 +166,7 @@ def _reconstruction(
     seed: int,
     autocast: Callable[[], AbstractContextManager[object]],
 ) -> Objective:
-    """Rebuild the row from what is learned of it, with a mirrored decoder: an autoencoder."""
+    """Reconstruct the row from its learned columns, with a mirrored decoder: an autoencoder."""
     widths = config.encoder
     with seeded_initialisation(seed + 1):
         decoder = mlp([decided(widths.n_latent) - n_kept, *reversed(widths.hidden), n_codes])

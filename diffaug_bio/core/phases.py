@@ -1,4 +1,4 @@
-"""The loop that all phases share: epochs, schedule, held-out loss, early stopping, events."""
+"""Training loop of all phases: epochs, schedule, held-out loss, early stopping, events."""
 
 from __future__ import annotations
 
@@ -32,68 +32,68 @@ Phase = Literal["warm_up", "decoder", "generator", "encoder"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochEnd:
-    """What a callback is told after every epoch."""
+    """Event that callbacks get after every epoch."""
 
     phase: Phase
     round: int
-    """0 in the warm-up and for the decoder, then from 1."""
+    """Number of the round, from 1; 0 in the warm-up and for the decoder."""
     epoch: int
-    """From 1."""
+    """Number of the epoch, from 1."""
     n_epochs: int
     """Epochs planned for this phase."""
     loss: float
     """Mean training loss of the epoch."""
     held_out_loss: float
-    """Mean loss of the held-out rows, nan where there are none."""
+    """Mean loss of the held-out rows; NaN if there are none."""
     seconds: float
     """Duration of the epoch."""
     progress: float
-    """Share of all planned epochs that is done."""
+    """Share of all planned epochs that are done."""
     ends_phase: bool
-    """Whether this was the phase's last epoch."""
+    """True for the last epoch of a phase."""
 
 
 class Callback(Protocol):
-    """Is called after every epoch."""
+    """Function called after every epoch."""
 
     def __call__(self, event: EpochEnd, /) -> None:
-        """Take note of an epoch."""
+        """Handle the end of an epoch."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
-    """What stays the same during one fit."""
+    """Data and settings that stay the same during one fit."""
 
     config: DiffAugConfig
     source: Input
-    """What a row is."""
+    """Kind of the rows."""
     rows: Rows
     neighbors: Tensor | None
-    """Row numbers of each row's neighbors `(n_rows, n_neighbors)`; only neighbor views need them."""
+    """Row numbers of each row's nearest neighbours `(n_rows, n_neighbors)`, for views that use them."""
     train_rows: Tensor
     held_out_rows: Tensor
     seed: int
     precision: torch.dtype
     callbacks: Sequence[Callback]
     on_step: Callable[[], None]
-    """Called after every step."""
+    """Function called after every step."""
     batches: Batches | None = None
-    """Which batches the rows are of, where that is known."""
+    """Batches of the rows, if they are to be integrated."""
 
     def autocast(self) -> AbstractContextManager[object]:
-        """Run networks in the resolved precision; losses stay outside, in float32."""
+        """Run networks in the resolved precision; losses stay in float32."""
         if self.precision == torch.float32:
             return nullcontext()
         return torch.autocast(self.rows.device.type, dtype=self.precision)
 
     def stream(self, *name: str | int) -> torch.Generator:
-        """Random numbers for one use, the same whatever other uses have drawn."""
+        """Make random numbers for one use, whatever other uses have drawn."""
         return seeded_generator(self.seed, self.rows.device, *name)
 
 
 def configured_epochs(phase: Phase, config: DiffAugConfig) -> int:
-    """Epochs of a phase as configured."""
+    """Look up the configured epochs of a phase."""
     settings = config.train
     return {
         "warm_up": settings.warmup_epochs,
@@ -104,7 +104,7 @@ def configured_epochs(phase: Phase, config: DiffAugConfig) -> int:
 
 
 def planned_epochs(phase: Phase, n_train: int, config: DiffAugConfig) -> int:
-    """Epochs of a phase: as configured, or more where that would be fewer than `min_steps` steps."""
+    """Compute the epochs of a phase: as configured, or more to reach `min_steps` steps."""
     settings = config.train
     least = math.ceil(settings.min_steps / n_batches(n_train, settings.batch_size))
     return max(configured_epochs(phase, config), least)
@@ -121,24 +121,25 @@ def run_phase(
     after_step: Callable[[int], None],
     keeps_best: bool = True,
 ) -> None:
-    """Run one phase's epochs, stop early by the held-out loss and keep the best weights.
+    """Train one phase, stop early by the held-out loss, and keep the best weights.
 
     Parameters
     ----------
     fit
         The fit.
     history
-        Where events are appended.
+        List that events are appended to.
     phase, round_
-        Which phase this is.
+        Name of the phase and number of the round.
     trained
-        Modules that train.
+        Modules to train.
     loss
-        Loss of the rows at some indices, a scalar; its randomness comes from the generator.
+        Function that computes the loss, a scalar, of the rows with some numbers; it draws random numbers
+        from the generator.
     after_step
-        Called with the number of the step, from 0.
+        Function called with the number of the step, from 0.
     keeps_best
-        Whether the phase stops early by the held-out loss and ends with the weights of its lowest.
+        If True, the phase stops early and ends with the weights of the lowest held-out loss.
 
     Raises
     ------
@@ -150,10 +151,10 @@ def run_phase(
     n_steps = n_batches(len(fit.train_rows), settings.batch_size)
     optimizer, scheduler = _optimizer(fit, trained, n_steps=n_epochs * n_steps)
     module = nn.ModuleList(trained)
-    # Where `min_steps` stretches a phase, it stretches the patience as well.
+    # If `min_steps` stretches a phase, it stretches the patience as well.
     patience = math.ceil(settings.patience * n_epochs / configured_epochs(phase, fit.config))
     best_loss, best_weights, best_epoch = math.inf, None, 0
-    # Two streams: views that draw more or less random numbers leave the batches as they are.
+    # Two streams, so that the random numbers of views do not change the batches.
     order, noise = (fit.stream(phase, round_, use) for use in ("order", "noise"))
     for epoch in range(1, n_epochs + 1):
         started = time.perf_counter()
@@ -174,8 +175,7 @@ def run_phase(
         if keeps_best and held_out_loss < best_loss:
             best_loss, best_epoch = held_out_loss, epoch
             best_weights = copy.deepcopy(module.state_dict())
-        # The loss rises with the learning rate and falls again as it anneals, so only epochs of a
-        # phase's second half are waited for.
+        # The loss rises and falls with the learning rate, so patience counts in the second half only.
         waited = epoch - max(best_epoch, n_epochs // 2)
         ends = epoch == n_epochs or (best_weights is not None and 0 < patience <= waited)
         event = EpochEnd(
@@ -203,7 +203,7 @@ def run_phase(
             break
     if best_weights is not None:
         module.load_state_dict(best_weights)
-    # The loss told of the weights before the last step.
+    # The last loss was that of the weights before the last step.
     if not all(torch.isfinite(values).all() for values in module.state_dict().values()):
         msg = (
             f"Weights are not finite at the end of the {phase} phase. Look for extreme values in the data, "
@@ -215,14 +215,14 @@ def run_phase(
 def _optimizer(
     fit: Fit, trained: list[nn.Module], *, n_steps: int
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
-    """AdamW with the configured schedule over the steps of one phase."""
+    """Make AdamW with the configured schedule over the steps of one phase."""
     settings = fit.config.train
     parameters = [p for module in trained for p in module.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(
         parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
     )
     if settings.learning_rate_schedule == "step":
-        # Times 0.8 at every tenth of the phase (paper, appendix B).
+        # Multiplied by 0.8 at every tenth of the phase (paper, appendix B).
         scheduler: torch.optim.lr_scheduler.LRScheduler = torch.optim.lr_scheduler.StepLR(
             optimizer, step_size=max(1, n_steps // 10), gamma=0.8
         )
@@ -241,7 +241,7 @@ def _optimizer(
 def _held_out_loss(
     fit: Fit, trained: list[nn.Module], loss: Callable[[Tensor, torch.Generator], Tensor]
 ) -> float:
-    """Mean loss of the held-out rows; the same noise every time, so that epochs compare."""
+    """Compute the mean loss of the held-out rows, with the same noise in every epoch."""
     if len(fit.held_out_rows) == 0:
         return math.nan
     generator = fit.stream("held_out")
@@ -256,7 +256,7 @@ def _held_out_loss(
 
 
 def _progress(fit: Fit, *, phase: Phase, round_: int, epoch: int) -> float:
-    """Share of all planned epochs that is done, phases that ended early counted whole."""
+    """Compute the share of all planned epochs that are done; phases that ended early count whole."""
     n_train, settings = len(fit.train_rows), fit.config.train
     warm_up, decoder, generator, encoder = (
         planned_epochs(name, n_train, fit.config) for name in ("warm_up", "decoder", "generator", "encoder")

@@ -19,7 +19,7 @@ Precision = Literal["auto", "float32", "bfloat16"]
 
 
 def resolve_device(name: str) -> torch.device:
-    """Find the device that a name asks for.
+    """Find a device by its name.
 
     Parameters
     ----------
@@ -40,36 +40,36 @@ def resolve_device(name: str) -> torch.device:
         raise InputError(msg)
     kind, _, index = name.partition(":")
     if kind == "mps" and not torch.backends.mps.is_available():
-        msg = "Device 'mps' was asked for, but this machine has none. Use 'auto' or 'cpu'."
+        msg = "This machine has no device 'mps'. Use 'auto' or 'cpu'."
         raise InputError(msg)
     if kind == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if count <= int(index or 0):
             msg = (
-                f"Device {name!r} was asked for, but PyTorch {torch.__version__} sees {count} CUDA "
-                "devices. Use 'auto' or 'cpu', or install a CUDA build of PyTorch."
+                f"There is no device {name!r}: PyTorch {torch.__version__} finds {count} CUDA devices. Use "
+                "'auto' or 'cpu', or install a CUDA build of PyTorch."
             )
             raise InputError(msg)
     return torch.device(name)
 
 
 def resolve_precision(precision: Precision, device: torch.device) -> torch.dtype:
-    """Find the type that matrix products run in.
+    """Find the type of numbers in matrix products.
 
-    `"auto"` takes bfloat16 where the device computes with it: CUDA from Ampere on, and CPUs with AMX
-    or AVX512-bf16. Elsewhere bfloat16 is emulated, and many times slower than float32.
+    `"auto"` takes bfloat16 if the hardware supports it: CUDA from Ampere on, and CPUs with AMX or
+    AVX512-bf16. Elsewhere bfloat16 is emulated, and many times slower than float32.
 
     Parameters
     ----------
     precision
         `"auto"`, `"float32"` or `"bfloat16"`.
     device
-        Where the products run.
+        Device of the products.
 
     Raises
     ------
     InputError
-        If there is no such precision.
+        If the precision is unknown.
     """
     if precision not in {"auto", "float32", "bfloat16"}:
         msg = f"Unknown precision {precision!r}; choose 'auto', 'float32' or 'bfloat16'."
@@ -87,17 +87,17 @@ def resolve_precision(precision: Precision, device: torch.device) -> torch.dtype
 
 
 def seeded_generator(seed: int, device: torch.device, *stream: str | int) -> torch.Generator:
-    """Make a generator on a device; the global random state is left alone.
+    """Make a random generator on a device, without the global random state.
 
     Parameters
     ----------
     seed
         Seed of the fit.
     device
-        Where it draws.
+        Device of the random numbers.
     stream
-        What it is for. Each use draws from a stream of its own, so that a setting of one phase does not
-        change the random numbers of another.
+        Names of the use. Each use has its own random numbers, so that a setting of one phase does not
+        change those of another.
     """
     digest = hashlib.blake2b(repr((int(seed), *stream)).encode(), digest_size=8).digest()
     return torch.Generator(device).manual_seed(int.from_bytes(digest, "little") >> 1)
@@ -105,7 +105,7 @@ def seeded_generator(seed: int, device: torch.device, *stream: str | int) -> tor
 
 @contextlib.contextmanager
 def seeded_initialisation(seed: int) -> Iterator[None]:
-    """Initialise weights reproducibly, on the CPU, and put the global random state back afterwards."""
+    """Initialise weights reproducibly, on the CPU, and restore the global random state afterwards."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         yield
@@ -113,7 +113,7 @@ def seeded_initialisation(seed: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def eval_mode(*modules: nn.Module) -> Iterator[None]:
-    """Switch modules to evaluation without gradients, and put each one's mode back afterwards."""
+    """Switch modules to evaluation without gradients, and restore their modes afterwards."""
     modes = [module.training for module in modules]
     for module in modules:
         module.eval()

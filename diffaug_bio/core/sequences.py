@@ -1,7 +1,7 @@
-"""Letters of sequences as tensors: words at several resolutions, views, and the way back from codes.
+"""Sequences as tensors: k-mers at several resolutions, views, and decoding of codes.
 
-Tokens are those of `diffaug_bio.pp.encode_tokens`: A, C, G, T from 0 to 3, another letter 4, and 5 past the
-end of a sequence.
+Tokens are those of `diffaug_bio.pp.encode_tokens`: A, C, G, T from 0 to 3, 4 for another letter, and 5 past
+the end of a sequence.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 N_BASES = 4
 OTHER = 4
-"""Token of a letter that is none of the four."""
+"""Token of any letter but the four bases."""
 END = 5
 """Token of a position past the end."""
 
 Levels = Sequence[tuple[int, int]]
-"""Letters of a word and bins of position, for each resolution."""
+"""Word length k and number of position bins, for each resolution."""
 
 
 def lengths(tokens: Tensor) -> Tensor:
@@ -27,33 +27,33 @@ def lengths(tokens: Tensor) -> Tensor:
 
 
 def one_hot(tokens: Tensor) -> Tensor:
-    """Write each base as four numbers, other tokens as zeros; `(batch, length)` to `(batch, length, 4)`."""
+    """Encode bases as four numbers, other tokens as zeros; `(batch, length)` to `(batch, length, 4)`."""
     return (tokens[..., None] == torch.arange(N_BASES, device=tokens.device)).float()
 
 
 def spectra(tokens: Tensor, levels: Levels) -> Tensor:
-    """Count words at several resolutions, as shares of the words in a bin.
+    """Count k-mers at several resolutions, as shares of the k-mers in a bin.
 
-    The same numbers as those of `diffaug_bio.pp.KmerEncoding`, one level after the other, but on the
-    device and in the inner loop, so that views may change letters.
+    Same numbers as those of `diffaug_bio.pp.KmerEncoding`, one level after the other, but computed on the
+    device in every step, so that views may change bases.
 
     Parameters
     ----------
     tokens
         Shape: `(batch, length)`.
     levels
-        Letters of a word and bins of position, for each resolution.
+        Word length k and number of position bins, for each resolution.
 
     Returns
     -------
-    float32. Shape: `(batch, sum of n_bins * 4**k)`.
+    Shares, float32. Shape: `(batch, sum of n_bins * 4**k)`.
     """
     letters, n_letters = tokens.long(), lengths(tokens)
     return torch.cat([_shares(letters, n_letters, k, n_bins) for k, n_bins in levels], 1)
 
 
 def _shares(letters: Tensor, n_letters: Tensor, k: int, n_bins: int) -> Tensor:
-    """One level; a word belongs to the bin in which it starts."""
+    """Count the k-mers of one level; a k-mer belongs to the bin in which it starts."""
     batch, length = letters.shape
     if length < k:
         return torch.zeros((batch, n_bins * N_BASES**k), device=letters.device)
@@ -67,7 +67,7 @@ def _shares(letters: Tensor, n_letters: Tensor, k: int, n_bins: int) -> Tensor:
     place = torch.arange(starts, device=letters.device)
     bins = (place * n_bins // (n_letters - k + 1).clamp_min(1)).clamp_max(n_bins - 1)
     n_columns = n_bins * N_BASES**k
-    # What is no word goes into a column of its own, which is dropped.
+    # All that are not k-mers go into an extra column, which is dropped.
     columns = torch.where(is_word, bins * N_BASES**k + numbers, n_columns)
     counts = torch.zeros((batch, n_columns + 1), device=letters.device)
     counts.scatter_add_(1, columns, torch.ones_like(columns, dtype=counts.dtype))
@@ -76,14 +76,14 @@ def _shares(letters: Tensor, n_letters: Tensor, k: int, n_bins: int) -> Tensor:
 
 
 class SpectralFrontEnd(nn.Module):
-    """Principal components of words at several resolutions: a fixed linear map of :func:`spectra`.
+    """Principal components of k-mers at several resolutions: a fixed linear map of :func:`spectra`.
 
     Parameters
     ----------
     levels
         See :func:`spectra`.
     weight, bias
-        From spectra to components, with centring and scaling in them. Shapes:
+        Map from spectra to components, including centring and scaling. Shapes:
         `(n_columns, n_components)`, `(n_components,)`.
     """
 
@@ -93,7 +93,7 @@ class SpectralFrontEnd(nn.Module):
     def __init__(self, levels: Levels, weight: Tensor, bias: Tensor) -> None:
         super().__init__()
         self.levels = tuple((int(k), int(n_bins)) for k, n_bins in levels)
-        # Saved with the preprocessing, of which they are a part.
+        # Saved with the preprocessing, not with the networks.
         self.register_buffer("weight", weight, persistent=False)
         self.register_buffer("bias", bias, persistent=False)
 
@@ -104,22 +104,22 @@ class SpectralFrontEnd(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Map tokens to components; shapes `(batch, length)` to `(batch, n_components)`."""
-        # Fixed features lose digits for nothing in bfloat16.
+        # In bfloat16, fixed features would lose digits.
         with torch.autocast(tokens.device.type, enabled=False):
             return torch.addmm(self.bias, spectra(tokens, self.levels), self.weight)
 
 
 class SequenceDecoder(nn.Module):
-    """From codes to the odds of the four bases at every position: a perceptron with one hidden layer.
+    """Map from codes to logits of the four bases at every position: one hidden layer.
 
     Parameters
     ----------
     n_codes
         Width of a code.
     length
-        Positions.
+        Number of positions.
     width
-        Of the hidden layer.
+        Width of the hidden layer.
     """
 
     def __init__(self, n_codes: int, length: int, *, width: int) -> None:
@@ -129,37 +129,37 @@ class SequenceDecoder(nn.Module):
         )
 
     def forward(self, codes: Tensor) -> Tensor:
-        """Logits; shapes `(batch, n_codes)` to `(batch, length, 4)`."""
+        """Compute logits; shapes `(batch, n_codes)` to `(batch, length, 4)`."""
         out: Tensor = self.network(codes)
         return out.reshape(len(codes), -1, N_BASES)
 
 
 def recombine(tokens: Tensor, before: Tensor, after: Tensor, *, generator: torch.Generator) -> Tensor:
-    """Change as few letters as turn draws from some odds into draws from others.
+    """Change as few bases as possible, so that draws from one distribution become draws from another.
 
-    A maximal coupling of the two distributions at every position: a letter `a` is kept with probability
-    `min(1, after(a) / before(a))`, and else drawn from the positive part of `after - before`. If the
-    letters were drawn from `before`, the result is drawn from `after`; where nothing changed, the
-    sequence stays as it is, so what the code does not hold is taken from the source.
+    Couples the two distributions at every position maximally: a base `a` is kept with probability
+    `min(1, after(a) / before(a))`, and else drawn from the positive part of `after - before`. If the bases
+    were drawn from `before`, the result is drawn from `after`; equal distributions change nothing, so that
+    detail which the code does not hold is taken from the source.
 
     Parameters
     ----------
     tokens
-        The source. Other letters than the four and positions past the end stay. Shape:
+        Tokens of the source. Letters other than the four bases and positions past the end stay. Shape:
         `(batch, length)`.
     before, after
         Probabilities of the bases. Shape: `(batch, length, 4)`.
     generator
-        Source of the draws.
+        Random numbers.
 
     Returns
     -------
-    Tokens. Shape: `(batch, length)`.
+    Changed tokens. Shape: `(batch, length)`.
     """
     draws = torch.rand((2, *tokens.shape), generator=generator, device=tokens.device)
     base = tokens.long().clamp_max(N_BASES - 1)[..., None]
     old, new = before.gather(2, base)[..., 0], after.gather(2, base)[..., 0]
-    # Odds that are 0 in float32, and stay 0, pass the second comparison alone.
+    # The second comparison keeps bases with probability 0 (in float32) before and after.
     kept = (draws[0] * old < new) | (old <= new) | (tokens >= N_BASES)
     gained = (after - before).clamp_min(0).cumsum(2)
     other = (gained <= draws[1, ..., None] * gained[..., -1:]).sum(2).clamp_max(N_BASES - 1)
@@ -175,7 +175,7 @@ def mutation(tokens: Tensor, *, strength: float, generator: torch.Generator) -> 
 
 
 def base_mask(tokens: Tensor, *, strength: float, generator: torch.Generator) -> Tensor:
-    """Hide a share `strength` of the bases, as if they were N; shape `(batch, length)`."""
+    """Replace a share `strength` of the bases by N; shape `(batch, length)`."""
     drawn = torch.rand(tokens.shape, generator=generator, device=tokens.device)
     return tokens.masked_fill((drawn < strength) & (tokens < N_BASES), OTHER)
 
@@ -183,7 +183,7 @@ def base_mask(tokens: Tensor, *, strength: float, generator: torch.Generator) ->
 def shift(tokens: Tensor, *, strength: float, generator: torch.Generator) -> Tensor:
     """Move sequences by at most a share `strength` of their length to either side.
 
-    What comes in from outside is unknown, and stands as another letter. Shape: `(batch, length)`.
+    Positions from outside the sequence become N. Shape: `(batch, length)`.
     """
     n_letters = lengths(tokens)
     drawn = 2 * torch.rand((len(tokens), 1), generator=generator, device=tokens.device) - 1

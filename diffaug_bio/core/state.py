@@ -1,4 +1,4 @@
-"""The networks of a fit, how they are made, and how they become arrays and back."""
+"""Networks of a fit: making them, and turning them into arrays and back."""
 
 from __future__ import annotations
 
@@ -27,37 +27,37 @@ if TYPE_CHECKING:
     from diffaug_bio.core.inputs import AnyCodec, Input
     from diffaug_bio.core.phases import EpochEnd
 
-_BLOCK_ROWS, _BLOCK_VALUES = 8192, 2**20  # embedded or generated at once; bound the memory of a pass
+_BLOCK_ROWS, _BLOCK_VALUES = 8192, 2**20  # embedded or generated at once, to limit memory
 _MOST_WEIGHTS = 10**9  # 4 GB, and four times that in training
-_SAVED = ("encoder", "projector", "denoiser", "codec")  # networks, by the prefix of their weights
+_SAVED = ("encoder", "projector", "denoiser", "codec")  # networks; prefixes of their weights' names
 
 
 @dataclass(slots=True)
 class TrainState:
-    """The networks and what is known of them; changes while training, on purpose."""
+    """Networks, and numbers that belong to them; training changes it in place."""
 
     encoder: nn.Module
     projector: Projector
     denoiser: nn.Module
     averaged_denoiser: nn.Module
     codec: AnyCodec
-    """Between rows and what the generator works on."""
+    """Map between rows and codes of the generator."""
     diffusion: GaussianDiffusion
     condition_mean: Tensor
     condition_std: Tensor
     limits: Tensor
-    """Largest absolute value of each part of a code, beyond which nothing is generated `(n_codes,)`."""
+    """Largest absolute value of each part of a code; generated codes are cut off there `(n_codes,)`."""
     code_scale: Tensor
-    """What each part of a code is divided by before noise is put on it `(n_codes,)`."""
+    """Divisor of each part of a code before noise is added `(n_codes,)`."""
     history: list[EpochEnd] = field(default_factory=list)
 
     @property
     def n_kept(self) -> int:
-        """Columns of the embedding, the first, that are components of the row."""
+        """Number of first columns of the embedding that are principal components of the row."""
         return self.projector.n_kept
 
     def to(self, device: torch.device) -> Self:
-        """Move everything to a device, in place, and return it."""
+        """Move all to a device, in place, and return the state."""
         networks = (self.encoder, self.projector, self.denoiser, self.averaged_denoiser)
         for module in (*networks, self.codec, self.diffusion):
             module.to(device)
@@ -74,13 +74,13 @@ def build(config: DiffAugConfig, source: Input, *, seed: int, device: torch.devi
     Parameters
     ----------
     config
-        Their shapes.
+        Shapes of the networks.
     source
-        What a row is.
+        Kind of the rows.
     seed
-        Seed of the weights.
+        Seed of the weights, which are drawn on the CPU, so that a seed means the same everywhere.
     device
-        Where they go; weights are drawn on the CPU, so that a seed means the same everywhere.
+        Device to move the networks to.
     """
     with seeded_initialisation(seed):
         encoder, projector, denoiser, codec = _networks(config, source)
@@ -105,7 +105,7 @@ def build(config: DiffAugConfig, source: Input, *, seed: int, device: torch.devi
 
 
 def _networks(config: DiffAugConfig, source: Input) -> tuple[nn.Module, Projector, nn.Module, AnyCodec]:
-    """Make encoder, projector, denoiser and codec, in this order: it is part of what a seed fixes."""
+    """Make encoder, projector, denoiser and codec; the order decides what a seed gives."""
     encoder = source.encoder(config.encoder)
     projector = Projector(config.encoder, config.encoder.n_kept(source.n_components))
     n_condition = _n_condition(config, source) + len(config.batches.names)
@@ -113,7 +113,7 @@ def _networks(config: DiffAugConfig, source: Input) -> tuple[nn.Module, Projecto
 
 
 def _n_condition(config: DiffAugConfig, source: Input) -> int:
-    """Width of what the generator is conditioned on, beside the code of a batch."""
+    """Compute the width of the generator's condition, without the batch's code."""
     widths = config.encoder
     n_kept = widths.n_kept(source.n_components)
     return (
@@ -135,13 +135,13 @@ def encode(encoder: nn.Module, rows: Rows) -> Tensor:
 
 
 def blocks(rows: Rows) -> tuple[Tensor, ...]:
-    """Cut the numbers of all rows into parts that are embedded or generated at once."""
+    """Split the numbers of all rows into parts to embed or generate at once."""
     every = torch.arange(rows.shape[0], device=rows.device)
     return torch.split(every, max(1, min(_BLOCK_ROWS, _BLOCK_VALUES // rows.shape[1])))
 
 
 def to_arrays(state: TrainState) -> dict[str, NDArray[np.generic]]:
-    """Everything of the networks that is saved, by name; of the denoisers the averaged one."""
+    """Collect the arrays to save, by name; the averaged denoiser stands for both."""
     arrays = {
         f"{name}.{key}": value
         for name, module in _saved_networks(state).items()
@@ -155,14 +155,14 @@ def to_arrays(state: TrainState) -> dict[str, NDArray[np.generic]]:
 
 
 def expected_arrays(config: DiffAugConfig, source: Input) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
-    """Say of which shape and type the arrays of :func:`to_arrays` are, in no memory to speak of.
+    """List shape and type of the arrays of :func:`to_arrays`, without making them.
 
     Parameters
     ----------
     config
         Shapes of the networks.
     source
-        What a row is.
+        Kind of the rows.
     """
     with torch.device("meta"):  # tensors without values, whatever their size
         networks = dict(zip(_SAVED, _networks(config, source), strict=True))
@@ -177,7 +177,7 @@ def expected_arrays(config: DiffAugConfig, source: Input) -> dict[str, tuple[tup
 
 
 def check_size(config: DiffAugConfig, source: Input) -> None:
-    """Refuse networks that no machine of today trains, before they are made.
+    """Refuse networks that are too large for any machine, before they are made.
 
     Raises
     ------
@@ -196,16 +196,16 @@ def check_size(config: DiffAugConfig, source: Input) -> None:
 def from_arrays(
     config: DiffAugConfig, source: Input, arrays: Mapping[str, NDArray[np.generic]]
 ) -> TrainState:
-    """Rebuild, on the CPU, what :func:`to_arrays` gave.
+    """Rebuild networks on the CPU from the arrays of :func:`to_arrays`.
 
     Parameters
     ----------
     config
         Shapes of the networks.
     source
-        What a row is.
+        Kind of the rows.
     arrays
-        By name, of the shapes that :func:`expected_arrays` gives; others may be among them.
+        Arrays by name, with the shapes of :func:`expected_arrays`; others are ignored.
     """
     cpu = torch.device("cpu")
     state = build(config, source, seed=0, device=cpu)
@@ -226,6 +226,6 @@ def from_arrays(
 
 
 def _saved_networks(state: TrainState) -> dict[str, nn.Module]:
-    """Networks that are saved, by the prefix of their weights."""
+    """Collect the networks to save, by the prefix of their weights' names."""
     networks = (state.encoder, state.projector, state.averaged_denoiser, state.codec)
     return dict(zip(_SAVED, networks, strict=True))

@@ -1,4 +1,4 @@
-"""Training in turn: warm-up, then generator, refreshed positives and encoder, round by round."""
+"""Training: warm-up, then generator, newly generated positives and encoder, round by round."""
 
 from __future__ import annotations
 
@@ -67,23 +67,23 @@ def train(
     Parameters
     ----------
     rows
-        Preprocessed rows of about unit variance, tokens, or pixels; `rows.device` is where everything runs.
+        Preprocessed rows of about unit variance, tokens, or pixels, on the device of the training.
     config
-        The whole configuration, resolved.
+        Configuration with all settings decided.
     source
-        What a row is.
+        Kind of the rows.
     neighbors
-        Row numbers of each row's neighbors, for the neighbor views.
+        Row numbers of each row's nearest neighbours, for views that use them.
     seed
         Seed of weights, split, order, views and sampling.
     precision
-        Type that networks compute in.
+        Type of numbers in the networks.
     callbacks
-        Called after every epoch.
+        Functions called after every epoch.
     on_step
-        Called after every step.
+        Function called after every step.
     batches
-        Which batches the rows are of, to be brought together.
+        Batches of the rows, to integrate.
 
     Returns
     -------
@@ -92,9 +92,9 @@ def train(
     Raises
     ------
     InputError
-        If the networks are larger than any machine trains.
+        If the networks are too large for any machine.
     TrainingError
-        If a loss, or a weight, is no longer finite.
+        If a loss or a weight is not finite.
     """
     check_size(config, source)
     device = rows.device
@@ -149,16 +149,16 @@ def train_encoder(
     fit, state
         The fit and its networks.
     objective
-        What it is trained for.
+        Objective of the encoder.
     bank
-        Generated rows as :func:`generate_bank` gives them, or nothing: views are then hand-made only.
+        Generated rows of :func:`generate_bank`; None for hand-made views only.
     round_
-        0 in the warm-up.
+        Number of the round; 0 in the warm-up.
     """
 
     def loss(indices: Tensor, generator: torch.Generator) -> Tensor:
         x = fit.rows.take(indices)
-        # Drawn with or without a bank, so that the views' own noise is the same either way.
+        # Drawn with and without a bank, so that the views' noise is the same.
         chance = torch.rand((len(x), 4), generator=generator, device=x.device)
         first = other = x
         if fit.batches is not None:
@@ -190,7 +190,7 @@ def train_encoder(
 def _choose_partner(
     fit: Fit, batches: Batches, indices: Tensor, x: Tensor, generator: torch.Generator
 ) -> Tensor:
-    """Replace rows by partners of other batches, as often as is set and as they are sure to have one."""
+    """Replace rows by matches in other batches: `partner_fraction` times the confidence of a match."""
     partners = fit.rows.take(batches.draw(indices, generator))
     chance = torch.rand(len(x), generator=generator, device=x.device)
     likely = batches.config.partner_fraction * batches.confidence[indices]
@@ -198,10 +198,11 @@ def _choose_partner(
 
 
 def _choose_generated(fit: Fit, bank: Rows, indices: Tensor, x: Tensor, chance: Tensor) -> Tensor:
-    """Replace each row with probability `generated_fraction` by one generated from it.
+    """Replace each row with probability `generated_fraction` by a row generated from it.
 
-    `chance` holds two uniform numbers a row: one decides whether, one which. With batches, generated rows
-    are of other batches where the row has its like there, and then as likely as is set for these.
+    `chance` holds two uniform numbers for each row: one decides about replacing, one chooses the generated
+    row. With batches, rows that have matches there are generated in other batches, and the probability
+    moves to `counterfactual_fraction` with the confidence of a match.
     """
     settings = fit.config.train
     likely = torch.full_like(chance[:, :1], settings.generated_fraction)
@@ -214,7 +215,7 @@ def _choose_generated(fit: Fit, bank: Rows, indices: Tensor, x: Tensor, chance: 
 
 
 def _simple_view(fit: Fit, indices: Tensor, x: Tensor, generator: torch.Generator) -> Tensor:
-    """Apply the configured hand-made view to rows `x` that stand at `indices`."""
+    """Apply the configured hand-made view to the rows `x` with the numbers `indices`."""
     settings = fit.config.train
     strength = decided(settings.view_strength)
     if view := _VIEWS_OF_A_ROW.get(settings.warmup_view):
@@ -234,9 +235,9 @@ def _simple_view(fit: Fit, indices: Tensor, x: Tensor, generator: torch.Generato
 
 
 def _random_neighbors(fit: Fit, indices: Tensor, generator: torch.Generator) -> Tensor:
-    """Draw one of the neighbors of each row."""
+    """Draw one of the nearest neighbours of each row."""
     if fit.neighbors is None:
-        msg = f"The view {fit.config.train.warmup_view!r} needs the neighbors of every row."
+        msg = f"The view {fit.config.train.warmup_view!r} needs the nearest neighbours of every row."
         raise ValueError(msg)
     n_neighbors = fit.neighbors.shape[1]
     column = torch.randint(n_neighbors, (len(indices),), generator=generator, device=indices.device)

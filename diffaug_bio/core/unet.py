@@ -1,4 +1,4 @@
-"""The denoiser of images: a U-Net with the call signature of the perceptron."""
+"""Denoiser of images: a U-Net with the call signature of the perceptron."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ if TYPE_CHECKING:
     from diffaug_bio.core.images import ImageShape
 
 _MOST_HALVINGS = 2
-_LEAST_SIDE = 7  # after halving; that of digits of 28 pixels, halved twice
-_MOST_POSITIONS = 256  # that look at each other, those of 16 x 16 pixels (Ho et al. 2020, appendix B)
+_LEAST_SIDE = 7  # pixels after halving, such as images of 28 pixels halved twice
+_MOST_POSITIONS = 256  # with attention: 16 x 16 pixels (Ho et al. 2020, appendix B)
 _HEAD_WIDTH = 64  # channels of an attention head (Dhariwal & Nichol 2021, section 3)
 
 
 class UNetDenoiser(nn.Module):
-    """Residual convolutions at up to three resolutions, with a way across at each (Ho et al. 2020, app. B).
+    """Residual convolutions at up to three resolutions, with skip connections (Ho et al. 2020, app. B).
 
     Each block is modulated by time and condition (adaptive group normalisation, Dhariwal & Nichol 2021,
-    section 3.1). Images are halved, and channels doubled, at most twice, and while the shorter side keeps
-    7 pixels. Positions of the lowest resolution look at each other if there are at most 256. Sides that do
-    not halve evenly are padded by zeros, the mean. A new denoiser answers zeros.
+    section 3.1). Images are halved, and channels doubled, at most twice, as long as the shorter side keeps
+    7 pixels. The lowest resolution has attention if it has at most 256 positions. Sides that do not halve
+    evenly are padded with zeros, the mean. A new denoiser returns zeros.
 
     Parameters
     ----------
     shape
-        Of an image.
+        Shape of an image.
     n_condition
-        Width of the condition. A condition of zeros is the unconditional one, as for
+        Width of the condition. Zeros stand for no condition, as in
         :class:`~diffaug_bio.core.generator.MLPDenoiser`.
     width
-        Channels of the highest resolution.
+        Channels at the highest resolution.
     n_blocks
         Residual blocks at each resolution, on the way down and on the way up.
     """
@@ -80,13 +80,13 @@ class UNetDenoiser(nn.Module):
         return as_rows(out[:, :, : self.shape.height, : self.shape.width])
 
     def _padded(self, images: Tensor) -> Tensor:
-        """Add zeros below and to the right, so that every halving is even."""
+        """Pad with zeros below and to the right, so that sides halve evenly."""
         below, right = (-side % self.padded_to for side in (self.shape.height, self.shape.width))
         return nn.functional.pad(images, (0, right, 0, below)) if below or right else images
 
 
 class _Down(nn.Module):
-    """Blocks of one resolution, and on to half of it and twice the channels."""
+    """Blocks of one resolution, then half of it with twice the channels."""
 
     def __init__(self, n_channels: int, n_context: int, *, n_blocks: int) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ class _Down(nn.Module):
         self.resize = nn.Conv2d(n_channels, 2 * n_channels, 3, stride=2, padding=1)
 
     def forward(self, hidden: Tensor, context: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Give the half, `(batch, 2 * n_channels, height / 2, width / 2)`, and what each block gave."""
+        """Return the half, `(batch, 2 * n_channels, height / 2, width / 2)`, and each block's output."""
         outputs = []
         for block in self.blocks:
             hidden = block(hidden, context)
@@ -103,7 +103,7 @@ class _Down(nn.Module):
 
 
 class _Up(nn.Module):
-    """From half of a resolution back to it, and blocks that see what those on the way down gave."""
+    """Return to a resolution from its half, with blocks that also take the outputs on the way down."""
 
     def __init__(self, n_channels: int, n_context: int, *, n_blocks: int) -> None:
         super().__init__()
@@ -111,7 +111,7 @@ class _Up(nn.Module):
         self.blocks = nn.ModuleList(_Block(2 * n_channels, n_channels, n_context) for _ in range(n_blocks))
 
     def forward(self, hidden: Tensor, outputs: list[Tensor], context: Tensor) -> Tensor:
-        """Give `(batch, n_channels, height, width)` from the half and the outputs, which are as large."""
+        """Return `(batch, n_channels, height, width)` from the half and the outputs of full size."""
         hidden = self.resize(nn.functional.interpolate(hidden, scale_factor=2.0, mode="nearest"))
         for block, output in zip(self.blocks, reversed(outputs), strict=True):
             hidden = block(torch.cat([hidden, output], 1), context)
@@ -119,7 +119,7 @@ class _Up(nn.Module):
 
 
 class _Lowest(nn.Module):
-    """Blocks of the lowest resolution on both ways, with attention between them."""
+    """Blocks of the lowest resolution, with attention between them."""
 
     def __init__(self, n_channels: int, n_context: int, *, n_blocks: int, attends: bool) -> None:
         super().__init__()
@@ -130,7 +130,7 @@ class _Lowest(nn.Module):
         self.attention = _Attention(n_channels) if attends else nn.Identity()
 
     def forward(self, hidden: Tensor, context: Tensor) -> Tensor:
-        """Shapes: `(batch, n_channels, height, width)` and `(batch, n_context)` to the first."""
+        """Transform `hidden`; shapes `(batch, n_channels, height, width)` and `(batch, n_context)`."""
         for block in self.before:
             hidden = block(hidden, context)
         hidden = self.attention(hidden)
@@ -140,7 +140,7 @@ class _Lowest(nn.Module):
 
 
 class _Block(nn.Module):
-    """Two convolutions, the second of which time and condition scale and shift, and a path around them."""
+    """Two convolutions, the second modulated by time and condition, and a path around them."""
 
     def __init__(self, n_in: int, n_out: int, n_context: int) -> None:
         super().__init__()
@@ -153,7 +153,7 @@ class _Block(nn.Module):
         self.around = nn.Identity() if n_in == n_out else nn.Conv2d(n_in, n_out, 1)
 
     def forward(self, hidden: Tensor, context: Tensor) -> Tensor:
-        """Shapes: `(batch, n_in, height, width)` and `(batch, n_context)` to `(batch, n_out, ...)`."""
+        """Convolve; shapes `(batch, n_in, ...)` and `(batch, n_context)` to `(batch, n_out, ...)`."""
         inner = self.first(nn.functional.silu(self.first_norm(hidden)))
         scale, shift = self.modulation(context)[:, :, None, None].chunk(2, dim=1)
         inner = self.second_norm(inner) * (1 + scale) + shift
@@ -162,7 +162,7 @@ class _Block(nn.Module):
 
 
 class _Attention(nn.Module):
-    """Every position looks at all others (Vaswani et al. 2017, section 3.2)."""
+    """Attention of every position to all others (Vaswani et al. 2017, section 3.2)."""
 
     def __init__(self, n_channels: int) -> None:
         super().__init__()
@@ -173,7 +173,7 @@ class _Attention(nn.Module):
         _silence(self.answer)
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """Shape: `(batch, n_channels, height, width)`."""
+        """Transform `hidden`; shape `(batch, n_channels, height, width)`."""
         positions = self.norm(hidden).permute(0, 2, 3, 1)  # (batch, height, width, n_channels)
         heads = self.ask(positions).flatten(1, 2).unflatten(2, (3, self.n_heads, -1))
         seen = nn.functional.scaled_dot_product_attention(*heads.permute(2, 0, 3, 1, 4))
@@ -183,12 +183,12 @@ class _Attention(nn.Module):
 
 
 def _n_halvings(shape: ImageShape) -> int:
-    """How often an image is halved."""
+    """Count how often an image is halved."""
     side = min(shape.height, shape.width)
     return sum(-(-side // 2**n) >= _LEAST_SIDE for n in range(1, _MOST_HALVINGS + 1))
 
 
 def _silence(layer: nn.Module) -> None:
-    """Start a layer at zero, so that what it ends starts as the identity."""
+    """Set a layer to zero, so that the path that it ends starts as zero."""
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)

@@ -32,41 +32,41 @@ def inner_swap(x: Tensor, *, strength: float, generator: torch.Generator) -> Ten
 
     At least two entries move. Shape: `(batch, n_features)`.
     """
-    # One alone has nowhere to go.
+    # A single entry cannot be permuted.
     n_swapped = min(x.shape[1], max(2, round(strength * x.shape[1]))) if strength else 0
     order = torch.rand(x.shape, generator=generator, device=x.device).argsort(1)
     chosen = order[:, :n_swapped]
-    # Shifted by one place among the chosen: every one of them moves.
+    # Shifted by one place among the chosen, so that each moves.
     return x.scatter(1, chosen, x.gather(1, chosen.roll(1, dims=1)))
 
 
 def neighbor_mix(x: Tensor, neighbors: Tensor, *, strength: float, generator: torch.Generator) -> Tensor:
-    """Move rows a random part of the way, at most `strength`, to a neighbor (paper, section 3.3).
+    """Move rows a random part of the way, at most `strength`, to a neighbour (paper, section 3.3).
 
     Parameters
     ----------
     x, neighbors
-        Rows and one neighbor of each. Shape: `(batch, n_features)`.
+        Rows and one nearest neighbour of each. Shape: `(batch, n_features)`.
     strength
-        Largest share of the neighbor.
+        Largest share of the neighbour.
     generator
-        Source of the shares, on the device of `x`.
+        Random numbers for the shares, on the device of `x`.
     """
     share = strength * torch.rand((len(x), 1), generator=generator, device=x.device)
     return torch.lerp(x, neighbors, share)
 
 
 def neighbor_noise(x: Tensor, first: Tensor, second: Tensor, *, strength: float) -> Tensor:
-    """Add `strength * (first - second) / sqrt(2)`, the scaled difference of two of a row's neighbors.
+    """Add `strength * (first - second) / sqrt(2)`, the scaled difference of two of a row's neighbours.
 
-    Where neighbors are independent draws around a row, this is noise with exactly their covariance: wide
-    in directions in which like rows differ, narrow in those in which they agree. Equal noise in every
-    direction would drown the latter.
+    If neighbours are independent draws around a row, this noise has their covariance: large in directions
+    in which similar rows differ, small where they agree. Equal noise in all directions would drown the
+    latter.
 
     Parameters
     ----------
     x, first, second
-        Rows and two neighbors of each, drawn at random. Shape: `(batch, n_features)`.
+        Rows and two nearest neighbours of each, drawn at random. Shape: `(batch, n_features)`.
     strength
         Size of the noise.
     """

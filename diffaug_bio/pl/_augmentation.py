@@ -84,13 +84,13 @@ def augmentation(
     n_views
         Images generated from each image.
     strength, guidance
-        As for :func:`diffaug_bio.tl.augment`. Not for `"similarity"`, which shows the training's views.
+        See :func:`diffaug_bio.tl.augment`. Not for `"similarity"`, which shows the training's views.
     random_state
         Seed of the sample and of the generated rows.
     title
         Title of the figure.
     show, save
-        As for :func:`diffaug_bio.pl.embedding`.
+        See :func:`diffaug_bio.pl.embedding`.
 
     Returns
     -------

@@ -49,7 +49,7 @@ def history(
     title
         Title of the figure.
     show, save
-        As for :func:`diffaug_bio.pl.embedding`.
+        See :func:`diffaug_bio.pl.embedding`.
 
     Returns
     -------

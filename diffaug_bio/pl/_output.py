@@ -30,7 +30,7 @@ def finish(axes: list[Axes], *, name: str, show: bool | None, save: Save, owned:
     name
         First part of the file's name.
     show, save
-        As for :func:`diffaug_bio.pl.embedding`.
+        See :func:`diffaug_bio.pl.embedding`.
     owned
         The figure was made here, not given by the user, and is closed once saved.
 

@@ -1,4 +1,4 @@
-"""Preprocessing: kind of values in a matrix, variable features, and DNA sequences as numbers."""
+"""Preprocessing: kind of the values in a matrix, and DNA sequences as numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sequences as numbers: how often words of k letters occur in them."""
+"""Counts of k-mers in sequences."""
 
 from __future__ import annotations
 
@@ -25,60 +25,60 @@ _MAX_COLUMNS = 2**22  # their names alone take some 300 MB
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KmerEncoding:
-    """How sequences become counts of words; see :func:`encode_kmers`."""
+    """Settings of :func:`encode_kmers`, to keep and use again."""
 
     k: tuple[int, ...] = (4,)
-    """Letters of a word, from 1 to 8; several lengths, ascending, stand side by side."""
+    """Length of the k-mers, from 1 to 8, or several lengths in ascending order."""
     canonical: bool = False
-    """Whether a word and its reverse complement count as one."""
+    """Count a k-mer and its reverse complement as one."""
     relative: bool = True
-    """Whether to divide by the number of words of that length in the row, or in a bin of it."""
+    """Divide counts by the number of k-mers of that length in the sequence, or in a bin of it."""
     n_bins: int = 1
-    """Equal parts of a sequence whose words are counted apart."""
+    """Number of equal parts of a sequence, whose k-mers are counted separately."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.k, tuple) or not self.k:
-            msg = f"`k` has to be a tuple of whole numbers, such as (4,) or (3, 4, 5), got {self.k!r}."
+            msg = f"`k` must be a tuple of whole numbers, such as (4,) or (3, 4, 5), got {self.k!r}."
             raise InputError(msg)
         for length in self.k:
             if not _is_whole(length) or not 1 <= length <= _MAX_K:
-                msg = f"`k` has to be a whole number from 1 to {_MAX_K}, got {length!r}."
+                msg = f"`k` must be a whole number from 1 to {_MAX_K}, got {length!r}."
                 raise InputError(msg)
         if any(length >= longer for length, longer in pairwise(self.k)):
-            msg = f"`k` has to name each word length once, in ascending order, got {self.k!r}."
+            msg = f"`k` must list each length once, in ascending order, got {self.k!r}."
             raise InputError(msg)
         for name in ("canonical", "relative"):
             if not isinstance(getattr(self, name), bool | np.bool_):
-                msg = f"`{name}` has to be True or False, got {getattr(self, name)!r}."
+                msg = f"`{name}` must be True or False, got {getattr(self, name)!r}."
                 raise InputError(msg)
         if not _is_whole(self.n_bins) or self.n_bins < 1:
-            msg = f"`n_bins` has to be a whole number of at least 1, got {self.n_bins!r}."
+            msg = f"`n_bins` must be a whole number of at least 1, got {self.n_bins!r}."
             raise InputError(msg)
         if (n_columns := self.n_bins * sum(4**length for length in self.k)) > _MAX_COLUMNS:
             msg = (
-                f"`k` {self.k!r} with `n_bins` {self.n_bins} makes up to {n_columns} columns, more than "
-                f"{_MAX_COLUMNS}. Take fewer bins or shorter words."
+                f"`k` {self.k!r} with `n_bins` {self.n_bins} gives up to {n_columns} columns, more than "
+                f"{_MAX_COLUMNS}. Take fewer bins or shorter k-mers."
             )
             raise InputError(msg)
 
     def encode(self, sequences: Iterable[str]) -> tuple[Matrix, list[str]]:
-        """Count the words of sequences, and name the columns; see :func:`encode_kmers`.
+        """Count the k-mers of sequences, and name the columns; see :func:`encode_kmers`.
 
         Parameters
         ----------
         sequences
-            Of any lengths, one a row.
+            Sequences of any lengths.
 
         Raises
         ------
         InputError
-            If something among the sequences is not a string.
+            If a sequence is not a string.
         """
         layout = Layout.of(self.k, canonical=self.canonical, n_bins=self.n_bins)
         return count_words(as_strings(sequences), layout, relative=self.relative), layout.names()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values, as JSON and `.uns["kmers"]` of an h5ad file hold them."""
+        """Return the settings as plain values, for JSON and for `.uns["kmers"]` of an h5ad file."""
         return {
             "k": [int(length) for length in self.k],
             "canonical": bool(self.canonical),
@@ -88,19 +88,19 @@ class KmerEncoding:
 
     @classmethod
     def from_dict(cls, table: Mapping[str, Any], *, source: str) -> Self:
-        """Rebuild what :meth:`to_dict` returned, also after a way through an h5ad file.
+        """Rebuild the settings from :meth:`to_dict`, also if an h5ad file held them.
 
         Parameters
         ----------
         table
-            May hold numpy's arrays and scalars. Keys that are not there have their defaults.
+            Settings, possibly as numpy's arrays and scalars; missing ones have their defaults.
         source
-            Where the table, called `kmers` there, comes from; named in errors.
+            Name of the source, for errors.
 
         Raises
         ------
         InputError
-            If a key is unknown, or a value is not of its type or out of range.
+            If a key is unknown, or a value has the wrong type or is out of range.
 
         Examples
         --------
@@ -122,43 +122,43 @@ def encode_kmers(
     relative: bool = True,
     n_bins: int = 1,
 ) -> tuple[Matrix, list[str]]:
-    """Count the overlapping words of k letters in each sequence.
+    """Count the overlapping k-mers of each sequence.
 
-    Lower and upper case are the same, and U is T. Words with any other letter than these four, such as N,
-    are not counted. Memory beyond the result is some tens of MB, however long the sequences.
+    Lower and upper case are the same, and U is T. K-mers with other letters, such as N, are not counted.
+    Memory beyond the result is some tens of MB, however long the sequences.
 
     Parameters
     ----------
     sequences
-        Of any lengths, one a row.
+        Sequences of any lengths.
     k
-        Letters of a word, from 1 to 8, or several such numbers in ascending order.
+        Length of the k-mers, from 1 to 8, or several lengths in ascending order.
     canonical
-        Whether a word and its reverse complement count as one, named by the smaller of the two: right
-        where the strand that a sequence was read from means nothing.
+        Count a k-mer and its reverse complement as one, named by the smaller of the two: right if the
+        strand that was read is arbitrary.
     relative
-        Whether to divide by the number of words counted: in the row, of one length, in one bin. Where
-        there are none, the row stays zero.
+        Divide counts by the number of k-mers of that length in the sequence, or in its bin. Without any
+        k-mers, values are zero.
     n_bins
-        Equal parts of a sequence whose words are counted apart, for sequences in which position means
-        something, such as promoters around their start. A word belongs to the part in which it starts:
-        the one that starts at `s` of `n` possible ones, counted from 0, to bin `s * n_bins // n`.
+        Number of equal parts of a sequence, whose k-mers are counted separately, for sequences in which
+        position matters, such as promoters around their start. A k-mer belongs to the part in which it
+        starts: start `s` of `n`, counted from 0, to bin `s * n_bins // n`.
 
     Returns
     -------
-    A CSR matrix of float32 and the names of its columns: for each k and in it for each bin the words in
-    lexicographic order, named as themselves, or with bins such as `ACGT@3/8`, counted from 1. Shape:
-    `(n_sequences, n_bins * (4**k + ...))`, about half as many columns with `canonical`.
+    A CSR matrix of float32 and the names of its columns: for each k and each bin the k-mers in alphabetical
+    order, such as `ACGT`, or `ACGT@3/8` in bin 3 of 8. Shape: `(n_sequences, n_bins * (4**k + ...))`, with
+    about half as many columns if `canonical`.
 
     Raises
     ------
     InputError
-        If k is out of range, not ascending or named twice, if there are fewer than one bin or more than
-        2**22 columns, or if something among the sequences is not a string.
+        If `k` or `n_bins` is out of range, `k` is not ascending, there would be more than 2**22 columns, or
+        a sequence is not a string.
 
     See Also
     --------
-    KmerEncoding : The same settings as an object, to be kept and used again.
+    KmerEncoding : The same settings as an object, to keep and use again.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Letters of sequences as numbers, and checks that all encodings of sequences share."""
+"""Bases as numbers, and checks that all encodings of sequences share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LETTERS = "ACGT"
-OTHER = 4  # code of any letter but these four
+OTHER = 4  # code of any other letter
 
 _CODES = bytearray([OTHER] * 256)
 for _code, _letters in enumerate(("Aa", "Cc", "Gg", "TtUu")):
@@ -23,20 +23,20 @@ for _code, _letters in enumerate(("Aa", "Cc", "Gg", "TtUu")):
 
 
 def as_strings(sequences: Iterable[str]) -> list[str]:
-    """Make a list of sequences, each of which is a string.
+    """Make a list of sequences, all of which must be strings.
 
     Raises
     ------
     InputError
-        If there is one string instead of several, or something among them is not a string.
+        If there is a single string instead of several, or a sequence is not a string.
     """
     if isinstance(sequences, str):
-        msg = "Expected several sequences, got one string. Put it into a list."
+        msg = "Expected a list of sequences, got one string. Put it into a list."
         raise InputError(msg)
     rows = list(sequences)
     for number, row in enumerate(rows):
         if not isinstance(row, str):
-            msg = f"Sequence number {number + 1} is not a string, but {row!r}. Leave it out or mend it."
+            msg = f"Sequence {number + 1} must be a string, got {row!r}. Leave it out or correct it."
             raise InputError(msg)
     return rows
 
@@ -47,10 +47,10 @@ def lengths_of(rows: Sequence[str]) -> NDArray[np.int64]:
 
 
 def letter_codes(letters: str) -> NDArray[np.uint8]:
-    """Write letters as numbers: A, C, G, T from 0 to 3, any other 4; lower case the same, U as T.
+    """Encode letters as numbers: A, C, G, T from 0 to 3, any other 4; lower case the same, U as T.
 
     Returns
     -------
-    A read-only array of one number for each letter, also for letters outside of ASCII.
+    A read-only array with one number for each letter, also outside ASCII.
     """
     return np.frombuffer(letters.encode("ascii", "replace").translate(_CODES), np.uint8)

@@ -1,4 +1,4 @@
-"""One-hot letters of sequences of one length."""
+"""One-hot encoding of sequences of equal length."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def encode_onehot(sequences: Iterable[str]) -> tuple[NDArray[np.uint8], list[str]]:
-    """Write each letter as four numbers, of which the one that stands for it is 1.
+    """Encode each base as four numbers: 1 for that base, else 0.
 
     Lower and upper case are the same, and U is T. Any other letter, such as N, is four zeros.
 
     Parameters
     ----------
     sequences
-        Of one length, one a row; position 5 should mean the same in all of them.
+        Sequences of equal length, aligned so that each position means the same in all.
 
     Returns
     -------
@@ -33,7 +33,7 @@ def encode_onehot(sequences: Iterable[str]) -> tuple[NDArray[np.uint8], list[str
     Raises
     ------
     InputError
-        If the lengths differ, or something among the sequences is not a string.
+        If the lengths differ, or a sequence is not a string.
 
     Examples
     --------
@@ -48,11 +48,11 @@ def encode_onehot(sequences: Iterable[str]) -> tuple[NDArray[np.uint8], list[str
     for number, row in enumerate(rows):
         if len(row) != length:
             msg = (
-                f"One-hot letters need sequences of one length: number 1 has {length} letters, number "
-                f"{number + 1} has {len(row)}. Cut them alike, or use `encode_kmers`."
+                f"One-hot encoding needs sequences of equal length: sequence 1 has {length} letters, "
+                f"sequence {number + 1} has {len(row)}. Cut them to one length, or use `encode_kmers`."
             )
             raise InputError(msg)
     codes = letter_codes("".join(rows)).reshape(len(rows), length)
-    identity = np.eye(OTHER + 1, OTHER, dtype=np.uint8)  # its last row, for other letters, is zero
+    identity = np.eye(OTHER + 1, OTHER, dtype=np.uint8)  # the last row, for other letters, is zero
     matrix = identity[codes].reshape(len(rows), 4 * length)
     return matrix, [f"{position}_{letter}" for position in range(1, length + 1) for letter in LETTERS]

@@ -1,7 +1,7 @@
-"""Counting the words of sequences, sparse and in blocks.
+"""Sparse counts of k-mers, computed in blocks of sequences.
 
-A word's row and column make one number, its key. The keys of a block, sorted, are the block's part of a CSR
-matrix: equal ones lie together, rows come in order, and in a row its columns.
+Row and column of a k-mer make one number, its key. The sorted keys of a block are its part of a CSR matrix:
+equal keys are adjacent, in the order of rows, then of columns.
 """
 
 from __future__ import annotations
@@ -21,41 +21,41 @@ if TYPE_CHECKING:
 
     from diffaug_bio.matrix.blocks import Matrix
 
-_BLOCK_LETTERS = 2**17  # what a block needs at once fits into a processor's cache
-_MAX_KEY = 2**31 - 1  # 32-bit numbers are sorted in half the time of 64-bit ones
+_BLOCK_LETTERS = 2**17  # a block fits into a processor's cache
+_MAX_KEY = 2**31 - 1  # sorting 32-bit numbers takes half the time of 64-bit ones
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spectrum:
-    """The words of one length, and where they stand among the columns."""
+    """K-mers of one length, and their columns."""
 
     k: int
-    """Letters of a word."""
+    """Length of the k-mers."""
     first: int
-    """Column of the first word in the first bin."""
+    """Column of the first k-mer in the first bin."""
     numbers: NDArray[np.int64]
-    """In base 4, of the words that have a column, ascending."""
+    """Numbers, in base 4, of the k-mers that have a column, ascending."""
     columns: NDArray[np.int32] | None
-    """For every number its column within a bin; None where that is the number itself."""
+    """Column of every number within a bin; None if it is the number itself."""
 
     @property
     def n_words(self) -> int:
-        """Columns of a bin."""
+        """Number of columns of a bin."""
         return len(self.numbers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """What the columns stand for: spectra, in each of them bins, in each of these words."""
+    """Order of the columns: spectra, in each spectrum bins, in each bin k-mers."""
 
     spectra: tuple[Spectrum, ...]
-    """By ascending length of the words."""
+    """K-mers of each length, in ascending order."""
     n_bins: int
-    """Parts of a sequence whose words are counted apart."""
+    """Number of equal parts of a sequence, whose k-mers are counted separately."""
 
     @classmethod
     def of(cls, k: Sequence[int], *, canonical: bool, n_bins: int) -> Layout:
-        """Lay out the words of ascending lengths."""
+        """Order the k-mers of ascending lengths."""
         spectra: list[Spectrum] = []
         first = 0
         for length in k:
@@ -66,7 +66,7 @@ class Layout:
 
     @property
     def n_columns(self) -> int:
-        """Columns in all."""
+        """Number of all columns."""
         return self.n_bins * sum(spectrum.n_words for spectrum in self.spectra)
 
     @property
@@ -93,36 +93,36 @@ class Layout:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Block:
-    """Consecutive sequences, or a piece of one that is long."""
+    """Consecutive sequences, or a part of a long one."""
 
     codes: NDArray[np.uint8]
-    """Of the letters here, and of those after them that a word starting here may reach."""
+    """Letters of the block as numbers, and the next ones that a k-mer starting here may reach."""
     lengths: NDArray[np.int64]
-    """Letters of each sequence as a whole."""
+    """Number of letters of each whole sequence."""
     first: int
-    """Where in its sequence the first letter here stands."""
+    """Position of the first letter in its sequence."""
     stops: NDArray[np.int64]
-    """Where in each sequence the letters here end, with the line end that closes a whole sequence."""
+    """End of the block in each sequence, including the line end after a whole sequence."""
 
 
 def count_words(rows: Sequence[str], layout: Layout, *, relative: bool) -> Matrix:
-    """Count the words of each sequence.
+    """Count the k-mers of each sequence.
 
     Parameters
     ----------
     rows
-        The sequences.
+        Sequences.
     layout
-        What the columns stand for.
+        Order of the columns.
     relative
-        Whether to divide by the number of words of the same length in the same bin of the row.
+        Divide counts by the number of k-mers of the same length in the same bin of the sequence.
 
     Returns
     -------
-    CSR of float32 with sorted indices. Shape: `(n_sequences, n_columns)`.
+    CSR matrix of float32 with sorted indices. Shape: `(n_sequences, n_columns)`.
     """
     lengths = lengths_of(rows)
-    # Room for all entries there may be: memory costs nothing until it is written to.
+    # Room for all possible entries: memory is not used until it is written to.
     most = sum(
         int(np.clip(lengths - one.k + 1, 0, one.n_words * layout.n_bins).sum()) for one in layout.spectra
     )
@@ -132,7 +132,7 @@ def count_words(rows: Sequence[str], layout: Layout, *, relative: bool) -> Matri
     for block in _row_slices(weights, _MAX_KEY // layout.n_columns):
         keys, counts = _count_rows(rows[block], lengths[block], layout)
         bins = _first_keys(layout, block.stop - block.start)
-        # Entries before each bin of each row, and the same for rows, the end of the last one included.
+        # Number of entries before each bin, and before each row, with the end of the last row.
         edges = np.append(np.searchsorted(keys, bins.ravel()), len(keys))
         row_edges = edges[:: bins.shape[1]]
         before = indptr[block.start]
@@ -141,12 +141,12 @@ def count_words(rows: Sequence[str], layout: Layout, *, relative: bool) -> Matri
         values[entries] = _shares(counts, edges) if relative else counts
         indptr[block.start + 1 : block.stop + 1] = before + row_edges[1:]
     for array in (indices, values):
-        array.resize(indptr[-1], refcheck=False)  # gives back the rest, without a copy
+        array.resize(indptr[-1], refcheck=False)  # frees the rest without a copy
     return sparse.csr_matrix((values, indices, indptr), (len(rows), layout.n_columns))
 
 
 def _merge_strands(k: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Find the words that name a pair of reverse complements, and the column of every word."""
+    """Find the k-mers that name pairs of reverse complements, and the column of every k-mer."""
     numbers = np.arange(4**k)
     reverse, rest = np.zeros_like(numbers), numbers.copy()
     for _ in range(k):
@@ -157,7 +157,7 @@ def _merge_strands(k: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
 
 
 def _row_slices(weights: NDArray[np.int64], n_rows: int) -> Iterator[slice]:
-    """Cut rows into blocks of a bounded number and weight, unless one alone weighs more."""
+    """Split rows into blocks of limited number and weight, unless one row alone weighs more."""
     ends = np.cumsum(weights)
     start = 0
     while start < len(ends):
@@ -169,7 +169,7 @@ def _row_slices(weights: NDArray[np.int64], n_rows: int) -> Iterator[slice]:
 
 
 def _first_keys(layout: Layout, n_rows: int) -> NDArray[np.int32]:
-    """Key of the first word of each bin of each row. Shape: `(n_rows, n_bins * n_spectra)`."""
+    """Compute the key of the first k-mer of each bin. Shape: `(n_rows, n_bins * n_spectra)`."""
     rows = layout.n_columns * np.arange(n_rows)
     return (rows[:, None] + layout.bins).astype(np.int32)
 
@@ -184,10 +184,10 @@ def _shares(counts: NDArray[np.int64], edges: NDArray[np.int64]) -> NDArray[np.f
 def _count_rows(
     rows: Sequence[str], lengths: NDArray[np.int64], layout: Layout
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Count the words of a block of sequences: sorted keys, and how often each occurs."""
+    """Count the k-mers of some sequences: sorted keys, and the count of each."""
     reach = layout.spectra[-1].k - 1
     if len(rows) > 1 or lengths[0] < _BLOCK_LETTERS:
-        # A letter that is in no word ends every sequence: no word across two of them is counted.
+        # A line end, which is in no k-mer, ends every sequence, so that no k-mer spans two.
         codes = letter_codes("\n".join([*rows, "\n" * reach]))
         return _count_block(_Block(codes=codes, lengths=lengths, first=0, stops=lengths + 1), layout)
     counts = np.zeros(layout.n_columns, np.int64)
@@ -202,7 +202,7 @@ def _count_rows(
 
 
 def _count_block(block: _Block, layout: Layout) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Count the words of what is small enough to be looked at as a whole."""
+    """Count the k-mers of a block: sorted keys, and the count of each."""
     bins = _first_keys(layout, len(block.lengths)).reshape(len(block.lengths), -1, layout.n_bins)
     found = []
     for place, (numbers, is_word) in enumerate(_words(block, layout)):
@@ -219,10 +219,10 @@ def _count_block(block: _Block, layout: Layout) -> tuple[NDArray[np.int32], NDAr
 
 
 def _words(block: _Block, layout: Layout) -> Iterator[tuple[NDArray[np.uint16], NDArray[np.bool_]]]:
-    """Yield for each spectrum the number of the word that starts at a letter, and whether it is one."""
+    """Yield, for each spectrum, the numbers of the k-mers starting at each letter, and which are valid."""
     lengths = [spectrum.k for spectrum in layout.spectra]
     n_starts = len(block.codes) - lengths[-1] + 1
-    letters = (block.codes & 3).astype(np.uint16)  # any number below 4 will do where there is no word
+    letters = (block.codes & 3).astype(np.uint16)  # any number below 4 will do for other letters
     is_letter = block.codes != OTHER
     numbers, is_word = np.zeros(n_starts, np.uint16), np.ones(n_starts, bool)
     for k in range(1, lengths[-1] + 1):
@@ -231,13 +231,13 @@ def _words(block: _Block, layout: Layout) -> Iterator[tuple[NDArray[np.uint16], 
         numbers |= letters[last]
         is_word &= is_letter[last]
         if k in lengths:
-            yield numbers, is_word  # to be used at once: the next round changes both
+            yield numbers, is_word  # changed by the next round
 
 
 def _bin_sizes(block: _Block, k: int, n_bins: int) -> NDArray[np.int64]:
-    """Count the letters here that are in each bin of a sequence. Shape: `(n_rows, n_bins)`."""
+    """Count the block's letters in each bin of a sequence. Shape: `(n_rows, n_bins)`."""
     n_starts = np.maximum(block.lengths - k + 1, 0)[:, None]
-    # Start s is in bin b if b <= s * n_bins / n_starts < b + 1. What follows the last start is in no word.
+    # Start s is in bin b if b <= s * n_bins / n_starts < b + 1. No k-mer starts after the last start.
     edges: NDArray[np.int64] = -(-np.arange(n_bins + 1) * n_starts // n_bins)
     edges[:, -1] = block.stops
     edges = edges.clip(block.first, block.stops[:, None])

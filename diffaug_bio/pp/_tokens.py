@@ -1,4 +1,4 @@
-"""Sequences as one small whole number for each letter."""
+"""Sequences as one token, a small whole number, for each letter."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_END = OTHER + 1  # token of a position past the last letter
+_END = OTHER + 1  # token of a position past the end
 _WRITTEN = bytes.maketrans(bytes(range(_END + 1)), f"{LETTERS}N\n".encode())
 
 
 def encode_tokens(sequences: Iterable[str], *, length: int | None = None) -> NDArray[np.uint8]:
-    """Write each letter as a number: A, C, G, T from 0 to 3, any other such as N as 4.
+    """Encode each letter as a number: A, C, G, T from 0 to 3, any other, such as N, as 4.
 
     Lower and upper case are the same, and U is T. Positions past the end of a sequence are 5.
 
     Parameters
     ----------
     sequences
-        Of any lengths, one a row.
+        Sequences of any lengths.
     length
-        Tokens of a row; without it as many as the longest sequence has letters. Of a longer sequence the
-        first `length` letters are kept, and the rest is cut off without notice.
+        Number of tokens of a row; by default the length of the longest sequence. Longer sequences are cut
+        off at the end.
 
     Returns
     -------
@@ -39,12 +39,11 @@ def encode_tokens(sequences: Iterable[str], *, length: int | None = None) -> NDA
     Raises
     ------
     InputError
-        If the length is not a whole number of at least 1, or something among the sequences is not a
-        string.
+        If `length` is not a whole number of at least 1, or a sequence is not a string.
 
     See Also
     --------
-    decode_tokens : The way back.
+    decode_tokens : The inverse.
 
     Examples
     --------
@@ -57,7 +56,7 @@ def encode_tokens(sequences: Iterable[str], *, length: int | None = None) -> NDA
     if length is not None and (
         not isinstance(length, int | np.integer) or isinstance(length, bool) or length < 1
     ):
-        msg = f"`length` has to be a whole number of at least 1, or None, got {length!r}."
+        msg = f"`length` must be a whole number of at least 1 or None, got {length!r}."
         raise InputError(msg)
     lengths = lengths_of(rows)
     width = int(lengths.max(initial=0) if length is None else length)
@@ -74,7 +73,7 @@ def encode_tokens(sequences: Iterable[str], *, length: int | None = None) -> NDA
 
 
 def decode_tokens(tokens: NDArray[np.integer]) -> list[str]:
-    """Write tokens as letters, the way back from :func:`encode_tokens`.
+    """Decode tokens of :func:`encode_tokens` into letters.
 
     Parameters
     ----------
@@ -83,12 +82,12 @@ def decode_tokens(tokens: NDArray[np.integer]) -> list[str]:
 
     Returns
     -------
-    Upper-case letters A, C, G and T, and N for 4. A row ends before its first 5, whatever follows.
+    Sequences of A, C, G, T, and N for 4. A sequence ends before its first 5.
 
     Raises
     ------
     InputError
-        If these are no rows of whole numbers from 0 to 5.
+        If `tokens` is not a matrix of whole numbers from 0 to 5.
 
     Examples
     --------
@@ -98,14 +97,14 @@ def decode_tokens(tokens: NDArray[np.integer]) -> list[str]:
     tokens = np.asarray(tokens)
     if tokens.ndim != 2 or not np.issubdtype(tokens.dtype, np.integer):
         msg = (
-            f"Tokens have to be a matrix of whole numbers, one row a sequence, got {tokens.dtype} of shape "
-            f"{tokens.shape}."
+            "Tokens must be a matrix of whole numbers, one row for each sequence, got "
+            f"{tokens.dtype} of shape {tokens.shape}."
         )
         raise InputError(msg)
     if tokens.size and (tokens.min() < 0 or tokens.max() > _END):
         msg = (
-            f"Tokens have to be from 0 to {_END}, got some from {tokens.min()} to {tokens.max()}. "
-            "Use those of `encode_tokens`."
+            f"Tokens must be from 0 to {_END}, got {tokens.min()} to {tokens.max()}. Make them with "
+            "`encode_tokens`."
         )
         raise InputError(msg)
     width = tokens.shape[1]

@@ -1,4 +1,4 @@
-"""Choosing highly variable features from means and variances alone."""
+"""Choice of highly variable features by their means and variances."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ _N_BINS = 20
 def highly_variable(
     mean: NDArray[np.float64], variance: NDArray[np.float64], *, n_top: int
 ) -> NDArray[np.intp]:
-    """Rank features by dispersion among features of a like mean (Satija et al. 2015).
+    """Choose the features of highest dispersion for their mean (Satija et al. 2015).
 
-    The result is that of `scanpy.pp.highly_variable_genes(flavor="seurat")`, which needs the whole
-    matrix in memory once more; here two moments suffice, and a pass in blocks gives them.
+    Same result as `scanpy.pp.highly_variable_genes(flavor="seurat")`, which needs a copy of the matrix in
+    memory; means and variances can be computed block by block.
 
     Parameters
     ----------
     mean, variance
-        Of each feature's values, normalised to library size but not logged. Shape: `(n_vars,)`.
+        Mean and variance of each feature, normalised to library size, not logged. Shape: `(n_vars,)`.
     n_top
         Number of features to keep.
 
     Returns
     -------
-    Column numbers in ascending order, at most `n_top`; features that never vary are left out.
+    Column numbers in ascending order, at most `n_top`; constant features are left out.
     """
     varying = np.flatnonzero((mean > 0) & (variance > 0))
-    # Bins span all features, those that were never seen as well: so does scanpy's flavor.
+    # Bins span all features, also those never detected, as in scanpy.
     bounds = np.log1p(mean.min()), np.log1p(mean.max())
     log_mean = np.log1p(mean[varying])
     log_dispersion = np.log(variance[varying] / mean[varying])
@@ -42,7 +42,7 @@ def highly_variable(
     for bin_ in np.unique(bins):
         inside = bins == bin_
         dispersions = log_dispersion[inside]
-        # A feature alone in its bin has no spread to be compared with: it scores 1, as in Seurat.
+        # A feature alone in its bin cannot be compared and scores 1, as in Seurat.
         if len(dispersions) == 1 or (deviation := dispersions.std(ddof=1)) == 0:
             score[inside] = 1.0
         else:

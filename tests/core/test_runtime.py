@@ -34,18 +34,18 @@ def test_unknown_devices_are_refused(name: str) -> None:
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
 @pytest.mark.parametrize("name", ["cuda", "cuda:0"])
 def test_cuda_is_refused_where_there_is_none(name: str) -> None:
-    with pytest.raises(InputError, match=f"Device '{name}' was asked for, but PyTorch .* sees 0 CUDA"):
+    with pytest.raises(InputError, match=f"'{name}'.* 0 CUDA"):
         resolve_device(name)
 
 
 def test_a_cuda_device_beyond_the_last_is_refused() -> None:
-    with pytest.raises(InputError, match=r"Device 'cuda:99' was asked for, but PyTorch .* sees \d+ CUDA"):
+    with pytest.raises(InputError, match=r"'cuda:99'.* \d+ CUDA"):
         resolve_device("cuda:99")
 
 
 @pytest.mark.skipif(torch.backends.mps.is_available(), reason="this machine has MPS")
 def test_mps_is_refused_where_there_is_none() -> None:
-    with pytest.raises(InputError, match="Device 'mps' was asked for, but this machine has none"):
+    with pytest.raises(InputError, match="'mps'"):
         resolve_device("mps")
 
 

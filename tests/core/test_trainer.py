@@ -104,7 +104,7 @@ def test_neighbor_views_take_the_neighbors_of_each_row(
 
 @pytest.mark.parametrize("view", NEIGHBOR_VIEWS)
 def test_neighbor_views_without_neighbors_raise(tiny_config: DiffAugConfig, view: WarmupView) -> None:
-    with pytest.raises(ValueError, match=f"The view '{view}' needs the neighbors of every row"):
+    with pytest.raises(ValueError, match=f"'{view}'.*neighbours"):
         trained(changed(tiny_config, train={"warmup_view": view}))
 
 

@@ -115,9 +115,7 @@ def test_another_number_of_features_is_an_error(counts: AnnData, fitted: DiffAug
 def test_a_strength_that_is_none_is_refused_by_its_name(
     fitted: DiffAug, counts: AnnData, strength: Any
 ) -> None:
-    with pytest.raises(
-        InputError, match=r"`strength` is a share of the noise schedule, above 0 and at most"
-    ):
+    with pytest.raises(InputError, match="`strength`"):
         generate_codes(fitted, counts.X, strength=strength)
 
 
@@ -125,7 +123,7 @@ def test_a_strength_that_is_none_is_refused_by_its_name(
 def test_a_guidance_that_is_none_is_refused_by_its_name(
     fitted: DiffAug, counts: AnnData, guidance: Any
 ) -> None:
-    with pytest.raises(InputError, match=r"`guidance` has to be a number"):
+    with pytest.raises(InputError, match="`guidance`"):
         generate_codes(fitted, counts.X, guidance=guidance)
 
 

@@ -390,7 +390,7 @@ def test_an_embedding_that_is_not_finite_is_never_returned(tmp_path: Path) -> No
     rows = np.load(MODELS / "expression" / "expected.npz")["rows"]
     change_arrays(folder, lambda arrays: arrays["encoder.network.0.weight"].fill(3e38))
     model = DiffAug.load(folder, device="cpu")
-    said = r"The embedding of row 0 \(counted from 0\) is not finite, .* of 6 rows\. .* is damaged"
+    said = r"embedding.*not finite.* of 6 rows.*row 0.*damaged"
     for use in (model.transform, model.transform_with_novelty, model.augment):
         with pytest.raises(InputError, match=said):
             use(rows)
@@ -402,11 +402,11 @@ def test_generated_rows_that_are_not_finite_are_never_returned(tmp_path: Path) -
     change_arrays(folder, lambda arrays: arrays["denoiser.mix.weight"].fill(3e38))
     model = DiffAug.load(folder, device="cpu")
     assert np.isfinite(model.transform(rows)).all()
-    with pytest.raises(InputError, match=r"The generated code of row 0 .* is not finite"):
+    with pytest.raises(InputError, match=r"generated code.*not finite.*row 0"):
         generate_codes(model, rows)
     codes = np.zeros((6, 4), np.float32)
     codes[2, 1] = np.inf
-    with pytest.raises(InputError, match=r"The code of row 2 .*, and so for 1 of 6 rows"):
+    with pytest.raises(InputError, match=r"code .* 1 of 6 rows.*row 2"):
         decode_codes(model, codes, rows)
 
 
@@ -416,5 +416,5 @@ def test_novelty_that_is_not_finite_is_never_returned(tmp_path: Path) -> None:
     change_arrays(folder, lambda arrays: arrays["reference.denoising"].fill(1e-44))
     model = DiffAug.load(folder, device="cpu")
     assert np.isfinite(model.transform(rows)).all()
-    with pytest.raises(InputError, match=r"The novelty of row 0 \(counted from 0\) is not finite"):
+    with pytest.raises(InputError, match=r"novelty.*not finite.*row 0"):
         model.novelty(rows)

@@ -237,5 +237,5 @@ def test_letters_outside_of_ascii_are_other_letters() -> None:
 
 @pytest.mark.parametrize("k", [0, 9, -1, 2.0, "4", True, None])
 def test_k_out_of_range_is_an_error(k: object) -> None:
-    with pytest.raises(InputError, match=r"`k` has to be a whole number from 1 to 8, got"):
+    with pytest.raises(InputError, match=r"`k` .*1 to 8"):
         pp.encode_kmers(["ACGT"], k=k)  # type: ignore[arg-type]

@@ -24,9 +24,9 @@ def test_a_letter_outside_of_ascii_is_one_other_letter() -> None:
 @pytest.mark.parametrize("encode", ENCODINGS, ids=NAMES)
 def test_what_is_no_list_of_strings_is_an_error(encode: object) -> None:
     assert callable(encode)
-    with pytest.raises(InputError, match=r"several sequences, got one string"):
+    with pytest.raises(InputError, match="one string"):
         encode("ACGT")
-    with pytest.raises(InputError, match=r"Sequence number 2 is not a string, but nan"):
+    with pytest.raises(InputError, match=r"Sequence 2 .*nan"):
         encode(["ACGT", float("nan")])
 
 

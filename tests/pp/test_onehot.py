@@ -22,7 +22,7 @@ def test_one_hot_letters_stand_at_their_positions() -> None:
 
 
 def test_one_hot_letters_of_unequal_lengths_are_an_error() -> None:
-    with pytest.raises(InputError, match=r"number 1 has 4 letters, number 3 has 3\. Cut them alike"):
+    with pytest.raises(InputError, match=r"1 has 4 letters.* 3 has 3"):
         pp.encode_onehot(["ACGT", "ACGT", "ACG"])
 
 

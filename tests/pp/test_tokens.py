@@ -82,21 +82,18 @@ def test_no_sequences_and_no_letters_are_read() -> None:
 
 @pytest.mark.parametrize("length", [0, -1, 2.0, "4", True])
 def test_a_length_that_is_none_is_an_error(length: object) -> None:
-    with pytest.raises(InputError, match=r"`length` has to be a whole number of at least 1, or None, got"):
+    with pytest.raises(InputError, match="`length`"):
         pp.encode_tokens(["ACGT"], length=length)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     ("tokens", "message"),
     [
-        (
-            np.zeros(3, np.uint8),
-            r"whole numbers, one row a sequence, got uint8 of shape \(3,\)",
-        ),
-        (np.zeros((2, 2)), r"a matrix of whole numbers, one row a sequence, got float64"),
-        (np.array([[0, 6]]), r"from 0 to 5, got some from 0 to 6\. Use those of `encode_tokens`"),
-        (np.array([[-1, 4]]), r"from 0 to 5, got some from -1 to 4"),
-        (np.array([[260]]), r"from 0 to 5, got some from 260 to 260"),
+        (np.zeros(3, np.uint8), r"matrix.*uint8.*\(3,\)"),
+        (np.zeros((2, 2)), "whole numbers.*float64"),
+        (np.array([[0, 6]]), "0 to 5.*0 to 6"),
+        (np.array([[-1, 4]]), "0 to 5.*-1 to 4"),
+        (np.array([[260]]), "0 to 5.*260 to 260"),
     ],
     ids=["one row", "not whole", "too large", "negative", "beyond a byte"],
 )

@@ -240,15 +240,13 @@ def test_guidance_changes_what_is_generated(cells: AnnData, tiny_config: DiffAug
 
 @pytest.mark.parametrize("strength", [0, 2, -0.1, float("nan"), "much", True])
 def test_a_strength_that_is_none_is_refused(cells: AnnData, strength: Any) -> None:
-    with pytest.raises(
-        InputError, match=r"`strength` is a share of the noise schedule, above 0 and at most 1"
-    ):
+    with pytest.raises(InputError, match="`strength`"):
         tl.augment(cells, "nowhere", strength=strength)
 
 
 @pytest.mark.parametrize("guidance", [float("inf"), "much", True])
 def test_a_guidance_that_is_none_is_refused(cells: AnnData, guidance: Any) -> None:
-    with pytest.raises(InputError, match=r"`guidance` has to be a number"):
+    with pytest.raises(InputError, match="`guidance`"):
         tl.augment(cells, "nowhere", guidance=guidance)
 
 
