@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anndata
@@ -15,10 +12,12 @@ import pytest
 from scipy import sparse
 
 from diffaug_bio import DiffAug, io, tl
+from tests.cli.conftest import run_here
 from tests.cli.test_fit import TINY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.cli.conftest import Result
 
@@ -27,7 +26,7 @@ OPTIONS = ["--threads", "1", "--device", "cpu"]
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with cells of two donors in two runs, and `run`, which the installed command fitted."""
+    """A folder with cells of two donors in two runs, and `run`, a fit of them."""
     folder = tmp_path_factory.mktemp("place")
     rng = np.random.default_rng(0)
     row = np.arange(120)
@@ -41,13 +40,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cells = anndata.AnnData(sparse.csr_matrix(rng.poisson(rates).astype(np.float32)), obs=obs, var=var)
     cells.write_h5ad(folder / "cells.h5ad")
     (folder / "tiny.toml").write_text(f"{TINY}[batches]\nshift_weight = 2\n")
-    command = [Path(sys.executable).with_name("diffaug-bio"), "fit", folder / "cells.h5ad", *OPTIONS]
-    command += ["-o", folder / "run", "--config", folder / "tiny.toml", "--label-key", "kind"]
-    done = subprocess.run(
-        [*map(str, command), "--batch-key", "donor,run"], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    (folder / "stderr.txt").write_text(done.stderr)
+    arguments = ["fit", folder / "cells.h5ad", *OPTIONS, "-o", folder / "run", "--label-key", "kind"]
+    done = run_here(*arguments, "--config", folder / "tiny.toml", "--batch-key", "donor,run")
+    assert done.code == 0, done.err
+    (folder / "stderr.txt").write_text(done.err)
     return folder
 
 

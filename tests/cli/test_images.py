@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,13 +87,11 @@ def fails(result: Result, *messages: str) -> None:
         assert message in lines[-1]
 
 
-def test_the_installed_command_fits_embeds_and_generates(place: Path) -> None:
+def test_the_command_fits_embeds_and_generates(place: Path, call: Callable[..., Result]) -> None:
     def command(name: str, *arguments: object) -> str:
-        program = Path(sys.executable).with_name("diffaug-bio")
-        called = [str(part) for part in (program, name, place / "images.npz", *arguments, *OPTIONS)]
-        result = subprocess.run(called, capture_output=True, text=True, check=False)
-        assert result.returncode == 0, result.stderr
-        return result.stdout
+        result = call(name, place / "images.npz", *arguments, *OPTIONS)
+        assert result.code == 0, result.err
+        return result.out
 
     options = ["--config", place / "tiny.toml", "--label-key", "label"]
     printed = command("fit", "-o", place / "run", *options)
