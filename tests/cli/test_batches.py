@@ -134,6 +134,7 @@ def test_batches_that_are_numbers_in_a_table_are_no_features(
     table["site"] = np.where(row < 45, 1, 2)
     table.to_csv(tmp_path / "table.csv", index_label="id")
     arguments = ["fit", tmp_path / "table.csv", "-o", tmp_path / "run", "--config", place / "tiny.toml"]
+    arguments += ["--no-report"]
     assert call(*arguments, "--batch-key", "site", *OPTIONS).code == 0
     run = read_json(tmp_path / "run" / "run.json")
     assert run["data"]["n_vars"] == 8
@@ -145,7 +146,7 @@ def test_batches_that_are_numbers_in_a_table_are_no_features(
 
 def test_a_fit_without_batches_says_so(place: Path, call: Callable[..., Result], tmp_path: Path) -> None:
     arguments = ["fit", place / "cells.h5ad", "-o", tmp_path / "run", "--config", place / "tiny.toml"]
-    assert call(*arguments, *OPTIONS).code == 0
+    assert call(*arguments, "--no-report", *OPTIONS).code == 0
     run = read_json(tmp_path / "run" / "run.json")
     assert run["data"]["batch_key"] is None
     assert run["config"]["batches"]["names"] == []

@@ -63,7 +63,7 @@ def fit(place: Path, call: Callable[..., Result]) -> Callable[..., Result]:
 
     def run(data: str, *options: object, output: str = "run") -> Result:
         config = ["--config", place / "tiny.toml", *OPTIONS]
-        return call("fit", place / data, "-o", place / output, *config, *options)
+        return call("fit", place / data, "-o", place / output, "--no-report", *config, *options)
 
     return run
 
@@ -94,7 +94,7 @@ def test_the_command_fits_embeds_and_generates(place: Path, call: Callable[..., 
         return result.out
 
     options = ["--config", place / "tiny.toml", "--label-key", "label"]
-    printed = command("fit", "-o", place / "run", *options)
+    printed = command("fit", "-o", place / "run", "--no-report", *options)
     assert printed.startswith(f"{N_OBS} rows embedded; see ")
     assert "DiffAug, 6 wide" in printed
     assert "Patches alone" in printed

@@ -57,7 +57,7 @@ def fit(tmp_path: Path, tiny_config: DiffAugConfig, call: Callable[..., Result])
     always = ["--config", toml, "--label-key", "cluster", "--precision", "float32", *OPTIONS]
 
     def run(output: str, *options: str, data: str = "cells.h5ad") -> Result:
-        return call("fit", tmp_path / data, "-o", tmp_path / output, *always, *options)
+        return call("fit", tmp_path / data, "-o", tmp_path / output, "--no-report", *always, *options)
 
     return run
 

@@ -58,7 +58,7 @@ def test_a_recipe_is_fetched_and_fitted(
     output = tmp_path / "run"
     fitted = run_here(
         *("fit", f"recipe:{name}", "-o", output, "--config", tmp_path / "tiny.toml"),
-        *("--device", "cpu", "--threads", 1, "--quiet"),
+        *("--device", "cpu", "--threads", 1, "--quiet", "--no-report"),
     )
     assert fitted.code == 0, fitted.err
     embedding = pd.read_csv(output / "embedding.csv", index_col=0)
