@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,18 +55,12 @@ def check(generated: AnnData) -> None:
     assert list(generated.var_names) == [f"gene{number}" for number in range(40)]
 
 
-def test_rare_classes_grow_in_a_process_of_its_own(place: Path) -> None:
+def test_rare_classes_grow(place: Path, call: Callable[..., Result]) -> None:
     arguments = words(place, "more.h5ad", "--balance", "cluster", "--target", 30)
-    result = subprocess.run(
-        [sys.executable, "-m", "diffaug_bio.cli", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    assert result.stdout == f"32 rows generated; see {place}/more.h5ad.\n"
-    assert "Classes that grow: 'c1 20 to 30', 'c2 8 to 30'." in result.stderr
+    result = call(*arguments)
+    assert result.code == 0, result.err
+    assert result.out == f"32 rows generated; see {place}/more.h5ad.\n"
+    assert "Classes that grow: 'c1 20 to 30', 'c2 8 to 30'." in result.err
     written = anndata.read_h5ad(place / "more.h5ad")
     check(written)
     cells = anndata.read_h5ad(place / "cells.h5ad")

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anndata
@@ -15,10 +12,12 @@ import pytest
 from scipy import sparse
 
 from diffaug_bio import DiffAug, io, tl
+from tests.cli.conftest import run_here
 from tests.cli.test_fit import TINY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.cli.conftest import Result
 
@@ -27,7 +26,7 @@ OPTIONS = ["--threads", "1", "--device", "cpu"]
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with cells of two donors in two runs, and `run`, which the installed command fitted."""
+    """A folder with cells of two donors in two runs, and `run`, a fit of them."""
     folder = tmp_path_factory.mktemp("place")
     rng = np.random.default_rng(0)
     row = np.arange(120)
@@ -41,13 +40,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cells = anndata.AnnData(sparse.csr_matrix(rng.poisson(rates).astype(np.float32)), obs=obs, var=var)
     cells.write_h5ad(folder / "cells.h5ad")
     (folder / "tiny.toml").write_text(f"{TINY}[batches]\nshift_weight = 2\n")
-    command = [Path(sys.executable).with_name("diffaug-bio"), "fit", folder / "cells.h5ad", *OPTIONS]
-    command += ["-o", folder / "run", "--config", folder / "tiny.toml", "--label-key", "kind"]
-    done = subprocess.run(
-        [*map(str, command), "--batch-key", "donor,run"], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    (folder / "stderr.txt").write_text(done.stderr)
+    arguments = ["fit", folder / "cells.h5ad", *OPTIONS, "-o", folder / "run", "--label-key", "kind"]
+    done = run_here(*arguments, "--config", folder / "tiny.toml", "--batch-key", "donor,run")
+    assert done.code == 0, done.err
+    (folder / "stderr.txt").write_text(done.err)
     return folder
 
 
@@ -138,6 +134,7 @@ def test_batches_that_are_numbers_in_a_table_are_no_features(
     table["site"] = np.where(row < 45, 1, 2)
     table.to_csv(tmp_path / "table.csv", index_label="id")
     arguments = ["fit", tmp_path / "table.csv", "-o", tmp_path / "run", "--config", place / "tiny.toml"]
+    arguments += ["--no-report"]
     assert call(*arguments, "--batch-key", "site", *OPTIONS).code == 0
     run = read_json(tmp_path / "run" / "run.json")
     assert run["data"]["n_vars"] == 8
@@ -149,7 +146,7 @@ def test_batches_that_are_numbers_in_a_table_are_no_features(
 
 def test_a_fit_without_batches_says_so(place: Path, call: Callable[..., Result], tmp_path: Path) -> None:
     arguments = ["fit", place / "cells.h5ad", "-o", tmp_path / "run", "--config", place / "tiny.toml"]
-    assert call(*arguments, *OPTIONS).code == 0
+    assert call(*arguments, "--no-report", *OPTIONS).code == 0
     run = read_json(tmp_path / "run" / "run.json")
     assert run["data"]["batch_key"] is None
     assert run["config"]["batches"]["names"] == []

@@ -51,7 +51,9 @@ def test_fit_keeps_groups_together_and_says_so(
     options = ["--config", toml, "--label-key", "cluster", "--precision", "float32", *OPTIONS]
     for name, group_key in (("grouped", "donor"), ("plain", None)):
         given = ["--group-key", group_key] if group_key else []
-        assert call("fit", place / "cells.h5ad", "-o", place / name, *options, *given).code == 0
+        assert (
+            call("fit", place / "cells.h5ad", "-o", place / name, "--no-report", *options, *given).code == 0
+        )
         run = json.loads((place / name / "run.json").read_text())
         assert run["data"]["group_key"] == group_key
         assert json.loads((place / name / "metrics.json").read_text())["group_key"] == group_key
@@ -67,7 +69,7 @@ def test_fit_keeps_groups_together_and_says_so(
 
 def test_fit_refuses_groups_that_are_not_there(place: Path, call: Callable[..., Result]) -> None:
     options = ["--label-key", "cluster", "--group-key", "mouse", *OPTIONS]
-    result = call("fit", place / "cells.h5ad", "-o", place / "other", *options)
+    result = call("fit", place / "cells.h5ad", "-o", place / "other", "--no-report", *options)
     assert (result.code, result.out) == (1, "")
     assert "no group column 'mouse' in `.obs`; it holds 'cluster', 'donor'" in result.err
     assert not (place / "other").exists()

@@ -140,14 +140,16 @@ def test_summary_goes_to_stdout_and_the_log_to_stderr(place: Path) -> None:
     assert "Warning" not in err
 
 
-def test_the_same_seed_gives_the_same_bytes_and_json_is_all_that_is_printed(place: Path) -> None:
-    command = [sys.executable, "-m", "diffaug_bio.cli", *arguments_in(place, "again"), "--json"]
-    result = subprocess.run(command, capture_output=True, text=True, check=True)
+def test_the_same_seed_gives_the_same_bytes_and_json_is_all_that_is_printed(
+    place: Path, call: Callable[..., Result]
+) -> None:
+    result = call(*arguments_in(place, "again"), "--json")
+    assert result.code == 0, result.err
     first, second = (place / name / "embedding.csv" for name in ("run", "again"))
     assert first.read_bytes() == second.read_bytes()
     weights = [place / name / "model" / "weights.safetensors" for name in ("run", "again")]
     assert weights[0].read_bytes() == weights[1].read_bytes()
-    printed = json.loads(result.stdout)
+    printed = json.loads(result.out)
     assert printed["metrics"] == json.loads((place / "again" / "metrics.json").read_text())
     assert printed["metrics"] == json.loads((place / "run" / "metrics.json").read_text())
     run = json.loads((place / "again" / "run.json").read_text())

@@ -63,7 +63,7 @@ def fit(place: Path, call: Callable[..., Result]) -> Callable[..., Result]:
 
     def run(data: str, *options: object, output: str = "run") -> Result:
         config = ["--config", place / "tiny.toml", *OPTIONS]
-        return call("fit", place / data, "-o", place / output, *config, *options)
+        return call("fit", place / data, "-o", place / output, "--no-report", *config, *options)
 
     return run
 

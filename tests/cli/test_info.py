@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import yaml
 
+from tests.cli.conftest import run_here
 from tests.cli.test_fit import TINY, make_cells
 from tests.conftest import clustered_dna, shifted_textures
 
@@ -37,9 +38,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     arguments = ["fit", str(folder / "cells.h5ad"), "-o", str(folder / "run"), "--layer", "counts"]
     arguments += ["--config", str(folder / "tiny.toml"), "--label-key", "kind", "--threads", "1"]
     arguments += ["--device", "cpu", "--precision", "float32", "--model-license", "CC-BY-4.0"]
-    command = [sys.executable, "-m", "diffaug_bio.cli", *arguments]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
+    result = run_here(*arguments)
+    assert result.code == 0, result.err
     return folder
 
 

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+from tests.cli.conftest import run_here
 from tests.conftest import clustered_dna
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.cli.conftest import Result
 
@@ -46,34 +44,19 @@ batch_size = 32
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with data, settings, and `run`, which the installed command wrote quietly."""
+    """A folder with data, settings, and `run`, which the command wrote quietly."""
     folder = tmp_path_factory.mktemp("place")
     records = [f">s{i} label=c{i % 3} batch=b{i % 2}\n{one}\n" for i, one in enumerate(clustered_dna(60))]
     (folder / "dna.fa").write_text("".join(records))
     (folder / "tiny.toml").write_text(TINY)
     result = fit_in(folder, "run", "--quiet")
-    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    assert result == (0, "", "")
     return folder
 
 
-def with_modules(folder: Path) -> dict[str, str]:
-    """Make the environment of a process that finds modules in a folder first."""
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])}
-
-
-def fit_in(
-    folder: Path, output: str, *options: str, modules: Path | None = None
-) -> subprocess.CompletedProcess[str]:
-    command = [str(Path(sys.executable).with_name("diffaug-bio")), "fit", "dna.fa", "-o", output]
-    command += ["--config", "tiny.toml", "--label-key", "label", "--threads", "1", "--device", "cpu"]
-    return subprocess.run(
-        [*command, *options],
-        cwd=folder,
-        env=os.environ if modules is None else with_modules(modules),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def fit_in(folder: Path, output: str, *options: str) -> Result:
+    words = ["fit", "dna.fa", "-o", output, "--config", "tiny.toml", "--label-key", "label"]
+    return run_here(*words, "--threads", 1, "--device", "cpu", *options, folder=folder)
 
 
 def test_a_fit_writes_a_page_that_says_what_it_logged(place: Path) -> None:
@@ -110,52 +93,48 @@ def test_a_table_that_is_declared_as_words_is_drawn_as_a_table(
 
 def test_the_summary_names_the_page_and_no_report_leaves_it_out(place: Path) -> None:
     with_page = fit_in(place, "again")
-    assert with_page.returncode == 0
-    assert "To look at, print and send: again/report.html" in with_page.stdout
-    assert with_page.stderr.count("60 sequences") == 1
+    assert with_page.code == 0
+    assert "To look at, print and send: again/report.html" in with_page.out
+    assert with_page.err.count("60 sequences") == 1
     without = fit_in(place, "again", "--force", "--no-report")
-    assert without.returncode == 0
-    assert "report" not in without.stdout + without.stderr
+    assert without.code == 0
+    assert "report" not in without.out + without.err
     assert not (place / "again" / "report.html").exists()
 
 
-def test_a_page_that_cannot_be_made_costs_no_fit(place: Path, tmp_path: Path) -> None:
-    (tmp_path / "jinja2").mkdir()
-    (tmp_path / "jinja2" / "__init__.py").write_text("raise ImportError('a broken installation')\n")
-    result = fit_in(place, "kept", "--quiet", modules=tmp_path)
-    assert result.returncode == 0
-    assert result.stdout == ""
-    assert result.stderr == (
-        "All is kept in kept but report.html, which could not be made: ImportError: a broken installation. "
-        "`diffaug-bio report kept` makes it, once that is mended.\n"
-    )
+def breaking(error: Exception) -> Callable[..., None]:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    return fail
+
+
+def test_a_page_that_cannot_be_made_costs_no_fit(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jinja2.Environment.get_template", breaking(ImportError("a broken installation")))
+    result = fit_in(place, "kept", "--quiet")
+    assert (result.code, result.out) == (0, "")
+    for words in ("kept", "report.html", "ImportError: a broken installation", "`diffaug-bio report kept`"):
+        assert words in result.err
     names = {path.name for path in (place / "kept").iterdir()}
     assert names == {path.name for path in (place / "run").iterdir()} - {"report.html"}
     assert (place / "kept" / "embedding.csv").read_bytes() == (place / "run" / "embedding.csv").read_bytes()
 
 
 def test_a_fault_of_the_program_in_a_page_costs_no_fit_and_debug_has_its_traceback(
-    place: Path, tmp_path: Path
+    place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "jinja2").mkdir()
-    (tmp_path / "jinja2" / "__init__.py").write_text("raise ZeroDivisionError('a fault')\n")
-    result = fit_in(place, "faulty", "--quiet", modules=tmp_path)
-    assert result.returncode == 0
-    assert (
-        "All is kept in faulty but report.html, which could not be made: ZeroDivisionError" in result.stderr
-    )
-    assert len(result.stderr.splitlines()) == 1
-    command = [sys.executable, "-m", "diffaug_bio.cli", "report", "faulty"]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]),
-    }
-    alone = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, check=False)
-    assert (alone.returncode, alone.stdout) == (1, "")
-    assert alone.stderr == "Error: Unexpected ZeroDivisionError: a fault; --debug shows more.\n"
-    told = fit_in(place, "told", "--debug", modules=tmp_path)
-    assert told.returncode == 0
-    assert "Traceback (most recent call last)" in told.stderr
+    monkeypatch.setattr("jinja2.Environment.get_template", breaking(ZeroDivisionError("a fault")))
+    result = fit_in(place, "faulty", "--quiet")
+    assert result.code == 0
+    assert "report.html" in result.err
+    assert "ZeroDivisionError" in result.err
+    assert len(result.err.splitlines()) == 1
+    alone = run_here("report", "faulty", folder=place)
+    assert (alone.code, alone.out) == (1, "")
+    assert alone.err == "Error: Unexpected ZeroDivisionError: a fault; --debug shows more.\n"
+    told = fit_in(place, "told", "--debug")
+    assert told.code == 0
+    assert "Traceback (most recent call last)" in told.err
     assert (place / "faulty" / "embedding.csv").exists()
 
 

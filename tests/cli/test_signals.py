@@ -100,8 +100,9 @@ def test_the_watcher_ends_with_the_program_and_holds_no_pipe(
     pytest.fail("the watcher is still there")
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-@pytest.mark.parametrize("module", ["numpy", "torch"])
+@pytest.mark.parametrize(
+    ("number", "code", "module"), [(signal.SIGTERM, 143, "numpy"), (signal.SIGINT, 130, "torch")]
+)
 def test_a_signal_during_imports_ends_in_a_line(
     tmp_path: Path, number: signal.Signals, code: int, module: str
 ) -> None:

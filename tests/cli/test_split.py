@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +57,7 @@ def fit(tmp_path: Path, tiny_config: DiffAugConfig, call: Callable[..., Result])
     always = ["--config", toml, "--label-key", "cluster", "--precision", "float32", *OPTIONS]
 
     def run(output: str, *options: str, data: str = "cells.h5ad") -> Result:
-        return call("fit", tmp_path / data, "-o", tmp_path / output, *always, *options)
+        return call("fit", tmp_path / data, "-o", tmp_path / output, "--no-report", *always, *options)
 
     return run
 
@@ -77,26 +75,18 @@ def wild(adata: AnnData, rows: NDArray[np.int64]) -> AnnData:
     return changed
 
 
-def test_the_installed_command_takes_the_split_that_data_come_with(
-    parted: AnnData, tiny_config: DiffAugConfig, tmp_path: Path
+def test_the_split_that_data_come_with_is_taken(
+    parted: AnnData, fit: Callable[..., Result], call: Callable[..., Result], tmp_path: Path
 ) -> None:
-    cells, toml = write_cells(tmp_path / "cells.h5ad", parted), write_toml(tmp_path / "t.toml", tiny_config)
-    program = str(Path(sys.executable).with_name("diffaug-bio"))
-    options = ["--config", str(toml), "--label-key", "cluster", *OPTIONS]
-    command = [program, "fit", str(cells), "-o", str(tmp_path / "run"), *options]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
-    assert result.stderr.count(USED) == 1
-    assert "120 rows embedded" in result.stdout
+    write_cells(tmp_path / "cells.h5ad", parted)
+    result = fit("run")
+    assert result.code == 0, result.err
+    assert result.err.count(USED) == 1
+    assert "120 rows embedded" in result.out
     assert read_json(tmp_path, "run", "run.json")["data"]["split_key"] == "split"
-    result = subprocess.run(
-        [program, "evaluate", str(tmp_path / "run"), "--json", *OPTIONS],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    printed = json.loads(result.stdout)
+    result = call("evaluate", tmp_path / "run", "--json", *OPTIONS)
+    assert result.code == 0, result.err
+    printed = json.loads(result.out)
     assert printed["data"]["split_key"] == "split"
     expected = read_json(tmp_path, "run", "metrics.json")["embedding"]
     del expected["width"]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,16 +57,10 @@ def command(folder: Path, *further: object, data: str = "new.h5ad", model: str =
     ]
 
 
-def test_new_cells_are_labelled_in_a_process_of_its_own(folder: Path, counts: AnnData) -> None:
-    result = subprocess.run(
-        [sys.executable, "-m", "diffaug_bio.cli", *map(str, command(folder))],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    assert result.stdout.endswith(f"of 60 rows unassigned; see {folder}/out/labels.csv.\n")
+def test_new_cells_are_labelled(folder: Path, counts: AnnData, call: Callable[..., Result]) -> None:
+    result = call(*command(folder))
+    assert result.code == 0, result.err
+    assert result.out.endswith(f"of 60 rows unassigned; see {folder}/out/labels.csv.\n")
     assert {path.name for path in (folder / "out").iterdir()} == FILES
     labels = pd.read_csv(folder / "out" / "labels.csv", index_col="id")
     assert list(labels) == ["label", "confidence"]

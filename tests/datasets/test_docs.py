@@ -6,8 +6,6 @@ import dataclasses
 import re
 import runpy
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +13,7 @@ import pytest
 from diffaug_bio.datasets import recipe as recipes
 from diffaug_bio.datasets.loaders import LOADERS
 from diffaug_bio.datasets.steps import STEPS
+from tests.cli.conftest import run_here
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "recipes.md"
@@ -43,14 +42,8 @@ def test_a_recipe_of_ones_own_works_word_for_word(tmp_path: Path) -> None:
     for line in commands.splitlines():
         program, *arguments = shlex.split(line)
         assert program == "diffaug-bio"
-        done = subprocess.run(
-            [sys.executable, "-m", "diffaug_bio.cli", *arguments],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
+        done = run_here(*arguments, folder=tmp_path)
+        assert done.code == 0, done.err
     assert (tmp_path / "run" / "metrics.json").is_file()
 
 

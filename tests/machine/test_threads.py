@@ -29,6 +29,7 @@ from diffaug_bio.machine.threads import (
     torch_limited_to,
     training_threads,
 )
+from tests.cli.conftest import run_here
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -169,20 +170,6 @@ def test_a_fit_holds_its_number_whatever_was_set_before(
     assert model.threads_.number == (threads or 1)
 
 
-def run_cli(folder: Path, *arguments: str, **environment: str) -> dict[str, object]:
-    """Fit in a process of its own, and give what `run.json` says."""
-    command = [sys.executable, "-m", "diffaug_bio.cli", "fit", "data.h5ad", "-o", "run", "--no-report"]
-    env = {name: value for name, value in os.environ.items() if name not in VARIABLES}
-    subprocess.run(
-        [*command, "--config", "tiny.toml", "--quiet", *arguments],
-        cwd=folder,
-        env=env | environment,
-        check=True,
-    )
-    record: dict[str, object] = json.loads((folder / "run" / "run.json").read_text(encoding="utf-8"))
-    return record
-
-
 @pytest.mark.parametrize(
     ("arguments", "environment", "number", "reason"),
     [
@@ -193,6 +180,7 @@ def run_cli(folder: Path, *arguments: str, **environment: str) -> dict[str, obje
 )
 def test_the_command_line_says_whose_number_it_took(
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
     counts: AnnData,
     arguments: tuple[str, ...],
     environment: dict[str, str],
@@ -203,5 +191,9 @@ def test_the_command_line_says_whose_number_it_took(
     (tmp_path / "tiny.toml").write_text(
         "[train]\nwarmup_epochs = 1\ngenerator_epochs = 1\nencoder_epochs = 1\nmin_steps = 1\n"
     )
-    record = run_cli(tmp_path, *arguments, **environment)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    words = ["fit", "data.h5ad", "-o", "run", "--no-report", "--config", "tiny.toml", "--quiet"]
+    assert run_here(*words, *arguments, folder=tmp_path).code == 0
+    record = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
     assert (record["threads"], record["threads_reason"]) == (number, reason)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
 
+from tests.cli.conftest import run_here
 from tests.recipes.genuine import GENUINE
 
 if TYPE_CHECKING:
@@ -38,35 +36,31 @@ batch_size = 16
 """
 
 
-def run(*arguments: object, cache: Path) -> subprocess.CompletedProcess[str]:
-    """Call the command line in a process of its own, with a folder for files."""
-    environment = os.environ | {"DIFFAUG_BIO_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "diffaug_bio.cli", *map(str, arguments)]
-    return subprocess.run(
-        command, capture_output=True, text=True, env=environment, check=False, timeout=300
-    )
-
-
 @pytest.mark.parametrize(
     ("name", "n_obs", "is_known"),
     [("uci_har", 30, False), ("uci_promoters", 20, False), ("cifar10", 24, True)],
     ids=["table", "dna", "image"],
 )
-def test_a_recipe_is_fetched_and_fitted(tmp_path: Path, name: str, n_obs: int, is_known: bool) -> None:  # noqa: FBT001
+def test_a_recipe_is_fetched_and_fitted(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    n_obs: int,
+    is_known: bool,  # noqa: FBT001
+) -> None:
     (tmp_path / "given").mkdir()
     GENUINE[name](tmp_path / "given")
     (tmp_path / "tiny.toml").write_text(CONFIG)
-    cache = tmp_path / "cache"
+    monkeypatch.setenv("DIFFAUG_BIO_CACHE", str(tmp_path / "cache"))
     unchecked = ["--unchecked"] if is_known else []  # tiny files have another size and hash
-    fetched = run("recipes", "fetch", name, "--from", tmp_path / "given", *unchecked, cache=cache)
-    assert fetched.returncode == 0, fetched.stderr
+    fetched = run_here("recipes", "fetch", name, "--from", tmp_path / "given", *unchecked)
+    assert fetched.code == 0, fetched.err
     output = tmp_path / "run"
-    fitted = run(
+    fitted = run_here(
         *("fit", f"recipe:{name}", "-o", output, "--config", tmp_path / "tiny.toml"),
-        *("--device", "cpu", "--threads", 1, "--quiet"),
-        cache=cache,
+        *("--device", "cpu", "--threads", 1, "--quiet", "--no-report"),
     )
-    assert fitted.returncode == 0, fitted.stderr
+    assert fitted.code == 0, fitted.err
     embedding = pd.read_csv(output / "embedding.csv", index_col=0)
     assert embedding.shape == (n_obs, 6)
     assert embedding.notna().all(axis=None)

@@ -7,7 +7,7 @@ import pytest
 from tests.robustness.found import FOUND
 from tests.robustness.harness import CASES, GOOD, Finding, run_cases
 
-N_CASES = 200
+N_CASES, N_SLOW_CASES = 60, 200
 
 
 def wrong(found: list[Finding]) -> list[str]:
@@ -19,9 +19,12 @@ def wrong(found: list[Finding]) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", CASES)
-def test_nothing_but_results_and_clear_errors_comes_of_a_sample(kind: str) -> None:
-    found = list(run_cases(kind, range(N_CASES)))
-    assert [case.seed for case in found] == list(range(N_CASES))
+def test_nothing_but_results_and_clear_errors_comes_of_a_sample(
+    kind: str, pytestconfig: pytest.Config
+) -> None:
+    seeds = range(N_SLOW_CASES if pytestconfig.getoption("--slow") else N_CASES)
+    found = list(run_cases(kind, seeds))
+    assert [case.seed for case in found] == list(seeds)
     assert wrong(found) == []
 
 
