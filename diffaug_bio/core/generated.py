@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from diffaug_bio.config.tables import replaced
+from diffaug_bio.config.tables import is_number, replaced
 from diffaug_bio.core.finite import finite_rows
 from diffaug_bio.core.generation import code_rows, conditions_of, decode, generate
 from diffaug_bio.core.integration import batch_codes
@@ -43,12 +41,12 @@ def sampling_settings(*, strength: float | None, guidance: float | None) -> dict
     """
     asked: dict[str, float] = {}
     if strength is not None:
-        if not _is_number(strength) or not 0 < strength <= 1:
+        if not is_number(strength) or not 0 < strength <= 1:
             msg = f"`strength` must be a share of the noise schedule, above 0 up to 1, got {strength!r}."
             raise InputError(msg)
         asked["noising"] = float(strength)
     if guidance is not None:
-        if not _is_number(guidance):
+        if not is_number(guidance):
             msg = f"`guidance` must be a number (1 for none, more to exaggerate), got {guidance!r}."
             raise InputError(msg)
         asked["guidance"] = float(guidance)
@@ -214,11 +212,3 @@ def denoising_errors(
                 restored, _ = diffusion.denoise(x_t, t, denoiser(x_t, t, condition))
                 errors += (restored - x0).square().mean(1)
     return errors / (len(_NOISINGS) * _N_DRAWS)
-
-
-def _is_number(value: object) -> bool:
-    """Test for a finite number that a float can hold; numpy's are numbers, truth values are not."""
-    try:
-        return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-    except OverflowError:
-        return False

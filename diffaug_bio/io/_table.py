@@ -80,8 +80,7 @@ def parse_table(path: Path, *, letters: str | None = None) -> pd.DataFrame:
     """
     with _parsing(path):
         delimiter, names = _header(path, may_be_single=letters is not None)
-        with open_text(path) as stream:
-            _refuse_ragged(stream, path, delimiter)
+        _refuse_ragged(path, delimiter)
         ids = None
         if names[0] != letters:
             with open_text(path) as stream:
@@ -108,8 +107,7 @@ def read_texts(path: Path, names: Sequence[str]) -> pd.DataFrame:
     with _parsing(path):
         delimiter, columns = _header(path, may_be_single=True)
         places = sorted(columns.index(name) for name in names)
-        with open_text(path) as stream:
-            _refuse_ragged(stream, path, delimiter)
+        _refuse_ragged(path, delimiter)
         with open_text(path) as stream:
             texts = pd.read_csv(stream, sep=delimiter, usecols=places, dtype=str, keep_default_na=False)
     return texts.set_axis([columns[place] for place in places], axis=1)
@@ -179,23 +177,33 @@ def _header(path: Path, *, may_be_single: bool) -> tuple[str, list[str]]:
     return delimiter, names
 
 
-def _refuse_ragged(stream: IO[str], path: Path, delimiter: str) -> None:
+def _refuse_ragged(path: Path, delimiter: str) -> None:
     """Refuse lines with more or fewer fields than the header, which pandas would fill silently."""
     expected = None
-    for number, line in enumerate(_without_nul(stream, path), start=1):
-        if '"' in line:
-            # Quoted fields may hold delimiters and line ends: the csv module knows.
-            stream.seek(0)
-            rows = csv.reader(_without_nul(stream, path), delimiter=delimiter)
-            lengths = ((rows.line_num, len(row)) for row in rows if row)
-            _refuse_first_other(lengths, path)
+    for number, found in _field_counts(path, delimiter):
+        expected = expected or found
+        if found != expected:
+            msg = (
+                f"{path} line {number} has {found} fields, the header has {expected}. Mend that line, or "
+                "quote values that hold the delimiter."
+            )
+            raise InputError(msg)
+
+
+def _field_counts(path: Path, delimiter: str) -> Iterator[tuple[int, int]]:
+    """Yield the number of each line that is not empty, and the number of its fields."""
+    with open_text(path) as stream:
+        for number, line in enumerate(_without_nul(stream, path), start=1):
+            if '"' in line:
+                break
+            if line.strip():
+                yield number, line.count(delimiter) + 1
+        else:
             return
-        if line.strip():
-            found = line.count(delimiter) + 1
-            if expected is None:
-                expected = found
-            elif found != expected:
-                _refuse_first_other(iter([(1, expected), (number, found)]), path)
+    # Quoted fields may hold delimiters and line ends, which the csv module parses, but more slowly.
+    with open_text(path) as stream:
+        rows = csv.reader(_without_nul(stream, path), delimiter=delimiter)
+        yield from ((rows.line_num, len(row)) for row in rows if row)
 
 
 def _without_nul(stream: IO[str], path: Path) -> Iterator[str]:
@@ -205,20 +213,6 @@ def _without_nul(stream: IO[str], path: Path) -> Iterator[str]:
             msg = f"{path} is not a text file: line {number} holds a NUL byte."
             raise InputError(msg)
         yield line
-
-
-def _refuse_first_other(lengths: Iterator[tuple[int, int]], path: Path) -> None:
-    """Refuse a number of fields that differs from the first one, given with the number of its line."""
-    expected = None
-    for number, found in lengths:
-        if expected is None:
-            expected = found
-        elif found != expected:
-            msg = (
-                f"{path} line {number} has {found} fields, the header has {expected}. Mend that line, or "
-                "quote values that hold the delimiter."
-            )
-            raise InputError(msg)
 
 
 def _ids(stream: IO[str], path: Path, delimiter: str) -> list[str] | None:

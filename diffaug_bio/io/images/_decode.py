@@ -132,22 +132,22 @@ def _opened(path: Path) -> Iterator[Image.Image]:
             yield image
     except BadImageError:
         raise
-    except FileNotFoundError as error:
-        msg = f"{path} is no longer there. Put it back, or read the folder again."
+    except (*_BOMBS, *_DAMAGE) as error:
+        msg = f"{path} {_problem(error)}"
         raise BadImageError(msg) from error
-    except PermissionError as error:
-        msg = f"{path} cannot be read: permission denied."
-        raise BadImageError(msg) from error
-    except _BOMBS as error:
-        msg = f"{path} claims to have more pixels than are safe to decode. Make it smaller."
-        raise BadImageError(msg) from error
-    except UnidentifiedImageError as error:
-        msg = f"{path} is no image of a kind that is known, or its start is damaged."
-        raise BadImageError(msg) from error
-    except _DAMAGE as error:
-        reason = str(error).rstrip(".") or type(error).__name__
-        msg = f"{path} is damaged or cut off: {reason}."
-        raise BadImageError(msg) from error
+
+
+def _problem(error: BaseException) -> str:
+    """Word an error of Pillow."""
+    if isinstance(error, FileNotFoundError):
+        return "is no longer there. Put it back, or read the folder again."
+    if isinstance(error, PermissionError):
+        return "cannot be read: permission denied."
+    if isinstance(error, _BOMBS):
+        return "claims to have more pixels than are safe to decode. Make it smaller."
+    if isinstance(error, UnidentifiedImageError):
+        return "is no image of a kind that is known, or its start is damaged."
+    return f"is damaged or cut off: {str(error).rstrip('.') or type(error).__name__}."
 
 
 def _orientation(image: Image.Image) -> int:
