@@ -1,4 +1,4 @@
-"""Telling counts, log-normalised and already scaled input apart."""
+"""Detecting the state of input: counts, log-normalised, scaled or measured values."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_MAX_LOGGED = 50.0  # log2 of 1e15: nothing logged lies above it
-_MIN_ZERO_SHARE = 0.2  # of expression; measured tables have few exact zeros
+_MAX_LOGGED = 50.0  # log2 of 1e15: logged values are not larger
+_MIN_ZERO_SHARE = 0.2  # in expression; measured tables have few exact zeros
 _SAMPLE_ROWS = 2000
 
 
 def detect_state(X: object) -> InputState:  # noqa: N803 - scikit-learn's name
-    """Find out what a matrix of features holds.
+    """Detect the state of a matrix of features.
 
     Parameters
     ----------
@@ -35,24 +35,24 @@ def detect_state(X: object) -> InputState:  # noqa: N803 - scikit-learn's name
     Returns
     -------
     `"counts"`
-        Whole numbers from 0 up, with a value above 1.
+        Whole numbers of at least 0, with a value above 1.
     `"lognormalized"`
-        From 0 up, at least a fifth of the values exactly 0, none above 50.
+        Values of at least 0, a fifth of them or more exactly 0, and none above 50.
     `"normalized"`
-        The same with larger values: counts per million or transcripts per million, not yet logged.
+        The same with larger values: counts or transcripts per million that are not logged.
     `"scaled"`
-        Values below 0, and features with means about 0 and standard deviations about 1.
+        Some values below 0, and features with means near 0 and standard deviations near 1.
     `"continuous"`
-        Anything else: proteins, metabolites, microarray intensities, clinical values.
+        All other values: proteins, metabolites, microarray intensities, clinical values.
 
-    `"words"`, counts or shares of words as :func:`encode_kmers` gives them, `"representation"`, an
-    embedding whose columns must not be standardised, `"sequence"`, tokens of letters as
-    :func:`encode_tokens` gives them, and `"image"`, pixels, are never detected, only declared.
+    Other states are never detected, only declared: `"words"`, counts or shares of words from
+    :func:`encode_kmers`; `"representation"`, an embedding whose columns are not to be standardised;
+    `"sequence"`, tokens of letters from :func:`encode_tokens`; and `"image"`, pixels.
 
     Raises
     ------
     InputError
-        If the values are infinite, or counts of which a few are negative.
+        If values are infinite, or look like counts with a few negative ones.
 
     Examples
     --------
@@ -65,7 +65,7 @@ def detect_state(X: object) -> InputState:  # noqa: N803 - scikit-learn's name
 
 
 def state_of(matrix: Matrix, summary: MatrixSummary) -> InputState:
-    """Find the state of a matrix that has been summarised already."""
+    """Detect the state of a matrix from its summary."""
     if summary.is_integer and summary.n_negative == 0:
         return "counts" if summary.maximum > 1 else "continuous"
     few_negative = 0 < summary.n_negative < 0.01 * summary.n_nonzero
@@ -79,13 +79,7 @@ def state_of(matrix: Matrix, summary: MatrixSummary) -> InputState:
 
 
 def check_declared(state: InputState, summary: MatrixSummary) -> None:
-    """Refuse values that a state cannot hold.
-
-    Raises
-    ------
-    InputError
-        If the state is unknown, or expression holds negative or missing values.
-    """
+    """Raise an `InputError` for an unknown state, or for expression with negative or missing values."""
     if state not in STATES:
         msg = f"There is no input state {state!r}; choose one of {', '.join(STATES)}."
         raise InputError(msg)
@@ -109,13 +103,7 @@ def check_declared(state: InputState, summary: MatrixSummary) -> None:
 def check_like_training(
     matrix: Matrix, summary: MatrixSummary, *, state: InputState, detected: bool
 ) -> None:
-    """Refuse values that the training's state cannot hold, and warn where new data look otherwise.
-
-    Raises
-    ------
-    InputError
-        As :func:`check_declared`.
-    """
+    """Check values against the state of the training data, and log a warning if they look different."""
     check_declared(state, summary)
     if not is_expression(state) or not detected:
         return
@@ -131,9 +119,9 @@ def check_like_training(
 
 
 def is_undecided(found: InputState, state: InputState, summary: MatrixSummary) -> bool:
-    """Whether values look otherwise only since too few of them tell: they may be of a state all the same.
+    """Return True if values may have a state although they look different, as there are few of them.
 
-    Nothing but 0 and 1 in a few rows may be counts; a few scaled rows have other means and deviations.
+    A few rows of 0 and 1 may be counts, and a few scaled rows have other means and deviations.
     """
     if found != "continuous":
         return False
@@ -141,7 +129,7 @@ def is_undecided(found: InputState, state: InputState, summary: MatrixSummary) -
 
 
 def _is_scaled(matrix: Matrix) -> bool:
-    """Look whether typical features have mean 0 and standard deviation 1, on evenly spaced rows."""
+    """Return True if typical features have mean 0 and standard deviation 1, on evenly spaced rows."""
     rows = np.unique(np.linspace(0, matrix.shape[0] - 1, _SAMPLE_ROWS).astype(np.intp))
     sample = matrix[rows]
     values = np.asarray(sample.toarray() if sparse.issparse(sample) else sample, dtype=np.float64)

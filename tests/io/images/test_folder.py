@@ -8,38 +8,17 @@ from typing import TYPE_CHECKING
 import anndata
 import numpy as np
 import pytest
-from PIL import Image
 
 from diffaug_bio import io
 from diffaug_bio.errors import InputError
 from diffaug_bio.pp import KmerEncoding
+from tests.io.images.test_files import COLOR, images_of, write_image, write_set
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from anndata import AnnData
-    from numpy.typing import NDArray
 
-COLOR = np.random.default_rng(1).integers(0, 256, (4, 6, 3), dtype=np.uint8)
 LOSSLESS = (".png", ".bmp", ".tif", ".TIFF", ".PNG", ".ppm")
-
-
-def write_image(path: Path, pixels: NDArray[np.uint8] = COLOR) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path)
-    return path
-
-
-def write_set(folder: Path, *names: str) -> Path:
-    """Write images that differ, under the names given."""
-    for number, name in enumerate(names):
-        write_image(folder / name, COLOR + np.uint8(number))
-    return folder
-
-
-def images_of(adata: AnnData) -> NDArray[np.uint8]:
-    pixels: NDArray[np.uint8] = adata.X.reshape(-1, *adata.uns["image_shape"])
-    return pixels
 
 
 def test_folders_for_classes_give_labels(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
