@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    Check = Callable[[Any], bool]
+    Test = Callable[[Any], bool]
+    Check = type | Test
 
 RUN, METRICS, BENCHMARK = "run.json", "metrics.json", "benchmark.json"
 _MOST_SEEDS = 100_000
@@ -54,11 +55,12 @@ def read_json(path: Path, *, needed: Sequence[str] = ()) -> dict[str, Any] | Non
 
 def _unfit(table: object, needed: Sequence[str], kinds: Mapping[str, Check]) -> list[str]:
     """List the innermost entries that are missing or of another type."""
-    unfit = [
-        name
-        for name in dict.fromkeys([*needed, *kinds])
-        if not _fits(_found(table, name), kinds.get(name), is_needed=name in needed)
-    ]
+    unfit = []
+    for name in dict.fromkeys([*needed, *kinds]):
+        value = _found(table, name)
+        fits = name not in needed if value is _MISSING else _holds(kinds.get(name, object), value)
+        if not fits:
+            unfit.append(name)
     return [name for name in unfit if not any(other.startswith(f"{name}.") for other in unfit)]
 
 
@@ -69,16 +71,8 @@ def _found(table: object, name: str) -> object:
     return table
 
 
-def _fits(value: object, check: Check | None, *, is_needed: bool) -> bool:
-    return not is_needed if value is _MISSING else check is None or check(value)
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
-
-
-def _is_flag(value: object) -> bool:
-    return isinstance(value, bool)
+def _holds(check: Check, value: Any) -> bool:
+    return isinstance(value, check) if isinstance(check, type) else check(value)
 
 
 def _is_count(value: object) -> bool:
@@ -90,23 +84,21 @@ def _is_score(value: object) -> bool:
     return is_number(value) or value != value  # noqa: PLR0124 - NaN alone differs from itself
 
 
-def _or_null(check: Check) -> Check:
-    return lambda value: value is None or check(value)
+def _or_null(check: Check) -> Test:
+    return lambda value: value is None or _holds(check, value)
 
 
-def _list_of(check: Check) -> Check:
-    return lambda value: isinstance(value, list) and all(map(check, value))
+def _list_of(check: Check) -> Test:
+    return lambda value: isinstance(value, list) and all(_holds(check, entry) for entry in value)
 
 
-def _table_of(check: Check, *names: str) -> Check:
+def _table_of(check: Check, *names: str) -> Test:
     """Return a check for tables with these entries at least, and values of one type."""
     return lambda value: (
-        isinstance(value, dict) and value.keys() >= set(names) and all(map(check, value.values()))
+        isinstance(value, dict)
+        and value.keys() >= set(names)
+        and all(_holds(check, entry) for entry in value.values())
     )
-
-
-def _is_any(value: object) -> bool:
-    return True
 
 
 _SCORES = ("width", "linear_probe", "knn_accuracy", "kmeans_nmi", "kmeans_ari")
@@ -120,45 +112,45 @@ _NEEDED: Mapping[str, tuple[str, ...]] = {
 }
 _KINDS: Mapping[str, Mapping[str, Check]] = {
     RUN: {
-        "data.data": _is_text,
+        "data.data": str,
         "data.n_obs": _is_count,
         "data.input_state": lambda value: value in get_args(InputState),
         **{
-            f"data.{name}": _or_null(_is_text)
+            f"data.{name}": _or_null(str)
             for name in ("label_key", "group_key", "split_key", BATCH_ENTRY, "modality", "reference")
         },
         "data.kmers": _or_null(
             lambda value: (
-                _table_of(_is_any, "k", "n_bins", "canonical")(value) and _list_of(_is_count)(value["k"])
+                _table_of(object, "k", "n_bins", "canonical")(value) and _list_of(_is_count)(value["k"])
             )
         ),
         "data.bytes": _is_count,
-        "data.sha256": _is_text,
-        "data.files": _table_of(_table_of(_is_any, "sha256")),
+        "data.sha256": str,
+        "data.files": _table_of(_table_of(object, "sha256")),
         "seed": lambda value: _is_count(value) and value < 2**32,
         "seconds": _table_of(is_number),
         "peak_memory_mb": _or_null(is_number),
-        "versions": _table_of(_is_text),
-        "log": _list_of(_table_of(_is_text, "level", "text")),
-        **dict.fromkeys(("command", "diffaug_bio", "device", "precision", "platform"), _is_text),
+        "versions": _table_of(str),
+        "log": _list_of(_table_of(str, "level", "text")),
+        **dict.fromkeys(("command", "diffaug_bio", "device", "precision", "platform"), str),
     },
     METRICS: {
-        "label_key": _is_text,
-        "group_key": _or_null(_is_text),
-        "split_key": _or_null(_is_text),
+        "label_key": str,
+        "group_key": _or_null(str),
+        "split_key": _or_null(str),
         **{f"{row}.{score}": is_number for row in ("embedding", "pca") for score in _SCORES},
         **{row: _table_of(_is_score, "width") for row in ("embedding", "pca", "front_end")},
         **dict.fromkeys(("n_scored", "n_left_out", "n_labels", "n_folds", "n_neighbors"), _is_count),
     },
     BENCHMARK: {
-        "methods": _list_of(_is_text),
+        "methods": _list_of(str),
         "data": _table_of(_is_count),
         "n_seeds": lambda value: _is_count(value) and value <= _MOST_SEEDS,
-        "held_out": _is_flag,
+        "held_out": bool,
         "threads": _is_count,
         "jobs": _is_count,
-        "platform": _is_text,
-        "config": _table_of(_is_any),
-        **dict.fromkeys(("versions", "left_out", "failed"), _table_of(_is_text)),
+        "platform": str,
+        "config": dict,
+        **dict.fromkeys(("versions", "left_out", "failed"), _table_of(str)),
     },
 }
