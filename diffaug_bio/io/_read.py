@@ -216,7 +216,7 @@ def _refuse_unfit(
         msg = f"{path} is not read as images. Leave {images.given} out."
         raise InputError(msg)
     if external_links and kind != "h5ad":
-        msg = f"{path} is no .h5ad file, and has no links. Leave `external_links` (`--external-links`) out."
+        msg = f"{path} cannot hold links, unlike .h5ad. Leave `external_links` (`--external-links`) out."
         raise InputError(msg)
     if kind in {"h5ad", "table", "image"}:
         _refuse_kmers(path, kmers)

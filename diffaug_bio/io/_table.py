@@ -184,8 +184,8 @@ def _refuse_ragged(path: Path, delimiter: str) -> None:
         expected = expected or found
         if found != expected:
             msg = (
-                f"{path} line {number} has {found} fields, the header has {expected}. Mend that line, or "
-                "quote values that hold the delimiter."
+                f"{path} line {number} has {found} fields, the header has {expected}. Correct that line, "
+                "or quote values that hold the delimiter."
             )
             raise InputError(msg)
 

@@ -113,7 +113,7 @@ def test_images_whose_pixels_cannot_all_be_features_are_refused(tmp_path: Path) 
 )
 def test_pickles_made_to_take_for_ever_are_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "meta").write_bytes(content)
-    with pytest.raises(InputError, match="no file of CIFAR"):
+    with pytest.raises(InputError, match="not a file of CIFAR"):
         _load(tmp_path / "meta")
 
 

@@ -115,7 +115,7 @@ def _read_npy(path: Path) -> NDArray[np.generic]:
         try:
             array: NDArray[np.generic] = np.load(path, mmap_mode="c", allow_pickle=False)
         except _BROKEN as error:
-            msg = f"{path} is no array of numpy, is cut off, or holds Python objects, which are not read."
+            msg = f"{path} is not a numpy array, is cut off, or holds Python objects, which are not read."
             raise InputError(msg) from error
     return array
 

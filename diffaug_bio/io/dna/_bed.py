@@ -87,12 +87,13 @@ def _parsed(path: Path) -> list[_Line]:
             fields = line.split("\t") if "\t" in line else line.split()
             where = f"{path} line {number}"
             if len(fields) < 3:
-                msg = f"{where} is no interval: {line[:40]!r}. Write chromosome, start, end, split by tabs."
+                msg = f"{where} is not an interval: {line[:40]!r}. Write chromosome, start, end with tabs."
                 raise InputError(msg)
             n_columns = n_columns or len(fields)
             if len(fields) != n_columns:
                 msg = (
-                    f"{where} has {len(fields)} columns, the lines before have {n_columns}. Mend that line."
+                    f"{where} has {len(fields)} columns, the lines before have {n_columns}. "
+                    "Correct that line."
                 )
                 raise InputError(msg)
             region, start, end, name, score, strand = (*fields, *[_UNKNOWN] * 3)[:_N_USED]

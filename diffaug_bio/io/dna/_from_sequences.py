@@ -167,8 +167,6 @@ def _as_list(sequences: Iterable[str]) -> list[str]:
         raise InputError(msg)
     for number, sequence in enumerate(letters):
         if not isinstance(sequence, str):
-            msg = (
-                f"Sequence number {number + 1} is not a string, but {sequence!r}. Leave it out or mend it."
-            )
+            msg = f"Sequence number {number + 1} is not a string, but {sequence!r}. Leave it out."
             raise InputError(msg)
     return letters

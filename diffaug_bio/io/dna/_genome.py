@@ -135,7 +135,7 @@ def _indexed(path: Path, temporary: Path, *, is_compressed: bool) -> Faidx:
         remedy = (
             f"Delete {path.with_name(names[0])}, and if that does not help, download the reference again."
             if is_there
-            else "Mend it, or copy or download it again."
+            else "Repair it, or copy or download it again."
         )
         msg = f"{path} cannot be used as a reference: {' '.join(str(error).split()).rstrip('.')}. {remedy}"
         raise InputError(msg) from error

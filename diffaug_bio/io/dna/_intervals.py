@@ -131,7 +131,7 @@ def _refuse_outside(
     if interval.end > lengths[name]:
         msg = (
             f"{where} has {lengths[name]} letters of {name!r}, but the interval ends at {interval.end}. "
-            "Give the reference that the intervals were made for, or mend the line."
+            "Give the reference that the intervals were made for, or correct the line."
         )
         raise InputError(msg)
 
@@ -155,7 +155,7 @@ def _matched(regions: Iterable[str], known: Mapping[str, int], reference: Path) 
             names[region] = name
     if renamed := [f"{region} is {name}" for region, name in names.items() if region != name]:
         logger.info(
-            "%s: chromosomes are matched by name but for %r: %s.",
+            "%s: chromosomes are matched by name without %r: %s.",
             *(reference.name, _PREFIX, shorten(renamed)),
         )
     return names

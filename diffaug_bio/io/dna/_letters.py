@@ -91,7 +91,7 @@ def _normalized(sequence: str, where: Callable[[int], str], number: int) -> str:
         )
         raise InputError(msg)
     msg = (
-        f"{where(number)} holds {shorten(foreign)}, which is no nucleotide code. Write N for unknown "
+        f"{where(number)} holds {shorten(foreign)}, which is not a nucleotide code. Write N for unknown "
         "letters, and remove gaps, numbers and spaces."
     )
     raise InputError(msg)

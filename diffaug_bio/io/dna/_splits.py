@@ -138,7 +138,7 @@ def _add_intervals(rows: _Rows, split: str, path: Path) -> None:
             if not fields:
                 continue
             if len(fields) != len(header):
-                msg = f"{where} has {len(fields)} fields, the header has {len(header)}. Mend that line."
+                msg = f"{where} has {len(fields)} fields, the header has {len(header)}. Correct that line."
                 raise InputError(msg)
             name, *texts = (fields[column].strip() for column in columns)
             rows.intervals.append(parse_interval(*texts, where=where))

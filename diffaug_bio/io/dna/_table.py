@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -30,16 +30,11 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
+    _Table = tuple[pd.DataFrame, str]  # a table and the name of its column of sequences
+
 logger = logging.getLogger(__name__)
 
 _NAMES = (SEQUENCE_KEY, "seq", "dna")  # of columns of sequences, in any case; the first one wins
-
-
-class _Table(NamedTuple):
-    """Table and the name of its column of sequences."""
-
-    frame: pd.DataFrame
-    letters: str
 
 
 def read_sequence_table(
@@ -110,7 +105,7 @@ def _find(path: Path, obs_columns: Sequence[str]) -> _Table | None:
         if not is_annotation(others[name], obs_columns) and others[name].notna().any()
     ]
     if not features:
-        return _Table(frame, letters)
+        return frame, letters
     if all(map(is_nucleotides, frame[letters])):
         logger.info(
             '%s: column %r holds nucleotides, but column %r numbers; `modality="dna"` reads the sequences.',
@@ -131,7 +126,7 @@ def _require(path: Path, obs_columns: Sequence[str], kmers: KmerEncoding | None)
     if named := _named(names, obs_columns):
         texts = read_texts(path, named)
         letters = next((name for name in named if is_text(texts[name])), named[0])
-        return _Table(parse_table(path, letters=letters), letters)
+        return parse_table(path, letters=letters), letters
     candidates = [name for name in names if name not in obs_columns and not has_usual_name(name)]
     texts = read_texts(path, candidates)
     k = max((kmers or KmerEncoding()).k)
@@ -143,7 +138,7 @@ def _require(path: Path, obs_columns: Sequence[str], kmers: KmerEncoding | None)
             f"one of the sequences {SEQUENCE_KEY!r}."
         )
         raise InputError(msg)
-    return _Table(parse_table(path, letters=found[0]), found[0])
+    return parse_table(path, letters=found[0]), found[0]
 
 
 def _named(names: Sequence[str], obs_columns: Sequence[str]) -> list[str]:

@@ -6,7 +6,6 @@ import io
 import pickle
 import pickletools
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +31,8 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
     from numpy.typing import NDArray
+
+    _Part = tuple[NDArray[np.uint8], pd.DataFrame]  # pixels (n_obs, height, width, channels) and `.obs`
 
 SHAPE = ImageShape(32, 32, 3)
 _LONGEST_NAME = 100
@@ -75,19 +76,11 @@ class _Unpickler(pickle.Unpickler):
         """Return a stand-in for the names in the genuine files, and refuse all others."""
         if (module, name) not in _ADMITTED:
             msg = (
-                f"{self._path} wants to run {f'{module}.{name}'!r} when it is opened: it is no file of "
-                "CIFAR. Nothing was run. Get the data set from its own page."
+                f"{self._path} wants to run {f'{module}.{name}'!r} when it is opened: it is not a file "
+                "of CIFAR. Nothing was run. Get the data set from its own page."
             )
             raise InputError(msg)
         return _Foreign
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """Images of one file."""
-
-    pixels: NDArray[np.uint8]  # (n_obs, height, width, channels)
-    obs: pd.DataFrame
 
 
 def is_cifar10(folder: Path) -> bool:
@@ -127,10 +120,11 @@ def read_cifar100(folder: Path, options: ImageOptions) -> AnnData:
 
 def _joined(folder: Path, parts: list[_Part], options: ImageOptions) -> AnnData:
     """Stack the rows of all files."""
-    warn_of_size(sum(part.pixels.nbytes for part in parts), options, origin=folder.name)
-    obs = pd.concat([part.obs for part in parts], ignore_index=True)
+    pixels = [part for part, _ in parts]
+    warn_of_size(sum(part.nbytes for part in pixels), options, origin=folder.name)
+    obs = pd.concat([annotations for _, annotations in parts], ignore_index=True)
     obs = obs.set_axis(number_rows(obs[SPLIT_KEY].tolist()))
-    return assemble_pixels([part.pixels for part in parts], obs, image_shape=SHAPE, origin=folder.name)
+    return assemble_pixels(pixels, obs, image_shape=SHAPE, origin=folder.name)
 
 
 def _load(path: Path) -> dict[str, object]:
@@ -143,10 +137,10 @@ def _load(path: Path) -> dict[str, object]:
     except InputError:
         raise
     except _BROKEN as error:
-        msg = f"{path} is no file of CIFAR, or is cut off. {UNPACK_AGAIN}"
+        msg = f"{path} is not a file of CIFAR, or is cut off. {UNPACK_AGAIN}"
         raise InputError(msg) from error
     if not isinstance(values, dict):
-        msg = f"{path} is no file of CIFAR: it holds no dictionary. Get the data set from its own page."
+        msg = f"{path} is not a file of CIFAR: it holds no dictionary. Get the data set from its own page."
         raise InputError(msg)
     return {name: value for key, value in values.items() if (name := _text(key)) is not None}
 
@@ -187,7 +181,7 @@ def _get(values: dict[str, object], key: str, path: Path) -> object:
     """Return an entry of a file."""
     if key not in values:
         msg = (
-            f"{path} has no {key!r}, but {shorten(values) or 'nothing'}: it is no such file of CIFAR. "
+            f"{path} has no {key!r}, but {shorten(values) or 'nothing'}: it is another file than expected. "
             f"{UNPACK_AGAIN}"
         )
         raise InputError(msg)
@@ -226,7 +220,7 @@ def _read_part(path: Path, split: str, columns: dict[str, tuple[str, list[str]]]
     files = values.get("filenames")
     if isinstance(files, list) and len(files) == len(pixels):
         obs[FILE] = [_text(file) for file in files]
-    return _Part(pixels, obs)
+    return pixels, obs
 
 
 def _shown(label: object) -> str:
@@ -249,7 +243,7 @@ def _pixels(array: object, path: Path) -> NDArray[np.uint8]:
                 planes = rows.reshape(n_obs, SHAPE.channels, SHAPE.height, SHAPE.width)
                 return planes.transpose(0, 2, 3, 1)
     msg = (
-        f"{path} holds no images of {SHAPE.n_pixels} bytes each as 'data': it is no such file of CIFAR. "
-        f"{UNPACK_AGAIN}"
+        f"{path} holds no images of {SHAPE.n_pixels} bytes each as 'data': it is another file than "
+        f"expected. {UNPACK_AGAIN}"
     )
     raise InputError(msg)

@@ -146,7 +146,7 @@ def _problem(error: BaseException) -> str:
     if isinstance(error, _BOMBS):
         return "claims to have more pixels than are safe to decode. Make it smaller."
     if isinstance(error, UnidentifiedImageError):
-        return "is no image of a kind that is known, or its start is damaged."
+        return "is not an image of a known format, or its start is damaged."
     return f"is damaged or cut off: {str(error).rstrip('.') or type(error).__name__}."
 
 

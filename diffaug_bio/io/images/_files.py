@@ -111,8 +111,8 @@ def _leave_out(
     first = next(iter(bad.values()))
     if not options.skip_bad:
         msg = (
-            f"{len(bad)} of the {len(files)} images of {origin} cannot be read. The first: {first} Mend or "
-            "remove them, or leave them out with `skip_bad`."
+            f"{len(bad)} of the {len(files)} images of {origin} cannot be read. The first: {first} Repair "
+            "or remove them, or leave them out with `skip_bad`."
         )
         raise InputError(msg)
     if len(bad) == len(files):

@@ -124,7 +124,7 @@ def _read_array(path: Path, *, n_dims: int) -> NDArray[np.uint8]:
         content = stream.read()
     start = 4 + 4 * n_dims
     if len(content) < start or content[:2] != b"\0\0":
-        msg = f"{path} is no idx file, or is cut off in its header. Download it again."
+        msg = f"{path} is not an idx file, or is cut off in its header. Download it again."
         raise InputError(msg)
     if content[2] != _BYTES or content[3] != n_dims:
         msg = (

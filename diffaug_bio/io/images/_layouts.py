@@ -115,7 +115,7 @@ def _read_file(path: Path, options: ImageOptions) -> AnnData:
     if _MEMBER.fullmatch(path.name):
         msg = f"{path} is one of several files. Name their folder: {path.parent}."
         raise InputError(msg)
-    msg = f"{path} is no file of images that is known: .npz or idx. Folders may be {IMAGE_LAYOUTS}."
+    msg = f"{path} is not a known file of images: .npz or idx. Folders may be {IMAGE_LAYOUTS}."
     raise InputError(msg)
 
 

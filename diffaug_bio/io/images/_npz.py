@@ -65,7 +65,7 @@ def read_npz(path: Path, options: ImageOptions) -> AnnData:
             msg = f"{path} holds a single array. Save it with `numpy.savez` as 'images'."
             raise InputError(msg)
         if not start.startswith(_START_OF_ZIP):
-            msg = f"{path} is no .npz file, or its start is damaged. Copy or download it again."
+            msg = f"{path} is not an .npz file, or its start is damaged. Copy or download it again."
             raise InputError(msg)
         stream.seek(0)
         try:
@@ -125,7 +125,7 @@ def _array(arrays: NpzFile, name: str, where: str) -> NDArray[Any]:
         msg = f"{where} holds Python objects, which are not read. Save it as numbers or text."
         raise InputError(msg) from error
     if not isinstance(values, np.ndarray):
-        msg = f"{where} is no array. Save the file with `numpy.savez`."
+        msg = f"{where} is not an array. Save the file with `numpy.savez`."
         raise InputError(msg)
     return values
 

@@ -72,8 +72,8 @@ def open_records(path: Path) -> NDArray[np.uint8]:
         size = path.stat().st_size
         if size == 0 or size % SHAPE.n_pixels:
             msg = (
-                f"{path} has {size} bytes, which are no whole images of {SHAPE.n_pixels}: it is cut off or "
-                f"not of STL-10. {UNPACK_AGAIN}"
+                f"{path} has {size} bytes, which are not whole images of {SHAPE.n_pixels}: it is cut off "
+                f"or not of STL-10. {UNPACK_AGAIN}"
             )
             raise InputError(msg)
         planes = np.memmap(path, np.uint8, "r", shape=(size // SHAPE.n_pixels, 3, 96, 96))

@@ -91,7 +91,11 @@ def test_a_mapped_array_can_be_changed_and_its_file_stays(tmp_path: Path) -> Non
         ({"x": "1 two\n"}, {}, r"x.txt is not a matrix of numbers: could not convert string 'two'"),
         ({"x": np.zeros(3)}, {}, r"x.npy holds float64 of shape \(3,\); expected a matrix of numbers"),
         ({"x": np.array([["a"]])}, {}, r"x.npy holds <U1 of shape \(1, 1\); expected a matrix"),
-        ({"x": np.array([[{}]], object)}, {}, r"x.npy is no array of numpy, is cut off, or holds Python"),
+        (
+            {"x": np.array([[{}]], object)},
+            {},
+            r"x.npy is not a numpy array, is cut off, or holds Python",
+        ),
         ({"x": VALUES, "y": "a\nb\n"}, {"labels": ["y"]}, r"y.txt has 2 values for 3 rows"),
         ({"x": VALUES}, {"splits": ["a", "b"]}, r"There are 1 matrices and 2 splits"),
         ({"x": VALUES, "y": "a\n"}, {"labels": ["y", "y"]}, r"There are 1 matrices and 2 files of labels"),
@@ -122,7 +126,7 @@ def test_parts_of_other_widths_and_cut_files_are_refused(tmp_path: Path) -> None
     with pytest.raises(InputError, match=r"b.npy has 1 columns, .*a.npy has 2"):
         read_arrays([paths["a"], paths["b"]])
     paths["a"].write_bytes(paths["a"].read_bytes()[:-4])
-    with pytest.raises(InputError, match=r"a.npy is no array of numpy, is cut off"):
+    with pytest.raises(InputError, match=r"a.npy is not a numpy array, is cut off"):
         read_arrays([paths["a"]])
 
 

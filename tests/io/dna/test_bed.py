@@ -102,7 +102,7 @@ def test_chromosomes_match_with_and_without_chr(tmp_path: Path, caplog: pytest.L
         adata = io.read(write_bed(tmp_path, text), reference=str(reference))
     assert list(adata.obs["sequence"]) == ["CCCCC", "ACGTT", "TTTTT", "GGCCA"]
     assert list(adata.obs["region"]) == ["1", "chr1", "chrX", "2"]
-    assert "chromosomes are matched by name but for 'chr': '2 is chr2', 'chrX is X'" in caplog.text
+    assert "chromosomes are matched by name without 'chr': '2 is chr2', 'chrX is X'" in caplog.text
 
 
 def test_columns_asked_for_are_categories(tmp_path: Path) -> None:
@@ -145,8 +145,8 @@ def test_words_are_counted_as_asked_and_short_intervals_named(
         ("chr1\t0\t5.0\n", r"line 1 has the end '5\.0'; expected a whole number"),
         ("chrom\tstart\tend\nchr1\t0\t5\n", r"line 1 has the start 'start'; expected a whole number"),
         ("chr1\t0\t5\tu\t0\tplus\n", r"line 1 has the strand 'plus'; expected '\+', '-', or '\.'"),
-        ("chr1\t0\n", r"line 1 is no interval: 'chr1\\t0'\. Write chromosome, start, end"),
-        ("chr1:0-5\n", r"line 1 is no interval: 'chr1:0-5'"),
+        ("chr1\t0\n", r"line 1 is not an interval: 'chr1\\t0'\. Write chromosome, start, end"),
+        ("chr1:0-5\n", r"line 1 is not an interval: 'chr1:0-5'"),
         ("\t0\t5\n", r"line 1 names no chromosome"),
         ("chr1\t0\t5\tu\nchr1\t0\t5\n", r"line 2 has 3 columns, the lines before have 4"),
         ("", r"peaks\.bed is empty: it holds no interval\. A line is: chromosome"),

@@ -79,7 +79,7 @@ def test_short_records_are_named_and_words_counted_as_asked(
     [
         (
             {"a.fa": ">1\nACGT\n", "b.fa": ">2\nAC-T\n"},
-            r"b\.fa record '2' holds '-', which is no nucleotide",
+            r"b\.fa record '2' holds '-', which is not a nucleotide",
         ),
         ({"a.fa": ">1\nACGT\n", "b.fa": ">2\nACGT\n>3\n"}, r"b\.fa record '3' has no sequence"),
         ({"a.fa": ">1\nACGT\n", "b.fa": ">2\nMEEPQSDPSVEPPL\n"}, r"b\.fa record '2' looks like a protein"),

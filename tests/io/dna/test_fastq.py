@@ -131,7 +131,7 @@ def test_result_is_written_to_h5ad_and_read_back(tmp_path: Path) -> None:
             "@r1\nACGT\n+\nII\x01I\n",
             r"record 'r1' has letters in its quality line that stand for no quality",
         ),
-        ("@r1\nAC-GT\n+\nIIIII\n", r"record 'r1' holds '-', which is no nucleotide code"),
+        ("@r1\nAC-GT\n+\nIIIII\n", r"record 'r1' holds '-', which is not a nucleotide code"),
         ("@r1\n\n+\n\n", r"record 'r1' has no sequence"),
         ("@\nACGT\n+\nIIII\n", r"record 1 has no id"),
         ("@r1\nACGT\n+\nIIII\n@r1\nACGT\n+\nIIII\n", r"1 record ids occur more than once: 'r1'"),

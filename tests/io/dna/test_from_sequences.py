@@ -130,8 +130,8 @@ def test_what_is_no_string_is_named_with_its_number(other: object) -> None:
     [
         ("", r"`sequences` entry 'b' has no sequence\. Leave it out"),
         ("MEEPQSDPSVEPPLSQETFSD", r"`sequences` entry 'b' looks like a protein\. Only DNA"),
-        ("AC GT", r"`sequences` entry 'b' holds ' ', which is no nucleotide code"),
-        ("AC\u017f", r"`sequences` entry 'b' holds '\u017f', which is no nucleotide code"),
+        ("AC GT", r"`sequences` entry 'b' holds ' ', which is not a nucleotide code"),
+        ("AC\u017f", r"`sequences` entry 'b' holds '\u017f', which is not a nucleotide code"),
     ],
     ids=["no letters", "protein", "a space", "long s, whose upper case is S"],
 )

@@ -166,12 +166,12 @@ def test_reference_damaged_after_it_was_indexed_is_an_error(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", r"cannot be used as a reference: .* Mend it"),
-        (b"id,a\ns1,2\n", r"cannot be used as a reference: .*line 1.* Mend it"),
-        (b">chr1\nACG\nACGT\nAC\n", r"cannot be used as a reference: .*consistent.* Mend it"),
-        (b">chr1\nACGT\n>chr1\nACGT\n", r"cannot be used as a reference: .*chr1.* Mend it"),
-        (b">chr1\nACGT\n>\nACGT\n", r"cannot be used as a reference: .* Mend it"),
-        (bytes(range(256)) * 20, r"genome\.fa cannot be used as a reference: .* Mend it"),
+        (b"", r"cannot be used as a reference: .* Repair it"),
+        (b"id,a\ns1,2\n", r"cannot be used as a reference: .*line 1.* Repair it"),
+        (b">chr1\nACG\nACGT\nAC\n", r"cannot be used as a reference: .*consistent.* Repair it"),
+        (b">chr1\nACGT\n>chr1\nACGT\n", r"cannot be used as a reference: .*chr1.* Repair it"),
+        (b">chr1\nACGT\n>\nACGT\n", r"cannot be used as a reference: .* Repair it"),
+        (bytes(range(256)) * 20, r"genome\.fa cannot be used as a reference: .* Repair it"),
     ],
     ids=["empty", "a table", "lines of several lengths", "names twice", "no name", "binary"],
 )

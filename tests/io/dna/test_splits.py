@@ -86,7 +86,7 @@ def test_intervals_of_classes_and_splits_are_cut_on_both_strands(
     for name in ("label", "split", "region", "strand"):
         assert isinstance(adata.obs[name].dtype, pd.CategoricalDtype), name
     assert "train/negative 9, train/positive 7, test/negative 4, test/positive 5" in caplog.text
-    assert "chromosomes are matched by name but for 'chr': 'chr1 is 1', 'chr2 is 2'" in caplog.text
+    assert "chromosomes are matched by name without 'chr': 'chr1 is 1', 'chr2 is 2'" in caplog.text
     adata.write_h5ad(tmp_path / "set.h5ad")
 
 
@@ -197,7 +197,7 @@ def test_letters_need_no_reference(tmp_path: Path, genome: dict[str, str]) -> No
         ),
         ({"train/a/0.fa": "ACGT"}, r"train/a holds no file ID\.txt\. Remove the folder"),
         ({"train/a/0.txt": "ACGT", "train/b/1.txt": "\n"}, r"train/b/1\.txt has no sequence\. Fill in"),
-        ({"train/a/0.txt": "AC*GT"}, r"train/a/0\.txt holds '\*', which is no nucleotide code"),
+        ({"train/a/0.txt": "AC*GT"}, r"train/a/0\.txt holds '\*', which is not a nucleotide code"),
         ({"train/a/0.txt": "MEEPQSDPSVEPPL"}, r"train/a/0\.txt looks like a protein"),
         ({"train/a/0.txt": "ACG"}, r"holds only sequences of fewer .*train/a/0\.txt\. Give longer"),
     ],

@@ -204,7 +204,7 @@ def test_arrays_of_objects_are_not_made(tmp_path: Path) -> None:
 def test_pickles_made_to_do_harm_are_errors(tmp_path: Path, content: bytes) -> None:
     write_cifar10(tmp_path)
     (tmp_path / "test_batch").write_bytes(content)
-    with pytest.raises(InputError, match=r"test_batch is no file of CIFAR"):
+    with pytest.raises(InputError, match=r"test_batch is not a file of CIFAR"):
         io.read(tmp_path)
 
 
@@ -213,7 +213,7 @@ def test_cut_file_is_an_error(tmp_path: Path, share: float) -> None:
     write_cifar10(tmp_path)
     whole = (tmp_path / "data_batch_4").read_bytes()
     (tmp_path / "data_batch_4").write_bytes(whole[: int(share * len(whole))])
-    with pytest.raises(InputError, match=r"data_batch_4 is no file of CIFAR, or is cut off"):
+    with pytest.raises(InputError, match=r"data_batch_4 is not a file of CIFAR, or is cut off"):
         io.read(tmp_path)
 
 
@@ -253,7 +253,7 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
         (make_batch(data=np.zeros((4, 3000), np.uint8)), r"holds no images of 3072 bytes"),
         (make_batch(data=np.zeros((4, 3072), np.float32)), r"holds no images of 3072 bytes"),
         (make_batch(data=b"0" * 4 * 3072), r"holds no images of 3072 bytes"),
-        ({b"labels": [1]}, r"has no 'data', but 'labels': it is no such file of CIFAR"),
+        ({b"labels": [1]}, r"has no 'data', but 'labels': it is another file than expected"),
     ],
     ids=[
         *(
@@ -278,7 +278,7 @@ def test_wrong_content_is_named(tmp_path: Path, batch: dict[bytes, Any], message
 def test_file_that_is_no_dictionary_is_an_error(tmp_path: Path) -> None:
     write_cifar10(tmp_path)
     (tmp_path / "batches.meta").write_bytes(as_python_2([1, 2]))
-    with pytest.raises(InputError, match=r"batches\.meta is no file of CIFAR: it holds no dictionary"):
+    with pytest.raises(InputError, match=r"batches\.meta is not a file of CIFAR: it holds no dictionary"):
         io.read(tmp_path)
 
 

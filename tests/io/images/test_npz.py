@@ -219,7 +219,7 @@ def test_array_of_a_single_file_is_an_error(tmp_path: Path) -> None:
 def test_zip_of_something_else_is_an_error(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "images.npz", "w") as archive:
         archive.writestr("images.npy", b"no array")
-    with pytest.raises(InputError, match=r"array 'images' is no array"):
+    with pytest.raises(InputError, match=r"array 'images' is not an array"):
         io.read(tmp_path / "images.npz")
 
 

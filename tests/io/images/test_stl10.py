@@ -101,7 +101,7 @@ def test_cut_file_is_an_error(tmp_path: Path, file: str, max_bytes: int) -> None
     write_stl10(tmp_path)
     whole = (tmp_path / file).read_bytes()
     (tmp_path / file).write_bytes(whole[:-1])
-    with pytest.raises(InputError, match=rf"{file} has {len(whole) - 1} bytes, which are no whole images"):
+    with pytest.raises(InputError, match=rf"{file} has {len(whole) - 1} bytes, which are not whole images"):
         io.read(tmp_path, max_bytes=max_bytes)
 
 
