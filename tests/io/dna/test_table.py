@@ -157,7 +157,7 @@ def test_sequences_beyond_the_limit_of_the_csv_module_are_read(tmp_path: Path) -
     [
         ("id,seq\ns1,ACGT\ns2,\n", r"reads\.csv row 's2' column 'seq' has no sequence\. Fill it in"),
         ("id,seq\ns1,ACGT\ns2,AC-T\n", r"row 's2' column 'seq' holds '-', which is not a nucleotide code"),
-        ("id,seq\ns1,ACGT\ns2, ACGT\n", r"row 's2' column 'seq' holds ' ', which is no .* and spaces"),
+        ("id,seq\ns1,ACGT\ns2, ACGT\n", r"row 's2' column 'seq' holds ' ', which is not .* and spaces"),
         ("id,seq\ns1,MEEPQSDPSVEPPLSQ\n", r"row 's1' column 'seq' looks like a protein\. Only DNA and RNA"),
         ("id,seq\ns1,ACGT\ns1,ACGT\n", r"1 ids in column 'id' occur more than once: 's1'"),
         ("id,seq\ns1,ACG\ns2,A\n", r"holds only sequences of fewer than 4 letters: .* row 's1'"),

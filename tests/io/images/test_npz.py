@@ -180,7 +180,7 @@ def test_cut_file_is_an_error(tmp_path: Path, share: float) -> None:
     path = write_npz(tmp_path, images=GREY, labels=LABELS)
     whole = path.read_bytes()
     path.write_bytes(whole[: int(share * len(whole))])
-    with pytest.raises(InputError, match=r"images\.npz is (cut off|no \.npz).* Copy or download it again"):
+    with pytest.raises(InputError, match=r"images\.npz is (cut off|not an)"):
         io.read(path)
 
 
@@ -204,7 +204,7 @@ def test_damaged_file_is_read_or_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"images", b"PK\3\4"], ids=["empty", "text", "start of zip"])
 def test_other_content_is_an_error(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "images.npz").write_bytes(content)
-    with pytest.raises(InputError, match=r"images\.npz is (no \.npz file|cut off)"):
+    with pytest.raises(InputError, match=r"images\.npz is (not an|cut off)"):
         io.read(tmp_path / "images.npz")
 
 
