@@ -27,6 +27,8 @@ InputState = Literal[
 DeclaredState = Literal["auto", InputState]
 Modality = Literal["table", "dna", "image"]
 """Data that a file holds, however it is written: a table of features, DNA sequences, or images."""
+ReadAs = Literal["auto", "h5ad", Modality]
+"""Reader of a file: found by its name and content, or named."""
 Loss = Literal[
     "auto",
     "soft_contrastive",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
-    from diffaug_bio.io import Modality
+    from diffaug_bio.config.kinds import ReadAs
     from diffaug_bio.model.estimator import DiffAug
     from diffaug_bio.pp import KmerEncoding
 
@@ -47,7 +47,7 @@ class DataSource:
     """Path of the FASTA file that intervals are cut from."""
     kmers: KmerEncoding | None = None
     """Counting of DNA words; shares of words of four letters if left out."""
-    modality: Modality = "auto"
+    modality: ReadAs = "auto"
     """Kind of data in the file; `"auto"` goes by its name and content."""
     image_size: int | None = None
     """Height and width that image files are resized to, in pixels."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from diffaug_bio.io._read import Modality, read
+from diffaug_bio.io._read import read
 from diffaug_bio.io._write import write_embedding, write_fasta, write_table
 from diffaug_bio.io.dna import from_sequences
 from diffaug_bio.io.h5ad import write_h5ad
@@ -10,7 +10,6 @@ from diffaug_bio.io.images import LazyImages, open_images, write_image_grid, wri
 
 __all__ = [
     "LazyImages",
-    "Modality",
     "from_sequences",
     "open_images",
     "read",

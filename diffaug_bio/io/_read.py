@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
+from diffaug_bio.config.kinds import ReadAs
 from diffaug_bio.errors import InputError
 from diffaug_bio.io._files import FASTA_ENDINGS, FASTQ_ENDINGS, bare_name, check_exists, reading
 from diffaug_bio.io._folder import read_folder
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from diffaug_bio.pp import KmerEncoding
 
-Modality = Literal["auto", "h5ad", "table", "dna", "image"]
 _Format = Literal[
     "h5ad", "table", "table or sequences", "sequence table", "sequences", "bed", "folder", "image"
 ]
@@ -33,7 +33,7 @@ _TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".tab")
 def read(
     path: str | PathLike[str],
     *,
-    modality: Modality = "auto",
+    modality: ReadAs = "auto",
     obs_columns: Sequence[str] = (),
     transpose: bool = False,
     kmers: KmerEncoding | None = None,
@@ -120,8 +120,8 @@ def read(
     """
     path = Path(path)
     genome = None if reference is None else Path(reference)
-    if modality not in get_args(Modality):
-        msg = f"There is no modality {modality!r}; choose one of {', '.join(get_args(Modality))}."
+    if modality not in get_args(ReadAs):
+        msg = f"There is no modality {modality!r}; choose one of {', '.join(get_args(ReadAs))}."
         raise InputError(msg)
     images = ImageOptions(image_size=image_size, skip_bad=skip_bad, max_bytes=max_bytes)
     check_exists(path)
@@ -154,7 +154,7 @@ def read(
         return read_table(path, obs_columns=obs_columns, transpose=transpose)
 
 
-def _find_format(path: Path, modality: Modality) -> _Format:
+def _find_format(path: Path, modality: ReadAs) -> _Format:
     """Find the format by what the user says, the ending, and for DNA the first letter."""
     is_auto = modality == "auto"
     if path.is_dir():
