@@ -32,7 +32,7 @@ ROWS = (
     ("cli",),
 )
 ROW_OF = {room: row for row, rooms in enumerate(ROWS) for room in rooms}
-UNFINISHED = ("model", "features", "benchmark", "pl", "report", "runs", "tl", "cli")
+UNFINISHED = ("model", "features", "benchmark", "report", "runs", "tl", "cli")
 NO_TORCH = ("pp", "metrics", "mapping", "io", "datasets", "report.page")
 
 

@@ -20,9 +20,9 @@ from diffaug_bio.pl._logo import draw_logos
 from diffaug_bio.pl._output import finish
 from diffaug_bio.pl._similarity import draw_similarities
 from diffaug_bio.pl._style import new_figure
+from diffaug_bio.pl._views import view_similarities
 from diffaug_bio.pl._violins import draw_violins
 from diffaug_bio.pl._words import draw_words
-from diffaug_bio.tl._similarity import view_similarities
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Histograms of the cosine similarity of rows and views of them."""
+"""Histograms of the cosine similarity of rows and their views."""
 
 from __future__ import annotations
 
@@ -26,15 +26,7 @@ _N_BINS = 40
 
 
 def draw_similarities(figure: Figure, similar: Mapping[str, NDArray[np.float64]]) -> list[Axes]:
-    """Draw a histogram for each view over one axis, and its mean.
-
-    Parameters
-    ----------
-    figure
-        An empty one.
-    similar
-        As :func:`diffaug_bio.tl._similarity.view_similarities` gives it.
-    """
+    """Draw a histogram and the mean of each view; `similar` comes from :func:`.view_similarities`."""
     figure.set_size_inches(4.9, 3.0)
     ax = figure.subplots()
     lowest = min(float(np.percentile(values, 0.5)) for values in similar.values())

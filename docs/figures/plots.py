@@ -18,7 +18,7 @@ def main(folder: str) -> None:
     mpl.use("Agg")
     sc.settings.autoshow = False
     adata = db.datasets.load("pbmc68k")
-    del adata.uns["bulk_labels_colors"]  # the house's own are shown
+    del adata.uns["bulk_labels_colors"]  # shows our own colours
     model = db.tl.fit(adata, config="quick")
     db.tl.umap(adata)
     db.pl.embedding(adata, color=["bulk_labels", "CD79A"], save=Path(folder, "plots_embedding.png"))

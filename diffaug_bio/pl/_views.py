@@ -1,4 +1,4 @@
-"""How similar views of a row stay to it in latent space, row by row."""
+"""Cosine similarity of rows and views of them, in latent space."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _MUTATED = 0.2  # of a sequence's bases, as many as features are swapped
 def view_similarities(
     model: DiffAug, matrix: Matrix, *, feature_names: Sequence[str] | None, seed: int
 ) -> dict[str, NDArray[np.float64]]:
-    """Compare rows with what is generated from them and with hand-made views, in latent space.
+    """Compare rows with rows generated from them and with hand-made views, in latent space.
 
     Parameters
     ----------
     model
-        Fitted with a generator.
+        Model with a generator.
     matrix
-        Some rows, which are generated from; not images that stay on the disk. Shape: `(n_obs, n_vars)`.
+        Rows to generate from, in memory. Shape: `(n_obs, n_vars)`.
     feature_names
         Names of the columns.
     seed
@@ -41,8 +41,8 @@ def view_similarities(
 
     Returns
     -------
-    Cosine similarities, whose means :func:`diffaug_bio.tl.evaluate_generated` gives, by the same names:
-    `cosine_generated`, `cosine_mixup` and `cosine_feature_swap`; of images `cosine_crop` too, of letters
+    Cosine similarities by the names that :func:`diffaug_bio.tl.evaluate_generated` gives to their means:
+    `cosine_generated`, `cosine_mixup`, `cosine_feature_swap`; for images also `cosine_crop`, for sequences
     `cosine_mutation`. Shape of each: `(n_obs,)`.
 
     Raises
@@ -66,7 +66,7 @@ def view_similarities(
 
 
 def _hand_made(model: DiffAug, matrix: Matrix, *, seed: int) -> tuple[str, NDArray[np.generic]] | None:
-    """Make the view by hand that is usual for what rows are; of features that is a swap, made above."""
+    """Make the usual hand-made view of images or sequences; features have a swap, made above."""
     import torch
 
     from diffaug_bio.core.images import ImageShape, as_images, as_rows, random_resized_crop

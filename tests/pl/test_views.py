@@ -9,7 +9,7 @@ import pytest
 
 from diffaug_bio import tl
 from diffaug_bio.model.estimator import DiffAug
-from diffaug_bio.tl._similarity import view_similarities
+from diffaug_bio.pl._views import view_similarities
 
 if TYPE_CHECKING:
     from anndata import AnnData
