@@ -1,4 +1,4 @@
-"""What no argument may be, whatever the command."""
+"""Checks of arguments that hold for every command."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def check_arguments(arguments: list[str]) -> None:
 
 
 class Number(click.FloatRange):
-    """A finite number in a range: click compares nan with its ends, and lets it pass."""
+    """A finite number in a range; click lets nan pass."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         number = super().convert(value, param, ctx)

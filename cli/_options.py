@@ -1,4 +1,4 @@
-"""Options that several commands share, and the set-up that they stand for."""
+"""Options that several commands share, and the set-up of threads and log."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import logging
 import os
 import sys
 from contextlib import suppress
+from dataclasses import dataclass, fields
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from diffaug_bio._checks import check_exists
 from diffaug_bio.config import resolve_config
 from diffaug_bio.machine.threads import MAX_THREADS
 
@@ -20,145 +23,218 @@ from ._signals import end_if_interrupted
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from diffaug_bio.datasets import DataSource
     from diffaug_bio.pp import KmerEncoding
     from diffaug_bio.runs import Writer
+
+    Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 logger = logging.getLogger("diffaug_bio.cli")
 
 
-def data_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Which data, which matrix of it, and what names its columns."""
-    function = var_key_option(reading_options(function))
-    for option in reversed(
-        [
-            click.argument("data"),
-            click.option("--layer", help="Embed this layer in place of X."),
-            click.option("--use-rep", help="Embed this entry of .obsm, taken as it is."),
-            click.option("--use-raw", is_flag=True, help="Embed .raw in place of X."),
-        ]
-    ):
-        function = option(function)
-    return function
+def _together(*options: Decorator) -> Decorator:
+    """Add several options at once, in this order."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
 
 
-def mapping_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """How new data are compared with the training data, and brought to them."""
-    for option in reversed(
-        [
-            click.option(
-                "--no-novelty",
-                is_flag=True,
-                help="Leave out how unlike the training data each row is.",
-            ),
-            click.option(
-                "--correct",
-                type=click.Choice(["none", "mnn"]),
-                default="none",
-                show_default=True,
-                help="Move rows of another batch towards the training data, by mutual nearest neighbors.",
-            ),
-        ]
-    ):
-        function = option(function)
-    return function
+var_key_option = click.option(
+    "--var-key",
+    metavar="COLUMN",
+    help="Column of .var with the names of the features, in place of .var_names.",
+)
+external_links_option = click.option(
+    "--external-links",
+    is_flag=True,
+    help="Let an .h5ad file that you trust take values from other files that it names.",
+)
 
 
-def var_key_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """By which names features are known."""
-    return click.option(
-        "--var-key", help="Column of .var that names the features, in place of .var_names."
-    )(function)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """Data to read, and how to read them."""
+
+    data: str
+    transpose: bool
+    modality: Literal["auto", "h5ad", "table", "dna", "image"]
+    reference: str | None
+    image_size: int | None
+    skip_bad: bool
+    external_links: bool
+
+    def source(
+        self,
+        *,
+        label_key: str | None = None,
+        group_key: str | None = None,
+        split_key: str | None = None,
+        kmers: KmerEncoding | None = None,
+    ) -> DataSource:
+        """Return what the readers take, with the columns that a command names."""
+        from diffaug_bio.datasets import DataSource
+
+        values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        return DataSource(
+            **values, label_key=label_key, group_key=group_key, split_key=split_key, kmers=kmers
+        )
 
 
-def reading_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """How a file is read."""
-    function = external_links_option(function)
-    for option in reversed(
-        [
-            click.option(
-                "--transpose",
-                is_flag=True,
-                help="The table has features in rows, samples in columns.",
-            ),
-            click.option(
-                "--modality",
-                type=click.Choice(["auto", "h5ad", "table", "dna", "image"]),
-                default="auto",
-                show_default=True,
-                help="What DATA is; dna for a table of sequences that has numeric columns too.",
-            ),
-            click.option(
-                "--reference",
-                type=click.Path(),
-                help="FASTA file that intervals (BED, Genomic Benchmarks) are cut from.",
-            ),
-            click.option(
-                "--image-size",
-                type=click.IntRange(min=1, max=4096),
-                help="Height and width that image files are resized to.",
-            ),
-            click.option(
-                "--skip-bad",
-                is_flag=True,
-                help="Leave out image files that cannot be read, and count them.",
-            ),
-        ]
-    ):
-        function = option(function)
-    return function
+def check_data(data: str) -> None:
+    """Refuse data that are not there before the libraries are imported, which takes seconds."""
+    if not data.startswith("recipe:"):
+        check_exists(Path(data))
 
 
-def external_links_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Take values of an .h5ad file from other files."""
-    return click.option(
-        "--external-links",
-        is_flag=True,
-        help="Let an .h5ad file that you trust take values from other files that it names.",
-    )(function)
+def _as_reading(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Hand a command the options about reading as one argument, `reading`."""
+
+    @wraps(function)
+    def call(**options: Any) -> Any:
+        values = {entry.name: options.pop(entry.name) for entry in fields(Reading)}
+        check_data(values["data"])
+        return function(reading=Reading(**values), **options)
+
+    return call
 
 
-def split_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """By which split data are fitted and scored."""
-    return click.option(
-        "--split-key",
+reading_options = _together(
+    click.argument("data"),
+    click.option(
+        "--transpose", is_flag=True, help="Read a table with features in rows, samples in columns."
+    ),
+    click.option(
+        "--modality",
+        type=click.Choice(["auto", "h5ad", "table", "dna", "image"]),
         default="auto",
         show_default=True,
-        help="Column with train and test, to fit and score by; auto ('split' if there) or none.",
-    )(function)
+        help="Kind of DATA; dna for a table of sequences that has numeric columns, too.",
+    ),
+    click.option(
+        "--reference",
+        type=click.Path(),
+        help="FASTA file with the genome that intervals (BED, Genomic Benchmarks) are cut from.",
+    ),
+    click.option(
+        "--image-size",
+        type=click.IntRange(min=1, max=4096),
+        help="Height and width that images are resized to.",
+    ),
+    click.option(
+        "--skip-bad", is_flag=True, help="Leave out image files that cannot be read, and count them."
+    ),
+    external_links_option,
+    _as_reading,
+)
+matrix_options = _together(
+    click.option("--layer", metavar="NAME", help="Layer to embed in place of X."),
+    click.option("--use-rep", metavar="NAME", help="Entry of .obsm to embed as it is, in place of X."),
+    click.option("--use-raw", is_flag=True, help="Embed .raw in place of X."),
+    var_key_option,
+    reading_options,
+)
+mapping_options = _together(
+    click.option("--no-novelty", is_flag=True, help="Leave out the scores of novelty (novelty.csv)."),
+    click.option(
+        "--correct",
+        type=click.Choice(["none", "mnn"]),
+        default="none",
+        show_default=True,
+        help="Batch correction; mnn moves rows towards the training data by mutual nearest neighbours.",
+    ),
+)
+model_option = click.option(
+    "--model", required=True, type=click.Path(), help="Model folder, or the run folder around it."
+)
+split_option = click.option(
+    "--split-key",
+    default="auto",
+    show_default=True,
+    metavar="COLUMN",
+    help="Column with train and test; auto takes a column named split, none takes no split.",
+)
+group_key_option = click.option(
+    "--group-key",
+    metavar="COLUMN",
+    help="Column with subjects, whose rows stay in one fold; id:_ takes row names up to the last _.",
+)
+seed_option = click.option(
+    "--seed",
+    type=click.IntRange(min=0, max=2**32 - 1),
+    default=0,
+    show_default=True,
+    help="Seed of all random numbers.",
+)
+sequence_options = _together(
+    click.option(
+        "--encoder",
+        type=click.Choice(["auto", "mlp", "cnn", "patches", "convnet", "resnet18"]),
+        help="Network: mlp (words) or cnn (letters) for DNA; patches, convnet or resnet18 for images.",
+    ),
+    click.option(
+        "--k",
+        callback=word_lengths,
+        metavar="N[,N]",
+        help="Lengths of the words to count, 1 to 8 letters.  [default: 4]",
+    ),
+    click.option("--canonical", is_flag=True, help="Count a word and its reverse complement as one."),
+    click.option(
+        "--bins",
+        type=click.IntRange(min=1, max=10_000),
+        default=1,
+        show_default=True,
+        help="Parts of a sequence in which words are counted separately.",
+    ),
+)
+config_option = click.option(
+    "--config",
+    default="default",
+    show_default=True,
+    metavar="NAME|FILE",
+    callback=lambda _context, _option, value: resolve_config(value),
+    help="Settings: quick, default, paper or paper-images, or a TOML file.",
+)
+n_latent_option = click.option(
+    "--n-latent",
+    type=click.IntRange(min=1, max=4096),
+    help="Width of the embedding.  [default: 128 for expression, 256 for other data]",
+)
+force_option = click.option("--force", is_flag=True, help="Replace the output of an earlier run.")
+output_options = _together(
+    click.option("--quiet", is_flag=True, help="Print errors only: no log, no progress, no result."),
+    click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
+)
+machine_options = _together(
+    click.option(
+        "--device", default="auto", show_default=True, help="Device: auto, cpu, cuda, cuda:N or mps."
+    ),
+    click.option(
+        "--threads",
+        type=click.IntRange(min=1, max=MAX_THREADS),
+        help="CPU threads.  [default: OMP_NUM_THREADS or SLURM_CPUS_PER_TASK, else 1, or 2 to train on "
+        "many rows on idle cores]",
+    ),
+    output_options,
+)
 
 
-def sequence_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Which encoder, and how words of sequences are counted."""
-    for option in reversed(
-        [
-            click.option(
-                "--encoder",
-                type=click.Choice(["auto", "mlp", "cnn", "patches", "convnet", "resnet18"]),
-                help="Of DNA mlp (counted words) or cnn (letters), of images patches, convnet or resnet18.",
-            ),
-            click.option(
-                "--k",
-                callback=word_lengths,
-                help="Letters of the words that are counted, 1 to 8; several with commas. [default: 4]",
-            ),
-            click.option(
-                "--canonical", is_flag=True, help="Count a word and its reverse complement as one."
-            ),
-            click.option(
-                "--bins",
-                type=click.IntRange(min=1, max=10_000),
-                default=1,
-                show_default=True,
-                help="Parts of a sequence whose words are counted apart.",
-            ),
-        ]
-    ):
-        function = option(function)
-    return function
+def output_option(default: str) -> Decorator:
+    """Add `-o`, whose default is a name that the data give."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Path(),
+        metavar="FOLDER",
+        help=f"Folder to write.  [default: in the current folder, named after DATA: {default}]",
+    )
 
 
 def kmer_encoding(k: tuple[int, ...] | None, *, canonical: bool, bins: int) -> KmerEncoding | None:
-    """Bring the options about words together; None where none was given."""
+    """Return the encoding that the options about words ask for; None if none was given."""
     if k is None and not canonical and bins == 1:
         return None
     from diffaug_bio.pp import KmerEncoding
@@ -166,55 +242,8 @@ def kmer_encoding(k: tuple[int, ...] | None, *, canonical: bool, bins: int) -> K
     return KmerEncoding(k=k or (4,), canonical=canonical, n_bins=bins)
 
 
-def config_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the settings and the width of the embedding."""
-    for option in reversed(
-        [
-            click.option(
-                "--config",
-                default="default",
-                show_default=True,
-                metavar="NAME|FILE",
-                callback=lambda _context, _option, value: resolve_config(value),
-                help="Settings: quick, default, paper, paper-images, or a TOML file.",
-            ),
-            click.option(
-                "--n-latent",
-                type=click.IntRange(min=1, max=4096),
-                help="Width of the embedding. The default preset takes 128 for expression (counts, logged "
-                "or scaled values), and 256 for other data.",
-            ),
-        ]
-    ):
-        function = option(function)
-    return function
-
-
-def run_options(default: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Where to write, on what to run, and how much to say."""
-
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        function = machine_options(function)
-        for option in reversed(
-            [
-                click.option(
-                    "-o",
-                    "--output",
-                    type=click.Path(),
-                    help="Folder to write; made if it is not there.  "
-                    f"[default: here, named after DATA: {default}]",
-                ),
-                click.option("--force", is_flag=True, help="Replace what an earlier run wrote there."),
-            ]
-        ):
-            function = option(function)
-        return function
-
-    return decorate
-
-
 def output_of(command: Writer, data: str | Sequence[str], output: str | None) -> Path:
-    """Take the output that was named, or name one after the data and say so."""
+    """Return the output that was named, or log a name made from that of the data."""
     from diffaug_bio import runs
 
     end_if_interrupted()
@@ -223,30 +252,6 @@ def output_of(command: Writer, data: str | Sequence[str], output: str | None) ->
     place = runs.default_output(command, data)
     logger.info("Results go to %s, here, named after the data; -o names another place.", place)
     return place
-
-
-def machine_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """On what to run, and how much to say."""
-    for option in reversed(
-        [
-            click.option(
-                "--device",
-                default="auto",
-                show_default=True,
-                help="auto, cpu, cuda, cuda:N or mps.",
-            ),
-            click.option(
-                "--threads",
-                type=click.IntRange(min=1, max=MAX_THREADS),
-                help="CPU threads.  [default: OMP_NUM_THREADS or SLURM_CPUS_PER_TASK, else 1, and 2 to "
-                "train on many rows on idle cores]",
-            ),
-            click.option("--quiet", is_flag=True, help="No log and no progress, only errors."),
-            click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
-        ]
-    ):
-        function = option(function)
-    return function
 
 
 def set_threads(threads: int | None) -> None:

@@ -4,116 +4,120 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING
 
 import click
 
 from diffaug_bio.output.kept import kept
 
 from ._arguments import Number
-from ._options import machine_options, output_of, reading_options, set_threads, start_log, var_key_option
+from ._help import Command
+from ._options import (
+    machine_options,
+    model_option,
+    output_of,
+    reading_options,
+    seed_option,
+    set_threads,
+    start_log,
+    var_key_option,
+)
 from ._signals import end_if_interrupted
+
+if TYPE_CHECKING:
+    from ._options import Reading
 
 _EPILOG = """\b
 Examples:
   diffaug-bio augment cells.h5ad --model cells.diffaug
-  diffaug-bio augment cells.h5ad --model run -o more.h5ad --balance cell_type --target 200
+  diffaug-bio augment cells.h5ad --model run -o more.h5ad --groupby cell_type --target 200
   diffaug-bio augment cells.h5ad --model run -o as_donor1.h5ad --batch donor1
-  diffaug-bio augment promoters.fa.gz --model run -o more.fa.gz --views 2
+  diffaug-bio augment promoters.fa.gz --model run -o more.fa.gz --n-views 2
   diffaug-bio augment proteins.csv.gz --model run -o more.csv --strength 0.3 --seed 1
-  diffaug-bio augment photographs --model run -o grid.png --views 3 --image-size 64
+  diffaug-bio augment photographs --model run -o grid.png --n-views 3 --image-size 64
 """
 
 
-@click.command("augment", epilog=_EPILOG)
-@click.argument("data")
-@click.option(
-    "--model", required=True, type=click.Path(), help="Model folder, or the run folder around it."
-)
+@click.command("augment", cls=Command, epilog=_EPILOG)
+@model_option
 @click.option(
     "-o",
     "--output",
     type=click.Path(),
-    help="File: .h5ad; .csv[.gz] or .tsv[.gz]; .fa[.gz] of DNA; .npz, or .png (a picture), of images.  "
-    "[default: here, named after DATA: data.diffaug-augment.h5ad for data.h5ad, data.fa, ...]",
+    metavar="FILE",
+    help="File to write: .h5ad; .csv[.gz] or .tsv[.gz]; .fa[.gz] for DNA; .npz or .png (a picture) for "
+    "images.  [default: in the current folder, named after DATA: data.diffaug-augment.h5ad for data.h5ad]",
 )
-@click.option("--views", type=click.IntRange(min=1, max=10_000), help="New rows for each.  [default: 1]")
-@click.option("--balance", metavar="LABEL", help="Bring rare classes of this column up to --target rows.")
+@click.option(
+    "--n-views",
+    type=click.IntRange(min=1, max=10_000),
+    help="Number of new rows for each row.  [default: 1]",
+)
+@click.option(
+    "--groupby",
+    metavar="COLUMN",
+    help="Column with classes, of which rare ones are brought up to --target rows.",
+)
 @click.option(
     "--target",
     type=click.IntRange(min=1, max=10_000_000),
-    help="Rows of each class.  [default: median of the classes]",
+    help="Rows of each class after --groupby.  [default: median of the classes]",
 )
 @click.option(
     "--strength",
     type=Number(0, 1, min_open=True),
-    help="How far from the source: 1 is from pure noise.  [default: 0.5 or less]",
+    help="Share of noise to start from; 1 is pure noise.  [default: as in training, at most 0.5]",
 )
 @click.option(
     "--guidance",
     type=Number(-1000, 1000),
-    help="Above 1 exaggerates what the embedding says.  [default: 1]",
+    help="Weight of the embedding in generation; above 1 exaggerates it.  [default: 1]",
 )
-@click.option("--batch", help="As this batch of the fit would have measured them.  [default: their own]")
 @click.option(
-    "--seed", type=click.IntRange(min=0, max=2**32 - 1), default=0, show_default=True, help="Seed."
+    "--batch", metavar="NAME", help="Batch of the fit to generate rows in.  [default: that of each row]"
 )
+@seed_option
+@click.option("--force", is_flag=True, help="Replace the file if it exists, whoever wrote it.")
 @var_key_option
 @reading_options
-@click.option("--force", is_flag=True, help="Replace the file if it is there, whoever wrote it.")
 @machine_options
 def command(
-    data: str,
+    reading: Reading,
     *,
     model: str,
     output: str | None,
-    views: int | None,
-    balance: str | None,
+    n_views: int | None,
+    groupby: str | None,
     target: int | None,
     strength: float | None,
     guidance: float | None,
     batch: str | None,
     seed: int,
-    var_key: str | None,
-    transpose: bool,
-    modality: Literal["auto", "h5ad", "table", "dna", "image"],
-    reference: str | None,
-    image_size: int | None,
-    skip_bad: bool,
-    external_links: bool,
     force: bool,
+    var_key: str | None,
     device: str,
     threads: int | None,
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Generate new observations from those of DATA, with the generator of a fitted model.
+    """Generate new observations from those of DATA, with the diffusion model of a fitted model.
 
-    Each is of the same meaning as the one that it is made from, and like the data that the model was
-    fitted on: counts of cells are counts, sequences letters, images pixels. Annotations are those of the
-    source; new columns say which that is. The file holds the new rows only. A .png shows ten images, evenly
-    spaced over DATA, and beside each what is generated from it.
+    Each new row resembles the row that it is made from, and the data that the model was fitted on: counts
+    of cells are counts, sequences letters, images pixels. Annotations are copied from the source row, which
+    a new column names. The file holds the new rows only. A .png shows ten images, evenly spaced over DATA,
+    and beside each those generated from it.
     """
     start_log(quiet=quiet)
     set_threads(threads)
     from diffaug_bio import runs
-    from diffaug_bio.datasets import DataSource
 
-    file = output_of("augment", data, output)
+    file = output_of("augment", reading.data, output)
     generated = runs.augment(
-        DataSource(
-            data=data,
-            transpose=transpose,
-            modality=modality,
-            reference=reference,
-            image_size=image_size,
-            skip_bad=skip_bad,
-            external_links=external_links,
-        ),
+        reading.source(),
         Path(model),
         file,
-        n_views=views,
-        groupby=balance,
+        n_views=n_views,
+        groupby=groupby,
         target=target,
         strength=strength,
         guidance=guidance,

@@ -13,7 +13,17 @@ from diffaug_bio.config import resolve_config
 from diffaug_bio.machine.threads import MAX_THREADS, available_cores
 from diffaug_bio.output.kept import kept
 
-from ._options import config_options, external_links_option, output_of, set_threads, start_log
+from ._help import Command
+from ._options import (
+    check_data,
+    config_option,
+    external_links_option,
+    n_latent_option,
+    output_of,
+    output_options,
+    set_threads,
+    start_log,
+)
 from ._report_file import write_report
 
 if TYPE_CHECKING:
@@ -29,33 +39,26 @@ Examples:
   diffaug-bio benchmark a.h5ad b.csv.gz --label-key cell_type --label-key label -o results --jobs 2
   diffaug-bio benchmark mice.csv.gz --label-key class --group-key id:_ --methods diffaug,pca -o results
 \b
-A key may be given for one data set alone: --group-key mice=id:_
+Keys may be given for one data set: --group-key mice=id:_
 Run the same command again to continue an interrupted run.
 """
 
 
-@click.command("benchmark", epilog=_EPILOG)
+@click.command("benchmark", cls=Command, epilog=_EPILOG)
 @click.argument("data", nargs=-1, required=True)
-@click.option("--label-key", "label_keys", multiple=True, help="Column with labels: [NAME=]KEY.")
-@click.option(
-    "--group-key",
-    "group_keys",
-    multiple=True,
-    help="Column with subjects, kept on one side of splits: [NAME=]KEY; id:_ for names up to the last _.",
-)
-@click.option(
-    "--split-key",
-    "split_keys",
-    multiple=True,
-    show_default="auto",
-    help="Column with train and test, to fit and score by: [NAME=]KEY, auto ('split' if there) or none.",
-)
-@click.option("--batch-key", "batch_keys", multiple=True, help="Column with batches: [NAME=]KEY.")
 @click.option(
     "-o",
     "--output",
     type=click.Path(),
-    help="Folder for the results.  [default: here, named after DATA: data.diffaug-benchmark for data.h5ad]",
+    metavar="FOLDER",
+    help="Folder for the results.  [default: in the current folder, named after DATA: "
+    "data.diffaug-benchmark for data.h5ad]",
+)
+@click.option(
+    "--label-key", "label_keys", multiple=True, metavar="[NAME=]COLUMN", help="Labels to score against."
+)
+@click.option(
+    "--batch-key", "batch_keys", multiple=True, metavar="[NAME=]COLUMN", help="Batches to bring together."
 )
 @click.option(
     "--methods",
@@ -66,24 +69,40 @@ Run the same command again to continue an interrupted run.
 @click.option(
     "--seeds", type=click.IntRange(min=1, max=1000), default=3, show_default=True, help="Number of seeds."
 )
-@config_options
-@external_links_option
+@config_option
+@n_latent_option
 @click.option(
     "--min-rows",
     type=click.IntRange(min=0, max=10**9),
     default=0,
     show_default=True,
-    help="Leave out data sets with fewer rows.",
+    help="Number of rows below which data sets are left out.",
+)
+@external_links_option
+@click.option(
+    "--group-key",
+    "group_keys",
+    multiple=True,
+    metavar="[NAME=]COLUMN",
+    help="Subjects, whose rows stay in one fold; id:_ takes row names up to the last _.",
+)
+@click.option(
+    "--split-key",
+    "split_keys",
+    multiple=True,
+    show_default="auto",
+    metavar="[NAME=]COLUMN",
+    help="Column with train and test; auto takes a column named split, none takes no split.",
 )
 @click.option(
     "--held-out",
     is_flag=True,
-    help="Keep a fifth of the rows from all fitting, preprocessing included, and score only them.",
+    help="Keep a fifth of the rows from all but the scores, preprocessing included.",
 )
 @click.option(
     "--jobs",
     type=click.IntRange(min=1, max=1024),
-    help="Number of processes at a time.  [default: cores / threads]",
+    help="Number of processes at a time.  [default: one for each core and thread]",
 )
 @click.option(
     "--threads",
@@ -92,8 +111,7 @@ Run the same command again to continue an interrupted run.
     show_default=True,
     help="CPU threads of each process.",
 )
-@click.option("--quiet", is_flag=True, help="No log and no progress, only errors.")
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@output_options
 def command(
     data: tuple[str, ...],
     *,
@@ -114,12 +132,14 @@ def command(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Compare methods on labelled DATA, with the same rows, front end, width, budget and seeds for each.
+    """Compare methods on labelled DATA, with the same rows, preprocessing, width, steps and seeds.
 
-    DATA are files as for `fit`, or recipe:NAME, which names its own label. Of several keys a data set
-    takes the first that it has. The output folder holds cells/ and benchmark.json, and at the end
-    results.csv (a row for each score), summary.md and report.html.
+    DATA are files as for `fit`, or recipe:NAME, which knows its labels. Of several keys a data set takes
+    the first that it has. The folder holds cells/ and benchmark.json, and at the end results.csv
+    (a row for each number), summary.md and report.html.
     """
+    for name in data:
+        check_data(name)
     start_log(quiet=quiet)
     set_threads(threads)
     from diffaug_bio import benchmark
@@ -141,7 +161,7 @@ def command(
     }
     settled = resolve_config(config, n_latent=n_latent)
     read = benchmark.read_data(data, keys, min_obs=min_rows, external_links=external_links)
-    note = f"Finished results are kept in {folder}. Run the same command to continue."
+    note = f"Finished runs are kept in {folder}. Run the same command to continue."
     with kept(note, on=(KeyboardInterrupt, OSError, MemoryError)):
         result = benchmark.run(
             read,
@@ -165,7 +185,7 @@ def command(
         click.echo(benchmark.overview(result))
         click.echo(f"See {folder}/summary.md for each data set, {folder}/results.csv for all numbers.")
         if has_report:
-            click.echo(f"To look at, print and send: {folder}/report.html")
+            click.echo(f"Report to look at, print and send: {folder}/report.html")
     if result.failed:
         where, why = next(iter(result.failed.items()))
         msg = f"{len(result.failed)} of the runs failed, the first {where}: {why}. The others are kept."
@@ -173,7 +193,7 @@ def command(
 
 
 def _progress() -> Callable[[Any, dict[str, float], int, int], None]:
-    """Log a line for each cell, with the time left."""
+    """Return a function that logs a line for each method, data set and seed, with the time left."""
     started, first = time.monotonic(), [0]
 
     def show(cell: Any, scores: dict[str, float], done: int, total: int) -> None:
@@ -196,7 +216,7 @@ def _progress() -> Callable[[Any, dict[str, float], int, int], None]:
 
 
 def _as_json(result: Any) -> dict[str, Any]:
-    """Return means and spreads by data set and method, ranks, and missing methods."""
+    """Return means and spreads by data set and method, ranks, and names of missing methods."""
     from diffaug_bio import benchmark
 
     summary = benchmark.summarise(result.scores)

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from diffaug_bio.output.kept import kept
 
-from ._options import data_options, mapping_options, output_of, run_options, set_threads, start_log
+from ._help import Command
+from ._options import (
+    force_option,
+    machine_options,
+    mapping_options,
+    matrix_options,
+    model_option,
+    output_of,
+    output_option,
+    set_threads,
+    start_log,
+)
 from ._signals import end_if_interrupted
+
+if TYPE_CHECKING:
+    from ._options import Reading
 
 _EPILOG = """\b
 Examples:
@@ -20,31 +34,25 @@ Examples:
 """
 
 
-@click.command("embed", epilog=_EPILOG)
-@data_options
-@click.option(
-    "--model", required=True, type=click.Path(), help="Model folder, or the run folder around it."
-)
+@click.command("embed", cls=Command, epilog=_EPILOG)
+@model_option
+@output_option("data.diffaug-embed for data.h5ad")
+@force_option
+@matrix_options
 @mapping_options
-@run_options("data.diffaug-embed for data.h5ad")
+@machine_options
 def command(
-    data: str,
+    reading: Reading,
     *,
     model: str,
-    no_novelty: bool,
-    correct: Literal["none", "mnn"],
     output: str | None,
+    force: bool,
     layer: str | None,
     use_rep: str | None,
     use_raw: bool,
     var_key: str | None,
-    transpose: bool,
-    modality: Literal["auto", "h5ad", "table", "dna", "image"],
-    reference: str | None,
-    image_size: int | None,
-    skip_bad: bool,
-    external_links: bool,
-    force: bool,
+    no_novelty: bool,
+    correct: Literal["none", "mnn"],
     device: str,
     threads: int | None,
     quiet: bool,
@@ -52,25 +60,15 @@ def command(
 ) -> None:
     """Embed DATA with a fitted model, without any training.
 
-    Features are matched by name. The folder holds embedding.csv,
-    embedded.h5ad, novelty.csv and run.json.
+    Features are matched by name. The folder holds embedding.csv, embedded.h5ad, novelty.csv and run.json.
     """
     start_log(quiet=quiet)
     set_threads(threads)
     from diffaug_bio import runs
-    from diffaug_bio.datasets import DataSource
 
-    folder = output_of("embed", data, output)
+    folder = output_of("embed", reading.data, output)
     result = runs.embed(
-        DataSource(
-            data=data,
-            transpose=transpose,
-            modality=modality,
-            reference=reference,
-            image_size=image_size,
-            skip_bad=skip_bad,
-            external_links=external_links,
-        ),
+        reading.source(),
         Path(model),
         folder,
         layer=layer,

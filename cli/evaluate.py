@@ -8,9 +8,12 @@ from typing import Any
 
 import click
 
+from ._help import Command
 from ._options import (
     external_links_option,
+    group_key_option,
     machine_options,
+    seed_option,
     set_threads,
     split_option,
     start_log,
@@ -27,28 +30,39 @@ Examples:
 """
 
 
-@click.command("evaluate", epilog=_EPILOG)
+@click.command("evaluate", cls=Command, epilog=_EPILOG)
 @click.argument("data")
-@click.option("--label-key", help="Column with classes; a run folder or recipe knows its own.")
 @click.option(
-    "--group-key",
-    help="Column with subjects, kept on one side of splits; id:_ for names up to the last _.",
+    "--label-key",
+    metavar="COLUMN",
+    help="Classes to score against.  [default: those of the run folder or recipe]",
 )
-@split_option
 @click.option(
     "--batch-key",
-    help="Column with batches that ought to be mixed, to score it; several with commas.",
+    metavar="COLUMN[,COLUMN]",
+    help="Batches that ought to be mixed, to score the mixing, too; several columns are combined.",
 )
-@click.option("--before-rep", help="Entry of .obsm from before batches were brought together.")
 @click.option(
-    "--use-rep", multiple=True, default=("X_diffaug",), show_default=True, help="Entry of .obsm; repeat it."
+    "--use-rep",
+    multiple=True,
+    default=("X_diffaug",),
+    show_default=True,
+    metavar="NAME",
+    help="Entry of .obsm to score; repeat it to compare several.",
 )
-@click.option("--model", type=click.Path(), help="Embed DATA with this model first.")
+@click.option("--model", type=click.Path(), help="Model to embed DATA with first.")
+@seed_option
 @var_key_option
-@click.option("--reference", type=click.Path(), help="FASTA file that intervals are cut from.")
-@external_links_option
 @click.option(
-    "--seed", type=click.IntRange(min=0, max=2**32 - 1), default=0, show_default=True, help="Of the folds."
+    "--reference", type=click.Path(), help="FASTA file with the genome that intervals are cut from."
+)
+@external_links_option
+@split_option
+@group_key_option
+@click.option(
+    "--before-rep",
+    metavar="NAME",
+    help="Entry of .obsm from before batches were brought together, such as X_pca.",
 )
 @machine_options
 def command(
@@ -70,10 +84,10 @@ def command(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Score frozen embeddings against labels: linear probe, kNN, clusters, distances; mixing of batches.
+    """Score embeddings against labels: linear probe, nearest neighbours, clusters, mixing of batches.
 
-    DATA is an .h5ad file with embeddings in .obsm, or the folder that `fit` wrote; for the latter the rows
-    that its generator makes are scored as well.
+    DATA is an .h5ad file with embeddings in .obsm, or the folder that `fit` wrote; for the latter, rows
+    that its diffusion model generates are scored, too.
     """
     start_log(quiet=quiet)
     set_threads(threads)
@@ -102,7 +116,7 @@ def command(
 
 
 def _text(result: dict[str, Any]) -> str:
-    """Write a line for each score, a column for each embedding."""
+    """Return a line for each score, with a column for each embedding."""
     scores = result["scores"]
     names = list(scores)
     lines = [
@@ -113,6 +127,6 @@ def _text(result: dict[str, Any]) -> str:
         for metric in scores[names[0]]
     ]
     if result["generated"]:
-        lines += ["", "rows that the generator makes"]
+        lines += ["", "generated rows"]
         lines += [f"{name:26}{value:16.3f}" for name, value in result["generated"].items()]
     return "\n".join(lines)

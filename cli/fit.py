@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import click
 
-from diffaug_bio.config import resolve_config
+from diffaug_bio.config import WarmupView, resolve_config
 from diffaug_bio.output.kept import kept
 
+from ._help import Command
 from ._options import (
-    config_options,
-    data_options,
+    config_option,
+    force_option,
+    group_key_option,
     kmer_encoding,
+    machine_options,
+    matrix_options,
+    n_latent_option,
     output_of,
-    run_options,
+    output_option,
+    seed_option,
     sequence_options,
     set_threads,
     split_option,
@@ -29,90 +35,83 @@ if TYPE_CHECKING:
 
     from diffaug_bio.config import DiffAugConfig
 
+    from ._options import Reading
+
 _EPILOG = """\b
 Examples:
-  diffaug-bio fit data.h5ad
-  diffaug-bio fit recipe:pbmc68k
-  diffaug-bio fit cells.h5ad -o run --label-key cell_type --layer counts
-  diffaug-bio fit cells.h5ad -o run --batch-key donor
-  diffaug-bio fit proteins.csv.gz -o run --label-key genotype --n-latent 64 --seed 1
+  diffaug-bio fit cells.h5ad
+  diffaug-bio fit cells.h5ad -o run --label-key cell_type --batch-key donor --layer counts
+  diffaug-bio fit proteins.csv.gz -o run --config quick --n-latent 64 --seed 1
   diffaug-bio fit promoters.fa.gz -o run --label-key label --encoder cnn
-  diffaug-bio fit reads.fastq.gz -o run --encoder mlp --k 3,4,5 --canonical
+  diffaug-bio fit reads.fastq.gz -o run --k 3,4,5 --canonical
   diffaug-bio fit peaks.bed -o run --reference genome.fa
-  diffaug-bio fit cifar-10-batches-py -o run --label-key label
   diffaug-bio fit photographs -o run --image-size 64 --warmup-view hand
+  diffaug-bio fit recipe:pbmc68k
 """
 
 
-@click.command("fit", epilog=_EPILOG)
-@data_options
-@sequence_options
-@run_options("data.diffaug for data.h5ad")
-@config_options
+@click.command("fit", cls=Command, epilog=_EPILOG)
+@output_option("data.diffaug for data.h5ad")
+@config_option
 @click.option(
-    "--warmup-view",
-    help="Hand-made view, in place of what suits the data; hand, of images, is SimCLR's.",
+    "--label-key", metavar="COLUMN", help="Labels to score the embedding against; never used to fit it."
 )
-@click.option("--label-key", help="Labels to score the embedding against; never used to fit it.")
-@click.option(
-    "--group-key",
-    help="Column with subjects, scored on one side of splits; id:_ for names up to the last _.",
-)
-@split_option
 @click.option(
     "--batch-key",
-    help="Column with batches to bring together, such as donors; a,b combines two.",
+    metavar="COLUMN[,COLUMN]",
+    help="Batches to bring together, such as donors; several columns are combined.",
 )
+@seed_option
+@force_option
+@matrix_options
+@sequence_options
+@n_latent_option
 @click.option(
-    "--seed", type=click.IntRange(min=0, max=2**32 - 1), default=0, show_default=True, help="Seed."
-)
-@click.option(
-    "--model-license",
+    "--warmup-view",
+    type=click.Choice(get_args(WarmupView)),
     metavar="NAME",
-    help="Licence of the model for its card (model/README.md), such as CC-BY-4.0.",
+    help="Hand-made view, in place of the one that suits the data; hand is SimCLR's, for images.",
 )
+@split_option
+@group_key_option
 @click.option(
     "--precision",
     type=click.Choice(["auto", "float32", "bfloat16"]),
     default="auto",
     show_default=True,
-    help="Of matrix products in training.",
+    help="Precision of the training arithmetic.",
 )
-@click.option("--no-report", is_flag=True, help="Leave out report.html, and the seconds that it takes.")
+@click.option("--model-license", metavar="NAME", help="Licence on the model's card, such as CC-BY-4.0.")
+@click.option("--no-report", is_flag=True, help="Leave out report.html, which takes some seconds.")
+@machine_options
 def command(
-    data: str,
+    reading: Reading,
     *,
     output: str | None,
+    config: DiffAugConfig,
+    label_key: str | None,
+    batch_key: str | None,
+    seed: int,
+    force: bool,
     layer: str | None,
     use_rep: str | None,
     use_raw: bool,
     var_key: str | None,
-    transpose: bool,
-    modality: Literal["auto", "h5ad", "table", "dna", "image"],
-    reference: str | None,
-    image_size: int | None,
-    skip_bad: bool,
-    external_links: bool,
     encoder: Literal["auto", "mlp", "cnn", "patches", "convnet", "resnet18"] | None,
     k: tuple[int, ...] | None,
     canonical: bool,
     bins: int,
-    force: bool,
+    n_latent: int | None,
+    warmup_view: str | None,
+    split_key: str,
+    group_key: str | None,
+    precision: Literal["auto", "float32", "bfloat16"],
+    model_license: str | None,
+    no_report: bool,
     device: str,
     threads: int | None,
     quiet: bool,
     as_json: bool,
-    config: DiffAugConfig,
-    n_latent: int | None,
-    warmup_view: str | None,
-    label_key: str | None,
-    group_key: str | None,
-    split_key: str,
-    batch_key: str | None,
-    seed: int,
-    model_license: str | None,
-    precision: Literal["auto", "float32", "bfloat16"],
-    no_report: bool,
 ) -> None:
     """Fit DiffAug to DATA and write a folder with embedding, model and scores.
 
@@ -124,34 +123,21 @@ def command(
     start_log(quiet=quiet)
     set_threads(threads)
     from diffaug_bio import runs
-    from diffaug_bio.datasets import DataSource
 
-    folder = output_of("fit", data, output)
+    folder = output_of("fit", reading.data, output)
     kmers = kmer_encoding(k, canonical=canonical, bins=bins)
-    if kmers is not None:  # who says how words are counted wants them embedded
+    if kmers is not None:  # whoever says how words are counted wants them embedded
         encoder = encoder or "mlp"
-    resolved = resolve_config(config, n_latent=n_latent).replace(
+    settings = resolve_config(config, n_latent=n_latent).replace(
         encoder={} if encoder is None else {"kind": encoder},
         train={} if warmup_view is None else {"warmup_view": warmup_view},
     )
-    source = DataSource(
-        data=data,
-        label_key=label_key,
-        group_key=group_key,
-        split_key=split_key,
-        transpose=transpose,
-        modality=modality,
-        reference=reference,
-        kmers=kmers,
-        image_size=image_size,
-        skip_bad=skip_bad,
-        external_links=external_links,
-    )
+    source = reading.source(label_key=label_key, group_key=group_key, split_key=split_key, kmers=kmers)
     with fit_progress(quiet=quiet) as progress:
         result = runs.fit(
             source,
             folder,
-            config=resolved,
+            config=settings,
             layer=layer,
             use_rep=use_rep,
             use_raw=use_raw,
@@ -173,11 +159,11 @@ def command(
         elif not quiet:
             click.echo(_summary(result, folder))
             if has_report:
-                click.echo(f"To look at, print and send: {folder}/report.html")
+                click.echo(f"Report to look at, print and send: {folder}/report.html")
 
 
 def _summary(result: dict[str, Any], folder: Path) -> str:
-    """Say what was written, and the scores beside PCA's."""
+    """Name what was written, and list the scores beside those of PCA."""
     data = result["data"]
     lines = [f"{data['n_obs']} rows embedded; see {folder}/embedding.csv and {folder}/embedded.h5ad."]
     if scores := result["metrics"]:

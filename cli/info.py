@@ -16,7 +16,7 @@ Examples:
 
 @click.command("info", epilog=_EPILOG)
 @click.argument("model", type=click.Path())
-@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print all facts as JSON.")
 def command(model: str, *, as_json: bool) -> None:
     """Describe MODEL, a model folder or the run folder around it: data, networks, scores, limits."""
     from diffaug_bio import runs

@@ -10,6 +10,7 @@ import sys
 import traceback
 import warnings
 from contextlib import suppress
+from difflib import get_close_matches
 from importlib import import_module
 
 import click
@@ -23,23 +24,32 @@ from ._signals import Interruption
 _COMMANDS = {
     "fit": "Fit DiffAug to data and write embedding, model and scores.",
     "embed": "Embed new data with a fitted model.",
-    "transfer": "Label new data by their neighbors in the embedding of a fitted model.",
+    "transfer": "Label new data by their nearest neighbours in the embedding of a fitted model.",
     "augment": "Generate new observations with a fitted model.",
     "report": "Show a fit or a benchmark on one page to look at, print and send.",
-    "info": "Say what a fitted model is.",
+    "info": "Describe a fitted model.",
     "evaluate": "Score embeddings against labels.",
     "benchmark": "Compare methods on labelled data.",
-    "recipes": "List, show, fetch and verify data sets that are known by name.",
+    "recipes": "List, show, fetch and verify data sets known by name.",
 }
 _DEBUG = "--debug"
 _BROKEN_PIPE = 141  # as of a program that SIGPIPE ended
 
 
 class _LazyGroup(click.Group):
-    """Imports a command's module when it is called, so that `--help` costs next to nothing."""
+    """A group that imports the module of a command when it is called, so that `--help` is fast."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in _COMMANDS and not args[0].startswith("-"):
+            near = get_close_matches(args[0], _COMMANDS, n=1)
+            guess = f"Did you mean {near[0]!r}?" if near else f"Commands are {', '.join(_COMMANDS)}."
+            ctx.fail(f"No such command {args[0]!r}. {guess}")
+        return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
@@ -58,10 +68,10 @@ class _LazyGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Example: diffaug-bio fit data.h5ad",
 )
-@click.option(_DEBUG, is_flag=True, help="Show tracebacks and all warnings; may stand anywhere.")
+@click.option(_DEBUG, is_flag=True, help="Show tracebacks and all warnings; allowed anywhere on the line.")
 @click.version_option(__version__, prog_name="diffaug-bio")
 def group(*, debug: bool) -> None:
-    """Label-free embeddings with positives from a diffusion model.
+    """Embed cells, tables, DNA and images without labels.
 
     Results go to the output folder and to standard output, progress and log to standard error.
     """
@@ -71,7 +81,7 @@ def group(*, debug: bool) -> None:
 
 
 def main() -> None:
-    """Run the command line; exit code 1 for what went wrong, 2 for how it was called."""
+    """Run the command line; exit with 1 after an error, and with 2 after a wrong call."""
     interruption = Interruption()
     interruption.install()
     _print_any_name()
@@ -121,7 +131,7 @@ def _run(arguments: list[str], interruption: Interruption) -> int:
 
 
 def _tell(error: BaseException, interruption: Interruption) -> int:
-    """Say in a line what went wrong and what is kept, and give the exit code."""
+    """Print a line with the error and the results that are kept, and return the exit code."""
     kept = " ".join(getattr(error, "__notes__", []))
     if isinstance(error, KeyboardInterrupt) or interruption.signal is not None:
         # Code in C that a signal cuts raises anything: an ImportError, a SystemError.
@@ -135,7 +145,7 @@ def _tell(error: BaseException, interruption: Interruption) -> int:
 
 
 def _sentence(error: BaseException, *, kept: bool) -> str:
-    """One sentence for the user."""
+    """Return one sentence for the user."""
     if isinstance(error, DiffAugError):
         return str(error)
     if _is_out_of_memory(error):
@@ -154,7 +164,7 @@ def _sentence(error: BaseException, *, kept: bool) -> str:
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether memory ran out; torch has no class of its own for that on the CPU."""
+    """Return True if memory ran out; torch has no class of its own for that on the CPU."""
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError)
         and any(phrase in str(error) for phrase in ("out of memory", "can't allocate memory"))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ._options import set_threads, start_log
+from ._options import output_options, set_threads, start_log
 from ._signals import end_if_interrupted
 
 _EPILOG = """\b
@@ -20,12 +20,17 @@ Examples:
 
 @click.command("report", epilog=_EPILOG)
 @click.argument("run", type=click.Path())
-@click.option("-o", "--output", type=click.Path(), help="The file to write. [default: RUN/report.html]")
-@click.option("--label-key", help="Column to colour and compare by; by default that of the fit.")
-@click.option("--batch-key", help="Column with batches; by default that of the fit, or 'batch' if there.")
-@click.option("--force", is_flag=True, help="Replace the file if it is there, whoever wrote it.")
-@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.option(
+    "-o", "--output", type=click.Path(), metavar="FILE", help="File to write.  [default: RUN/report.html]"
+)
+@click.option(
+    "--label-key", metavar="COLUMN", help="Labels to colour and compare by.  [default: those of the fit]"
+)
+@click.option(
+    "--batch-key", metavar="COLUMN", help="Batches.  [default: those of the fit, or the column batch]"
+)
+@click.option("--force", is_flag=True, help="Replace the file if it exists, whoever wrote it.")
+@output_options
 def command(
     run: str,
     *,
@@ -38,10 +43,10 @@ def command(
 ) -> None:
     """Show RUN, the folder of a fit or a benchmark, on one page: report.html.
 
-    The page is one file that loads nothing else. `fit` and `benchmark` write it by themselves; this makes
-    it for a folder of an earlier version, or with other labels.
+    The page is one file that loads nothing else. `fit` and `benchmark` write it, too; this command writes
+    it anew, such as with other labels.
     """
-    start_log(quiet=True)  # of the data, the fit said what there is to say
+    start_log(quiet=True)  # the fit has logged what the data are
     set_threads(None)
     from diffaug_bio import report
 

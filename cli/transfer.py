@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from diffaug_bio.output.kept import kept
 
 from ._arguments import Number
-from ._options import data_options, mapping_options, output_of, run_options, set_threads, start_log
+from ._help import Command
+from ._options import (
+    force_option,
+    machine_options,
+    mapping_options,
+    matrix_options,
+    output_of,
+    output_option,
+    set_threads,
+    start_log,
+)
 from ._signals import end_if_interrupted
+
+if TYPE_CHECKING:
+    from ._options import Reading
 
 _EPILOG = """\b
 Examples:
@@ -21,30 +34,35 @@ Examples:
 """
 
 
-@click.command("transfer", epilog=_EPILOG)
-@data_options
+@click.command("transfer", cls=Command, epilog=_EPILOG)
 @click.option(
-    "--model", required=True, type=click.Path(), help="Run folder that fit wrote: model and labelled data."
+    "--model",
+    required=True,
+    type=click.Path(),
+    help="Run folder of fit, with the model and the labelled data.",
 )
-@click.option("--label-key", required=True, help="Column of .obs with the labels of the reference.")
+@click.option(
+    "--label-key", required=True, metavar="COLUMN", help="Column of .obs with labels to transfer."
+)
+@output_option("data.diffaug-transfer for data.h5ad")
 @click.option(
     "--labels-from",
     type=click.Path(),
-    help="Labelled file in place of the data that the model was fitted on.",
+    help="Labelled file, in place of the data that the model was fitted on.",
 )
 @click.option(
     "--n-neighbors",
     type=click.IntRange(min=1, max=100_000),
     default=15,
     show_default=True,
-    help="Labelled neighbors that vote.",
+    help="Number of labelled nearest neighbours that vote.",
 )
 @click.option(
     "--metric",
     type=click.Choice(["cosine", "euclidean"]),
     default="cosine",
     show_default=True,
-    help="Distance to neighbors; by cosine, directions in the embedding count alone.",
+    help="Distance in the embedding.",
 )
 @click.option(
     "--min-confidence",
@@ -53,57 +71,44 @@ Examples:
     show_default=True,
     help="Share of the vote below which a row stays unassigned.",
 )
+@force_option
+@matrix_options
 @mapping_options
-@run_options("data.diffaug-transfer for data.h5ad")
+@machine_options
 def command(
-    data: str,
+    reading: Reading,
     *,
     model: str,
     label_key: str,
+    output: str | None,
     labels_from: str | None,
     n_neighbors: int,
     metric: Literal["cosine", "euclidean"],
     min_confidence: float,
-    no_novelty: bool,
-    correct: Literal["none", "mnn"],
-    output: str | None,
+    force: bool,
     layer: str | None,
     use_rep: str | None,
     use_raw: bool,
     var_key: str | None,
-    transpose: bool,
-    modality: Literal["auto", "h5ad", "table", "dna", "image"],
-    reference: str | None,
-    image_size: int | None,
-    skip_bad: bool,
-    external_links: bool,
-    force: bool,
+    no_novelty: bool,
+    correct: Literal["none", "mnn"],
     device: str,
     threads: int | None,
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Label DATA by its nearest labelled neighbors in the embedding of a fitted model.
+    """Label DATA by the nearest labelled neighbours in the embedding of a fitted model.
 
-    The labelled neighbors are the data that the model was fitted on. The folder holds labels.csv,
+    The labelled neighbours are the data that the model was fitted on. The folder holds labels.csv,
     embedding.csv, embedded.h5ad, novelty.csv and run.json.
     """
     start_log(quiet=quiet)
     set_threads(threads)
     from diffaug_bio import runs
-    from diffaug_bio.datasets import DataSource
 
-    folder = output_of("transfer", data, output)
+    folder = output_of("transfer", reading.data, output)
     result = runs.transfer(
-        DataSource(
-            data=data,
-            transpose=transpose,
-            modality=modality,
-            reference=reference,
-            image_size=image_size,
-            skip_bad=skip_bad,
-            external_links=external_links,
-        ),
+        reading.source(),
         Path(model),
         folder,
         label_key=label_key,
@@ -129,7 +134,7 @@ def command(
 
 
 def _summary(result: dict[str, Any], folder: Path) -> str:
-    """Count the rows of each label, and say where they are."""
+    """Count the rows of each label, and name the file."""
     found = result["transfer"]
     lines = [f"{n:8}  {name}" for name, n in found["labels"].items() if n]
     n_obs = result["data"]["n_obs"]

@@ -1,4 +1,4 @@
-"""Checks of single arguments: counts, seeds, names, and keys of an AnnData."""
+"""Checks of single arguments: counts, seeds, names, files, and keys of an AnnData."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 
 def check_anndata(adata: object) -> None:
@@ -98,4 +99,21 @@ def check_seed(seed: object) -> None:
     """Raise an `InputError` unless a seed suits numpy, scikit-learn and torch: from 0 to 2**32 - 1."""
     if not isinstance(seed, Integral) or isinstance(seed, bool) or not 0 <= int(seed) < 2**32:
         msg = f"`random_state` has to be a whole number from 0 to {2**32 - 1}, got {told(seed)}."
+        raise InputError(msg)
+
+
+def check_exists(path: Path) -> None:
+    """Raise an `InputError` if there is neither a file nor a folder.
+
+    Raises
+    ------
+    InputError
+        If there is none; it lists some files that lie beside.
+    """
+    if not path.exists():
+        folder = path.parent if path.parent.is_dir() else None
+        beside = sorted(entry.name for entry in folder.iterdir()) if folder else []
+        seen = [name for name in beside if not name.startswith(".")][:5]
+        found = f" {folder.resolve()} holds {', '.join(seen)}." if folder and seen else ""
+        msg = f"There is no file {path}.{found}"
         raise InputError(msg)

@@ -81,9 +81,9 @@ _PRESETS: dict[str, dict[str, Any]] = {
 """What each preset changes; sections that are not named are as by default."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class DiffAugConfig:
-    """The whole configuration of a fit."""
+    """All settings of a fit."""
 
     features: FeatureConfig = field(default_factory=FeatureConfig)
     """Preprocessing."""
@@ -97,6 +97,21 @@ class DiffAugConfig:
     """Training in turn."""
     batches: BatchConfig = field(default_factory=BatchConfig)
     """Batches, where rows belong to some."""
+
+    def __repr__(self) -> str:
+        """Return Python that makes this configuration, in one line: the nearest preset, and its changes."""
+        table = self.to_dict()
+        found = []
+        for name in get_args(Preset):
+            usual = self.preset(name).to_dict()
+            changes = {
+                section: {key: value for key, value in values.items() if value != usual[section][key]}
+                for section, values in table.items()
+            }
+            given = ", ".join(f"{section}={values}" for section, values in changes.items() if values)
+            found.append((sum(map(len, changes.values())), name, f".replace({given})" if given else ""))
+        _, name, replaced_by = min(found)
+        return f"DiffAugConfig.preset({name!r}){replaced_by}"
 
     @classmethod
     def preset(cls, name: Preset) -> Self:

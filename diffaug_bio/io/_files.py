@@ -44,16 +44,6 @@ def visible_entries(folder: Path) -> list[Path]:
     return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
 
 
-def check_exists(path: Path) -> None:
-    """Raise an `InputError` if there is neither a file nor a folder."""
-    if not path.exists():
-        folder = path.parent if path.parent.is_dir() else None
-        beside = [entry.name for entry in visible_entries(folder)][:5] if folder else []
-        found = f" {folder.resolve()} holds {', '.join(beside)}." if folder and beside else ""
-        msg = f"There is no file {path}.{found}"
-        raise InputError(msg)
-
-
 def check_unpacked_size(path: Path, n_bytes: int, *, most_compressed: int = _MOST_COMPRESSED) -> None:
     """Raise an `InputError` if a file declares more bytes than it can hold compressed, or than fit memory.
 

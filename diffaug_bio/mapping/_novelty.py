@@ -1,4 +1,4 @@
-"""How unlike the training rows later rows are."""
+"""Novelty: how far new rows are from the training rows."""
 
 from __future__ import annotations
 
@@ -23,36 +23,39 @@ _USUAL_SHARE = 0.99  # of the training rows, which are nearer than the limit
 
 
 class Novelty(NamedTuple):
-    """How unlike the training rows each later row is; in all three, more is more unlike."""
+    """Novelty of each new row, by three scores; higher is less like the training rows."""
 
     distance: NDArray[np.float32]
-    """To the nearest training rows, 1 as usual among these; see :func:`relative_distance`. `(n_obs,)`."""
+    """Mean distance to the 5 nearest training rows, in units of the median among training
+    rows. Shape: `(n_obs,)`."""
     denoising: NDArray[np.float32] | None
-    """The denoiser's error, 1 as usual of training rows; None without a generator. `(n_obs,)`."""
+    """Error of the diffusion model, in units of its median over training rows; None without one.
+    Shape: `(n_obs,)`."""
     density: NDArray[np.float32]
-    """Log density beside that of the training rows, 0 as usual; see :func:`density_ratio`. `(n_obs,)`."""
+    """Log ratio of the density of new rows to that of training rows; 0 for the same population.
+    Shape: `(n_obs,)`."""
     limit: float
-    """What the distance of 99 % of the training rows to their nearest others is below."""
+    """99th percentile of the distance among training rows."""
 
     @property
     def n_far(self) -> int:
-        """Rows beyond the limit."""
+        """Number of rows whose distance is above the limit."""
         return int((self.distance > self.limit).sum())
 
 
 def compare(
     rows: NDArray[np.float32], reference: Reference, *, denoising: NDArray[np.float32] | None = None
 ) -> Novelty:
-    """Give all scores of later rows.
+    """Score the novelty of new rows.
 
     Parameters
     ----------
     rows
-        Their embedding, uncorrected. Shape: `(n_rows, n_latent)`.
+        Embedding of the new rows, without batch correction. Shape: `(n_rows, n_latent)`.
     reference
-        What a model kept of its training rows.
+        Training rows that the model keeps (`DiffAug.reference_`).
     denoising
-        The denoiser's error for each row, where there is a generator. Shape: `(n_rows,)`.
+        Error of the diffusion model for each row, if there is one. Shape: `(n_rows,)`.
     """
     query, known = centered(rows, reference.embedding)
     to_known = nearest(query, known, min(_N_DENSITY, len(known)))[0]
@@ -74,23 +77,22 @@ def compare(
 def relative_distance(
     rows: NDArray[np.floating], reference: NDArray[np.floating], *, n_neighbors: int = _N_DISTANCE
 ) -> NDArray[np.float32]:
-    """Mean distance to the nearest reference rows, over what is usual among reference rows themselves.
+    """Compute the mean distance to the nearest reference rows, over the median among reference rows.
 
-    What is usual is the median, over reference rows, of the mean distance to their nearest others. Each
-    row's value depends on no other row.
+    The value of a row depends on no other new row.
 
     Parameters
     ----------
     rows
-        Embedding of later rows. Shape: `(n_rows, n_latent)`.
+        Embedding of new rows. Shape: `(n_rows, n_latent)`.
     reference
-        That of at least two training rows. Shape: `(n_reference, n_latent)`.
+        Embedding of at least two training rows. Shape: `(n_reference, n_latent)`.
     n_neighbors
-        Neighbors over which a distance is averaged; one fewer than reference rows where there are fewer.
+        Number of neighbours to average over; at most one fewer than there are reference rows.
 
     Returns
     -------
-    1 is as usual, 2 is twice as far. Shape: `(n_rows,)`.
+    Relative distances; 1 is typical of training rows, 2 is twice as far. Shape: `(n_rows,)`.
     """
     query, known = centered(rows, reference)
     n_neighbors = min(n_neighbors, len(known) - 1)
@@ -106,35 +108,36 @@ def density_ratio(
     n_neighbors: int = _N_DENSITY,
     n_pooled: int = _N_POOLED,
 ) -> NDArray[np.float32]:
-    """Where later rows lie denser than the reference, on a logarithmic scale.
+    """Compute the log ratio of the density of new rows to that of the reference.
 
-    Estimated by distances to nearest neighbors, as divergences are [1]_; it finds groups of rows that the
-    training lacked, as tests of abundance do in neighborhoods of cells [2]_. With `d_reference` and
-    `d_query` the mean distance of a row to its nearest reference rows and to its nearest other rows,
+    The estimate uses distances to nearest neighbours, as for divergences [1]_. High values mark groups of
+    rows that the training data lack, as tests of differential abundance do for cells [2]_. With
+    `d_reference` and `d_query` the mean distance of a row to its nearest reference rows and to its nearest
+    other rows,
 
         r = log((d_reference + e) / (d_query + e))
 
-    where `e`, a tenth of the median distance of reference rows to their nearest, keeps duplicates from
-    doing harm. A row's score is half its own `r` and half the mean of its neighbors among the rows, less
-    the median `r` of reference rows where some play the query against the others, in the same proportion
-    of numbers: so 0 is what two samples of one population give.
+    where `e`, a tenth of the median distance of reference rows to their nearest, keeps the
+    ratio finite for duplicates. The score of a row is the mean of its own `r` and of the mean `r` of its
+    neighbours, minus the median `r` of a random part of the reference compared with the rest, in the same
+    proportion: two samples of one population score 0.
 
     Parameters
     ----------
     rows
-        Embedding of later rows. Each one's score depends on all of them. Shape: `(n_rows, n_latent)`.
+        Embedding of new rows; each score depends on all of them. Shape: `(n_rows, n_latent)`.
     reference
-        That of training rows. Shape: `(n_reference, n_latent)`.
+        Embedding of training rows. Shape: `(n_reference, n_latent)`.
     n_neighbors
-        Neighbors over which a distance is averaged.
+        Number of neighbours to average over.
     n_pooled
-        Rows among which neighbors of rows are looked for, drawn at random with a fixed seed; all where
-        there are fewer. Bounds time, which else grows with the square of the rows.
+        Number of new rows among which neighbours are searched, drawn at random with a fixed seed, to bound
+        the time.
 
     Returns
     -------
-    NaN where rows or reference are fewer than 50, or 3 `n_neighbors`, which the log says. Shape:
-    `(n_rows,)`.
+    Scores; NaN if there are fewer than 50 rows, or 3 `n_neighbors`, on either side, which the log says.
+    Shape: `(n_rows,)`.
 
     References
     ----------
@@ -157,13 +160,12 @@ def _density_ratio(
     *,
     n_pooled: int = _N_POOLED,
 ) -> NDArray[np.float32]:
-    """Score by distances that are known: to the nearest reference rows, and of these to their nearest."""
+    """Compute the score from distances to reference rows, and among reference rows."""
     n_neighbors = to_known.shape[1]
     least = max(_LEAST_ROWS, 3 * n_neighbors)
     if min(len(query), len(known)) < least:
         logger.info(
-            "The density of new data is compared from %d rows on, here and in training; there are %d and "
-            "%d: it is NaN.",
+            "The density of new data is NaN: it needs %d rows, here and in training; there are %d and %d.",
             least,
             len(query),
             len(known),
@@ -193,10 +195,10 @@ def _log_ratio(
 
 
 def _typical(values: NDArray[np.floating]) -> float:
-    """Median of what is not negative; where it is 0, for most rows equal others, the mean, or 1."""
+    """Return the median of distances; if it is 0, as among duplicates, the mean, or 1."""
     return float(np.median(values)) or float(np.mean(values)) or 1.0
 
 
 def _drawn(n_rows: int, most: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Row numbers in order: all of them, or `most` drawn at random."""
+    """Return row numbers in order: all of them, or `most` drawn at random."""
     return np.arange(n_rows) if n_rows <= most else np.sort(rng.choice(n_rows, size=most, replace=False))

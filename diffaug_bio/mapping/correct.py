@@ -1,4 +1,4 @@
-"""Moving later rows to where training rows of the same kind lie."""
+"""Batch correction of new rows by mutual nearest neighbours."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FEW_ROWS = 50
 
 
 def check_correction(correct: str) -> None:
-    """Refuse a correction that there is not.
+    """Refuse the name of an unknown correction.
 
     Raises
     ------
@@ -43,38 +43,38 @@ def mutual_neighbor_shift(
     n_smooth: int = 30,
     n_rounds: int = 2,
 ) -> NDArray[np.float32]:
-    """Move rows towards a reference by mutual nearest neighbors [1]_.
+    """Move rows towards a reference by mutual nearest neighbours [1]_.
 
-    A row and a reference row that are among each other's nearest are taken to be of one kind, and what
-    parts them to be an effect of the batch. In each round every row is moved by the mean of what parts the
-    pairs, weighted by `exp(-d ** 2 / s)`, where `d` is the distance from the row to the pair's row and `s`
-    the squared distance to the last of the `n_smooth` nearest pairs. Pairs are found, and `d` is taken,
-    between rows brought to length 1; what rows are moved by is not.
+    A row and a reference row that are among the nearest neighbours of each other form a pair of one kind,
+    and their difference is taken as the batch effect. In each round every row moves by the mean difference
+    of the pairs around it, weighted by `exp(-d ** 2 / s)`, where `d` is the distance to the row of the pair
+    and `s` the squared distance to the last of the `n_smooth` nearest pairs. Pairs and `d` are those of
+    rows scaled to length 1; differences are not scaled.
 
-    Time grows with the rows times the rows that have partners, of which at most 5000 are used in a round:
-    of more, so many are drawn at random with a fixed seed. Rows are worked on in blocks.
+    At most 5000 rows with partners are used in a round, drawn at random with a fixed seed. Time grows with
+    the number of rows times that number.
 
     Parameters
     ----------
     rows
-        Embedding of later rows; not changed. Shape: `(n_rows, n_latent)`.
+        Embedding of new rows; not changed. Shape: `(n_rows, n_latent)`.
     reference
-        That of training rows, which stay where they are. Shape: `(n_reference, n_latent)`.
+        Embedding of training rows, which stay in place. Shape: `(n_reference, n_latent)`.
     n_neighbors
-        Nearest rows, both ways, among which pairs are found.
+        Number of nearest neighbours in each direction.
     n_smooth
-        Pairs that set how far a row looks.
+        Number of pairs whose differences are averaged for a row.
     n_rounds
-        How often it is done.
+        Number of rounds.
 
     Returns
     -------
-    Shape: `(n_rows, n_latent)`.
+    The moved rows. Shape: `(n_rows, n_latent)`.
 
     Raises
     ------
     InputError
-        If there are no rows on one side, or they are of different widths.
+        If one side has no rows, or the widths differ.
 
     References
     ----------
@@ -84,13 +84,12 @@ def mutual_neighbor_shift(
     if not len(rows) or not len(reference) or rows.shape[1] != reference.shape[1]:
         msg = (
             f"Rows of shape {rows.shape} cannot be moved towards a reference of shape {reference.shape}: "
-            "both need rows, as wide as each other's."
+            "both need rows, and the same width."
         )
         raise InputError(msg)
     if len(rows) < _FEW_ROWS:
         logger.warning(
-            "Only %d rows are corrected: of so few, rows of a kind that the training lacked find partners, "
-            "too.",
+            "Only %d rows are corrected: rows of kinds that the training data lack may get partners, too.",
             len(rows),
         )
     moved = rows.astype(np.float32)  # a copy, which is changed in place
@@ -105,18 +104,18 @@ def mutual_neighbor_shift(
 def mutual_pairs(
     rows: NDArray[np.floating], reference: NDArray[np.floating], *, n_neighbors: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Find pairs that are among each other's nearest.
+    """Find pairs of mutual nearest neighbours.
 
     Parameters
     ----------
     rows, reference
         Shapes: `(n_rows, n_latent)` and `(n_reference, n_latent)`.
     n_neighbors
-        Nearest rows that are looked at, all where there are fewer.
+        Number of nearest neighbours in each direction; all if there are fewer.
 
     Returns
     -------
-    Number of the row and of the reference row of each pair, by row. Shape of both: `(n_pairs,)`.
+    Row number and reference row number of each pair, sorted by row. Shape of both: `(n_pairs,)`.
     """
     n_rows, n_reference = len(rows), len(reference)
     to_reference = nearest_numbers(rows, reference, min(n_neighbors, n_reference))
@@ -136,11 +135,11 @@ def _move(
     *,
     n_smooth: int,
 ) -> None:
-    """Move rows, whose directions are `at`, in place by what parts the pairs around each on average."""
+    """Move rows, whose directions are `at`, in place by the mean difference of the pairs around each."""
     if not len(pairs[0]):  # ties can be broken so that none is mutual
-        logger.warning("No rows are mutual nearest neighbors of training rows: nothing is corrected.")
+        logger.warning("No rows are mutual nearest neighbours of training rows: nothing is corrected.")
         return
-    # Pairs of one row lie at one place: they count as one of as many times the weight.
+    # Pairs of one row lie at one place: they count as one with their number as weight.
     numbers, counts = np.unique(pairs[0], return_counts=True)
     is_used = np.ones(len(numbers), bool)
     if len(numbers) > _MOST_PLACES:
@@ -164,7 +163,7 @@ def _move(
 
 
 def _last_of(squares: NDArray[np.float64], counts: NDArray[np.int64], n_smooth: int) -> NDArray[np.float64]:
-    """Squared distance to the last of the nearest pairs, of which several may lie at one place."""
+    """Return the squared distance to the last of the nearest pairs; several may share a row."""
     order = np.argsort(squares, axis=1)
     reached = np.take_along_axis(counts, order, 1).cumsum(1) >= n_smooth
     last = np.where(reached.any(1), reached.argmax(1), squares.shape[1] - 1)
@@ -173,7 +172,7 @@ def _last_of(squares: NDArray[np.float64], counts: NDArray[np.int64], n_smooth: 
 
 
 def _squared_distances(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of rows of length 1; shape `(len(one), len(other))`."""
+    """Return squared distances between rows of length 1. Shape: `(len(one), len(other))`."""
     squares = one @ other.T
     squares *= -2
     squares += np.square(one).sum(1)[:, None] + np.square(other).sum(1)

@@ -1,4 +1,4 @@
-"""Nearest rows among many, without a table of all distances."""
+"""Nearest neighbours without a table of all distances."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _BLOCK_VALUES = 2**22  # of differences to neighbors that are held at once: 32 M
 def centered(
     rows: NDArray[np.floating], reference: NDArray[np.floating]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Move both so that the reference's mean is 0, near which less of a distance is lost to rounding."""
+    """Move both so that the mean of the reference is 0, near which rounding errors are smallest."""
     center = reference.mean(0, dtype=np.float64)
     return rows.astype(np.float64) - center, reference.astype(np.float64) - center
 
 
 def directions(rows: NDArray[_Floats]) -> NDArray[_Floats]:
-    """Bring rows to length 1, so that Euclidean distances compare angles; rows of zeros stay."""
+    """Scale rows to length 1, so that Euclidean distances compare angles; rows of zeros stay."""
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.asarray(rows / np.where(lengths > 0, lengths, 1), rows.dtype)
 
@@ -31,16 +31,16 @@ def directions(rows: NDArray[_Floats]) -> NDArray[_Floats]:
 def nearest(
     rows: NDArray[np.float64], among: NDArray[np.float64], n_neighbors: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Find the nearest of some rows for others.
+    """Find the nearest neighbours of rows among other rows.
 
     Parameters
     ----------
     rows
         Shape: `(n_rows, n_latent)`.
     among
-        Where neighbors are looked for. Shape: `(n_among, n_latent)`.
+        Rows to search. Shape: `(n_among, n_latent)`.
     n_neighbors
-        How many, at most `n_among`.
+        Number of neighbours, at most `n_among`.
 
     Returns
     -------
@@ -53,10 +53,10 @@ def nearest(
 def nearest_numbers(
     rows: NDArray[np.floating], among: NDArray[np.floating], n_neighbors: int
 ) -> NDArray[np.int64]:
-    """Do what :func:`nearest` does, without the distances; both of one type, float32 or float64."""
+    """Find the row numbers of :func:`nearest`; rows are of one type, float32 or float64."""
     from sklearn.neighbors import NearestNeighbors
 
-    if not len(rows):  # which a search refuses
+    if not len(rows):  # scikit-learn refuses no rows
         return np.zeros((0, n_neighbors), np.int64)
     finder = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute").fit(among)
     found: NDArray[np.int64] = finder.kneighbors(rows, return_distance=False)
@@ -73,9 +73,9 @@ def nearest_others(
     rows
         Shape: `(n_rows, n_latent)`.
     n_neighbors
-        How many, fewer than there are rows in the pool.
+        Number of neighbours, fewer than rows in the pool.
     pool
-        Row numbers in order among which neighbors are looked for; all if left out.
+        Row numbers to search, in order; all if left out.
 
     Returns
     -------
@@ -95,7 +95,7 @@ def nearest_others(
 def _distances(
     rows: NDArray[np.float64], among: NDArray[np.float64], found: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Distances by differences; a search takes products, in which equal rows are not quite at 0."""
+    """Return distances from differences; from products, equal rows would not be quite at 0."""
     distances = np.empty(found.shape)
     step = max(1, _BLOCK_VALUES // max(1, found.shape[1] * rows.shape[1]))
     for start in range(0, len(rows), step):

@@ -1,4 +1,4 @@
-"""Rows of other batches that are of a row's own kind."""
+"""Matching rows (of the same kind) in other batches."""
 
 from __future__ import annotations
 
@@ -18,25 +18,24 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_MOST_LANDMARKS = 2000  # of a batch, among which partners are looked for: time is linear in the rows
-_FEW_ROWS = 11  # a batch of fewer has too few neighbors to be judged by
+_MOST_LANDMARKS = 2000  # rows of a batch that are searched: time is linear in the rows
+_FEW_ROWS = 11  # a batch of fewer has too few neighbours
 _NEIGHBORHOOD = 0.1  # share of a batch that counts as around a row
 _LEAST_NEIGHBORHOOD = 20
-_UNSURE, _SURE = 0.15, 0.35  # share of ways back that end around the row: none is a partner, and all are
-_N_SMOOTH, _N_SHIFT = 15, 30  # nearest rows of the own batch over which confidence and shift are averaged
-_BLOCK_VALUES = 2**23  # of distances' differences that are held at once: 32 MB
+_UNSURE, _SURE = 0.15, 0.35  # shares of mutual neighbours of confidence 0 and 1
+_N_SMOOTH, _N_SHIFT = 15, 30  # neighbours over which confidence and shift are averaged
+_BLOCK_VALUES = 2**23  # values held at once: 32 MB
 
 
 class Partners(NamedTuple):
-    """What each row has in other batches."""
+    """Matches of each row in other batches."""
 
     rows: NDArray[np.int64]
-    """Row numbers of partners, the row's own where it has none. Shape: `(n_obs, n_partners)`."""
+    """Row numbers of matches; the row itself if it has none. Shape: `(n_obs, n_partners)`."""
     confidence: NDArray[np.float32]
-    """From 0, nothing like the row was found in any other batch, to 1. Shape: `(n_obs,)`."""
+    """Confidence in the matches, from 0 (no similar row in any other batch) to 1. Shape: `(n_obs,)`."""
     shift: NDArray[np.float32]
-    """From the row to where its like lies in other batches, less what parts rows of one kind. Shape:
-    `(n_obs, n_components)`."""
+    """Batch shift of the row: the mean difference to its matches. Shape: `(n_obs, n_components)`."""
 
 
 def find_partners(
@@ -47,35 +46,34 @@ def find_partners(
     n_partners: int = 20,
     seed: int = 0,
 ) -> Partners:
-    """Find rows of the same kind in other batches, and leave alone what has none there.
+    """Find rows of the same kind in other batches; rows of a kind that one batch lacks get no match there.
 
-    Batches are first brought together roughly by :func:`mutual_neighbor_shift`, each to all larger ones.
-    A row's candidates in another batch are the nearest there, and each is asked back: of its own nearest
-    in the row's batch, how many are among the tenth of that batch around the row? Where a kind is
-    missing in the other batch, its rows still have nearest rows there, but from these the way back leads
-    elsewhere. The share of ways that lead back, averaged over the row's neighborhood, is nothing below
-    0.15 and full confidence from 0.35; partners are drawn by it, batch by batch and then row by row.
+    Batches are first aligned roughly by :func:`mutual_neighbor_shift`, each to all larger ones. Candidates
+    are the nearest neighbours of a row in another batch, and each is checked in the other direction: how
+    many of its nearest neighbours in the batch of the row are among the tenth of that batch around the row
+    (mutual neighbours)? Confidence is the share of mutual neighbours, averaged over the neighbourhood of
+    the row: 0 below a share of 0.15, and 1 from 0.35. Matches are drawn by it, batch by batch and then row
+    by row.
 
-    Ways are looked for among at most 2000 rows of each batch, drawn at random: time grows with rows times
-    batches.
+    At most 2000 rows of each batch, drawn at random, are searched: time grows with rows times batches.
 
     Parameters
     ----------
     scores
         Principal components. Shape: `(n_obs, n_components)`.
     batches
-        One a row. Shape: `(n_obs,)`.
+        Batch of each row. Shape: `(n_obs,)`.
     n_neighbors
-        Candidates in each other batch, and ways back from each.
+        Number of candidates in each other batch, and of neighbours of each in the other direction.
     n_partners
-        Drawn for each row, with repeats.
+        Number of matches drawn for each row, with repeats.
     seed
-        Of all draws.
+        Seed of all draws.
 
     Raises
     ------
     InputError
-        If there is one batch only, or lengths differ.
+        If there is only one batch, or lengths differ.
 
     Examples
     --------
@@ -118,7 +116,7 @@ def find_partners(
         rows[own[found]], confidence[own] = drawn.partners[found], drawn.confidence
         shift[own] = _shift(scores, own, landmarks[number], drawn, around=around)
     logger.info(
-        "%d batches: %.0f %% of the rows have their like in another one.",
+        "%d batches: %.0f %% of the rows have a similar row in another batch.",
         len(names),
         100 * float((confidence > 0).mean()),
     )
@@ -126,10 +124,10 @@ def find_partners(
 
 
 class _Drawn:
-    """Partners of the rows of one batch, drawn while the other batches pass by.
+    """Matches of the rows of one batch, drawn from one other batch after the other.
 
-    Each place of a row is taken by the batch whose exponential race with its confidence as the rate comes
-    in first, which chooses batches in proportion to confidence without holding all candidates.
+    Each match comes from the batch that wins an exponential race with its confidence as the rate, which
+    chooses batches in proportion to confidence without holding all candidates.
     """
 
     def __init__(self, own: NDArray[np.int64], n_partners: int) -> None:
@@ -145,7 +143,7 @@ class _Drawn:
         *,
         rng: np.random.Generator,
     ) -> None:
-        """Let candidates of another batch, and the shares of ways back of each, compete."""
+        """Let the candidates of another batch, with their shares of mutual neighbours, compete."""
         shares = np.cumsum(weights + 1e-6, axis=1)
         ticket = rng.random(self.partners.shape) * shares[:, -1:]
         place = (ticket[:, :, None] > shares[:, None]).sum(2).clip(max=candidates.shape[1] - 1)
@@ -158,14 +156,14 @@ class _Drawn:
 
 
 def _others(landmarks: list[NDArray[np.int64]], number: int) -> Iterator[NDArray[np.int64]]:
-    """Landmarks of all other batches."""
+    """Return the landmarks of all other batches."""
     return (rows for other, rows in enumerate(landmarks) if other != number)
 
 
 def _brought_together(
     scores: NDArray[np.float32], members: list[NDArray[np.int64]], landmarks: list[NDArray[np.int64]]
 ) -> NDArray[np.float32]:
-    """Move each batch towards the larger ones before it, which stay where they were moved."""
+    """Move each batch towards the larger ones before it."""
     moved = scores.astype(np.float32)
     for number in range(1, len(members)):
         reference = np.concatenate(landmarks[:number])
@@ -176,7 +174,7 @@ def _brought_together(
 def _around(
     moved: NDArray[np.float32], own: NDArray[np.int64], landmarks: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Nearest landmarks of the own batch, as many as are around a row; `(n_own, n_around)` places."""
+    """Return the nearest landmarks of the own batch. Shape: `(n_own, n_around)`."""
     n_around = min(len(landmarks) - 1, max(_LEAST_NEIGHBORHOOD, int(_NEIGHBORHOOD * len(landmarks))))
     return nearest_numbers(moved[own], moved[landmarks], n_around + 1)
 
@@ -190,7 +188,7 @@ def _ways_back(
     around: NDArray[np.int64],
     n_neighbors: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """Candidates in another batch, the share of ways back of each, and how sure a row may be of them.
+    """Return candidates in another batch, their shares of mutual neighbours, and the confidence of rows.
 
     Shapes: `(n_own, n_neighbors)` twice, and `(n_own,)`.
     """
@@ -218,7 +216,7 @@ def _shift(
     *,
     around: NDArray[np.int64],
 ) -> NDArray[np.float32]:
-    """Average what parts partners from a row's neighbors over its neighborhood, by confidence."""
+    """Return the batch shift of each row: the mean difference to its matches, weighted by confidence."""
     nearest = around[:, 1 : _N_SMOOTH + 1]  # the first is the row itself, where that is a landmark
     place = np.searchsorted(own, landmarks)
     parted = np.empty((len(landmarks), scores.shape[1]), np.float32)

@@ -1,4 +1,4 @@
-"""What a model keeps of its training rows."""
+"""Training rows that a model keeps."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MOST_REFERENCE_ROWS = 5000
-"""Training rows that are kept: 2.5 MB of an embedding 128 wide."""
+"""Largest number of training rows that a model keeps: 2.5 MB of an embedding 128 wide."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """Training rows that later rows are compared with."""
+    """Training rows that new rows are compared with."""
 
     embedding: NDArray[np.float32]
-    """Shape: `(n_reference, n_latent)`."""
+    """Embedding of the rows. Shape: `(n_reference, n_latent)`."""
     denoising: NDArray[np.float32] | None
-    """The denoiser's error for each; None without a generator. Shape: `(n_reference,)`."""
+    """Error of the diffusion model for each row; None without one. Shape: `(n_reference,)`."""

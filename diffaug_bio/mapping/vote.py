@@ -1,4 +1,4 @@
-"""The vote of labelled neighbors, each by how near it is."""
+"""Label transfer by a distance-weighted vote of nearest neighbours."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 VoteMetric: TypeAlias = Literal["cosine", "euclidean"]
 
-_BLOCK_ROWS = 8192  # which are labelled at once
-_MOST_RAISED = 2.0  # more lets a single row with a wrong label overrule all others around it
+_BLOCK_ROWS = 8192  # rows labelled at once
+_MOST_RAISED = 2.0  # with more, a single mislabelled row could outvote all its neighbours
 
 
 def neighbor_vote(
@@ -28,16 +28,15 @@ def neighbor_vote(
     n_neighbors: int,
     metric: VoteMetric = "cosine",
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Give each row the label that its nearest labelled rows have, weighted by how near they are.
+    """Label each row by a vote of its nearest labelled neighbours, weighted by distance.
 
-    A neighbor at distance `d` has the weight `exp(-2 d^2 / m)` with the mean `m` of `d^2` over the
-    neighbors of that row: a Gaussian kernel whose bandwidth is that of the place [1]_, as is usual where
-    labels go from a reference to a query [2]_. So nothing has to be chosen, and the scale of the embedding
-    does not matter. Neighbors at distance 0 leave the others no weight.
+    A neighbour at distance `d` has the weight `exp(-2 d^2 / m)` with the mean `m` of `d^2` over the
+    neighbours of that row: a Gaussian kernel with a local bandwidth [1]_, as is usual in reference mapping
+    [2]_. No bandwidth has to be chosen, and the scale of the embedding does not matter. If neighbours are
+    at distance 0, only they vote.
 
-    A label of fewer rows than neighbors vote could hardly win: its vote is multiplied by the number of
-    neighbors over that of its rows, but by 2 at most. With more than that, a single row whose label is
-    wrong would outvote all of its neighbors.
+    Votes for a label with fewer rows than neighbours vote are multiplied by the number of neighbours over
+    the number of its rows, at most by 2, since rare labels could hardly win otherwise.
 
     Parameters
     ----------
@@ -46,20 +45,18 @@ def neighbor_vote(
     reference
         Rows with labels. Shape: `(n_reference, n_latent)`.
     codes
-        Number of the label of each of them, from 0. Shape: `(n_reference,)`.
+        Label number of each labelled row, from 0. Shape: `(n_reference,)`.
     n_labels
-        Labels that there are.
+        Number of labels.
     n_neighbors
-        Neighbors that vote; all rows where there are fewer.
+        Number of neighbours that vote; all rows if there are fewer.
     metric
-        "euclidean" distances, or "cosine": those of rows brought to length 1, so that directions count
-        alone.
+        `"euclidean"`, or `"cosine"`: Euclidean distance of rows scaled to length 1.
 
     Returns
     -------
-    Number of the label with the most weight, the first of equals, and its confidence: its share of the
-    weight of all neighbors, that of labels with few rows raised. It says how far neighbors agree, and is
-    no probability. Shape of both: `(n_query,)`.
+    Label number with the most weight (the first of equals), and its confidence: its share of the weight of
+    all neighbours. Confidence measures agreement, and is no probability. Shape of both: `(n_query,)`.
 
     References
     ----------
@@ -67,7 +64,7 @@ def neighbor_vote(
     .. [2] Lotfollahi et al. (2022), "Mapping single-cell data to reference atlases by transfer learning",
        Nat. Biotechnol. 40.
     """
-    center = reference.mean(0, dtype=np.float64)  # less of which is lost to rounding near 0
+    center = reference.mean(0, dtype=np.float64)  # rounding errors are smallest near 0
 
     def placed(rows: NDArray[np.float32]) -> Doubles:
         double = rows.astype(np.float64)
@@ -91,7 +88,7 @@ def neighbor_vote(
 
 
 def _weights(squares: Doubles) -> Doubles:
-    """Weights by squared distances to the neighbors of each row; with some at 0, these alone count."""
+    """Return weights from squared distances; if some of a row are 0, only these count."""
     mean = squares.mean(1, keepdims=True)
     weights = np.exp(-2 * squares / np.where(mean > 0, mean, 1.0))
     is_equal = squares == 0

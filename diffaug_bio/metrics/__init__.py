@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from diffaug_bio.metrics._batch_accuracy import batch_accuracy
 from diffaug_bio.metrics._clusters import kmeans_agreement, label_silhouette, leiden_agreement
 from diffaug_bio.metrics._integration import integration
 from diffaug_bio.metrics._silhouettes import silhouette_batch, silhouette_label
@@ -19,7 +18,6 @@ from diffaug_bio.metrics.splits import make_splits
 
 __all__ = [
     "FoldScores",
-    "batch_accuracy",
     "evaluate",
     "generated_quality",
     "integration",

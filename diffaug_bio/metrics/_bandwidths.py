@@ -1,4 +1,4 @@
-"""A kernel width for each row, by halving intervals for all rows at once."""
+"""Kernel widths by bisection, for all rows at once."""
 
 from __future__ import annotations
 
@@ -18,21 +18,20 @@ _MAX_STEPS = 64
 def solve_rows(
     value: Callable[[NDArray[np.float64]], NDArray[np.float64]], target: float, n_rows: int
 ) -> NDArray[np.float64]:
-    """Find for each row the `x > 0` at which a falling function takes a value.
+    """Find for each row the `x > 0` at which a decreasing function takes a value.
 
     Parameters
     ----------
     value
-        Takes an x for each row and returns the function there, which falls as x grows. Shape of both:
-        `(n_rows,)`.
+        Decreasing function, from an x for each row to its values. Shape of both: `(n_rows,)`.
     target
-        The value that it has to take.
+        Value to reach.
     n_rows
         Number of rows.
 
     Returns
     -------
-    One x a row, very large or small where the target is out of reach. Shape: `(n_rows,)`.
+    x of each row, very large or small if the target is out of reach. Shape: `(n_rows,)`.
     """
     x, low, high = np.ones(n_rows), np.zeros(n_rows), np.full(n_rows, np.inf)
     for _ in range(_MAX_STEPS):

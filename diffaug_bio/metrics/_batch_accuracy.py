@@ -1,4 +1,4 @@
-"""How well neighbors tell the batch of a row."""
+"""Prediction of the batch of a row by its neighbours."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 def batch_accuracy(
     neighbors: Neighbors, batches: NDArray[np.str_], labels: NDArray[np.str_]
 ) -> dict[str, float]:
-    """Share of rows whose nearest others vote for their batch, and the share by chance.
+    """Compute the share of rows whose nearest neighbours vote for their batch, and the share by chance.
 
     Parameters
     ----------
     neighbors
-        As :func:`find_neighbors` returns them; all others vote. Ties count as the chance to guess right.
+        Neighbours that :func:`find_neighbors` returns; all vote but the row itself. Ties count as
+        the chance to guess right.
     batches, labels
-        One a row. Shape: `(n_obs,)`.
+        Batch and label of each row. Shape: `(n_obs,)`.
 
     Returns
     -------
-    `batch_knn_accuracy`, and `batch_chance`: that of always naming the most frequent batch of a row's
-    label, which is where mixing within labels leads. Neither has a best value of its own: the nearer to
-    chance, the less of the batch is left.
+    `batch_knn_accuracy`, and `batch_chance`: the accuracy of always naming the most frequent batch of the
+    label of a row. The nearer the former is to the latter, the better batches are mixed.
     """
     names, codes = np.unique(batches, return_inverse=True)
     near = codes[neighbors.indices[:, 1:]]

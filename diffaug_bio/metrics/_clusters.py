@@ -27,14 +27,14 @@ _EDGE_BLOCK = 100_000
 def kmeans_agreement(
     embedding: NDArray[np.float32], labels: NDArray[np.str_], *, random_state: int = 0
 ) -> dict[str, float]:
-    """Agreement of k-means clusters, as many as there are labels, with the labels.
+    """Score the agreement of k-means clusters, as many as there are labels, with the labels.
 
     Parameters
     ----------
     embedding
         Shape: `(n_obs, n_latent)`.
     labels
-        One label a row. Shape: `(n_obs,)`.
+        Label of each row. Shape: `(n_obs,)`.
     random_state
         Seed of the ten starts.
 
@@ -52,22 +52,22 @@ def kmeans_agreement(
 def leiden_agreement(
     embedding: NDArray[np.float32], labels: NDArray[np.str_], *, random_state: int = 0
 ) -> dict[str, float]:
-    """Agreement of Leiden clusters [1]_ of a neighbor graph with the labels.
+    """Score the agreement of Leiden clusters [1]_ of a neighbour graph with the labels.
 
-    The graph joins every row to its 15 nearest; an edge weighs as much as the Jaccard similarity of the
-    neighbors of its two ends, as in PhenoGraph [2]_. The resolution is chosen from `RESOLUTIONS` without
-    the labels: the one whose clusters have the highest mean silhouette on (at most 2000 rows of) the
-    embedding, or 1.0 where none gives more than one cluster. The best of the grid, chosen with the labels,
-    is given beside it: what other papers often report, and no estimate of what a user will get.
+    The graph joins every row to its 15 nearest neighbours; edges are weighted by the Jaccard similarity of
+    the neighbours of their ends, as in PhenoGraph [2]_. Of eight resolutions from 0.1 to 2, the one whose
+    clusters have the highest mean silhouette (on at most 2000 rows) is chosen, without the labels; 1.0 if
+    all give one cluster. The best of the grid, chosen with the labels, is returned, too: papers often
+    report it, but it does not estimate what a user will get.
 
     Parameters
     ----------
     embedding
         Shape: `(n_obs, n_latent)`.
     labels
-        One label a row. Shape: `(n_obs,)`.
+        Label of each row. Shape: `(n_obs,)`.
     random_state
-        Seed of Leiden and of the rows of the silhouette.
+        Seed of Leiden and of the sample of rows.
 
     Returns
     -------
@@ -99,7 +99,7 @@ def leiden_agreement(
 
 
 def leiden_grid(embedding: NDArray[np.float32], *, random_state: int = 0) -> list[NDArray[np.int64]]:
-    """Clusters of the graph of :func:`leiden_agreement` at each of `RESOLUTIONS`.
+    """Cluster the graph of :func:`leiden_agreement` at each of `RESOLUTIONS`.
 
     Parameters
     ----------
@@ -119,14 +119,14 @@ def leiden_grid(embedding: NDArray[np.float32], *, random_state: int = 0) -> lis
 
 
 def best_of_grid(grid: Sequence[NDArray[np.int64]], labels: NDArray[np.str_]) -> dict[str, float]:
-    """Highest agreement of any clusters with the labels, chosen with the labels.
+    """Return the highest agreement of any clusters with the labels.
 
     Parameters
     ----------
     grid
-        As :func:`leiden_grid` returns it.
+        Clusters that :func:`leiden_grid` returns.
     labels
-        One label a row. Shape: `(n_obs,)`.
+        Label of each row. Shape: `(n_obs,)`.
 
     Returns
     -------
@@ -139,20 +139,20 @@ def best_of_grid(grid: Sequence[NDArray[np.int64]], labels: NDArray[np.str_]) ->
 def label_silhouette(
     embedding: NDArray[np.float32], labels: NDArray[np.str_], *, random_state: int = 0
 ) -> float:
-    """Mean silhouette of the labels [1]_: how much nearer rows are to their own class than to the next.
+    """Compute the mean silhouette of the labels [1]_: closeness to the own class against the next one.
 
     Parameters
     ----------
     embedding
         Shape: `(n_obs, n_latent)`.
     labels
-        One label a row. Shape: `(n_obs,)`.
+        Label of each row. Shape: `(n_obs,)`.
     random_state
-        Seed of the (at most 5000) rows that are looked at.
+        Seed of the sample of at most 5000 rows.
 
     Returns
     -------
-    From -1 to 1; 0 where these rows are all of one class, or each of its own.
+    Silhouette from -1 to 1; 0 if all rows are of one class, or each has its own.
 
     References
     ----------
@@ -164,7 +164,7 @@ def label_silhouette(
 
 
 def _agreement(labels: NDArray[np.str_], clusters: NDArray[np.int64]) -> tuple[float, float]:
-    """Normalised mutual information and adjusted Rand index."""
+    """Return normalised mutual information and adjusted Rand index."""
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
     nmi = normalized_mutual_info_score(labels, clusters)
@@ -174,7 +174,7 @@ def _agreement(labels: NDArray[np.str_], clusters: NDArray[np.int64]) -> tuple[f
 def _silhouette(
     values: NDArray[np.float64], clusters: NDArray[np.int64] | NDArray[np.str_], *, metric: str
 ) -> float | None:
-    """Mean silhouette; None where it is not defined."""
+    """Return the mean silhouette; None if it is not defined."""
     from sklearn.metrics import silhouette_score
 
     if not 2 <= len(np.unique(clusters)) < len(clusters):
@@ -185,7 +185,7 @@ def _silhouette(
 def _neighbor_graph(
     embedding: NDArray[np.float32],
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Edges `(n_edges, 2)` of the symmetric neighbor graph, and the Jaccard similarity of their ends."""
+    """Return edges `(n_edges, 2)` of the neighbour graph, and the Jaccard similarity of their ends."""
     from sklearn.neighbors import NearestNeighbors
 
     n_neighbors = min(_GRAPH_NEIGHBORS, len(embedding) - 1)
@@ -202,7 +202,7 @@ def _neighbor_graph(
 
 
 def _leiden(graph: Any, weights: NDArray[np.float64], *, resolution: float) -> NDArray[np.int64]:
-    """Cluster number of every row, by modularity at a resolution, with as many iterations as scanpy."""
+    """Return the cluster of every row, by modularity at a resolution, with as many iterations as scanpy."""
     clusters = graph.community_leiden(
         objective_function="modularity", weights=weights, resolution=resolution, n_iterations=2
     )
@@ -211,7 +211,7 @@ def _leiden(graph: Any, weights: NDArray[np.float64], *, resolution: float) -> N
 
 @contextmanager
 def _seeded_igraph(random_state: int) -> Iterator[Any]:
-    """Have igraph draw from a seed, and afterwards from `random` again, as it does by itself."""
+    """Let igraph draw random numbers from a seed, and afterwards from `random` again, its default."""
     import igraph
 
     igraph.set_random_number_generator(random.Random(random_state))

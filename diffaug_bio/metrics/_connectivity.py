@@ -1,4 +1,4 @@
-"""Whether the rows of a label hang together."""
+"""Connectivity of labels in the neighbour graph."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 
 
 def graph_connectivity(neighbors: Neighbors, labels: NDArray[np.str_]) -> float:
-    """Share of a label's rows in its largest connected part of the neighbor graph, mean over labels [1]_.
+    """Compute the share of rows of a label in its largest connected part of the neighbour graph [1]_.
 
-    Parts are strongly connected: by neighbors one gets from each row to each other, and back.
+    Parts are strongly connected. The score is the mean over labels.
 
     Parameters
     ----------
     neighbors
-        As :func:`find_neighbors` returns them; 15 are usual.
+        Neighbours that :func:`find_neighbors` returns, usually 15.
     labels
-        One a row. Shape: `(n_obs,)`.
+        Label of each row. Shape: `(n_obs,)`.
 
     Returns
     -------
-    From 0 to 1, as `graph_connectivity` of scib-metrics 0.6.
+    Score from 0 to 1, as `graph_connectivity` of scib-metrics 0.6.
 
     References
     ----------

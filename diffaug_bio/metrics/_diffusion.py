@@ -1,4 +1,4 @@
-"""Neighbors by diffusion on a graph, which a part of a graph has as many of as the whole."""
+"""Diffusion maps of neighbour graphs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from diffaug_bio.metrics._nearest import Neighbors
 
 _N_COMPONENTS = 100
-_DENSE_ROWS = 1000  # up to which all eigenvectors are found faster than some
+_DENSE_ROWS = 1000  # up to here, all eigenvectors are found faster than some
 _MIN_WIDTH = 1e-3  # of kernels, in mean distances to neighbors
 
 
@@ -25,7 +25,7 @@ def fuzzy_graph(neighbors: Neighbors) -> sparse.csr_matrix:
     Parameters
     ----------
     neighbors
-        As :func:`find_neighbors` returns them.
+        Neighbours that :func:`find_neighbors` returns.
 
     Returns
     -------
@@ -57,14 +57,14 @@ def fuzzy_graph(neighbors: Neighbors) -> sparse.csr_matrix:
 
 
 def diffusion_map(graph: sparse.csr_matrix, *, random_state: int) -> NDArray[np.float64]:
-    """Embed a connected graph so that distances are those of diffusion, summed over all times [1]_.
+    """Embed a connected graph so that distances are diffusion distances, summed over all times [1]_.
 
     Parameters
     ----------
     graph
         Symmetric weights. Shape: `(n_obs, n_obs)`.
     random_state
-        Seed of the vector that the search for eigenvectors begins with.
+        Seed of the start vector of the eigenvector search.
 
     Returns
     -------
@@ -88,5 +88,5 @@ def diffusion_map(graph: sparse.csr_matrix, *, random_state: int) -> NDArray[np.
         start = np.random.default_rng(random_state).uniform(size=graph.shape[0])
         found, vectors = sparse.linalg.eigsh(transitions, k=n_components, v0=start)
     first = int(np.argmax(found))
-    found[first] = 0.5  # of which e / (1 - e) is 1
+    found[first] = 0.5  # e / (1 - e) is 1
     return np.asarray(vectors * (found / (1 - found)))

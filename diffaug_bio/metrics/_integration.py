@@ -1,4 +1,4 @@
-"""How well an embedding brings batches together and keeps labels apart."""
+"""Scores of batch integration."""
 
 from __future__ import annotations
 
@@ -34,37 +34,40 @@ def integration(
     before: NDArray[np.floating] | None = None,
     random_state: int = 0,
 ) -> dict[str, float]:
-    """Score how far batches are mixed, and how far labels are kept apart, as scIB does [1]_.
+    """Score the mixing of batches and the separation of labels as scIB does [1]_.
 
-    Every score but those of batch accuracy is from 0 to 1, and 1 is best. Scores are those of
-    scib-metrics 0.6 [2]_ with its numbers of neighbors (15, 50 and 90, each row counted as its own) and
-    its defaults; what differs: neighbors are exact; in more than 5000 rows silhouettes and kBET are
-    averaged over a sample; means are of what scIB has, with clusters at the best of several resolutions,
-    `silhouette_batch` and `isolated_f1`, and not of k-means and BRAS. Totals published elsewhere are often
-    scaled between the best and the worst method compared, and cannot be set beside these.
+    Scores are from 0 to 1 (best), but for those of batch accuracy. They are those of scib-metrics 0.6 [2]_
+    with its numbers of neighbours (15, 50 and 90, each row included) and its defaults, with these
+    differences: neighbours are exact; silhouettes and kBET of more than 5000 rows are averaged over a
+    sample; means use the scores of scIB (clusters at the best of several resolutions, `silhouette_batch`,
+    `isolated_f1`), not k-means and BRAS. Totals published elsewhere are often scaled between the best and
+    the worst method, and cannot be compared with these.
 
     Parameters
     ----------
     embedding
         Shape: `(n_obs, n_latent)`.
     batches
-        One a row; at least two, of which some label occurs in two. Shape: `(n_obs,)`.
+        Batch of each row; at least two, and some label in two of them. Shape: `(n_obs,)`.
     labels
-        One a row; at least two. Shape: `(n_obs,)`.
+        Label of each row; at least two. Shape: `(n_obs,)`.
     before
-        The same rows before batches were brought together, such as principal components. Shape:
+        The same rows before integration, such as principal components. Shape:
         `(n_obs, n_vars)`.
     random_state
         Seed of clusters and of samples of rows.
 
     Returns
     -------
-    Mixing: `graph_connectivity`, `silhouette_batch`, `ilisi`, `kbet`, with `before` also
-    `pcr_comparison`; `batch_mixing`, their mean. Labels: `clisi`, `silhouette_label`, `best_of_grid_nmi`
-    and `best_of_grid_ari` (see :func:`best_of_grid`), `isolated_silhouette`, `isolated_f1`;
-    `bio_conservation`, their mean. `integration_total`: 0.4 of the former and 0.6 of the latter.
+    Mixing of batches: `graph_connectivity`, `silhouette_batch`, `ilisi`, `kbet`, with `before` also
+    `pcr_comparison`; `batch_mixing`, their mean. Separation of labels: `clisi`, `silhouette_label`,
+    `best_of_grid_nmi` and `best_of_grid_ari` (highest agreement of Leiden clusters at any resolution),
+    `isolated_silhouette`, `isolated_f1`; `bio_conservation`, their mean. `integration_total` is 0.4 of the
+    former mean and 0.6 of the latter.
 
-    Beside these, `batch_knn_accuracy` and `batch_chance` of :func:`batch_accuracy`, by the 11 nearest.
+    `batch_knn_accuracy` is the share of rows whose 11 nearest neighbours vote for their batch, and
+    `batch_chance` the share that naming the most frequent batch of each label gets right, where perfect
+    mixing leads.
 
     Raises
     ------
@@ -123,7 +126,7 @@ def _check(
     labels: NDArray[np.str_],
     before: NDArray[np.floating] | None,
 ) -> None:
-    """Refuse what mixing or labels cannot be judged by."""
+    """Refuse batches and labels for which scores are not defined."""
     lengths = {"batches": len(batches), "labels": len(labels)}
     if before is not None:
         lengths["rows before"] = len(before)

@@ -1,4 +1,4 @@
-"""Labels that few batches have, and whether clusters find them."""
+"""Isolated labels: labels of few batches, and how well clusters find them."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 
 def isolated_labels(batches: NDArray[np.str_], labels: NDArray[np.str_]) -> NDArray[np.str_]:
-    """Find the labels that occur in the fewest batches, however many these are.
+    """Find the labels that occur in the fewest batches.
 
     Parameters
     ----------
     batches, labels
-        One a row. Shape: `(n_obs,)`.
+        Batch and label of each row. Shape: `(n_obs,)`.
 
     Returns
     -------
-    Their names, as scib-metrics 0.6 chooses them; all labels where each is in as many batches.
+    Names of these labels, as scib-metrics 0.6 chooses them; all if each is in as many batches.
 
     Examples
     --------
@@ -38,20 +38,20 @@ def isolated_labels(batches: NDArray[np.str_], labels: NDArray[np.str_]) -> NDAr
 def isolated_f1(
     grid: Sequence[NDArray[np.int64]], labels: NDArray[np.str_], isolated: NDArray[np.str_]
 ) -> float:
-    """F1 of the cluster that agrees best with an isolated label, mean over these labels [1]_.
+    """Compute the F1 of the cluster that agrees best with an isolated label, mean over these labels [1]_.
 
     Parameters
     ----------
     grid
-        As :func:`leiden_grid` returns it; the best cluster may be at any resolution.
+        Clusters that :func:`leiden_grid` returns; the best one may be at any resolution.
     labels
-        One a row. Shape: `(n_obs,)`.
+        Label of each row. Shape: `(n_obs,)`.
     isolated
-        As :func:`isolated_labels` returns them.
+        Labels that :func:`isolated_labels` returns.
 
     Returns
     -------
-    From 0 to 1.
+    Score from 0 to 1.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Whether neighbors within a label are of the batches that the label has."""
+"""kBET: batches among the neighbours of a row, tested within labels."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MAX_TESTS = 5000
 def kbet(
     neighbors: Neighbors, batches: NDArray[np.str_], labels: NDArray[np.str_], *, random_state: int = 0
 ) -> float:
-    """Share of rows whose neighbors are of the batches that a draw from their label might give [1]_.
+    """Compute the share of rows whose neighbours have the batches of their label [1]_.
 
     For each label, `k` is a quarter of the mean number of its rows in a batch, but from 10 to 70. The k
     nearest of a row by diffusion within the label, and the row itself, are compared with the batches of
@@ -40,11 +40,11 @@ def kbet(
     Parameters
     ----------
     neighbors
-        As :func:`find_neighbors` returns them; 50 are usual.
+        Neighbours that :func:`find_neighbors` returns, usually 50.
     batches, labels
-        One a row. Shape: `(n_obs,)`.
+        Batch and label of each row. Shape: `(n_obs,)`.
     random_state
-        Seed of eigenvectors, and of the (at most 5000) rows of a label that are tested.
+        Seed of eigenvectors, and of the sample of at most 5000 rows of a label.
 
     Returns
     -------

@@ -17,7 +17,7 @@ _BLOCK_ROWS = 10_000
 
 
 def lisi(neighbors: Neighbors, classes: NDArray[np.str_]) -> NDArray[np.float64]:
-    """Local inverse Simpson's index of each row [1]_: the effective number of classes around it.
+    """Compute the local inverse Simpson's index of rows [1]_: the effective number of classes nearby.
 
     Neighbors weigh `exp(-beta d)` by their distance d, the row itself nothing, and beta is such that the
     weights have the perplexity of a third of the neighbors, rounded down, as in scib-metrics [2]_. The
@@ -26,13 +26,13 @@ def lisi(neighbors: Neighbors, classes: NDArray[np.str_]) -> NDArray[np.float64]
     Parameters
     ----------
     neighbors
-        As :func:`find_neighbors` returns them; 90 are usual.
+        Neighbours that :func:`find_neighbors` returns, usually 90.
     classes
         Batch or label of each row. Shape: `(n_obs,)`.
 
     Returns
     -------
-    From 1 to the number of classes. Shape: `(n_obs,)`.
+    Index of each row, from 1 to the number of classes. Shape: `(n_obs,)`.
 
     References
     ----------
@@ -60,18 +60,18 @@ def lisi(neighbors: Neighbors, classes: NDArray[np.str_]) -> NDArray[np.float64]
 
 
 def ilisi(neighbors: Neighbors, batches: NDArray[np.str_]) -> float:
-    """Median number of batches around a row (:func:`lisi`), less 1, in shares of all batches less 1."""
+    """Return the median of :func:`lisi` over batches, scaled so that one batch is 0, and all of them 1."""
     return float((np.median(lisi(neighbors, batches)) - 1) / (len(np.unique(batches)) - 1))
 
 
 def clisi(neighbors: Neighbors, labels: NDArray[np.str_]) -> float:
-    """Median number of labels around a row (:func:`lisi`), scaled so that one is 1, and all of them 0."""
+    """Return the median of :func:`lisi` over labels, scaled so that one label is 1, and all of them 0."""
     n_labels = len(np.unique(labels))
     return float((n_labels - np.median(lisi(neighbors, labels))) / (n_labels - 1))
 
 
 def _weights(distances: NDArray[np.float64], perplexity: float) -> NDArray[np.float64]:
-    """Weights of neighbors, which sum to 1 in each row and have a perplexity."""
+    """Return weights of neighbours that sum to 1 in each row and have the given perplexity."""
     beyond = distances - distances[:, :1]  # moves no weight, and keeps exp from vanishing
 
     def entropy(beta: NDArray[np.float64]) -> NDArray[np.float64]:

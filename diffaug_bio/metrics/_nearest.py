@@ -1,4 +1,4 @@
-"""Nearest neighbors in an embedding, found once for all the scores that look at them."""
+"""Nearest neighbours in an embedding, found once for all scores."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ MAX_NEIGHBORS = 90
 
 @dataclass(frozen=True, slots=True)
 class Neighbors:
-    """Each row and its nearest others, nearest first; the row itself comes first and counts."""
+    """Nearest neighbours of each row, nearest first; the row itself is the first."""
 
     indices: NDArray[np.int64]
-    """Shape: `(n_obs, n_neighbors)`."""
+    """Row numbers. Shape: `(n_obs, n_neighbors)`."""
     distances: NDArray[np.float64]
-    """Shape: `(n_obs, n_neighbors)`."""
+    """Euclidean distances. Shape: `(n_obs, n_neighbors)`."""
 
     def first(self, n_neighbors: int) -> Neighbors:
-        """Keep the nearest of them, or all where there are not as many."""
+        """Return the nearest `n_neighbors` of them, or all if there are fewer."""
         return Neighbors(self.indices[:, :n_neighbors], self.distances[:, :n_neighbors])
 
 
@@ -35,7 +35,7 @@ def find_neighbors(embedding: NDArray[np.floating], n_neighbors: int = MAX_NEIGH
     embedding
         Shape: `(n_obs, n_latent)`.
     n_neighbors
-        How many, each row counted as its own; all rows where there are not as many.
+        Number of neighbours, the row itself included; all rows if there are fewer.
 
     Returns
     -------
@@ -51,7 +51,7 @@ def find_neighbors(embedding: NDArray[np.floating], n_neighbors: int = MAX_NEIGH
 
     n_obs = len(embedding)
     rows = np.asarray(embedding, np.float64)
-    rows = rows - rows.mean(0)  # near 0 less of a distance is lost to rounding
+    rows = rows - rows.mean(0)  # rounding errors are smallest near 0
     indices, distances = np.arange(n_obs)[:, None], np.zeros((n_obs, 1))
     if (n_others := min(n_neighbors, n_obs) - 1) > 0:
         found = NearestNeighbors(n_neighbors=n_others).fit(rows).kneighbors()

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _BLOCK_VALUES = 2**23  # distances held at once: 64 MB
-_MAX_ROWS = 5000  # whose silhouettes are averaged; distances are those to all rows
+_MAX_ROWS = 5000  # rows whose silhouettes are averaged; distances are to all rows
 
 
 def silhouette_batch(
@@ -22,23 +22,23 @@ def silhouette_batch(
     *,
     random_state: int = 0,
 ) -> float:
-    """Average silhouette width of batches within labels, scaled so that 1 is mixed [1]_.
+    """Compute the average silhouette width of batches within labels, scaled so that 1 is mixed [1]_.
 
-    Within each label, 1 less the absolute silhouette of a row in its batch, averaged over its rows, and
-    then over labels. Labels of one batch, or with each row in a batch of its own, are left out.
+    The score is 1 minus the absolute silhouette of a row in its batch, averaged over the rows of each
+    label, and then over labels. Labels of one batch, or with each row in its own batch, are left out.
 
     Parameters
     ----------
     embedding
         Shape: `(n_obs, n_latent)`.
     batches, labels
-        One a row; some label has to occur in two batches. Shape: `(n_obs,)`.
+        Batch and label of each row; some label has to occur in two batches. Shape: `(n_obs,)`.
     random_state
-        Seed of the (at most 5000) rows of a label that are looked at.
+        Seed of the sample of at most 5000 rows of a label.
 
     Returns
     -------
-    From 0 to 1, as `silhouette_batch` of scib-metrics 0.6.
+    Score from 0 to 1, as `silhouette_batch` of scib-metrics 0.6.
 
     References
     ----------
@@ -57,16 +57,16 @@ def silhouette_batch(
 def silhouette_label(
     embedding: NDArray[np.floating], labels: NDArray[np.str_], *, random_state: int = 0
 ) -> float:
-    """Average silhouette width of labels, scaled to [0, 1], as `silhouette_label` of scib-metrics 0.6.
+    """Compute the average silhouette width of labels, scaled to [0, 1], as in scib-metrics 0.6.
 
     Parameters
     ----------
     embedding
         Shape: `(n_obs, n_latent)`.
     labels
-        One a row. Shape: `(n_obs,)`.
+        Label of each row. Shape: `(n_obs,)`.
     random_state
-        Seed of the (at most 5000) rows that are looked at, each against all.
+        Seed of the sample of at most 5000 rows.
     """
     codes = np.unique(labels, return_inverse=True)[1]
     rows = sample_rows(len(codes), _MAX_ROWS, seed=random_state)
@@ -80,22 +80,22 @@ def isolated_silhouette(
     *,
     random_state: int = 0,
 ) -> float:
-    """Average silhouette width of isolated labels among all, scaled to [0, 1].
+    """Compute the average silhouette width of isolated labels, scaled to [0, 1].
 
     Parameters
     ----------
     embedding
         Shape: `(n_obs, n_latent)`.
     labels
-        One a row. Shape: `(n_obs,)`.
+        Label of each row. Shape: `(n_obs,)`.
     isolated
-        As :func:`isolated_labels` returns them.
+        Labels that :func:`isolated_labels` returns.
     random_state
-        Seed of the (at most 5000) rows of a label that are looked at.
+        Seed of the sample of at most 5000 rows of a label.
 
     Returns
     -------
-    The mean over these labels of the mean over their rows, as `isolated_labels` of scib-metrics 0.6.
+    Mean over these labels of the mean over their rows, as `isolated_labels` of scib-metrics 0.6.
     """
     codes = np.unique(labels, return_inverse=True)[1]
     means = []
@@ -109,7 +109,7 @@ def isolated_silhouette(
 def _silhouettes(
     embedding: NDArray[np.floating], codes: NDArray[np.intp], rows: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Silhouettes of `rows`, each against all rows; 0 for the only one of its class."""
+    """Return the silhouettes of `rows`, each against all rows; 0 for the only row of a class."""
     from sklearn.metrics.pairwise import euclidean_distances
 
     order = np.argsort(codes, kind="stable")

@@ -1,4 +1,4 @@
-"""How much of the geometry of the input an embedding keeps."""
+"""Preservation of the geometry of the input."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ _MAX_ROWS = 2000  # memory grows with their square
 def trustworthiness(
     reference: NDArray[np.float32], embedding: NDArray[np.float32], *, random_state: int = 0
 ) -> float:
-    """Trust that neighbors in the embedding deserve [1]_: whether they are near in the input too.
+    """Score whether neighbours in the embedding are neighbours in the input, too [1]_.
 
     Parameters
     ----------
     reference
         Rows before the embedding. Shape: `(n_obs, n_vars)`.
     embedding
-        The same rows. Shape: `(n_obs, n_latent)`.
+        Embedding of the same rows. Shape: `(n_obs, n_latent)`.
     random_state
-        Seed of the (at most 2000) rows that are looked at.
+        Seed of the sample of at most 2000 rows.
 
     Returns
     -------
-    From 0 to 1, of 15 neighbors, or of fewer than half of the rows.
+    Trustworthiness from 0 to 1, for 15 neighbours, or fewer than half of the rows.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""How much of the variance lies between batches."""
+"""Variance between batches."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ if TYPE_CHECKING:
 def pcr_comparison(
     before: NDArray[np.floating], after: NDArray[np.floating], batches: NDArray[np.str_]
 ) -> float:
-    """Share of the variance between batches that is gone: principal component regression [1]_.
+    """Compute the share of the variance between batches that is gone: principal component regression [1]_.
 
-    The R² of principal components on batches, weighted by their variances, is the variance between
-    batches in shares of the whole, when all components are taken: no component need be found for it.
+    The R² of all principal components on batches, weighted by their variances, is the share of the variance
+    that lies between batches, which needs no components.
 
     Parameters
     ----------
     before
-        Rows that batches tell apart, such as principal components. Shape: `(n_obs, n_vars)`.
+        Rows before integration, such as principal components. Shape: `(n_obs, n_vars)`.
     after
-        The same rows once batches were brought together. Shape: `(n_obs, n_latent)`.
+        The same rows after integration. Shape: `(n_obs, n_latent)`.
     batches
-        One a row. Shape: `(n_obs,)`.
+        Batch of each row. Shape: `(n_obs,)`.
 
     Returns
     -------
-    From 0 (no less than before) to 1 (nothing left), as `pcr_comparison` of scib-metrics 0.6.
+    Score from 0 (as much variance as before) to 1 (none left), as `pcr_comparison` of scib-metrics 0.6.
 
     References
     ----------
@@ -51,7 +51,7 @@ def pcr_comparison(
 
 
 def _between(rows: NDArray[np.floating], batches: NDArray[np.str_]) -> float:
-    """Variance of the means of batches in shares of that of rows; 0 where rows are all one."""
+    """Return the share of the variance that lies between batches; 0 if all rows are equal."""
     codes = np.unique(batches, return_inverse=True)[1]
     values = np.asarray(rows, np.float64)
     values = values - values.mean(0)

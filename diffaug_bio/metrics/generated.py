@@ -1,4 +1,4 @@
-"""What tells good generated rows from copies and from noise."""
+"""Quality of generated rows: neither copies nor noise."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ def generated_quality(
 ) -> dict[str, float]:
     """Score generated rows against the real rows that they were made from.
 
-    Good ones keep the label of their source, lie about as far from it as its neighbors do, have the
-    distributions of real features, cannot be told from real rows, and are no copies of training rows.
+    Good generated rows keep the label of their source, lie about as far from it as its neighbours do, have
+    the distributions of real features, cannot be told from real rows, and are no copies of training rows.
 
     Parameters
     ----------
     rows
         Real rows as the generator sees them. Shape: `(n_obs, n_vars)`.
     generated
-        `generated[i]` was made from `rows[i]`. Shape: `(n_obs, n_vars)`.
+        Generated rows; `generated[i]` was made from `rows[i]`. Shape: `(n_obs, n_vars)`.
     embed
-        The encoder: `(m, n_vars)` to `(m, n_latent)`.
+        Encoder, from `(m, n_vars)` to `(m, n_latent)`.
     held_out
-        Row numbers that the generator was never trained on; may be empty.
+        Row numbers that the diffusion model was not trained on; may be empty.
     labels
-        One label a row. Shape: `(n_obs,)`.
+        Label of each row. Shape: `(n_obs,)`.
     random_state
         Seed of partners, swapped features, sampled sources and folds.
 
@@ -65,10 +65,10 @@ def generated_quality(
     `ks_mean`, `ks_max`: Kolmogorov-Smirnov statistic over features.
 
     `real_or_generated`: accuracy of gradient boosting that tells them apart, on at most 2000 sources; 0.5
-    is ideal. A row and what was made from it are always on the same side of a fold.
+    is ideal. A row and its generated row are always in the same fold.
 
     With held-out rows, `memorised`: share of rows generated from training rows that are closer to a
-    training row than any held-out row is that is no copy of one.
+    training row than any held-out row is (copies of training rows aside).
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Which rows have a label, and a group, that can be scored."""
+"""Rows with a label, and a group, that can be scored."""
 
 from __future__ import annotations
 
@@ -36,25 +36,25 @@ def check_labels(
     Parameters
     ----------
     labels
-        One label a row; missing ones are None or nan. Numbers are taken as classes.
+        Label of each row; None or nan if missing. Numbers are taken as classes.
     key
         Name of the labels, for the error and the log.
     split
         `"train"`, `"test"` or anything else for each row, to score by this split in place of folds; other
         rows are not scored. Shape: `(n_obs,)`.
     log
-        Whether to log which rows are left out, and why.
+        If True, log which rows are left out, and why.
 
     Returns
     -------
-    Rows with a label that at least five rows have; with a split, two training rows and a test row. Shape:
-    `(n_obs,)`.
+    True for rows whose label at least five rows have; with a split, two training rows and a test row.
+    Shape: `(n_obs,)`.
 
     Raises
     ------
     InputError
-        If fewer than two labels are that common, or the labels are a measurement: more than 50 different
-        numbers that are not whole.
+        If fewer than two labels are that frequent, or the labels are a measurement: more than 50 different
+        fractional numbers.
     """
     import pandas as pd
 
@@ -94,7 +94,7 @@ def check_labels(
 def _common_classes(
     codes: NDArray[np.intp], n_classes: int, split: NDArray[np.str_] | None
 ) -> NDArray[np.bool_]:
-    """Which classes have rows enough for folds, or on both sides of a split."""
+    """Find classes with enough rows for folds, or on both sides of a split."""
     if split is None:
         return np.bincount(codes, minlength=n_classes) >= N_FOLDS
     n_training, n_test = (np.bincount(codes[split == part], minlength=n_classes) for part in (TRAIN, TEST))
@@ -109,20 +109,20 @@ def check_groups(
 ) -> NDArray[np.bool_]:
     """Find the rows whose class can be scored on groups that were not trained on.
 
-    A class that a single group has cannot be: its rows stand either all in training or all in the test.
+    A class of a single group cannot be scored: all its rows are in training, or all in the test.
 
     Parameters
     ----------
     groups
-        What must not be split (a subject, a batch), one a row.
+        Group of each row, such as a subject, whose rows must stay together.
     labels
-        One label a row; rows where it is missing cannot be used, and need no group.
+        Label of each row; rows without a label need no group.
     key
         Name of the groups, for the error and the log.
 
     Returns
     -------
-    Rows whose class occurs in at least two groups. Shape: `(n_obs,)`.
+    True for rows whose class occurs in at least two groups. Shape: `(n_obs,)`.
 
     Raises
     ------
@@ -163,7 +163,7 @@ def check_groups(
 
 
 def _check_numbers(values: NDArray[np.object_], *, key: str, log: bool) -> None:
-    """Refuse numbers that are a measurement, and say that others are taken as classes."""
+    """Refuse numbers that are a measurement, and log that others are taken as classes."""
     numbers = (int, float, np.integer, np.floating)
     if not len(values) or not all(isinstance(v, numbers) and not isinstance(v, bool) for v in values):
         return

@@ -1,4 +1,4 @@
-"""Classifiers on a frozen embedding, scored on rows that they were not fitted to."""
+"""Classifiers on a frozen embedding, scored on test rows."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 
 @dataclass(frozen=True, slots=True)
 class FoldScores:
-    """Scores of one classifier, one number a fold, each of shape `(n_folds,)`."""
+    """Scores of a classifier for each fold. Shape of each: `(n_folds,)`."""
 
     accuracy: NDArray[np.float64]
-    """Share of the test rows that are predicted right."""
+    """Share of test rows that are predicted correctly."""
     macro_f1: NDArray[np.float64]
     """F1, averaged over the classes among the test rows."""
     balanced_accuracy: NDArray[np.float64]
@@ -51,27 +51,26 @@ def linear_probe(
     """Score multinomial logistic regression on the frozen embedding.
 
     The strength of the L2 penalty is chosen from 1e-3 to 10 by a 3-fold cross-validation inside each
-    training fold (which keeps groups together too, unless the fold holds one group only). The embedding
-    is centred and divided by one number, both learned from the training fold, so that no embedding
-    profits from a strength that happens to suit its scale. Columns are not standardised one by one: that
-    would blow up the noise in the last principal components, and make PCA look worse than it is.
+    training fold, which also keeps groups together. The embedding is centred and divided by one number,
+    both learned from the training fold, so that its scale does not matter. Columns are not standardised:
+    that would amplify the noise of the last principal components, and make PCA look worse than it is.
 
     Parameters
     ----------
     embedding
         Shape: `(n_obs, n_latent)`.
     labels
-        One label a row. Shape: `(n_obs,)`.
+        Label of each row. Shape: `(n_obs,)`.
     groups
-        As for :func:`make_splits`.
+        Group of each row, as for :func:`make_splits`.
     splits
-        Row numbers of training and test rows to use in place of random folds; may be one pair.
+        Pairs of training and test row numbers, in place of random folds; may be one pair.
     random_state
         Seed of the folds.
 
     Returns
     -------
-    Scores, one a fold.
+    Scores for each fold.
 
     Raises
     ------
@@ -96,11 +95,11 @@ def knn_probe(
     Parameters
     ----------
     embedding, labels, groups, splits, random_state
-        As for :func:`linear_probe`.
+        As in :func:`linear_probe`.
 
     Returns
     -------
-    Scores, one a fold.
+    Scores for each fold.
 
     Raises
     ------
@@ -152,10 +151,10 @@ def _predict_linear(
     groups: NDArray[np.str_] | None,
     test: NDArray[np.float64],
 ) -> NDArray[np.str_]:
-    """Predict by logistic regression whose every choice is made on the training rows."""
+    """Predict by logistic regression, all of whose choices are made on training rows."""
     from sklearn.linear_model import LogisticRegressionCV
 
-    if len(np.unique(labels)) == 1:  # all that held-out groups may leave
+    if len(np.unique(labels)) == 1:  # held-out groups may leave one class
         return np.full(len(test), labels[0])
     # Strengths are fitted in turn, each from the solution before, which a grid search would not do.
     probe = LogisticRegressionCV(
@@ -187,7 +186,7 @@ def _predict_neighbors(
 def _standardise(
     train: NDArray[np.float64], test: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Centre and scale as the training rows say; wide ones are rotated onto their row space."""
+    """Centre and scale by the training rows; rotate wide ones onto their row space."""
     center = train.mean(0)
     train, test = train - center, test - center
     scale = float(train.std()) or 1.0

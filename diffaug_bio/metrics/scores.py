@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from diffaug_bio.metrics.splits import Groups, Split
 
 STEPS = ("linear probe", "nearest neighbors", "k-means clusters", "Leiden clusters", "silhouette")
-"""What :func:`evaluate` does, in this order, without a reference."""
+"""Steps of :func:`evaluate` without a reference, in their order."""
 
 
 def evaluate(
@@ -33,32 +33,32 @@ def evaluate(
     random_state: int = 0,
     on_step: Callable[[str], None] | None = None,
 ) -> dict[str, float]:
-    """Score an embedding by linear probe, nearest neighbors, clusters and distances.
+    """Score an embedding by linear probe, nearest neighbours, clusters and silhouette.
 
     Parameters
     ----------
     embedding
         Shape: `(n_obs, n_latent)`.
     labels
-        One label a row, each at least five times where folds are made. Shape: `(n_obs,)`.
+        Label of each row, each at least five times unless `splits` are given. Shape: `(n_obs,)`.
     groups
-        What must stand on one side of every split as a whole. Shape: `(n_obs,)`.
+        Group of each row, such as a subject, whose rows stay together. Shape: `(n_obs,)`.
     splits
-        Row numbers of training and test rows to use in place of random folds; may be one pair.
-        Clusters and distances are then those of the rows that are in a test part.
+        Pairs of training and test row numbers, in place of random folds; may be one pair. Clusters and
+        silhouette are then those of the test rows.
     reference
         The rows before the embedding. Shape: `(n_obs, n_vars)`.
     random_state
         Seed of the folds, of clusters, and of samples of rows.
     on_step
-        Called with the name of each step before it is taken: :data:`STEPS`.
+        Function called with the name of each step before it begins.
 
     Returns
     -------
-    For `linear` and `knn`: `linear_probe` and `knn_accuracy` (mean accuracy over the folds) with
-    `…_spread` (its standard deviation over the folds, 0 for one fold), `…_macro_f1` and
-    `…_balanced_accuracy`. Those of :func:`kmeans_agreement` and :func:`leiden_agreement`; `silhouette`
-    of the labels; with a `reference`, `trustworthiness`.
+    `linear_probe` and `knn_accuracy` (mean accuracy over the folds) with `…_spread` (standard deviation
+    over the folds, 0 for one fold), `linear_…` and `knn_…` `macro_f1` and `balanced_accuracy`; the scores
+    of :func:`kmeans_agreement` and :func:`leiden_agreement`; `silhouette` of the labels; `trustworthiness`
+    if there is a `reference`.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def evaluate(
 
 
 def _summary(scores: FoldScores, *, accuracy: str, prefix: str) -> dict[str, float]:
-    """Means over the folds, and the spread of the accuracy."""
+    """Return means over the folds, and the spread of the accuracy."""
     return {
         accuracy: float(scores.accuracy.mean()),
         f"{accuracy}_spread": float(scores.accuracy.std(ddof=1)) if len(scores.accuracy) > 1 else 0.0,

@@ -1,4 +1,4 @@
-"""Training and test rows of the probes."""
+"""Training and test rows."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ def make_splits(
     groups: Groups | None = None,
     random_state: int = 0,
 ) -> list[Split]:
-    """Make stratified folds, the same for every embedding of a seed.
+    """Make stratified folds for cross-validation, the same for every embedding.
 
     Parameters
     ----------
     labels
-        One label a row. Shape: `(n_obs,)`.
+        Label of each row. Shape: `(n_obs,)`.
     groups
-        What must stand on one side of every split as a whole. Shape: `(n_obs,)`.
+        Group of each row, such as a subject, whose rows stay together. Shape: `(n_obs,)`.
     random_state
         Seed of the shuffling.
 
     Returns
     -------
-    Row numbers of the training and the test rows of five folds, or of as many as there are groups.
+    Row numbers of training and test rows for five folds, or as many as there are groups.
 
     Raises
     ------
@@ -62,12 +62,12 @@ def make_splits(
 
 
 def given_split(split: NDArray[np.str_]) -> Split:
-    """Take the split that data come with, as :func:`evaluate` and the probes take splits.
+    """Return the split that data come with, as :func:`evaluate` takes splits.
 
     Parameters
     ----------
     split
-        `"train"`, `"test"` or anything else for each row. Shape: `(n_obs,)`.
+        `"train"`, `"test"` or another word for each row. Shape: `(n_obs,)`.
 
     Returns
     -------
@@ -78,7 +78,7 @@ def given_split(split: NDArray[np.str_]) -> Split:
 
 
 def inner_splits(labels: NDArray[np.str_], groups: NDArray[np.str_] | None) -> list[Split]:
-    """Folds of the training rows for choosing the penalty; a class may have fewer rows than folds."""
+    """Make folds of training rows to choose the penalty; a class may have fewer rows than folds."""
     from sklearn.model_selection import StratifiedKFold
 
     most = max(2, min(_N_INNER_FOLDS, int(np.unique(labels, return_counts=True)[1].max())))
@@ -92,7 +92,7 @@ def inner_splits(labels: NDArray[np.str_], groups: NDArray[np.str_] | None) -> l
 def _grouped_splits(
     labels: NDArray[np.str_], groups: NDArray[np.str_], *, n_folds: int, random_state: int | None
 ) -> list[Split]:
-    """Stratified folds that keep groups together, at most as many as groups; shuffled with a seed."""
+    """Make stratified folds that keep groups together, at most as many as groups."""
     from sklearn.model_selection import StratifiedGroupKFold
 
     n_folds = min(n_folds, len(np.unique(groups)))

@@ -1,4 +1,4 @@
-"""`diffaug-bio augment --balance`: rare classes of cells and tables, into files of every kind."""
+"""`diffaug-bio augment --groupby`: rare classes of cells and tables, into files of every kind."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def check(generated: AnnData) -> None:
 
 
 def test_rare_classes_grow(place: Path, call: Callable[..., Result]) -> None:
-    arguments = words(place, "more.h5ad", "--balance", "cluster", "--target", 30)
+    arguments = words(place, "more.h5ad", "--groupby", "cluster", "--target", 30)
     result = call(*arguments)
     assert result.code == 0, result.err
     assert result.out == f"32 rows generated; see {place}/more.h5ad.\n"
@@ -74,7 +74,7 @@ def test_rare_classes_grow(place: Path, call: Callable[..., Result]) -> None:
 def test_tables_are_read_back_with_labels_and_sources(
     place: Path, call: Callable[..., Result], output: str, data: str
 ) -> None:
-    result = call(*words(place, output, "--balance", "cluster", "--target", 30, data=data))
+    result = call(*words(place, output, "--groupby", "cluster", "--target", 30, data=data))
     assert (result.code, result.out) == (0, f"32 rows generated; see {place / output}.\n")
     check(io.read(place / output))
 
@@ -97,7 +97,7 @@ def test_labels_of_a_source_balance_nothing_unless_they_are_asked_for(place: Pat
 
 
 def test_strength_and_guidance_are_those_asked_for(place: Path, call: Callable[..., Result]) -> None:
-    assert call(*words(place, "a.h5ad", "--strength", 0.1, "--guidance", 2, "--views", 2)).code == 0
+    assert call(*words(place, "a.h5ad", "--strength", 0.1, "--guidance", 2, "--n-views", 2)).code == 0
     cells = anndata.read_h5ad(place / "cells.h5ad")
     expected = tl.augment(
         cells, place / "run", n_views=2, strength=0.1, guidance=2.0, device="cpu"
@@ -109,10 +109,10 @@ def test_strength_and_guidance_are_those_asked_for(place: Path, call: Callable[.
 @pytest.mark.parametrize(
     ("further", "message"),
     [
-        (["--views", 2, "--balance", "cluster"], "not both"),
+        (["--n-views", 2, "--groupby", "cluster"], "not both"),
         (["--target", 9], "name their column"),
-        (["--balance", "kind"], "'kind' in `.obs`; it holds 'cluster'."),
-        (["--balance", "cluster", "--target", 5], "Give a larger `target`"),
+        (["--groupby", "kind"], "'kind' in `.obs`; it holds 'cluster'."),
+        (["--groupby", "cluster", "--target", 5], "Give a larger `target`"),
     ],
     ids=["both", "no-column", "unknown", "nothing-to-do"],
 )
@@ -135,7 +135,7 @@ def test_a_strength_out_of_range_is_a_wrong_call(
 
 
 def test_features_do_not_go_into_a_file_of_letters(place: Path, call: Callable[..., Result]) -> None:
-    result = call(*words(place, "more.fa", "--balance", "cluster"))
+    result = call(*words(place, "more.fa", "--groupby", "cluster"))
     assert result.code == 1
     assert "The model generates features, not letters, which more.fa would hold. Write .csv" in result.err
 
@@ -149,7 +149,7 @@ def test_numbers_that_are_classes_are_read_as_the_source_is(
     table.to_csv(tmp_path / "cells.csv", index_label="id")
     source = DataSource(data=str(tmp_path / "cells.csv"), label_key="outcome")
     runs.fit(source, tmp_path / "run", config=tiny_config, device="cpu")
-    further = ("--balance", "outcome", "--target", 30)
+    further = ("--groupby", "outcome", "--target", 30)
     result = call(*words(tmp_path, "more.csv", *further, data="cells.csv"))
     assert result.code == 0
     assert "annotations 'outcome' are numbers" in result.err

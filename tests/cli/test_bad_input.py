@@ -266,7 +266,7 @@ REFUSED: list[list[str]] = [
     ["fit", "x.h5ad", "-o", ""],
     ["fit", "x\0.h5ad"],
     ["fit", "x" * 100_000],
-    ["augment", "x.h5ad", "--model", "m", "--views", "100000000"],
+    ["augment", "x.h5ad", "--model", "m", "--n-views", "100000000"],
     ["augment", "x.h5ad", "--model", "m", "--target", BEYOND],
     ["augment", "x.h5ad", "--model", "m", "--guidance", "nan"],
     ["augment", "x.h5ad", "--model", "m", "--guidance", "inf"],
@@ -293,15 +293,24 @@ def test_absurd_arguments_are_refused_in_a_line(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_arguments_are_refused_before_anything_heavy_is_loaded() -> None:
-    code = (
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["fit", "x.h5ad", "--n-latent", "100000"], 2),
+        (["fit", "nowhere.h5ad"], 1),
+        (["benchmark", "x.h5ad", "--config", "quik"], 1),
+    ],
+    ids=["width", "missing file", "preset"],
+)
+def test_arguments_are_refused_before_anything_heavy_is_loaded(words: list[str], code: int) -> None:
+    script = (
         "import sys\n"
-        "sys.argv = ['diffaug-bio', 'fit', 'x.h5ad', '--n-latent', '100000']\n"
+        f"sys.argv = ['diffaug-bio', *{words}]\n"
         "from diffaug_bio.cli.main import main\n"
         "try:\n"
         "    main()\n"
         "finally:\n"
         "    print(sorted({'torch', 'anndata', 'pandas'} & set(sys.modules)))"
     )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (result.returncode, result.stdout) == (2, "[]\n")
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (code, "[]\n")

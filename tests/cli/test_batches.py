@@ -12,8 +12,8 @@ import pytest
 from scipy import sparse
 
 from diffaug_bio import DiffAug, io, tl
+from tests.cli.cells import TINY
 from tests.cli.conftest import run_here
-from tests.cli.test_fit import TINY
 
 if TYPE_CHECKING:
     from collections.abc import Callable

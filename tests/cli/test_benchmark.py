@@ -98,13 +98,6 @@ def test_a_missing_file_and_missing_data_are_refused(call: Callable[..., Result]
     assert call("benchmark", "-o", tmp_path / "results").code == 2
 
 
-def test_help_shows_examples(call: Callable[..., Result]) -> None:
-    result = call("benchmark", "--help")
-    assert result.code == 0
-    assert "diffaug-bio benchmark cells.h5ad --label-key cell_type" in result.out
-    assert "Run the same command again to go on where a run was cut." in result.out
-
-
 def test_what_breaks_is_told_and_the_rest_is_written(
     cells: Path, counts: AnnData, call: Callable[..., Result], tmp_path: Path
 ) -> None:

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from diffaug_bio.cli.fit import command
-from tests.cli.test_fit import TINY, make_cells
+from tests.cli.cells import TINY, make_cells
 from tests.conftest import clustered_dna
 
 if TYPE_CHECKING:

@@ -181,9 +181,3 @@ def test_input_that_cannot_be_scored_is_said_in_a_sentence(
         assert (result.code, result.out) == (1, ""), message
         assert result.err.splitlines()[-1].startswith("Error: "), message
         assert message in result.err
-
-
-def test_help_shows_an_example(call: Callable[..., Result]) -> None:
-    result = call("evaluate", "--help")
-    assert result.code == 0
-    assert "diffaug-bio evaluate run/embedded.h5ad --label-key cell_type" in result.out

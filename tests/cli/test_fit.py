@@ -15,58 +15,22 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import sparse
+
+from tests.cli.cells import make_cells, write_cells
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from anndata import AnnData
-
     from tests.cli.conftest import Result
 
-TINY = """
-[features]
-n_components = 8
-[encoder]
-n_latent = 6
-hidden = [16]
-projector_hidden = [16]
-n_projection = 8
-[generator]
-width = 16
-n_blocks = 1
-n_steps = 50
-n_sampling_steps = 5
-[train]
-warmup_epochs = 2
-generator_epochs = 2
-encoder_epochs = 2
-min_steps = 4
-batch_size = 64
-"""
 FILES = {"embedding.csv", "embedded.h5ad", "files.json", "metrics.json", "model", "report.html", "run.json"}
 SCORES = {"linear_probe", "knn_accuracy", "kmeans_nmi", "kmeans_ari"}
-
-
-def make_cells() -> AnnData:
-    rng = np.random.default_rng(0)
-    cluster = np.arange(90) % 3
-    rates = rng.gamma(1.0, 1.0, size=(3, 30))
-    return anndata.AnnData(
-        X=sparse.csr_matrix(rng.poisson(rates[cluster]).astype(np.float32)),
-        obs=pd.DataFrame(
-            {"kind": pd.Categorical([f"k{i}" for i in cluster])}, index=[f"cell{i}" for i in range(90)]
-        ),
-        var=pd.DataFrame(index=[f"gene{i}" for i in range(30)]),
-    )
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with data, a configuration, and `run`, which the installed command wrote."""
-    folder = tmp_path_factory.mktemp("place")
-    make_cells().write_h5ad(folder / "cells.h5ad")
-    (folder / "tiny.toml").write_text(TINY)
+    folder = write_cells(tmp_path_factory.mktemp("place"))
     command = [str(Path(sys.executable).with_name("diffaug-bio")), *arguments_in(folder, "run")]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
@@ -245,17 +209,6 @@ def test_rows_whose_label_is_missing_or_rare_are_not_scored(
     assert call("fit", tmp_path / "cells.h5ad", "-o", tmp_path / "run", *options).code == 0
     scores = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert (scores["n_scored"], scores["n_left_out"], scores["n_labels"]) == (85, 5, 3)
-
-
-@pytest.mark.parametrize(
-    "command", [[], ["fit"], ["embed"], ["recipes"]], ids=["all", "fit", "embed", "recipes"]
-)
-def test_help_shows_an_example(command: list[str], call: Callable[..., Result]) -> None:
-    result = call(*command, "--help")
-    assert result.code == 0
-    assert result.out.startswith("Usage: ")
-    assert "diffaug-bio fit" in result.out or "diffaug-bio embed new_cells.h5ad" in result.out
-    assert result.err == ""
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def test_the_command_fits_embeds_and_generates(place: Path, call: Callable[..., 
     command("embed", "--model", place / "run", "-o", place / "new")
     # Rounding differs between batches of another size.
     pd.testing.assert_frame_equal(read_embedding(place / "new"), read_embedding(place / "run"), atol=1e-5)
-    command("augment", "--model", place / "run", "-o", place / "more.npz", "--views", 2)
+    command("augment", "--model", place / "run", "-o", place / "more.npz", "--n-views", 2)
     assert io.read(place / "more.npz").shape == (2 * N_OBS, SIDE**2)
 
 
@@ -190,7 +190,7 @@ def test_generated_images_come_into_every_file(
     source = io.read(place / data)
     names = [f"{name}-generated-{seed}" for seed in (3, 4) for name in source.obs_names]
     for output in ("more.npz", "MORE.H5AD", "grid.png"):
-        result = generate(data, output, "--views", 2, "--seed", 3)
+        result = generate(data, output, "--n-views", 2, "--seed", 3)
         n_rows = 2 * (10 if output == "grid.png" else N_OBS)
         assert (result.code, result.out) == (0, f"{n_rows} rows generated; see {place / output}.\n")
     h5ad, npz = anndata.read_h5ad(place / "MORE.H5AD"), io.read(place / "more.npz")

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import yaml
 
+from tests.cli.cells import TINY, make_cells
 from tests.cli.conftest import run_here
-from tests.cli.test_fit import TINY, make_cells
 from tests.conftest import clustered_dna, shifted_textures
 
 if TYPE_CHECKING:

@@ -8,25 +8,27 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anndata
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import sparse
 
 import diffaug_bio
+from tests.cli.cells import make_cells
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.cli.conftest import Result
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with `data.h5ad` and nothing else."""
     folder = tmp_path_factory.mktemp("mission")
-    rng = np.random.default_rng(0)
-    rates = rng.gamma(1.0, 1.0, size=(3, 40))
-    counts = rng.poisson(rates[np.arange(64) % 3]).astype(np.float32)
-    names = pd.DataFrame(index=[f"cell{number}" for number in range(64)])
-    anndata.AnnData(sparse.csr_matrix(counts), obs=names).write_h5ad(folder / "data.h5ad")
+    make_cells().write_h5ad(folder / "data.h5ad")
     return folder
 
 
@@ -36,7 +38,9 @@ def run(words: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
-def test_the_command_writes_a_folder_named_after_the_data_and_says_where(place: Path) -> None:
+def test_the_command_writes_a_folder_named_after_the_data_and_says_where(
+    place: Path, call: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = run("diffaug-bio fit data.h5ad", place)
     assert first.returncode == 0, first.stderr
     assert sorted(path.name for path in place.iterdir()) == ["data.diffaug", "data.h5ad"]
@@ -49,10 +53,11 @@ def test_the_command_writes_a_folder_named_after_the_data_and_says_where(place: 
     np.testing.assert_array_equal(frame.to_numpy(np.float32), embedded.obsm["X_diffaug"])
     assert np.ptp(embedded.obsm["X_diffaug"], axis=0).min() > 0
 
-    again = run("diffaug-bio fit data.h5ad", place)
-    assert again.returncode == 1
+    monkeypatch.chdir(place)
+    again = call("fit", "data.h5ad")
+    assert again.code == 1
     for word in ("data.diffaug", "--force", "-o"):
-        assert word in again.stderr.splitlines()[-1]
+        assert word in again.err.splitlines()[-1]
 
 
 def test_a_call_embeds_an_anndata(place: Path) -> None:

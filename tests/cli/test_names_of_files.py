@@ -11,7 +11,7 @@ import pytest
 
 from diffaug_bio import io
 from diffaug_bio.errors import InputError
-from tests.cli.test_fit import TINY, make_cells
+from tests.cli.cells import TINY, make_cells
 
 if TYPE_CHECKING:
     from collections.abc import Callable

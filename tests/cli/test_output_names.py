@@ -87,4 +87,4 @@ def test_any_name_gives_one_plain_name_here_or_is_refused(data: str) -> None:
 @pytest.mark.parametrize("command", ["fit", "embed", "transfer", "augment", "benchmark"])
 def test_help_says_the_default(call: Callable[..., Result], command: str) -> None:
     ending = {"fit": ""}.get(command, f"-{command}")
-    assert f"data.diffaug{ending}" in " ".join(call(command, "--help").out.split())
+    assert f"data.diffaug{ending}" in "".join(call(command, "--help").out.split())

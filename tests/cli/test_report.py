@@ -201,9 +201,3 @@ def test_what_cannot_be_done_is_said_in_a_sentence(
     assert result.err.startswith("Error: ")
     assert expected in result.err
     assert not (place / "run" / "model" / "report.html").exists()
-
-
-def test_help_shows_examples(call: Callable[..., Result]) -> None:
-    result = call("report", "--help")
-    assert result.code == 0
-    assert "diffaug-bio report run -o cells.html --label-key cell_type --batch-key donor" in result.out

@@ -7,9 +7,9 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-import anndata
-import numpy as np
 import pytest
+
+from tests.cli.cells import write_cells
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,35 +22,16 @@ LOCALES = {
     "utf-8": {"PYTHONIOENCODING": "utf-8:strict"},
     "ascii": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
 }
-TINY = """
-[features]
-n_components = 4
-[encoder]
-n_latent = 4
-hidden = [8]
-projector_hidden = [8]
-n_projection = 4
-[generator]
-width = 8
-n_blocks = 1
-n_steps = 20
-n_sampling_steps = 3
-[train]
-warmup_epochs = 1
-generator_epochs = 1
-encoder_epochs = 1
-min_steps = 1
-"""
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names are UTF-8 here")
 @pytest.mark.parametrize("locale", LOCALES.values(), ids=LOCALES)
-def test_a_name_that_is_not_utf_8_costs_no_fit(tmp_path: Path, locale: dict[str, str]) -> None:
-    matrix = np.random.default_rng(0).poisson(3.0, (30, 8)).astype(np.float32)
-    anndata.AnnData(matrix).write_h5ad(tmp_path / "cells.h5ad")
+def test_a_name_that_is_not_utf_8_costs_no_fit(
+    tmp_path: Path, call: Callable[..., Result], locale: dict[str, str]
+) -> None:
+    write_cells(tmp_path)
     name = os.fsdecode(b"caf\xe9.h5ad")
     (tmp_path / "cells.h5ad").rename(tmp_path / name)
-    (tmp_path / "tiny.toml").write_text(TINY)
     words = ["fit", name, "--config", "tiny.toml", "--threads", "1"]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("LC_")}
     result = subprocess.run(
@@ -60,14 +41,7 @@ def test_a_name_that_is_not_utf_8_costs_no_fit(tmp_path: Path, locale: dict[str,
     assert b"Error" not in result.stderr
     run = tmp_path / os.fsdecode(b"caf\xe9.diffaug")
     assert (run / "report.html").is_file()
-    again = subprocess.run(
-        [*COMMAND, "info", run.name, "--json"],
-        cwd=tmp_path,
-        env=environment | locale,
-        capture_output=True,
-        check=False,
-    )
-    assert again.returncode == 0, again.stderr
+    assert call("info", run, "--json").code == 0
 
 
 def test_a_reader_that_goes_away_is_no_error() -> None:

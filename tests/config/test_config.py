@@ -344,6 +344,15 @@ def test_values_out_of_range_are_refused_in_files_too(tmp_path: Path) -> None:
         DiffAugConfig.from_toml(write_toml(tmp_path, "[train]\nbatch_size = 1\n"))
 
 
+@pytest.mark.parametrize("changes", [{}, {"encoder": {"hidden": [8]}, "train": {"rounds": 2}}])
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_configuration_is_shown_as_a_line_that_makes_it(name: Any, changes: dict[str, Any]) -> None:
+    config = DiffAugConfig.preset(name).replace(**changes)
+    assert "\n" not in repr(config)
+    assert eval(repr(config)) == config
+    assert repr(DiffAugConfig()) == "DiffAugConfig.preset('default')"
+
+
 def test_configurations_cannot_be_changed() -> None:
     config = DiffAugConfig()
     with pytest.raises(FrozenInstanceError, match="cannot assign to field 'n_latent'"):

@@ -17,6 +17,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.metrics import f1_score, r2_score, silhouette_samples
 
 from diffaug_bio import metrics
+from diffaug_bio.metrics._batch_accuracy import batch_accuracy
 from diffaug_bio.metrics._clusters import leiden_grid
 from diffaug_bio.metrics._connectivity import graph_connectivity
 from diffaug_bio.metrics._diffusion import diffusion_map, fuzzy_graph
@@ -175,7 +176,7 @@ def test_batch_accuracy_is_that_of_a_slow_vote(batched: Rows) -> None:
         won = [name for name, count in votes.items() if count == max(votes.values())]
         right += (batches[i] in won) / len(won)
     chance = sum(max(Counter(batches[labels == label].tolist()).values()) for label in "abc") / 150
-    found = metrics.batch_accuracy(neighbors, batches, labels)
+    found = batch_accuracy(neighbors, batches, labels)
     assert found == pytest.approx({"batch_knn_accuracy": right / 150, "batch_chance": chance})
 
 

@@ -12,7 +12,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from diffaug_bio import DiffAug, DiffAugConfig
 from diffaug_bio.errors import InputError
-from diffaug_bio.metrics import batch_accuracy
+from diffaug_bio.metrics._batch_accuracy import batch_accuracy
 from diffaug_bio.metrics._nearest import find_neighbors
 from diffaug_bio.model.codes import generate_codes
 from tests.conftest import clustered_dna, shifted_textures
