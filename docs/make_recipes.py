@@ -39,7 +39,7 @@ for `DATA` as well. Files are downloaded once, or given once:
     diffaug-bio recipes fetch NAME --from FOLDER    # check and copy files that you have
     diffaug-bio recipes verify NAME                 # compare files and data with the recipe
 
-Files are kept in the system's folder for caches, or in that named by the environment variable `DIFFAUG_BIO_CACHE`.
+Files are kept in the system's folder for caches, or in that named by the variable `DIFFAUG_BIO_CACHE`.
 
 ## A recipe of your own
 
