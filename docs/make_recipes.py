@@ -33,13 +33,13 @@ _START = """\
 scores the embedding against its labels; `embed`, `augment`, `evaluate` and `benchmark` take `recipe:NAME`
 for `DATA` as well. Files are downloaded once, or given once:
 
-    diffaug-bio recipes list                        # what there is, and what is here already
-    diffaug-bio recipes show NAME                   # all that a recipe says, and where its files lie
-    diffaug-bio recipes fetch NAME                  # download; a download that was cut goes on
-    diffaug-bio recipes fetch NAME --from FOLDER    # files that you have, or one: checked and copied
-    diffaug-bio recipes verify NAME                 # compare files and data with what the recipe says
+    diffaug-bio recipes list                        # all recipes, and those whose files are here
+    diffaug-bio recipes show NAME                   # a recipe, and the folder of its files
+    diffaug-bio recipes fetch NAME                  # download; an interrupted download is continued
+    diffaug-bio recipes fetch NAME --from FOLDER    # check and copy files that you have
+    diffaug-bio recipes verify NAME                 # compare files and data with the recipe
 
-They are kept in the system's folder for caches; the environment variable `DIFFAUG_BIO_CACHE` names another.
+Files are kept in the system's folder for caches, or in that named by the variable `DIFFAUG_BIO_CACHE`.
 
 ## A recipe of your own
 
@@ -62,15 +62,15 @@ diffaug-bio fit recipe:proteins.toml -o run --config quick --threads 1
 ```
 
 [data_recipes/README.md](../data_recipes/README.md) explains all keys: downloads with checksums, archives,
-preparation steps, batches, and what the data are expected to look like. To add a recipe to the package, put
-its file into `data_recipes/`, a test into `tests/recipes/`, and write this page anew.
+preparation steps, batches, and the expected size of the data. To add a recipe to the package, put its file
+into `data_recipes/`, a test into `tests/recipes/`, and write this page anew.
 
 """
 _TITLES = {"table": "Cells and tables", "dna": "DNA", "image": "Images"}
 
 
 def render() -> str:
-    """Word the whole page."""
+    """Return the text of the page."""
     return _START + "\n".join([*_lines(), *_functions()]) + "\n"
 
 
@@ -96,7 +96,7 @@ def _functions() -> Iterator[str]:
     """List loaders and steps with their keywords."""
     for title, functions in (("Loaders", LOADERS), ("Steps", STEPS)):
         yield f"## {title}\n"
-        yield "| name | keywords, and what they are if left out | what |"
+        yield "| name | keywords and defaults | effect |"
         yield "|---|---|---|"
         for name, function in sorted(functions.items()):
             parameters = inspect.signature(function).parameters
@@ -109,7 +109,7 @@ def _functions() -> Iterator[str]:
 
 
 def _keyword(keyword: inspect.Parameter) -> str:
-    """Word a keyword, and what it is if left out, as TOML has it."""
+    """Word a keyword and its default, in TOML."""
     if keyword.default in {keyword.empty, None, "", ()}:
         return f"`{keyword.name}`"
     default = keyword.default
@@ -118,7 +118,7 @@ def _keyword(keyword: inspect.Parameter) -> str:
 
 
 def _section(recipe: Recipe) -> Iterator[str]:
-    """Give all that people may want to know of a recipe."""
+    """Describe a recipe."""
     yield f"### {recipe.name}\n"
     yield f"{recipe.title}.\n"
     if recipe.notes:
@@ -129,7 +129,7 @@ def _section(recipe: Recipe) -> Iterator[str]:
         ("Licence", recipe.licence),
         ("Labels", recipe.label_key and f"`{recipe.label_key}`"),
         ("Batches", recipe.batch_key and f"`{recipe.batch_key}`"),
-        ("Rows belong together by", recipe.group_key and f"`{recipe.group_key}`"),
+        ("Groups", recipe.group_key and f"`{recipe.group_key}`"),
         ("Split", recipe.split_key and f"`{recipe.split_key}`"),
         ("Preset", recipe.preset != "default" and f"`{recipe.preset}`"),
         ("Preparation", ", then ".join(_call(step) for step in recipe.steps)),
@@ -142,12 +142,12 @@ def _section(recipe: Recipe) -> Iterator[str]:
 
 
 def _call(step: Call) -> str:
-    """Word a step as it could be called."""
+    """Word a step as a call."""
     return f"`{step.name}({', '.join(f'{key}={value!r}' for key, value in step.parameters.items())})`"
 
 
 def _source(source: Source) -> str:
-    """Say where a file comes from, and how it is checked."""
+    """Word where a file comes from, and its size and hash."""
     known = [] if source.size is None else [f"{source.size / 1e6:.1f} MB"]
     known += [f"SHA-256 `{source.sha256}`"] if source.sha256 else []
     where = f"<{source.url}>" if source.url else source.by_hand
@@ -156,7 +156,7 @@ def _source(source: Source) -> str:
 
 
 def _way(recipe: Recipe) -> str:
-    """Say in a few words how files come."""
+    """Word in short where files come from."""
     if not recipe.sources:
         package = {"sklearn": "scikit-learn"}.get(recipe.loader.name, recipe.loader.name)
         return f"with {package}"
@@ -172,7 +172,7 @@ def _number(count: int | None) -> str:
 
 
 def _cell(text: str) -> str:
-    """Keep a text within a cell of a table."""
+    """Escape a text for a cell of a table."""
     return text.replace("|", "\\|")
 
 

@@ -69,23 +69,29 @@ class Method:
         return self.group == "reference"
 
 
-def _view(name: str) -> dict[str, dict[str, Any]]:
-    train = {"generated_views": "none", "warmup_view": name, "view_strength": None}
-    return {"encoder": {"kind": "mlp"}, "train": train}  # a view of features needs features
+def _view(title: str, view: str, *, group: Group = "views") -> Method:
+    train = {"generated_views": "none", "warmup_view": view, "view_strength": None}
+    # A view of features needs an encoder of features.
+    return Method(title=title, group=group, changes={"encoder": {"kind": "mlp"}, "train": train})
 
 
-def _peer(loss: str) -> dict[str, dict[str, Any]]:
-    return {"train": {"generated_views": "none"}, "loss": {"name": loss}}
+def _peer(title: str, loss: str) -> Method:
+    changes = {"train": {"generated_views": "none"}, "loss": {"name": loss}}
+    return Method(title=title, group="peers", changes=changes)
 
 
-def _letters(view: str = "auto", *, generated_views: str = "none") -> dict[str, dict[str, Any]]:
+def _letters(title: str, view: str, *, generated_views: str = "none") -> Method:
     train = {"generated_views": generated_views, "warmup_view": view, "view_strength": None}
-    return {"encoder": {"kind": "cnn"}, "train": train}
+    return Method(title=title, group="letters", changes={"encoder": {"kind": "cnn"}, "train": train})
 
 
-def _hand_made(*, generated_views: str) -> dict[str, dict[str, Any]]:
+def _hand_made(title: str, *, generated_views: str) -> Method:
     train = {"generated_views": generated_views, "warmup_view": "hand", "view_strength": None}
-    return {"train": train}
+    return Method(title=title, group="images", changes={"train": train})
+
+
+def _ablation(title: str, section: str, key: str, value: object) -> Method:
+    return Method(title=title, group="ablations", changes={section: {key: value}})
 
 
 METHODS: dict[str, Method] = {
@@ -95,14 +101,14 @@ METHODS: dict[str, Method] = {
         group="views",
         changes={"train": {"generated_views": "none"}},
     ),
-    "mask": Method(title="mask 20 %", group="views", changes=_view("feature_mask")),
-    "gaussian": Method(title="Gaussian noise", group="views", changes=_view("gaussian")),
-    "inner_swap": Method(title="inner swap", group="views", changes=_view("inner_swap")),
-    "neighbor_mix": Method(title="mixture with a neighbour", group="views", changes=_view("neighbor_mix")),
-    "simclr": Method(title="SimCLR", group="peers", changes=_peer("nt_xent")),
-    "byol": Method(title="BYOL", group="peers", changes=_peer("byol")),
-    "vicreg": Method(title="VICReg", group="peers", changes=_peer("vicreg")),
-    "autoencoder": Method(title="autoencoder", group="peers", changes=_peer("reconstruction")),
+    "mask": _view("mask 20 %", "feature_mask"),
+    "gaussian": _view("Gaussian noise", "gaussian"),
+    "inner_swap": _view("inner swap", "inner_swap"),
+    "neighbor_mix": _view("mixture with a neighbour", "neighbor_mix"),
+    "simclr": _peer("SimCLR", "nt_xent"),
+    "byol": _peer("BYOL", "byol"),
+    "vicreg": _peer("VICReg", "vicreg"),
+    "autoencoder": _peer("autoencoder", "reconstruction"),
     "raw": Method(title="raw features", group="baselines", kind="raw"),
     "pca": Method(title="PCA of the same width", group="baselines", kind="pca"),
     "front_end": Method(title="front end, the input of the networks", group="baselines", kind="front_end"),
@@ -110,21 +116,13 @@ METHODS: dict[str, Method] = {
     "same_label": Method(
         title="mixup of the same label (sees training labels)", group="reference", kind="same_label"
     ),
-    "cnn": Method(
-        title="DiffAug on letters (CNN)", group="letters", changes=_letters(generated_views="one")
-    ),
-    "cnn_mutation": Method(title="CNN, mutations only", group="letters", changes=_letters("mutation")),
-    "cnn_base_mask": Method(title="CNN, masks only", group="letters", changes=_letters("base_mask")),
-    "cnn_shift": Method(title="CNN, shifts only", group="letters", changes=_letters("shift")),
-    "cnn_reverse_complement": Method(
-        title="CNN, reverse complement only", group="letters", changes=_letters("reverse_complement")
-    ),
-    "hand": Method(
-        title="DiffAug from hand-made views", group="images", changes=_hand_made(generated_views="one")
-    ),
-    "hand_no_generator": Method(
-        title="hand-made views only", group="images", changes=_hand_made(generated_views="none")
-    ),
+    "cnn": _letters("DiffAug on letters (CNN)", "auto", generated_views="one"),
+    "cnn_mutation": _letters("CNN, mutations only", "mutation"),
+    "cnn_base_mask": _letters("CNN, masks only", "base_mask"),
+    "cnn_shift": _letters("CNN, shifts only", "shift"),
+    "cnn_reverse_complement": _letters("CNN, reverse complement only", "reverse_complement"),
+    "hand": _hand_made("DiffAug from hand-made views", generated_views="one"),
+    "hand_no_generator": _hand_made("hand-made views only", generated_views="none"),
     "hand_simclr": Method(
         title="SimCLR with its own strength and temperature",
         group="images",
@@ -135,56 +133,26 @@ METHODS: dict[str, Method] = {
     ),
     "scvi": Method(title="scVI", group="extra", kind="scvi", needs="scvi"),
     "harmony": Method(title="PCA + Harmony", group="extra", kind="harmony", needs="harmonypy"),
-    "neighbor_noise": Method(title="neighbour noise", group="more_views", changes=_view("neighbor_noise")),
-    "feature_swap": Method(title="feature swap", group="more_views", changes=_view("feature_swap")),
-    "unconditional": Method(
-        title="unconditional diffusion model",
-        group="ablations",
-        changes={"generator": {"condition": "none"}},
+    "neighbor_noise": _view("neighbour noise", "neighbor_noise", group="more_views"),
+    "feature_swap": _view("feature swap", "feature_swap", group="more_views"),
+    "unconditional": _ablation("unconditional diffusion model", "generator", "condition", "none"),
+    "condition_z": _ablation("conditioned on z", "generator", "condition", "z"),
+    "condition_noise": _ablation("conditioned on y with noise 0.3", "generator", "condition_noise", 0.3),
+    "hard_loss": _ablation("hard contrastive loss", "loss", "name", "hard_contrastive"),
+    "info_nce": _ablation("InfoNCE", "loss", "name", "info_nce"),
+    "both_views": _ablation("both views generated", "train", "generated_views", "both"),
+    "always_generated": _ablation("every other view generated", "train", "generated_fraction", 1.0),
+    "rounds_2": _ablation("2 rounds", "train", "rounds", 2),
+    "rounds_4": _ablation("4 rounds", "train", "rounds", 4),
+    "guidance_half": _ablation("guidance 0.5", "generator", "guidance", 0.5),
+    "guidance_2": _ablation("guidance 2", "generator", "guidance", 2.0),
+    "no_whitening": _ablation("codes not whitened", "generator", "whitening", "none"),
+    "pure_noise": _ablation("generated from pure noise", "generator", "noising", 1.0),
+    "bank_4": _ablation("4 generated rows for each row", "train", "bank_size", 4),
+    "learned_path": _ablation(
+        "learned linear path, no components kept", "encoder", "linear_path", "learned"
     ),
-    "condition_z": Method(
-        title="conditioned on z", group="ablations", changes={"generator": {"condition": "z"}}
-    ),
-    "condition_noise": Method(
-        title="conditioned on y with noise 0.3",
-        group="ablations",
-        changes={"generator": {"condition_noise": 0.3}},
-    ),
-    "hard_loss": Method(
-        title="hard contrastive loss", group="ablations", changes={"loss": {"name": "hard_contrastive"}}
-    ),
-    "info_nce": Method(title="InfoNCE", group="ablations", changes={"loss": {"name": "info_nce"}}),
-    "both_views": Method(
-        title="both views generated", group="ablations", changes={"train": {"generated_views": "both"}}
-    ),
-    "always_generated": Method(
-        title="every other view generated",
-        group="ablations",
-        changes={"train": {"generated_fraction": 1.0}},
-    ),
-    "rounds_2": Method(title="2 rounds", group="ablations", changes={"train": {"rounds": 2}}),
-    "rounds_4": Method(title="4 rounds", group="ablations", changes={"train": {"rounds": 4}}),
-    "guidance_half": Method(
-        title="guidance 0.5", group="ablations", changes={"generator": {"guidance": 0.5}}
-    ),
-    "guidance_2": Method(title="guidance 2", group="ablations", changes={"generator": {"guidance": 2.0}}),
-    "no_whitening": Method(
-        title="codes not whitened", group="ablations", changes={"generator": {"whitening": "none"}}
-    ),
-    "pure_noise": Method(
-        title="generated from pure noise", group="ablations", changes={"generator": {"noising": 1.0}}
-    ),
-    "bank_4": Method(
-        title="4 generated rows for each row", group="ablations", changes={"train": {"bank_size": 4}}
-    ),
-    "learned_path": Method(
-        title="learned linear path, no components kept",
-        group="ablations",
-        changes={"encoder": {"linear_path": "learned"}},
-    ),
-    "no_front_end": Method(
-        title="no front end", group="ablations", changes={"features": {"front_end": "none"}}
-    ),
+    "no_front_end": _ablation("no front end", "features", "front_end", "none"),
     "paper": Method(title="preset paper", group="extra", preset="paper"),
     "paper_images": Method(title="preset paper-images", group="extra", preset="paper-images"),
 }

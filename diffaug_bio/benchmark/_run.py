@@ -164,8 +164,7 @@ def run(
     >>> db.benchmark.summarise(result.scores)  # doctest: +SKIP
     """
     folder = Path(output)
-    _check_settings(data, folder, n_seeds=n_seeds, jobs=jobs, threads=threads)
-    _check_held_out(data, held_out=held_out)
+    _check_settings(data, folder, held_out=held_out, n_seeds=n_seeds, jobs=jobs, threads=threads)
     chosen = choose_methods(methods)
     left_out = {name: reason for name in chosen if (reason := missing_extra(chosen[name]))}
     for name, reason in left_out.items():
@@ -183,24 +182,27 @@ def run(
         if (reason := METHODS[name].misfit(shared, one.kind))
     }
     with tempfile.TemporaryDirectory() as temporary:
-        stored = [_stored_data(one, Path(temporary, f"{number}.h5ad")) for number, one in enumerate(data)]
+        paths = [Path(temporary, f"{number}.h5ad") for number in range(len(data))]
+        for one, path in zip(data, paths, strict=True):
+            one.write(path)
+        digests = [one.digest() for one in data]
         cells = [
             Cell(
-                data=name,
-                path=path,
+                data=one.name,
+                path=str(path),
                 method=method,
                 seed=seed,
                 config=shared,
                 held_out=held_out,
                 threads=threads,
                 digest=digest,
-                kind=kind,
+                kind=one.kind,
             )
             # All data sets with the first seed come first, so that early results can be used.
             for seed in range(n_seeds)
-            for name, path, digest, kind in stored
+            for one, path, digest in zip(data, paths, digests, strict=True)
             for method in runnable
-            if f"{method} on {name}" not in misfits
+            if f"{method} on {one.name}" not in misfits
         ]
         settings = {
             "config": shared.to_dict(),
@@ -228,14 +230,8 @@ def run(
     return result
 
 
-def _stored_data(data: BenchmarkData, path: Path) -> tuple[str, str, str, DataKind]:
-    """Write a data set for the processes; return its name, path, hash and kind."""
-    data.write(path)
-    return data.name, str(path), data.digest(), data.kind
-
-
 def _check_settings(
-    data: Sequence[BenchmarkData], folder: Path, *, n_seeds: int, jobs: int, threads: int
+    data: Sequence[BenchmarkData], folder: Path, *, held_out: bool, n_seeds: int, jobs: int, threads: int
 ) -> None:
     """Refuse settings that cannot be run, and a folder with other files in it."""
     if not data:
@@ -248,10 +244,6 @@ def _check_settings(
         msg = f"A data set cannot be named {unfit[0]!r}: its name becomes part of file names."
         raise InputError(msg)
     check_folder(folder)
-
-
-def _check_held_out(data: Sequence[BenchmarkData], *, held_out: bool) -> None:
-    """Refuse to hold rows out of data with a split of their own."""
     if held_out and (own := [one.name for one in data if one.split is not None]):
         msg = (
             f"`held_out` chooses test rows, but {shorten(own)} has a split of its own. Leave out "

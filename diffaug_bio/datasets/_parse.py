@@ -12,6 +12,8 @@ from pathlib import Path, PurePosixPath
 from types import UnionType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
 
+from diffaug_bio.config import Preset
+from diffaug_bio.config.kinds import Modality
 from diffaug_bio.datasets.loaders import LOADERS, keyword_hints, required_keywords
 from diffaug_bio.datasets.recipe import Call, Recipe, nearest
 from diffaug_bio.datasets.steps import STEPS
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _URL = re.compile(r"https?://\S+")
 _WITHOUT_FILES = frozenset({"scanpy", "sklearn"})  # loaders of what comes inside a package
-_STAND_INS = {"Mapping": Mapping, "Path": Path}
+_STAND_INS = {"Mapping": Mapping, "Modality": Modality, "Path": Path, "Preset": Preset}
 _WORDS: dict[Any, str] = {
     str: "text",
     Path: "the name of a file",

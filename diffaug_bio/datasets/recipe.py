@@ -7,15 +7,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from diffaug_bio._wording import shorten
-from diffaug_bio.config.kinds import Modality  # noqa: TC001 - read from the annotations
 from diffaug_bio.errors import RecipeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from diffaug_bio.config import Preset
+    from diffaug_bio.config.kinds import Modality
+
 Fixed = Literal["n_obs", "n_vars", "n_labels"]
-Preset = Literal["quick", "default", "paper", "paper-images"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
