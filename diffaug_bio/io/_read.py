@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-from diffaug_bio.config.kinds import ReadAs
 from diffaug_bio._checks import check_exists
+from diffaug_bio.config.kinds import ReadAs
 from diffaug_bio.errors import InputError
 from diffaug_bio.io._files import FASTA_ENDINGS, FASTQ_ENDINGS, bare_name, reading
 from diffaug_bio.io._folder import read_folder

@@ -160,9 +160,9 @@ def test_gradient_equals_finite_differences() -> None:
 
 def test_loss_of_a_batch_of_one_raises() -> None:
     y, z, z_positive = batch(5, n_rows=1)
-    with pytest.raises(ValueError, match="at least 2 rows in a batch, got 1"):
+    with pytest.raises(ValueError, match=r"2 rows.*got 1"):
         soft_contrastive_loss(y, z, z_positive, degrees_y=100.0, degrees_z=10.0)
-    with pytest.raises(ValueError, match="at least 2 rows in a batch, got 1"):
+    with pytest.raises(ValueError, match=r"2 rows.*got 1"):
         info_nce(z, z_positive, temperature=0.5)
 
 

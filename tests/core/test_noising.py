@@ -155,5 +155,5 @@ def test_what_is_generated_from_noised_rows_depends_on_them(sampler: Sampler) ->
 
 @pytest.mark.parametrize("noising", [0.0, -0.1, 1.1, float("nan")])
 def test_a_share_out_of_range_is_an_error(noising: float) -> None:
-    with pytest.raises(ValueError, match="`noising` is a share of the schedule above 0 and at most 1"):
+    with pytest.raises(ValueError, match=r"`noising`.* 0 .* 1"):
         diffusion_of().sampling_steps(10, noising=noising)

@@ -116,9 +116,9 @@ def test_losses_of_cosines_do_not_depend_on_the_size_of_rows(name: str) -> None:
 
 def test_nt_xent_and_vicreg_need_another_row() -> None:
     z, z_positive = views(5, n_rows=1)
-    with pytest.raises(ValueError, match=r"needs at least 2 rows in a batch, got 1"):
+    with pytest.raises(ValueError, match=r"2 rows.*got 1"):
         nt_xent(z, z_positive, temperature=0.5)
-    with pytest.raises(ValueError, match=r"needs at least 2 rows in a batch, got 1"):
+    with pytest.raises(ValueError, match=r"2 rows.*got 1"):
         vicreg(z, z_positive)
 
 

@@ -27,7 +27,7 @@ CPU = torch.device("cpu")
     "name", ["gpu", "cuda:x", "cuda:-1", "cpu:0", "cpu:", "cuda:", "cuda:²", "mps:1", "CPU", ""]
 )
 def test_unknown_devices_are_refused(name: str) -> None:
-    with pytest.raises(InputError, match=f"Unknown device '{name}'; choose 'auto', 'cpu'"):
+    with pytest.raises(InputError, match=f"'{name}'.*'auto', 'cpu'"):
         resolve_device(name)
 
 
@@ -83,7 +83,7 @@ def test_auto_precision_is_one_of_the_two_that_can_be_named() -> None:
 
 
 def test_unknown_precision_is_refused() -> None:
-    with pytest.raises(InputError, match="Unknown precision 'float16'; choose 'auto', 'float32'"):
+    with pytest.raises(InputError, match=r"'float16'.*'auto', 'float32'"):
         resolve_precision(cast("Precision", "float16"), CPU)
 
 

@@ -55,7 +55,7 @@ def test_networks_larger_than_any_machine_trains_are_refused(tiny_config: DiffAu
         {"encoder": {"hidden": [16384] * 32}},
         {"generator": {"width": 16384, "n_blocks": 64}},
     ):
-        with pytest.raises(InputError, match=r"have \d+ weights, more than 1000000000\. Take narrower"):
+        with pytest.raises(InputError, match=r"\d+ weights.*1000000000"):
             check_size(changed(tiny_config, **settings), FEATURES)
 
 

@@ -132,9 +132,7 @@ def test_bfloat16_is_used_where_asked_for(tiny_config: DiffAugConfig) -> None:
 def test_rows_that_are_not_finite_raise(tiny_config: DiffAugConfig, value: float) -> None:
     rows = clustered_rows()
     rows[:, 0] = value
-    with pytest.raises(
-        TrainingError, match=r"loss became nan in epoch 1 of the warm_up phase.*learning_rate"
-    ):
+    with pytest.raises(TrainingError, match=r"nan.*epoch 1 .*learning_rate"):
         trained(tiny_config, rows=DenseRows(rows))
 
 

@@ -37,7 +37,7 @@ def fit(matrix: Any) -> Any:
 def test_one_value_too_large_is_named(container: Any, value: float) -> None:
     matrix = make()
     matrix[4, 2] = value
-    with pytest.raises(InputError, match=r"do not fit float32; .* in row 4, feature 'f2'"):
+    with pytest.raises(InputError, match=r"float32.*row 4.*'f2'"):
         fit(container(matrix))
 
 
@@ -56,8 +56,8 @@ def test_a_feature_whose_differences_vanish_is_named_and_left_out(
     with caplog.at_level(logging.WARNING):
         found = fit(make(f3=change))
     assert list(found.selected) == [0, 1, 2, 4]
-    assert "1 feature varies by too little" in caplog.text
-    assert "'f3', the first from" in caplog.text
+    assert "1 feature" in caplog.text
+    assert "'f3'" in caplog.text
 
 
 def test_differences_of_rounding_count_as_none(caplog: pytest.LogCaptureFixture) -> None:
@@ -70,7 +70,7 @@ def test_differences_of_rounding_count_as_none(caplog: pytest.LogCaptureFixture)
 
 def test_the_last_feature_is_not_left_out() -> None:
     changes = {name: lambda values: values * 0 + 1 for name in NAMES[1:]}
-    with pytest.raises(InputError, match=r"1 feature varies by too little .* 'f0'.* its mean"):
+    with pytest.raises(InputError, match=r"1 feature.*'f0'.*mean"):
         fit(make(f0=offset, **changes))
 
 
@@ -123,6 +123,6 @@ def test_tables_are_judged_before_they_become_float32(
 ) -> None:
     with caplog.at_level(logging.WARNING):
         assert io.read(write(tmp_path / "t.csv", values, "{}")).n_vars == 2
-    assert "1 feature varies by too little" in caplog.text
-    with pytest.raises(InputError, match=r"t\.csv: 1 feature varies by too little .*'f3'"):
+    assert "1 feature" in caplog.text
+    with pytest.raises(InputError, match=r"t\.csv.*1 feature.*'f3'"):
         io.read(write(tmp_path / "t.csv", values, "7"))

@@ -46,7 +46,7 @@ def test_indices_outside_are_refused(container: str, value: int) -> None:
 @pytest.mark.parametrize("estimator", ["fit", "embed"])
 def test_they_are_refused_before_anything_is_computed(estimator: str, counts: Any) -> None:
     counts.X.indices[7] = 10**6
-    with pytest.raises(InputError, match="column number 1000000 in a matrix of 40 columns"):
+    with pytest.raises(InputError, match=r"1000000.*40 columns"):
         tl.embed(counts) if estimator == "embed" else DiffAug().fit(counts.X)
 
 

@@ -63,9 +63,7 @@ def test_small_matrices_are_detected(matrix: NDArray[np.generic], state: str) ->
 def test_a_few_negative_counts_are_an_error(container: type) -> None:
     matrix = make("counts")
     matrix[3, 4], matrix[0, 0] = -2, 30
-    with pytest.raises(
-        InputError, match=r"look like counts, but 1 of them are negative \(the lowest is -2\)"
-    ):
+    with pytest.raises(InputError, match=r"counts.* 1 .*negative.*-2"):
         pp.detect_state(container(matrix))
 
 
@@ -80,13 +78,13 @@ def test_detection_does_not_change_the_matrix() -> None:
 @pytest.mark.parametrize(
     ("matrix", "message"),
     [
-        (np.zeros(3), r"got an array with 1 dimensions"),
-        (np.array([["a", "b"]]), r"matrix of real numbers, got values of type <U1"),
+        (np.zeros(3), "1 dimension"),
+        (np.array([["a", "b"]]), "real numbers.*<U1"),
         (
             np.array([[1j, 2]]),
-            r"Complex data not supported: .* type complex128",
+            "complex128",
         ),
-        (np.array([[1.0, np.inf]]), r"infinite values; the first is in row 0, feature 1"),
+        (np.array([[1.0, np.inf]]), "infinite.*row 0, feature 1"),
     ],
     ids=["vector", "text", "complex", "infinite"],
 )

@@ -80,7 +80,7 @@ def test_failure_leaves_what_was_there_as_it_was(tmp_path: Path) -> None:
 
 def test_own_content_is_replaced_only_when_told_to(tmp_path: Path) -> None:
     write_own(tmp_path / "run", "old")
-    with pytest.raises(InputError, match=r"exists already\. Choose another .*--force"):
+    with pytest.raises(InputError, match=r"exists.*--force"):
         write_own(tmp_path / "run", "new")
     assert (tmp_path / "run" / "a.txt").read_text() == "old"
     write_own(tmp_path / "run", "new", overwrite=True)
@@ -99,7 +99,7 @@ def test_replacing_leaves_no_file_of_the_old_content(tmp_path: Path) -> None:
 def test_foreign_content_is_never_replaced(tmp_path: Path, overwrite: bool) -> None:  # noqa: FBT001
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "thesis.doc").write_text("years of work")
-    with pytest.raises(InputError, match=r"holds files that diffaug-bio did not write .*: 'thesis\.doc'"):
+    with pytest.raises(InputError, match=r"'thesis\.doc'"):
         write_own(tmp_path / "run", "new", overwrite=overwrite)
     assert names_in(tmp_path / "run") == ["thesis.doc"]
     assert names_in(tmp_path) == ["run"]
@@ -116,7 +116,7 @@ def test_file_as_target_is_an_error(tmp_path: Path) -> None:
 def test_target_below_a_file_is_an_error(tmp_path: Path, depth: int) -> None:
     (tmp_path / "file").write_text("a file")
     target = tmp_path.joinpath("file", *["run"] * depth)
-    with pytest.raises(InputError, match=r"Cannot write to .*Choose another output folder"):
+    with pytest.raises(InputError, match=r"write.*output folder"):
         write_own(target, "new")
 
 
@@ -138,7 +138,7 @@ def test_link_to_a_folder_keeps_pointing_to_it(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root writes everywhere")
 def test_place_without_permission_is_found_before_any_work(tmp_path: Path) -> None:
     (tmp_path / "locked").mkdir(mode=0o500)
-    with pytest.raises(InputError, match=r"Cannot write to .*Permission denied"):
+    with pytest.raises(InputError, match="Permission denied"):
         fail_in(tmp_path / "locked" / "run", overwrite=False)
 
 
@@ -205,10 +205,10 @@ LONG = "n" * 254  # a name that leaves no room for a number after it
 
 
 def test_a_name_that_is_too_long_is_found_before_any_work(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"Cannot write to .*too long"), staged_file(tmp_path / LONG):
+    with pytest.raises(InputError, match="too long"), staged_file(tmp_path / LONG):
         pytest.fail("work was begun")
     for target in (tmp_path / LONG, tmp_path / (LONG * 2), tmp_path / (LONG * 2) / "run"):
-        with pytest.raises(InputError, match=r"Cannot write to .*too long"):
+        with pytest.raises(InputError, match="too long"):
             fail_in(target, overwrite=False)
     assert names_in(tmp_path) == []
 
