@@ -1,4 +1,4 @@
-"""The page that `fit` and `benchmark` add to what they have written."""
+"""The page that `fit` and `benchmark` add to their output folder."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ logger = logging.getLogger("diffaug_bio.cli")
 
 
 def write_report(folder: Path) -> bool:
-    """Add `report.html` to a folder that is whole and in its place: whatever breaks it costs nothing else.
+    """Add `report.html` to a finished output folder; an error here leaves the folder as it is.
 
     Parameters
     ----------
     folder
-        What was written.
+        Finished output folder.
 
     Returns
     -------
-    Whether the page is there. Where it is not, the log says why, also where it is quiet.
+    True if the page was written. If not, the log says why, also with `--quiet`.
     """
     again = f"`diffaug-bio report {folder}` makes it"
     package = logging.getLogger("diffaug_bio")
     level = package.level
-    package.setLevel(logging.ERROR)  # what is said of the data was said before
+    package.setLevel(logging.ERROR)  # facts about the data were logged before
     try:
         with kept(f"All is kept in {folder} but report.html. {again}.", on=(KeyboardInterrupt,)):
             return _is_written(folder, again)
@@ -45,7 +45,7 @@ def _is_written(folder: Path, again: str) -> bool:
 
     try:
         report.write_report(folder)
-    except Exception as error:  # what was fitted is kept, also where the fault is ours
+    except Exception as error:  # the fit is kept, also if the fault is ours
         end_if_interrupted()
         logger.error(
             "All is kept in %s but report.html, which could not be made: %s: %s. %s, once that is mended.",

@@ -1,6 +1,6 @@
-"""Everything that can be set, as frozen dataclasses, and the presets.
+"""Settings of a fit as frozen dataclasses, and presets.
 
-Precedence: preset, then a TOML file, then explicit arguments. What is saved is the resolved result.
+Precedence: preset, then a TOML file, then explicit arguments. The saved configuration is the result.
 """
 
 from __future__ import annotations

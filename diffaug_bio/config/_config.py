@@ -236,24 +236,24 @@ class DiffAugConfig:
 
     @property
     def keeps_best(self) -> bool:
-        """Whether the encoder's phases end with the weights of the lowest held-out loss, or with the last.
+        """True if phases of the encoder end with the weights of the lowest held-out loss, not the last.
 
-        BYOL's loss is lowest where the networks have collapsed. With batches, few held-out rows compare:
-        on small data their loss was lowest before any shift was learned.
+        The loss of BYOL is lowest for collapsed networks. With batches, few held-out rows can be compared:
+        on small data their loss was lowest before any batch shift was learned.
         """
         return self.loss.name != "byol" and not self.batches.names
 
     def with_batches(self, names: tuple[str, ...]) -> Self:
-        """Return a copy for rows of these batches, whose loss compares the embeddings themselves.
+        """Return a copy for rows of these batches, without a projector.
 
-        What a projector may leave out, the embedding could keep: batches would meet in its output only.
-        Without batches everything else stays as it is.
+        Behind a projector, batches could be mixed in its output but stay apart in the embedding. Without
+        batches the configuration stays as it is.
         """
         encoder = replace(self.encoder, n_projection=0) if names else self.encoder
         return replace(self, batches=replace(self.batches, names=names), encoder=encoder)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return nested plain values, exactly what `config.json` of a model holds."""
+        """Return nested plain values, as in `config.json` of a model."""
         return {
             section: {
                 key: list(value) if isinstance(value, tuple) else value for key, value in values.items()

@@ -1,4 +1,4 @@
-"""Putting nested tables, as TOML and JSON give them, into frozen dataclasses, checked."""
+"""Checked transfer of nested tables, from TOML or JSON, into frozen dataclasses."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def parsed(value: object, hint: Any, *, name: str) -> object:
     Raises
     ------
     InputError
-        If it is of another type, or a number that is not finite; it says what was expected.
+        If it is of another type, or a number that is not finite.
     """
     if type(None) in get_args(hint):  # a setting that may be left to the data
         if value is None:
@@ -87,12 +87,12 @@ def parsed(value: object, hint: Any, *, name: str) -> object:
 
 
 def is_whole(value: object) -> bool:
-    """Whether it is a whole number, numpy's too; truth values are none."""
+    """Return True for a whole number, of numpy too; truth values are none."""
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def is_number(value: object) -> bool:
-    """Whether it is a finite number, numpy's too, that a float can hold; truth values are none."""
+    """Return True for a finite number, of numpy too, that a float can hold; truth values are none."""
     if not isinstance(value, Real) or isinstance(value, bool):
         return False
     try:
