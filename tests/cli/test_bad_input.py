@@ -154,7 +154,10 @@ CASES: dict[str, tuple[Case, str]] = {
     "all zero": (with_constant(0.0), "nothing to learn"),
     "constant": (with_constant(3.0), "nothing to learn"),
     "negative counts": (with_value(-3.0), "1 of them are negative"),
-    "unknown layer": (with_options("--layer", "counts"), "no layer 'counts'; `.layers` holds 'logged'"),
+    "unknown layer": (
+        with_options("--layer", "counts"),
+        "no layer 'counts' in `.layers`; it holds 'logged'",
+    ),
     "unknown representation": (with_options("--use-rep", "X_umap"), "`.obsm`; it holds 'X_pca'"),
     "no raw": (with_options("--use-raw"), "There is no `.raw`"),
     "layer and raw": (with_options("--layer", "logged", "--use-raw"), "Give at most one of"),

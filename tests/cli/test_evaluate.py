@@ -28,7 +28,10 @@ OPTIONS = ["--threads", "1", "--device", "cpu"]
 def write_toml(path: Path, config: DiffAugConfig) -> Path:
     lines = []
     for section, values in config.to_dict().items():
-        lines += [f"[{section}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items())]
+        lines += [
+            f"[{section}]",
+            *(f"{key} = {json.dumps(value)}" for key, value in values.items() if value is not None),
+        ]
     path.write_text("\n".join(lines))
     return path
 
