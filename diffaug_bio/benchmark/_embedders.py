@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from diffaug_bio.config import DiffAugConfig
+from diffaug_bio.config.kinds import STATES, data_kind, reads_letters
 from diffaug_bio.errors import DiffAugError, InputError
-from diffaug_bio.features import FittedFeatures, FittedSequences, fit_features, fit_images, plain_components
+from diffaug_bio.features import fit_preprocessing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,8 +20,7 @@ if TYPE_CHECKING:
 
     from diffaug_bio.benchmark._data import BenchmarkData
     from diffaug_bio.benchmark._methods import Kind, Method
-    from diffaug_bio.config import DiffAugConfig
-    from diffaug_bio.features import FittedImages
+    from diffaug_bio.features import Fitted
     from diffaug_bio.matrix.blocks import Matrix
     from diffaug_bio.model.estimator import DiffAug
 
@@ -36,7 +37,7 @@ class Embedded:
 
     embedding: Floats
     """Embedding of all rows, fitted or not. Shape: `(n_obs, width)`."""
-    features: FittedFeatures | FittedImages | None
+    features: Fitted | None
     """Fitted preprocessing of features or pixels, if any."""
     model: DiffAug | None = None
     """Fitted model, where the method is one of ours."""
@@ -54,14 +55,14 @@ class _Task:
     train_rows: NDArray[np.int64]
     seed: int
 
-    def preprocess(self) -> FittedFeatures | FittedImages:
+    def preprocess(self) -> Fitted:
         """Fit the shared preprocessing."""
         return preprocess(self.data, self.config, fit_rows=self.fit_rows, seed=self.seed)
 
-    def components(self, features: FittedFeatures | FittedImages, *, width: int) -> Floats:
+    def components(self, features: Fitted, *, width: int) -> Floats:
         """Return principal components, as many as the embedding is wide or as there can be."""
         fitted = _of_rows(self.data.matrix, self.fit_rows)
-        return plain_components(features, fitted, self.data.matrix, width=width, seed=self.seed)
+        return features.baseline(fitted, self.data.matrix, width=width, seed=self.seed)
 
 
 def embed(
@@ -105,13 +106,11 @@ def embed(
 
 def preprocess(
     data: BenchmarkData, config: DiffAugConfig, *, fit_rows: NDArray[np.int64] | None, seed: int
-) -> FittedFeatures | FittedImages:
+) -> Fitted:
     """Fit the preprocessing that all methods share."""
     matrix = _of_rows(data.matrix, fit_rows)
-    if data.kind == "image":
-        height, width, channels = data.image_shape
-        return fit_images(matrix, (height, width, channels), config.features, seed=seed)
-    return fit_features(matrix, data.declared(config).features, seed=seed)
+    config = DiffAugConfig(features=data.declared(config).features)  # the networks may not suit the data
+    return fit_preprocessing(matrix, config, seed=seed)[0]
 
 
 def _of_rows(matrix: Matrix, rows: NDArray[np.int64] | None) -> Matrix:
@@ -122,15 +121,15 @@ def _diffaug(task: _Task) -> Embedded:
     """Fit a DiffAug model with the configuration of the method."""
     from diffaug_bio.model.estimator import DiffAug
 
-    data, is_cnn = task.data, task.config.encoder.kind == "cnn"
-    if is_cnn and data.sequences is None:
+    data, reads = task.data, reads_letters(task.config.encoder.kind)
+    if reads and data.sequences is None:
         msg = "it needs DNA sequences"
         raise NotApplicableError(msg)
-    data = data.of_letters(task.fit_rows) if is_cnn else data
+    data = data.of_letters(task.fit_rows) if reads else data
     config = data.declared(task.config)
     model = DiffAug(config, random_state=task.seed, device="cpu", precision="float32")
     model.fit(_of_rows(data.matrix, task.fit_rows))
-    features = None if isinstance(model.features_, FittedSequences) else model.features_
+    features = None if reads else model.features_
     embedding = model.transform(data.matrix)
     return Embedded(embedding=embedding, features=features, model=model, matrix=data.matrix)
 
@@ -178,15 +177,13 @@ def _same_label(task: _Task) -> Embedded:
     """Train on mixtures of rows with the same label, to show the gain by labels (training rows only)."""
     import torch
 
-    from diffaug_bio.config.kinds import data_kind
     from diffaug_bio.core.state import encode
     from diffaug_bio.core.trainer import train
-    from diffaug_bio.model.rows import input_of, network_rows
 
     data, train_rows, matrix = task.data, task.train_rows, task.data.matrix
     features = replace(task, fit_rows=train_rows).preprocess()
     device = torch.device("cpu")
-    scores = features.project(matrix) if isinstance(features, FittedFeatures) else None
+    scores = features.scores(matrix, for_neighbors=False)
     settings = {"train": {"generated_views": "none", "warmup_view": "neighbor_mix", "view_strength": 1.0}}
     try:
         config = task.config.replace(**settings).for_kind(data_kind(features.state))
@@ -195,14 +192,14 @@ def _same_label(task: _Task) -> Embedded:
     labels = np.where(data.scored, data.labels, "")[train_rows]
     partners = _partners(labels, config.train.n_neighbors, seed=task.seed)
     state = train(
-        network_rows(features, matrix[train_rows], None if scores is None else scores[train_rows], device),
+        features.rows(matrix[train_rows], device, scores=None if scores is None else scores[train_rows]),
         config,
-        input_of(features, config),
+        features.inputs(config),
         neighbors=torch.from_numpy(partners),
         seed=task.seed,
         precision=torch.float32,
     )
-    rows = network_rows(features, matrix, scores, device)
+    rows = features.rows(matrix, device, scores=scores)
     embedding = np.asarray(encode(state.encoder, rows).numpy(), np.float32)
     return Embedded(embedding=embedding, features=features)
 
@@ -239,12 +236,12 @@ def _scvi(task: _Task) -> Embedded:
     import scvi
 
     features, batches = task.preprocess(), task.data.batches
-    if not isinstance(features, FittedFeatures) or features.state != "counts":
+    if not STATES[features.state].is_counted:
         msg = f"it needs counts, and these are {features.state} values"
         raise NotApplicableError(msg)
     logging.getLogger("scvi").setLevel(logging.ERROR)
     scvi.settings.seed = task.seed
-    adata = anndata.AnnData(X=task.data.matrix[:, features.selected].copy())
+    adata = anndata.AnnData(X=task.data.matrix[:, features.used].copy())
     if batches is not None:
         adata.obs["batch"] = batches
     scvi.model.SCVI.setup_anndata(adata, batch_key=None if batches is None else "batch")

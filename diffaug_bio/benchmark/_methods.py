@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
 from diffaug_bio.config import DiffAugConfig
+from diffaug_bio.config.kinds import reads_letters
 from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Method:
     def misfit(self, shared: DiffAugConfig, kind: DataKind) -> str | None:
         """Word why the method cannot be used on a kind of data; None where it can."""
         config = self.configured(shared)
-        if self.kind != "config" or config.encoder.kind == "cnn":  # checked with the data
+        if self.kind != "config" or reads_letters(config.encoder.kind):  # checked with the data
             return None
         try:
             config.for_kind(kind)

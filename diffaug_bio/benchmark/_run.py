@@ -26,6 +26,7 @@ from diffaug_bio.benchmark._methods import METHODS, choose_methods, missing_extr
 from diffaug_bio.benchmark._processes import process_context
 from diffaug_bio.benchmark._text import report
 from diffaug_bio.config import DiffAugConfig, resolve_config
+from diffaug_bio.config.kinds import declared_kind
 from diffaug_bio.errors import InputError
 from diffaug_bio.output.interrupts import interrupts_held
 
@@ -75,7 +76,7 @@ class Cell:
         method = METHODS[self.method]
         # The settings in effect: of two methods with the same settings, one is run.
         config = method.configured(self.config)
-        kind = "sequence" if config.encoder.kind == "cnn" else self.kind
+        kind = declared_kind("auto", config.encoder.kind) or self.kind
         with contextlib.suppress(InputError):  # methods without encoder and view accept any
             config = config.for_kind(kind)
         parts["config"] = config.to_dict()

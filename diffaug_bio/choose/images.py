@@ -55,7 +55,7 @@ def image_matrix(adata: AnnData, expected: tuple[int, ...] | None) -> Matrix:
 
 def are_images(adata: AnnData, model: DiffAug) -> bool:
     """Tell whether these are images that were read, for a model that was fitted on an array of images."""
-    return IMAGE_SHAPE_KEY in adata.uns and model.features_.state == "image"
+    return IMAGE_SHAPE_KEY in adata.uns and bool(model.config_.features.image_shape)
 
 
 def _misshapen(shape: tuple[int, ...], expected: tuple[int, ...]) -> str:

@@ -13,8 +13,8 @@ from diffaug_bio.choose.images import are_images, image_matrix, image_shape
 from diffaug_bio.choose.names import check_known, feature_names
 from diffaug_bio.choose.states import stands_in, suggest_matrix
 from diffaug_bio.config import FeatureView
+from diffaug_bio.config.kinds import reads_letters
 from diffaug_bio.errors import InputError
-from diffaug_bio.features import used_features
 from diffaug_bio.io.dna import check_letters
 from diffaug_bio.matrix.validation import as_matrix
 from diffaug_bio.model.source import MatrixChoice
@@ -75,7 +75,7 @@ def choose_matrix(
     names = feature_names(var, choice.var_key)
     known = None if model is None else getattr(model, "feature_names_in_", None)
     if model is not None and known is not None:
-        used = used_features(model.features_)
+        used = model.features_.used
         check_known(names, [str(name) for name in known], used=used, var=var, var_key=choice.var_key)
     return matrix, names
 
@@ -118,13 +118,14 @@ def resolve_choice(adata: AnnData, choice: MatrixChoice, config: DiffAugConfig) 
     if choice.is_open and IMAGE_SHAPE_KEY in adata.uns and is_open:
         return replace(choice, images=True)
     encoder, has_letters = config.encoder.kind, SEQUENCE_KEY in adata.obs
-    if config.features.input_state == "words" and (encoder == "cnn" or choice.sequences):
+    reads, is_words = reads_letters(encoder), config.features.input_state == "words"
+    if is_words and (reads or choice.sequences):
         msg = (
             "`input_state` 'words' says that words are counted, and the encoder of letters was asked for. "
             "Leave one of them out."
         )
         raise InputError(msg)
-    if encoder == "cnn" and not choice.sequences and (not choice.is_open or not has_letters):
+    if reads and not choice.sequences and (not choice.is_open or not has_letters):
         msg = (
             "The encoder 'cnn' reads letters of sequences, and these data have none in "
             f"`.obs[{SEQUENCE_KEY!r}]`, or another matrix was asked for. Read a FASTA file, or make "
@@ -133,7 +134,7 @@ def resolve_choice(adata: AnnData, choice: MatrixChoice, config: DiffAugConfig) 
         raise InputError(msg)
     if not choice.is_open or not has_letters:
         return choice
-    if encoder == "cnn":
+    if reads:
         return replace(choice, sequences=True)
     if _KMERS_KEY not in adata.uns:  # letters beside features of another kind
         return choice

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 from diffaug_bio.config.kinds import decided
+from diffaug_bio.core import images, sequences, views
 from diffaug_bio.core.codecs import ComponentCodec, FeatureCodec, PixelCodec, SequenceCodec
 from diffaug_bio.core.encoders import CNNEncoder, MLPEncoder, PatchEncoder
 from diffaug_bio.core.generator import MLPDenoiser
@@ -13,7 +15,8 @@ from diffaug_bio.core.image_encoders import ConvNet, ResNet18
 from diffaug_bio.core.unet import UNetDenoiser
 
 if TYPE_CHECKING:
-    from torch import nn
+    import torch
+    from torch import Tensor, nn
 
     from diffaug_bio.config import EncoderConfig, GeneratorConfig
     from diffaug_bio.core.images import ImageShape
@@ -23,9 +26,61 @@ if TYPE_CHECKING:
     AnyCodec = FeatureCodec | SequenceCodec | ComponentCodec | PixelCodec
 
 
+class View(Protocol):
+    """Hand-made view of rows, drawn from a generator."""
+
+    def __call__(self, x: Tensor, /, *, strength: float, generator: torch.Generator) -> Tensor:
+        """Change rows; shape as given."""
+        ...
+
+
+class Input(Protocol):
+    """A row of some kind of data, as the networks see it."""
+
+    has_decoder: ClassVar[bool]
+    """True if the way from codes back to rows is learned, before the generator."""
+
+    @property
+    def n_values(self) -> int:
+        """Width of a row."""
+        ...
+
+    @property
+    def n_components(self) -> int:
+        """Width of what the encoder starts from."""
+        ...
+
+    @property
+    def n_codes(self) -> int:
+        """Width of what the generator works on."""
+        ...
+
+    def encoder(self, config: EncoderConfig) -> nn.Module:
+        """Make the encoder that is asked for."""
+        ...
+
+    def codec(self) -> AnyCodec:
+        """Make the codec that suits the generator."""
+        ...
+
+    def denoiser(self, n_condition: int, config: GeneratorConfig) -> nn.Module:
+        """Make the denoiser that is asked for."""
+        ...
+
+    def view(self, name: str) -> View | None:
+        """Find a hand-made view by its name; None of views that need neighbours."""
+        ...
+
+    def limited(self, x: Tensor) -> Tensor:
+        """Bring changed rows back into the range of values that rows have."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class FeatureInput:
     """Rows of preprocessed features."""
+
+    has_decoder: ClassVar[bool] = False
 
     n_values: int
     """Width of a row."""
@@ -52,10 +107,20 @@ class FeatureInput:
         """Make the denoiser of features."""
         return MLPDenoiser(self.n_codes, n_condition, config)
 
+    def view(self, name: str) -> View | None:
+        """Find a view of features."""
+        return _OF_FEATURES.get(name)
+
+    def limited(self, x: Tensor) -> Tensor:
+        """Return rows as they are: features may have any value."""
+        return x
+
 
 @dataclass(frozen=True, slots=True)
 class SequenceInput:
     """Rows of tokens, one for each base of a sequence."""
+
+    has_decoder: ClassVar[bool] = True
 
     n_values: int
     """Number of positions of a sequence."""
@@ -84,10 +149,20 @@ class SequenceInput:
         """Make the denoiser of components."""
         return MLPDenoiser(self.n_codes, n_condition, config)
 
+    def view(self, name: str) -> View | None:
+        """Find a view of letters."""
+        return _OF_SEQUENCES.get(name)
+
+    def limited(self, x: Tensor) -> Tensor:
+        """Return rows as they are: views give letters."""
+        return x
+
 
 @dataclass(frozen=True, slots=True)
 class ImageInput:
     """Rows of pixels in [0, 1], by row, column and channel of the image."""
+
+    has_decoder: ClassVar[bool] = False
 
     shape: ImageShape
     """Shape of an image."""
@@ -133,5 +208,27 @@ class ImageInput:
             )
         return MLPDenoiser(self.n_codes, n_condition, config)
 
+    def view(self, name: str) -> View | None:
+        """Find a view of pixels; some know the shape of an image."""
+        if (of_shape := _OF_IMAGES.get(name)) is not None:
+            return partial(of_shape, shape=self.shape)
+        return images.pixel_noise if name == "pixel_noise" else None
 
-Input = FeatureInput | SequenceInput | ImageInput
+    def limited(self, x: Tensor) -> Tensor:
+        """Cut pixels off at 0 and 1."""
+        return x.clamp(0, 1)
+
+
+_OF_FEATURES: dict[str, View] = {
+    "gaussian": views.gaussian,
+    "feature_mask": views.feature_mask,
+    "feature_swap": views.feature_swap,
+    "inner_swap": views.inner_swap,
+}
+_OF_SEQUENCES: dict[str, View] = {
+    "mutation": sequences.mutation,
+    "base_mask": sequences.base_mask,
+    "shift": sequences.shift,
+    "reverse_complement": sequences.either_strand,
+}
+_OF_IMAGES = {"patch_mask": images.patch_mask, "hand": images.hand_made}

@@ -263,7 +263,7 @@ def _progress(fit: Fit, *, phase: Phase, round_: int, epoch: int) -> float:
     )
     if not settings.has_generator:
         generator = 0
-    if fit.config.encoder.kind != "cnn" or not settings.has_generator:
+    if not fit.source.has_decoder or not settings.has_generator:
         decoder = 0
     total = warm_up + decoder + settings.rounds * (generator + encoder)
     if phase == "warm_up":

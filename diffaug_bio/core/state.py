@@ -220,8 +220,7 @@ def from_arrays(
     state.condition_mean = torch.from_numpy(arrays["condition.mean"])
     state.condition_std = torch.from_numpy(arrays["condition.std"])
     state.limits = torch.from_numpy(arrays["limits"])
-    if "code_scale" in arrays:  # models of earlier versions have none
-        state.code_scale = torch.from_numpy(arrays["code_scale"])
+    state.code_scale = torch.from_numpy(arrays["code_scale"])
     return state
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from diffaug_bio.config.kinds import decided
-from diffaug_bio.core import images, sequences, views
+from diffaug_bio.core import views
 from diffaug_bio.core.batches import split_rows
 from diffaug_bio.core.generation import (
     code_rows,
@@ -19,7 +19,6 @@ from diffaug_bio.core.generation import (
     train_decoder,
     train_generator,
 )
-from diffaug_bio.core.inputs import ImageInput
 from diffaug_bio.core.integration import shift_penalty
 from diffaug_bio.core.objectives import build_objective
 from diffaug_bio.core.phases import Fit, run_phase
@@ -35,19 +34,6 @@ if TYPE_CHECKING:
     from diffaug_bio.core.objectives import Objective
     from diffaug_bio.core.phases import Callback
     from diffaug_bio.core.state import TrainState
-
-_VIEWS_OF_A_ROW = {
-    "gaussian": views.gaussian,
-    "feature_mask": views.feature_mask,
-    "feature_swap": views.feature_swap,
-    "inner_swap": views.inner_swap,
-    "mutation": sequences.mutation,
-    "base_mask": sequences.base_mask,
-    "shift": sequences.shift,
-    "reverse_complement": sequences.either_strand,
-    "pixel_noise": images.pixel_noise,
-}
-_VIEWS_OF_AN_IMAGE = {"patch_mask": images.patch_mask, "hand": images.hand_made}
 
 
 def train(
@@ -218,14 +204,12 @@ def _simple_view(fit: Fit, indices: Tensor, x: Tensor, generator: torch.Generato
     """Apply the configured hand-made view to the rows `x` with the numbers `indices`."""
     settings = fit.config.train
     strength = decided(settings.view_strength)
-    if view := _VIEWS_OF_A_ROW.get(settings.warmup_view):
+    if view := fit.source.view(settings.warmup_view):
         return view(x, strength=strength, generator=generator)
-    if isinstance(fit.source, ImageInput) and (of_image := _VIEWS_OF_AN_IMAGE.get(settings.warmup_view)):
-        return of_image(x, fit.source.shape, strength=strength, generator=generator)
     if settings.warmup_view == "neighbor_noise":
         first, second = (_random_neighbors(fit, indices, generator) for _ in range(2))
         moved = views.neighbor_noise(x, first, second, strength=strength)
-        return moved.clamp(0, 1) if isinstance(fit.source, ImageInput) else moved
+        return fit.source.limited(moved)
     return views.neighbor_mix(
         x,
         _random_neighbors(fit, indices, generator),

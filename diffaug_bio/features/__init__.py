@@ -19,15 +19,14 @@ from diffaug_bio.features._align import (
     match_columns,
     match_names,
 )
-from diffaug_bio.features._axes import principal_axes
-from diffaug_bio.features._compare import plain_components
-from diffaug_bio.features._fit import fit_features
-from diffaug_bio.features._fitted import FittedFeatures, normalize, used_features
+from diffaug_bio.features._axes import principal_axes, widened
+from diffaug_bio.features._fitted import FittedFeatures, fit_features
 from diffaug_bio.features._images import FittedImages, fit_images
 from diffaug_bio.features._inverse import FeatureInverse
 from diffaug_bio.features._neighbors import nearest_rows
-from diffaug_bio.features._record import Fitted, from_record, to_record
-from diffaug_bio.features._sequences import FittedSequences, fit_sequences, levels_of
+from diffaug_bio.features._protocol import Fitted, fit_preprocessing, fitted_class, from_record
+from diffaug_bio.features._sequences import FittedSequences, fit_sequences
+from diffaug_bio.features._standardised import normalize
 
 __all__ = [
     "GOOD_SHARE",
@@ -43,15 +42,14 @@ __all__ = [
     "describe_too_few",
     "fit_features",
     "fit_images",
+    "fit_preprocessing",
     "fit_sequences",
+    "fitted_class",
     "from_record",
-    "levels_of",
     "match_columns",
     "match_names",
     "nearest_rows",
     "normalize",
-    "plain_components",
     "principal_axes",
-    "to_record",
-    "used_features",
+    "widened",
 ]

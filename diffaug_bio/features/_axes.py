@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from scipy import linalg
 from scipy.sparse.linalg import LinearOperator, svds
 
+from diffaug_bio.features._standardised import Standardised
 from diffaug_bio.matrix.blocks import row_blocks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from diffaug_bio.features._fitted import FittedFeatures
     from diffaug_bio.matrix.blocks import Matrix
 
+_Made = TypeVar("_Made", bound=Standardised)
 _LARGEST_GRAM = 4096  # features or rows; above it the front end is found by iteration
 _LARGEST_DENSE = 2**26  # values of a wide matrix of few rows: 256 MB in float32
 _LEAST_NOISE = 0.01  # of the mean variance: what few features hardly show must not be blown up
@@ -32,13 +33,13 @@ class PrincipalAxes:
     """The axes, all divided by one number that gives the scores a mean variance of 1. Shape:
     `(n_selected, n_components)`."""
     variances: NDArray[np.float32]
-    """Of the scores. Shape: `(n_components,)`."""
+    """Variances of the scores. Shape: `(n_components,)`."""
     noise: NDArray[np.float32]
     """Variance in any direction that no axis explains, on the scale of `variances`. Shape: `(1,)`."""
 
 
 def principal_axes(
-    matrix: Matrix, features: FittedFeatures, *, n_components: int, seed: int
+    matrix: Matrix, features: Standardised, *, n_components: int, seed: int
 ) -> PrincipalAxes:
     """Find the principal axes of the standardised rows, block by block.
 
@@ -95,6 +96,39 @@ def principal_axes(
     )
 
 
+def with_components(features: _Made, matrix: Matrix, *, n_components: int, seed: int) -> _Made:
+    """Copy preprocessing with the principal axes of a matrix; see :func:`principal_axes`."""
+    axes = principal_axes(matrix, features, n_components=n_components, seed=seed)
+    return replace(
+        features,
+        center=axes.center,
+        components=axes.components,
+        variances=axes.variances,
+        noise=axes.noise,
+    )
+
+
+def widened(features: _Made, matrix: Matrix, width: int, *, seed: int) -> _Made:
+    """Copy preprocessing with more components, as many as `width` or as there can be.
+
+    Parameters
+    ----------
+    features
+        Fitted preprocessing; returned as it is if it has as many components.
+    matrix
+        The training matrix. Shape: `(n_obs, n_vars)`.
+    width
+        Components wanted.
+    seed
+        Start of the iteration; see :func:`principal_axes`.
+    """
+    width = min(width, matrix.shape[0] - 1, len(features.selected))
+    if features.components.shape[1] >= width:
+        return features
+    uncentered = replace(features, center=np.zeros_like(features.center))
+    return with_components(uncentered, matrix, n_components=width, seed=seed)
+
+
 def _noise(total: float, variances: NDArray[np.float64], n_obs: int, n_selected: int) -> float:
     """Variance in a direction that no axis explains: what the axes leave, by its degrees of freedom.
 
@@ -116,7 +150,7 @@ def _top_eigenvectors(
 
 
 def _iterated_axes(
-    matrix: Matrix, centered: FittedFeatures, n_components: int, *, seed: int
+    matrix: Matrix, centered: Standardised, n_components: int, *, seed: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Variances and principal axes by ARPACK, rows read in blocks at every product."""
     shape = (matrix.shape[0], len(centered.selected))

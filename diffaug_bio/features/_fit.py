@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from scipy import sparse
@@ -11,8 +11,8 @@ from scipy import sparse
 from diffaug_bio._wording import shorten
 from diffaug_bio.config.kinds import STATES, data_kind, decided
 from diffaug_bio.errors import InputError
-from diffaug_bio.features._axes import principal_axes
-from diffaug_bio.features._fitted import FittedFeatures, normalize
+from diffaug_bio.features._axes import with_components
+from diffaug_bio.features._standardised import Standardised, normalize
 from diffaug_bio.matrix.blocks import row_blocks
 from diffaug_bio.matrix.state import check_declared, state_of
 from diffaug_bio.matrix.summary import check_spread, summarise
@@ -32,38 +32,21 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_Made = TypeVar("_Made", bound=Standardised)
 _PANEL = 100  # features: fewer counted ones are a panel
 _LIBRARY = 1e4  # counts
 _MEDIAN_VALUES = 2**24  # looked at once: 64 MB
 
 
-def fit_features(
+def learned(
+    made: type[_Made],
     matrix: Matrix,
     config: FeatureConfig,
     *,
     seed: int,
-    feature_names: Sequence[str] | None = None,
-) -> FittedFeatures:
-    """Learn the preprocessing of a matrix, and say in the log what was found.
-
-    Parameters
-    ----------
-    matrix
-        Dense or CSR. Shape: `(n_obs, n_vars)`.
-    config
-        Settings.
-    seed
-        Start of the iteration that finds the components of matrices with more than 4096 rows and kept
-        features.
-    feature_names
-        Names for messages.
-
-    Raises
-    ------
-    InputError
-        If the matrix is too small, infinite, constant, wholly missing in a column, or not what it is
-        declared to be.
-    """
+    feature_names: Sequence[str] | None,
+) -> _Made:
+    """Learn the preprocessing of a matrix, of the class `made`; see :func:`fit_features`."""
     check_size(matrix)
     summary = summarise(matrix, feature_names=feature_names)
     declared = config.input_state
@@ -87,7 +70,7 @@ def fit_features(
     std = np.sqrt(variance[selected])
     if keeps_proportions:  # one number makes the mean variance of the columns 1
         std = np.full(len(selected), np.sqrt(variance[selected].mean()))
-    unfitted = FittedFeatures(
+    unfitted = made(
         state=state,
         n_vars=matrix.shape[1],
         target_sum=target_sum,
@@ -102,7 +85,7 @@ def fit_features(
         expected=_expected(state, dispersion_moments),
     )
     n_components = decided(config.resolved(data_kind(state)).n_components)
-    return unfitted.with_axes(principal_axes(matrix, unfitted, n_components=n_components, seed=seed))
+    return with_components(unfitted, matrix, n_components=n_components, seed=seed)
 
 
 def _medians(

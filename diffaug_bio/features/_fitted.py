@@ -1,238 +1,211 @@
-"""Applying fitted preprocessing to rows."""
+"""Fitted preprocessing of features: counts, other expression, measured values, counted words."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Self
+import logging
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from scipy import sparse
 
 from diffaug_bio.config.kinds import STATES
-from diffaug_bio.matrix.blocks import row_blocks
+from diffaug_bio.errors import InputError
+from diffaug_bio.features._axes import widened
+from diffaug_bio.features._fit import learned
+from diffaug_bio.features._inverse import FeatureInverse
+from diffaug_bio.features._standardised import PLAIN_FIELDS, Standardised
+from diffaug_bio.features.records import CONFIG, check_equal, check_fields, refuse_unless
+from diffaug_bio.matrix.state import check_like_training
+from diffaug_bio.matrix.summary import summarise
+from diffaug_bio.matrix.validation import LazyMatrix, check_shape
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import torch
     from numpy.typing import NDArray
 
-    from diffaug_bio.config import InputState
-    from diffaug_bio.features._axes import PrincipalAxes
+    from diffaug_bio.config import DiffAugConfig, FeatureConfig
+    from diffaug_bio.core.batches import Rows
+    from diffaug_bio.core.inputs import Input
     from diffaug_bio.matrix.blocks import Matrix
 
     Floats = NDArray[np.float32]
 
+logger = logging.getLogger(__name__)
+
+_TELLING_ROWS, _MOST_UNLIKE = 20, 3.0  # from so many rows on, by such a factor, totals are another depth
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FittedFeatures:
-    """Preprocessing with everything learned from the training rows."""
+class FittedFeatures(Standardised):
+    """Preprocessing of features with everything learned from the training rows."""
 
-    state: InputState
-    """What the input was."""
-    n_vars: int
-    """Features of the input."""
-    target_sum: float | None
-    """Library size for counts; None where every row keeps its total."""
-    max_value: float | None
-    """Where standardised values are cut off; a given representation is not."""
-    front_end: bool
-    """Whether the networks see components or standardised features."""
-    selected: NDArray[np.int64]
-    """Column numbers of the features kept. Shape: `(n_selected,)`."""
-    medians: Floats
-    """Put in where measured values are missing; empty for expression. Shape: `(n_selected,)`."""
-    mean: Floats
-    """Of each kept feature after normalisation. Shape: `(n_selected,)`."""
-    std: Floats
-    """Of each kept feature after normalisation. Shape: `(n_selected,)`."""
-    center: Floats
-    """Mean of the standardised and cut-off values. Shape: `(n_selected,)`."""
-    components: Floats
-    """Principal axes over one common scale. Shape: `(n_selected, n_components)`."""
-    expected: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
-    """Of counts, the mean of every feature, at one library size where they are brought to one, not logged;
-    empty for all else, and in models of older versions. Shape: `(n_vars,)`."""
-    variances: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
-    """Of the components among the training rows; empty in models of older versions. Shape:
-    `(n_components,)`."""
-    noise: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
-    """Variance in any direction that no component explains, on the scale of `variances`; empty where those
-    are. Shape: `(1,)`."""
+    @property
+    def used(self) -> NDArray[np.int64]:
+        """Numbers of the features that are kept."""
+        return self.selected
 
     @property
     def estimates_missing(self) -> bool:
-        """Whether features that are missing are estimated from the others, and not the training mean."""
-        return self.front_end and len(self.variances) > 0
+        """True if features that later data lack are estimated from the others."""
+        return self.front_end
 
     @property
-    def n_features(self) -> int:
-        """Width of the rows that the networks see."""
-        return self.components.shape[1] if self.front_end else len(self.selected)
+    def unites_batches(self) -> bool:
+        """True if there are principal components."""
+        return self.front_end
 
-    def project(self, matrix: Matrix, columns: NDArray[np.int64] | None = None) -> Floats:
-        """Preprocess rows and project them to the principal components.
+    @property
+    def is_decoded(self) -> bool:
+        """Return False: a code is a row."""
+        return False
 
-        Parameters
-        ----------
-        matrix
-            Dense or CSR. Shape: `(n_obs, n)`, where `n` is `n_vars` unless `columns` is given.
-        columns
-            For each training feature its column in `matrix`, or -1 where it is missing. Components are
-            then estimated from the features that are there; by models of older versions, the training
-            mean is put in. Shape: `(n_vars,)`.
+    @classmethod
+    def fit(
+        cls, matrix: Matrix, config: DiffAugConfig, *, seed: int, feature_names: Sequence[str] | None
+    ) -> tuple[Self, DiffAugConfig]:
+        """Learn the preprocessing, and decide the settings that are left to the data."""
+        if isinstance(matrix, LazyMatrix):
+            msg = "Rows that stay on the disk are images, and `input_state` says something else."
+            raise InputError(msg)
+        features = learned(cls, matrix, config.features, seed=seed, feature_names=feature_names)
+        config = config.for_kind(STATES[features.state].kind)
+        if STATES[features.state].is_counted:
+            decided = replace(config.features, target_sum=features.target_sum)
+        else:
+            decided = replace(config.features, totals="normalized")
+        return features, replace(config, features=decided)
 
-        Returns
-        -------
-        Shape: `(n_obs, n_components)`.
-        """
-        components = self.components if columns is None else self._completed(columns[self.selected] < 0)
-        out = np.empty((matrix.shape[0], components.shape[1]), np.float32)
-        for rows, block in row_blocks(matrix):
-            values, offset = self.standardised(block, columns)
-            out[rows] = values @ components + (offset - self.center) @ components
-        return out
+    def scores(self, matrix: Matrix, *, for_neighbors: bool) -> Floats | None:
+        """Compute principal components, unless the networks see features and no view has neighbours."""
+        return self.project(matrix) if self.front_end or for_neighbors else None
 
-    def _completed(self, absent: NDArray[np.bool_]) -> Floats:
-        """Axes by which rows that lack features have the scores that are expected of whole rows.
-
-        Rows are Gaussian, with the variances of the components and the same noise in every direction [1]_.
-        Of that model the conditional mean of missing features is `V_m S t`, with their part `V_m` of the
-        axes, `t` the scores of the row so completed, and `S` the share of each score's variance that is
-        not noise. With `V_p` of the features which are there, `t = V_p' s_p + V_m' V_m S t`, which is
-        solved for `t` once for all rows.
-
-        References
-        ----------
-        .. [1] Tipping & Bishop (1999), "Probabilistic principal component analysis", J. R. Stat. Soc. B 61.
-        """
-        if not absent.any() or not len(self.variances):
-            return self.components
-        axes = self.components.astype(np.float64)
-        lengths = np.square(axes).sum(0)  # one number, but of axes without any variance
-        part = axes[absent] / np.sqrt(lengths.max())
-        noise = np.float64(self.noise[0])
-        signal = 1 - noise / np.maximum(self.variances, noise)
-        unknown = part.T @ part * signal
-        return np.linalg.solve(np.eye(len(signal)) - unknown, axes.T).T.astype(np.float32)
-
-    def widened(self, matrix: Matrix, width: int, *, seed: int) -> Self:
-        """Refit the front end with more components, as many as `width` or as there can be.
-
-        Parameters
-        ----------
-        matrix
-            The training matrix. Shape: `(n_obs, n_vars)`.
-        width
-            Components wanted; where there are as many, nothing changes.
-        seed
-            Start of the iteration; see :func:`diffaug_bio.features.fit_features`.
-        """
-        from diffaug_bio.features._axes import principal_axes  # which applies this class
-
-        width = min(width, matrix.shape[0] - 1, len(self.selected))
-        if self.components.shape[1] >= width:
-            return self
-        uncentered = replace(self, center=np.zeros_like(self.center))
-        return self.with_axes(principal_axes(matrix, uncentered, n_components=width, seed=seed))
-
-    def with_axes(self, axes: PrincipalAxes) -> Self:
-        """Take principal axes, and what is known of them."""
-        return replace(
-            self,
-            center=axes.center,
-            components=axes.components,
-            variances=axes.variances,
-            noise=axes.noise,
-        )
-
-    def dense_rows(self, block: Matrix, columns: NDArray[np.int64] | None = None) -> Floats:
-        """Preprocess a few rows without the front end.
-
-        Returns
-        -------
-        Standardised features, centred. Shape: `(n_obs, n_selected)`.
-        """
-        values, offset = self.standardised(block, columns)
-        dense = values.toarray() if sparse.issparse(values) else values
-        return np.asarray(dense + (offset - self.center), dtype=np.float32)
-
-    def standardised(self, block: Matrix, columns: NDArray[np.int64] | None) -> tuple[Matrix, Floats]:
-        """Kept features, standardised and cut off, less an offset that keeps zeros zero."""
-        absent, target_sum = np.zeros(len(self.selected), bool), self.target_sum
+    def check_later(
+        self,
+        matrix: Matrix,
+        columns: NDArray[np.int64] | None,
+        *,
+        feature_names: Sequence[str] | None,
+        is_detected: bool,
+    ) -> None:
+        """Refuse values that the state cannot hold; warn of others than in the fit, and of other totals."""
+        summary = summarise(matrix, feature_names=feature_names)
+        check_like_training(matrix, summary, state=self.state, detected=is_detected)
+        if not summary.is_integer or self.target_sum is not None or matrix.shape[0] < _TELLING_ROWS:
+            return
+        usual, found = self.expected, np.asarray(matrix.sum(0, dtype=np.float64)).ravel() / matrix.shape[0]
         if columns is not None:
-            block, absent = _take_columns(block, columns), columns[self.selected] < 0
-            if target_sum is not None:
-                target_sum *= self._expected_share(columns >= 0)
-        kept = normalize(block, self.state, target_sum=target_sum)[:, self.selected]
-        if sparse.issparse(kept):
-            offset = self._cut_off(-self.mean / self.std)
-            where = kept.indices
-            scaled = (kept.data - self.mean[where]) / self.std[where]
-            kept.data = self._cut_off(scaled) - offset[where]
-            return kept, np.where(absent, self.center, offset)
-        kept = np.where(np.isnan(kept), self.medians, kept)
-        kept = self._cut_off((kept - self.mean) / self.std)
-        return np.where(absent, self.center, kept), np.zeros_like(self.mean)
+            usual, found = usual[columns >= 0], found[columns[columns >= 0]]
+        expected, mean = float(usual.sum(dtype=np.float64)), float(found.sum())
+        if not expected / _MOST_UNLIKE <= mean <= expected * _MOST_UNLIKE:
+            logger.warning(
+                "Warning: these rows hold %.3g counts on average, those of the fit %.3g, and the model "
+                "keeps totals: to it, rows of another depth are other rows. If depth is technical, fit "
+                'without `totals = "kept"`.',
+                mean,
+                expected,
+            )
 
-    def _expected_share(self, present: NDArray[np.bool_]) -> float:
-        """Share of a library that the features which are there carry among the training rows.
+    def rows(
+        self,
+        matrix: Matrix,
+        device: torch.device,
+        *,
+        columns: NDArray[np.int64] | None = None,
+        scores: Floats | None = None,
+    ) -> Rows:
+        """Hold components on the device, or make standardised features batch by batch."""
+        import torch
 
-        Brought to the whole library size, what is left of a row of which features are missing would be
-        inflated: all its values would lie above those of the training rows.
-        """
-        if present.all() or not len(self.expected):
-            return 1.0
-        return float(self.expected[present].sum(dtype=np.float64) / self.expected.sum(dtype=np.float64))
+        from diffaug_bio.core.batches import DenseRows, HostRows
 
-    def _cut_off(self, values: Floats) -> Floats:
-        """Cut standardised values off, so that no outlier rules the front end."""
-        if self.max_value is None:
-            return values
-        return np.clip(values, -self.max_value, self.max_value)
+        if self.front_end:
+            held = self.project(matrix, columns) if scores is None else scores
+            return DenseRows(torch.from_numpy(held).to(device))
+
+        def read(indices: NDArray[np.int64]) -> Floats:
+            return self.dense_rows(matrix[indices], columns)
+
+        return HostRows(read, (matrix.shape[0], self.n_features), device)
+
+    def held(self, rows: NDArray[np.generic], device: torch.device) -> Rows:
+        """Hold components, or standardised features. Shape: `(n_obs, n_features)`."""
+        import torch
+
+        from diffaug_bio.core.batches import DenseRows
+
+        known = np.ascontiguousarray(rows, np.float32)
+        check_shape(known, (len(known), self.n_features), what="rows")
+        return DenseRows(torch.from_numpy(known).to(device))
+
+    def inputs(self, config: DiffAugConfig) -> Input:
+        """Describe a row to the networks."""
+        from diffaug_bio.core.inputs import FeatureInput
+
+        return FeatureInput(self.n_features)
+
+    def code_scale(self, config: DiffAugConfig) -> Floats:
+        """Return 1: codes are rows."""
+        return np.ones(1, np.float32)
+
+    def inverse(self, columns: NDArray[np.int64] | None) -> FeatureInverse:
+        """Find the way from components back to features."""
+        return FeatureInverse.of(self, columns)
+
+    def hand_made(self, matrix: Matrix, *, seed: int) -> None:
+        """Return None: features that are swapped are a view of codes."""
+        return
+
+    def baseline(
+        self, fitted: Matrix, matrix: Matrix, *, width: int, seed: int, known: Floats | None = None
+    ) -> Floats:
+        """Compute principal components of the features."""
+        wider = widened(self, fitted, width, seed=seed)
+        scores = known if known is not None and wider is self else wider.project(matrix)
+        return scores[:, :width]
+
+    @classmethod
+    def check_record(cls, plain: Mapping[str, Any], config: DiffAugConfig, where: str) -> int:
+        """Check the plain values against the settings, and return the number of features."""
+        check_fields(plain, PLAIN_FIELDS, CONFIG, where)
+        settings, state = config.features, STATES[plain["state"]]
+        keeps = state.is_counted and settings.totals == "kept"
+        refuse_unless(
+            keeps == (plain["target_sum"] is None),
+            f"`{where}.target_sum` is {plain['target_sum']}, with totals {settings.totals!r}",
+        )
+        expected = {
+            "front_end": settings.front_end == "pca",
+            "max_value": settings.max_value if state.is_standardised else None,
+        }
+        if state.is_counted:
+            expected["target_sum"] = settings.target_sum
+        check_equal(plain, expected, where)
+        return int(plain["n_vars"])
 
 
-def used_features(features: object) -> NDArray[np.int64] | None:
-    """Numbers of the training features that fitted preprocessing keeps; None of letters and pixels."""
-    return features.selected if isinstance(features, FittedFeatures) else None
-
-
-def normalize(block: Matrix, state: InputState, *, target_sum: float | None) -> Matrix:
-    """Bring rows to log-normalised expression, or leave measured values as they are.
+def fit_features(
+    matrix: Matrix, config: FeatureConfig, *, seed: int, feature_names: Sequence[str] | None = None
+) -> FittedFeatures:
+    """Learn the preprocessing of a matrix, and say in the log what was found.
 
     Parameters
     ----------
-    block
-        Dense or CSR rows. Shape: `(n_obs, n_vars)`.
-    state
-        What they hold; counts are brought to `target_sum` and logged, normalised values logged.
-    target_sum
-        Library size; with None counts keep their totals.
+    matrix
+        Dense or CSR. Shape: `(n_obs, n_vars)`.
+    config
+        Settings.
+    seed
+        Start of the iteration that finds the components of matrices with more than 4096 rows and kept
+        features.
+    feature_names
+        Names for messages.
 
-    Returns
-    -------
-    A new float32 matrix: CSR for expression, whatever came in, else dense; the same values give the
-    same bits in either container.
+    Raises
+    ------
+    InputError
+        If the matrix is too small, infinite, constant, wholly missing in a column, or not what it is
+        declared to be.
     """
-    if not STATES[state].is_sparse:
-        dense = block.toarray() if sparse.issparse(block) else block
-        return np.array(dense, dtype=np.float32)
-    rows = sparse.csr_matrix(block, dtype=np.float32, copy=True)
-    rows.sum_duplicates()
-    if STATES[state].is_counted and target_sum is not None:
-        library = np.asarray(rows.sum(1, dtype=np.float64)).ravel()
-        factor = np.divide(target_sum, library, out=np.zeros_like(library), where=library > 0)
-        rows.data *= np.repeat(factor, np.diff(rows.indptr)).astype(np.float32)
-    if not STATES[state].is_logged:
-        np.log1p(rows.data, out=rows.data)
-    return rows
-
-
-def _take_columns(block: Matrix, columns: NDArray[np.int64]) -> Matrix:
-    """Columns in a given order, with zeros where the number is -1."""
-    if sparse.issparse(block):
-        n_rows, n_vars = block.shape
-        # The same entries in a matrix one column wider: the last one is empty.
-        wider = sparse.csr_matrix((block.data, block.indices, block.indptr), shape=(n_rows, n_vars + 1))
-        return wider[:, np.where(columns < 0, n_vars, columns)]
-    present = columns >= 0
-    out = np.zeros((block.shape[0], len(columns)), block.dtype)
-    out[:, present] = block[:, columns[present]]
-    return out
+    return learned(FittedFeatures, matrix, config, seed=seed, feature_names=feature_names)

@@ -1,25 +1,44 @@
-"""Fitted front ends of images: components of pooled patches, and of pixels for the generator."""
+"""Fitted preprocessing of images: components of pooled patches, and of pixels for the generator."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from diffaug_bio.config.kinds import decided
 from diffaug_bio.errors import InputError
-from diffaug_bio.features._axes import principal_axes
-from diffaug_bio.features._fitted import FittedFeatures
+from diffaug_bio.features._axes import widened, with_components
+from diffaug_bio.features._protocol import Record
+from diffaug_bio.features._standardised import STATE, Standardised, check_inner
+from diffaug_bio.features.records import (
+    CONFIG,
+    TABLE,
+    ArrayRule,
+    Field,
+    check_equal,
+    check_fields,
+    is_count,
+)
 from diffaug_bio.matrix.blocks import row_blocks
+from diffaug_bio.matrix.validation import LazyMatrix, as_pixels, check_size
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import torch
     from numpy.typing import NDArray
 
-    from diffaug_bio.config import FeatureConfig, InputState
+    from diffaug_bio.config import DiffAugConfig, FeatureConfig, InputState
+    from diffaug_bio.core.batches import Rows
+    from diffaug_bio.core.inputs import Input
     from diffaug_bio.matrix.blocks import Matrix
 
     Floats = NDArray[np.float32]
+
+logger = logging.getLogger(__name__)
 
 _FITTED_BYTES = 2**29  # of images that are looked at
 _FITTED_ROWS = 20_000  # more change the components by less than another sample would
@@ -31,6 +50,21 @@ N_FILTERS = 64
 _N_PATCHES = 50_000
 _N_PASSES = 10  # of clustering, after which centres hardly move
 _LEAST_SIDE = 8
+_LEAST_CROP = 0.2  # of an image's area (Chen et al. 2020)
+_PATCH = 6 * 6  # pixels
+_ARRAYS = ("filters", "offsets", "spread")
+_PIXELS = "pixels."
+_SHAPE = Field(
+    f"height and width, at least {_LEAST_SIDE} each, and 1 or 3 channels",
+    lambda value: (
+        isinstance(value, list)
+        and len(value) == 3
+        and all(map(is_count, value))
+        and min(value[:2]) >= _LEAST_SIDE
+        and value[2] in {1, 3}
+    ),
+)
+_PLAIN_FIELDS = {"state": STATE, "image_shape": _SHAPE, "pooled": TABLE, "pixels": TABLE}
 _FLATNESS = 0.1  # added to variances of patches before whitening (Coates et al. 2011, section 4.1)
 
 
@@ -44,15 +78,20 @@ class FittedImages:
     image_shape: tuple[int, int, int]
     """Height, width and channels."""
     filters: Floats
-    """From patches to responses. Shape: `(n_filters, 6 * 6 * channels)`."""
+    """Filters that turn patches into responses. Shape: `(n_filters, 6 * 6 * channels)`."""
     offsets: Floats
-    """Added to responses. Shape: `(n_filters,)`."""
-    pooled: FittedFeatures
-    """What is fitted to pooled responses."""
-    pixels: FittedFeatures
-    """What is fitted to pixels, as bytes."""
+    """Numbers added to responses. Shape: `(n_filters,)`."""
+    pooled: Standardised
+    """Principal axes of pooled responses."""
+    pixels: Standardised
+    """Principal axes of pixels, as bytes."""
     spread: Floats
     """Standard deviation of each component of pixels. Shape: `(n_components,)`."""
+
+    used: ClassVar[None] = None
+    estimates_missing: ClassVar[bool] = False
+    unites_batches: ClassVar[bool] = False
+    is_decoded: ClassVar[bool] = True
 
     @property
     def n_vars(self) -> int:
@@ -69,17 +108,168 @@ class FittedImages:
         """Principal axes of pooled responses. Shape: `(n_pooled, n_components)`."""
         return self.pooled.components
 
-    def project(self, pixels: Matrix) -> Floats:
+    @classmethod
+    def fit(
+        cls, matrix: Matrix, config: DiffAugConfig, *, seed: int, feature_names: Sequence[str] | None
+    ) -> tuple[FittedImages, DiffAugConfig]:
+        """Learn patches and principal axes, and decide the settings that are left to the data."""
+        config = config.for_kind("image")
+        check_size(matrix)
+        height, width, channels = shape = config.features.image_shape
+        colors = "grey" if channels == 1 else "in color"
+        logger.info("Input: %d images of %d x %d pixels, %s.", matrix.shape[0], height, width, colors)
+        pixels = as_pixels(matrix, shape)
+        return fit_images(pixels, (height, width, channels), config.features, seed=seed), config
+
+    def project(self, matrix: Matrix, columns: NDArray[np.int64] | None = None) -> Floats:
         """Map rows of pixels to components of pooled responses; shape `(n_obs, n_components)`."""
+        pixels = _in_order(matrix, columns)
         out = np.empty((pixels.shape[0], self.components.shape[1]), np.float32)
         for rows, block in row_blocks(pixels):
             responses = pool_patches(block, self.image_shape, self.filters, self.offsets)
             out[rows] = self.pooled.project(responses)
         return out
 
-    def dense_rows(self, pixels: Matrix) -> Floats:
+    def dense_rows(self, block: Matrix, columns: NDArray[np.int64] | None = None) -> Floats:
         """Pixels, centred; shape `(n_obs, n_values)`."""
-        return self.pixels.dense_rows(np.asarray(pixels))
+        return self.pixels.dense_rows(np.asarray(_in_order(block, columns)))
+
+    def scores(self, matrix: Matrix, *, for_neighbors: bool) -> Floats | None:
+        """Compute components of pooled responses if a view has neighbours; the networks read pixels."""
+        return self.project(matrix) if for_neighbors else None
+
+    def check_later(
+        self,
+        matrix: Matrix,
+        columns: NDArray[np.int64] | None,
+        *,
+        feature_names: Sequence[str] | None,
+        is_detected: bool,
+    ) -> None:
+        """Leave it to :meth:`rows`, which reads pixels of one shape only."""
+
+    def rows(
+        self,
+        matrix: Matrix,
+        device: torch.device,
+        *,
+        columns: NDArray[np.int64] | None = None,
+        scores: Floats | None = None,
+    ) -> Rows:
+        """Keep pixels as bytes: on the device, or on the disk if they are there."""
+        import torch
+
+        from diffaug_bio.core.batches import DenseRows, HostRows, PixelRows
+
+        pixels = as_pixels(_in_order(matrix, columns), self.image_shape)
+        if isinstance(pixels, LazyMatrix):
+            return PixelRows(HostRows(pixels.__getitem__, pixels.shape, device))
+        # Some are views of files that must not be written to, which torch would warn of.
+        writable = pixels if pixels.flags.writeable else pixels.copy()
+        return PixelRows(DenseRows(torch.from_numpy(np.ascontiguousarray(writable)).to(device)))
+
+    def held(self, rows: NDArray[np.generic], device: torch.device) -> Rows:
+        """Hold pixels, as bytes. Shape: `(n_obs, n_vars)`."""
+        return self.rows(rows, device)
+
+    def inputs(self, config: DiffAugConfig) -> Input:
+        """Describe an image to the networks, with patches and components of its pixels."""
+        import torch
+
+        from diffaug_bio.core.codecs import ComponentCodec
+        from diffaug_bio.core.images import ImageShape
+        from diffaug_bio.core.inputs import ImageInput
+        from diffaug_bio.core.patches import PatchFrontEnd
+
+        shape = ImageShape(*self.image_shape)
+        weight, bias = (torch.from_numpy(part) for part in self.linear_map())
+        filters, offsets = torch.from_numpy(self.filters), torch.from_numpy(self.offsets)
+        # Components of one variance: else what the generator gets wrong in the largest hides the finest.
+        axes = self.pixels.components / self.spread
+        return ImageInput(
+            shape,
+            PatchFrontEnd(shape, filters=filters, offsets=offsets, weight=weight, bias=bias),
+            ComponentCodec(torch.from_numpy(self.pixels.center), torch.from_numpy(axes)),
+            config.generator.backbone,
+        )
+
+    def code_scale(self, config: DiffAugConfig) -> Floats:
+        """Factors that make distances between codes those of pixels."""
+        return self.spread if config.generator.backbone == "mlp" else np.ones(1, np.float32)
+
+    def inverse(self, columns: NDArray[np.int64] | None) -> None:
+        """Return None: the model decodes pixels itself."""
+        return
+
+    def hand_made(self, matrix: Matrix, *, seed: int) -> tuple[str, NDArray[np.generic]]:
+        """Crop each image at random."""
+        import torch
+
+        from diffaug_bio.core.images import ImageShape, as_images, as_rows, random_resized_crop
+
+        generator = torch.Generator().manual_seed(seed)
+        pixels = torch.from_numpy(np.array(matrix, np.float32) / 255)
+        images = as_images(pixels, ImageShape(*self.image_shape))
+        cropped = as_rows(random_resized_crop(images, smallest=_LEAST_CROP, generator=generator))
+        return "cosine_crop", (cropped * 255).round().clamp(0, 255).numpy().astype(np.uint8)
+
+    def baseline(
+        self, fitted: Matrix, matrix: Matrix, *, width: int, seed: int, known: Floats | None = None
+    ) -> Floats:
+        """Compute principal components of the pixels; shape `(n_obs, width)`."""
+        pixels = self.pixels
+        if pixels.components.shape[1] < width:
+            pixels = widened(pixels, pixel_sample(fitted, seed=seed), width, seed=seed)
+        return pixels.project(matrix)[:, :width]
+
+    def record(self) -> Record:
+        """Split into plain values and arrays; the arrays of pixels have names of their own."""
+        pooled, arrays = self.pooled.record()
+        pixels, of_pixels = self.pixels.record()
+        arrays |= {f"{_PIXELS}{name}": array for name, array in of_pixels.items()}
+        arrays |= {f"features.{name}": getattr(self, name) for name in _ARRAYS}
+        shape = list(self.image_shape)
+        return Record(
+            {"state": self.state, "image_shape": shape, "pooled": pooled, "pixels": pixels}, arrays
+        )
+
+    @classmethod
+    def check_record(cls, plain: Mapping[str, Any], config: DiffAugConfig, where: str) -> int:
+        """Check the plain values against the settings, and return the number of values of an image."""
+        from diffaug_bio.core.patches import n_pooled
+
+        check_fields(plain, _PLAIN_FIELDS, CONFIG, where)
+        check_equal(plain, {"image_shape": list(config.features.image_shape)}, where)
+        n_vars = int(np.prod(plain["image_shape"]))
+        check_inner(plain["pixels"], n_vars, f"{where}.pixels")
+        check_inner(plain["pooled"], n_pooled(N_FILTERS), f"{where}.pooled")
+        return n_vars
+
+    @classmethod
+    def rules(cls, plain: Mapping[str, Any], arrays: Mapping[str, Any]) -> dict[str, ArrayRule]:
+        """List the rules of the arrays, given plain values that are right."""
+        pixels = Standardised.rules(plain["pixels"], arrays, prefix=_PIXELS, keeps_all=True)
+        return {
+            **Standardised.rules(plain["pooled"], arrays, keeps_all=True),
+            **pixels,
+            "features.filters": ArrayRule((N_FILTERS, _PATCH * plain["image_shape"][2])),
+            "features.offsets": ArrayRule((N_FILTERS,)),
+            "features.spread": ArrayRule(pixels[f"{_PIXELS}features.components"].shape[1:], "positive"),
+        }
+
+    @classmethod
+    def from_record(cls, plain: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Rebuild what :meth:`record` split; other arrays may be among them."""
+        height, width, channels = plain["image_shape"]
+        of_pixels = {
+            name.removeprefix(_PIXELS): array for name, array in arrays.items() if name.startswith(_PIXELS)
+        }
+        return cls(
+            image_shape=(height, width, channels),
+            pooled=Standardised.from_record(plain["pooled"], arrays),
+            pixels=Standardised.from_record(plain["pixels"], of_pixels),
+            **{name: arrays[f"features.{name}"] for name in _ARRAYS},
+        )
 
     def linear_map(self) -> tuple[Floats, Floats]:
         """One matrix and one offset from pooled responses to components.
@@ -217,12 +407,23 @@ def _sampled(pixels: Matrix, n_rows: int, *, seed: int) -> NDArray[np.uint8]:
     return np.asarray(pixels[np.sort(chosen)])
 
 
-def _components(
-    matrix: NDArray[np.generic], scale: float, n_components: int, *, seed: int
-) -> FittedFeatures:
+def _in_order(matrix: Matrix, columns: NDArray[np.int64] | None) -> Matrix:
+    """Put pixels in the order of the fit; those of whole images only, since none can be made up."""
+    if columns is None:
+        return matrix
+    if isinstance(matrix, LazyMatrix) or (columns < 0).any():
+        msg = (
+            "By their names, pixels of the images that the model was fitted on are missing. Give whole "
+            "images, with the names of the fit or none."
+        )
+        raise InputError(msg)
+    return matrix[:, columns]
+
+
+def _components(matrix: NDArray[np.generic], scale: float, n_components: int, *, seed: int) -> Standardised:
     """Fit principal components to columns that all have one scale."""
     n_columns = matrix.shape[1]
-    unfitted = FittedFeatures(
+    unfitted = Standardised(
         state="continuous",
         n_vars=n_columns,
         target_sum=1.0,
@@ -235,8 +436,7 @@ def _components(
         center=np.zeros(n_columns, np.float32),
         components=np.zeros((n_columns, 0), np.float32),
     )
-    axes = principal_axes(matrix, unfitted, n_components=n_components, seed=seed)
-    return replace(unfitted, center=axes.center, components=axes.components)
+    return with_components(unfitted, matrix, n_components=n_components, seed=seed)
 
 
 def _random_patches(images: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:

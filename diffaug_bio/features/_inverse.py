@@ -16,7 +16,7 @@ from diffaug_bio.features._counts import FEW_ROWS, CountNoise
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from diffaug_bio.features._fitted import FittedFeatures
+    from diffaug_bio.features._standardised import Standardised
     from diffaug_bio.matrix.blocks import Matrix
 
     Floats = NDArray[np.floating]
@@ -42,7 +42,7 @@ class FeatureInverse:
     what was zero stays zero.
     """
 
-    features: FittedFeatures
+    features: Standardised
     """The preprocessing."""
     held: NDArray[np.bool_]
     """Which of the kept features the data hold. Shape: `(n_selected,)`."""
@@ -54,7 +54,7 @@ class FeatureInverse:
     """Of counts, once it is learned; of anything else nothing."""
 
     @classmethod
-    def of(cls, features: FittedFeatures, columns: NDArray[np.int64] | None) -> Self:
+    def of(cls, features: Standardised, columns: NDArray[np.int64] | None) -> Self:
         """Find the kept features in data.
 
         Parameters
@@ -66,7 +66,7 @@ class FeatureInverse:
         """
         chosen = features.selected if columns is None else columns[features.selected]
         held = chosen >= 0
-        library = features.target_sum if features.state == "counts" else None
+        library = features.target_sum if STATES[features.state].is_counted else None
         ceiling = _MAX_LOGGED if library is None else float(np.log1p(library))
         return cls(features=features, held=held, columns=chosen[held], ceiling=ceiling)
 
@@ -88,9 +88,9 @@ class FeatureInverse:
         """
         counts, units = self.counts(matrix)
         known = self
-        if self.features.state != "counts" or self.features.target_sum is None:
+        if not STATES[self.features.state].is_counted or self.features.target_sum is None:
             kept = _dense(matrix[:, self.columns])
-            logged = kept if self.features.state == "lognormalized" else np.log1p(kept)
+            logged = kept if STATES[self.features.state].is_logged else np.log1p(kept)
             known = replace(self, ceiling=float(logged.max(initial=0.0)))
         is_counted = np.isfinite(units[:, 0])
         n_obs, n_counted = len(is_counted), int(is_counted.sum())
@@ -171,9 +171,9 @@ class FeatureInverse:
         Counts `(n_obs, n_held)`; and units `(n_obs, 1)`, NaN of rows that are not made of counts.
         """
         kept = _dense(block[:, self.columns])
-        if self.features.state == "counts":
+        if STATES[self.features.state].is_counted:
             return np.rint(kept), np.ones((len(kept), 1), np.float32)
-        is_logged = self.features.state == "lognormalized"
+        is_logged = STATES[self.features.state].is_logged
         linear, units = (np.expm1(part) if is_logged else part for part in (kept, _smallest(block)))
         found = linear / units
         counts = np.rint(found)
@@ -195,7 +195,7 @@ class FeatureInverse:
         """Change a few rows of expression."""
         before, after = self.expected(codes), self.expected(generated)
         counts, units = self.counts(block)
-        is_logged = self.features.state == "lognormalized"
+        is_logged = STATES[self.features.state].is_logged
         values = np.empty_like(before)
         rest = np.isnan(units[:, 0]) | (self.noise is None)
         if self.noise is not None:
@@ -211,7 +211,7 @@ class FeatureInverse:
 
     def _totals(self, counts: Floats, before: Floats, after: Floats) -> Floats | None:
         """Totals of rows once they are changed, where components know of totals. Shape: `(n_obs, 1)`."""
-        if self.features.state != "counts" or self.features.target_sum is not None:
+        if not STATES[self.features.state].is_counted or self.features.target_sum is not None:
             return None
         totals: Floats = counts.sum(1, keepdims=True)
         old, new = (np.maximum(part.sum(1, keepdims=True), 1e-9) for part in (before, after))

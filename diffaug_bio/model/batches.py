@@ -8,7 +8,6 @@ import numpy as np
 
 from diffaug_bio._wording import shorten
 from diffaug_bio.errors import InputError
-from diffaug_bio.features import FittedFeatures
 from diffaug_bio.mapping.partners import find_partners
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ def known_batches(batches: Sequence[str], n_obs: int) -> KnownBatches:
 
 def check_has_components(features: Fitted) -> None:
     """Refuse batches of rows without principal components of features, which bring batches together."""
-    if not isinstance(features, FittedFeatures) or not features.front_end:
+    if not features.unites_batches:
         msg = (
             "Batches are brought together by principal components of features. Sequences, images and "
             "features without a front end have none: leave the batches out."

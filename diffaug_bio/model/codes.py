@@ -12,11 +12,10 @@ from diffaug_bio._checks import check_seed
 from diffaug_bio.core.batches import DenseRows
 from diffaug_bio.core.generated import decoded_rows, embedded, generated_codes, sampling_config
 from diffaug_bio.core.runtime import resolve_device
-from diffaug_bio.features import FittedFeatures
 from diffaug_bio.machine.threads import limited_to, short_work
 from diffaug_bio.matrix.validation import check_generator, check_shape
 from diffaug_bio.model.batches import batch_numbers
-from diffaug_bio.model.rows import held_rows, input_of, prepared_rows
+from diffaug_bio.model.rows import prepared_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +53,7 @@ def embed(model: DiffAug, rows: Rows) -> NDArray[np.float32]:
 def embed_held(model: DiffAug, rows: NDArray[np.generic]) -> NDArray[np.float32]:
     """Embed rows that are preprocessed already, of shape `(n_obs, features_.n_features)`."""
     with few_threads(model):
-        return embed(model, held_rows(model.features_, rows, resolve_device(model.device)))
+        return embed(model, model.features_.held(rows, resolve_device(model.device)))
 
 
 def generate_codes(
@@ -93,11 +92,11 @@ def decode_codes(
 
     Shapes: `(n_obs, n_codes)` of the codes, `(n_obs, features_.n_features)` of the result.
     """
-    if isinstance(model.features_, FittedFeatures):
+    if not model.features_.is_decoded:
         return codes
     check_generator(exists=model.has_generator)
     rows = prepare(model, X, None)
-    check_shape(codes, (rows.shape[0], input_of(model.features_, model.config_).n_codes), what="codes")
+    check_shape(codes, (rows.shape[0], model.features_.inputs(model.config_).n_codes), what="codes")
     with few_threads(model):
         decoded = decoded_rows(model.state_, codes, rows, seed=random_state)
     return cast("NDArray[np.generic]", decoded.cpu().numpy())
@@ -105,6 +104,6 @@ def decode_codes(
 
 def components_of(model: DiffAug, rows: Rows) -> NDArray[np.float32] | None:
     """Return the components that prepared rows hold, without a copy; None of other rows."""
-    if isinstance(model.features_, FittedFeatures) and isinstance(rows, DenseRows):
+    if not model.features_.is_decoded and isinstance(rows, DenseRows):
         return cast("NDArray[np.float32]", rows.values.cpu().numpy())
     return None

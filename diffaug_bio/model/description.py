@@ -110,6 +110,7 @@ def describe(
     description: Mapping[str, Any],
     config: DiffAugConfig,
     *,
+    n_vars: int,
     names: Sequence[str] | None,
     phases: Sequence[str],
     sizes: Mapping[str, tuple[int, int]],
@@ -122,6 +123,8 @@ def describe(
         Content of `config.json`.
     config
         Configuration in it.
+    n_vars
+        Number of columns of the training matrix.
     names
         Names of the features.
     phases
@@ -134,9 +137,7 @@ def describe(
     KeyError, TypeError, ValueError
         If the folder is damaged.
     """
-    preprocessing = description["preprocessing"]
-    state = preprocessing["state"]
-    shape = tuple(int(length) for length in preprocessing.get("image_shape", ()))
+    state = description["preprocessing"]["state"]
     n_weights = dict.fromkeys((*_NETWORKS, "other"), 0)
     for name, (n_values, _) in sizes.items():
         part = name.partition(".")[0]
@@ -151,9 +152,9 @@ def describe(
         written_by=str(description["diffaug_bio"]),
         kind=data_kind(state),
         input_state=state,
-        n_features=_product(shape) if shape else int(preprocessing["n_vars"]),
+        n_features=n_vars,
         feature_names=None if names is None else [str(name) for name in names],
-        image_shape=shape,
+        image_shape=config.features.image_shape,
         source=source,
         config=config,
         seed=int(description["seed"]),
@@ -170,8 +171,3 @@ def _n_kept(config: EncoderConfig, sizes: Mapping[str, tuple[int, int]]) -> int:
     n_weights, _ = sizes.get("projector.network.0.weight", (0, 0))
     first = (*config.projector_hidden, config.n_projection)[0]
     return decided(config.n_latent) - n_weights // first if n_weights and first else 0
-
-
-def _product(shape: tuple[int, ...]) -> int:
-    height, width, channels = shape
-    return height * width * channels

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from diffaug_bio._wording import printable, told
 from diffaug_bio.errors import CheckpointError
+from diffaug_bio.features.records import CONFIG, WEIGHTS, Damage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -17,17 +18,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-CONFIG, FEATURES, HISTORY = "config.json", "features.json", "history.json"
-WEIGHTS = "weights.safetensors"
+FEATURES, HISTORY = "features.json", "history.json"
 DIGEST_ENTRY = "sha256"
-"""Entry of `config.json`; models of earlier versions have none."""
+"""Entry of `config.json`: digest of what it and `features.json` hold."""
 
 _MOST_BYTES = {CONFIG: 2**24, FEATURES: 2**28, HISTORY: 2**26}
 """Sizes far above those of any model; names of millions of words take some 60 MB."""
-
-
-class Damage(Exception):  # noqa: N818 - no error of this package, but what is told in one
-    """Something in a file of a model is not what it has to be: the file, the entry and how it is wrong."""
 
 
 class ArrayHeader(NamedTuple):

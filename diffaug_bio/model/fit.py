@@ -10,13 +10,15 @@ import numpy as np
 
 from diffaug_bio._checks import check_seed
 from diffaug_bio.config import resolve_config
+from diffaug_bio.config.kinds import NEIGHBOR_VIEWS
 from diffaug_bio.core.runtime import resolve_device, resolve_precision
 from diffaug_bio.core.trainer import train
+from diffaug_bio.features import fit_preprocessing
 from diffaug_bio.machine.threads import Load, Watch, torch_limited_to, training_threads
 from diffaug_bio.matrix.validation import as_matrix, check_names, column_names
 from diffaug_bio.model.batches import batches_of_rows, check_has_components, known_batches
 from diffaug_bio.model.reference import make_reference
-from diffaug_bio.model.rows import fit_rows, flatten_images, input_of, neighbors_of, network_rows, scores_of
+from diffaug_bio.model.rows import flatten_images, neighbors_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,11 +57,11 @@ def learn(
     check_names(feature_names, matrix)
     known = None if batches is None else known_batches(batches, matrix.shape[0])
     config = config.with_batches(() if known is None else tuple(known.names))
-    features, config = fit_rows(matrix, config, seed=seed, feature_names=feature_names)
-    scores = scores_of(features, matrix, config)
+    features, config = fit_preprocessing(matrix, config, seed=seed, feature_names=feature_names)
+    scores = features.scores(matrix, for_neighbors=config.train.warmup_view in NEIGHBOR_VIEWS)
     if known is not None:
         check_has_components(features)
-    rows = network_rows(features, matrix, scores, device)
+    rows = features.rows(matrix, device, scores=scores)
     neighbors = neighbors_of(scores, config, seed=seed, device=device)
     partners = None if known is None else batches_of_rows(known, scores, config, seed=seed, device=device)
     threads = training_threads(
@@ -76,7 +78,7 @@ def learn(
         state = train(
             rows,
             config,
-            input_of(features, config),
+            features.inputs(config),
             neighbors=neighbors,
             seed=seed,
             precision=dtype,

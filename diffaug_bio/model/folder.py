@@ -11,6 +11,8 @@ from diffaug_bio._keys import SOURCE_ENTRIES
 from diffaug_bio._wording import shorten
 from diffaug_bio.config import DiffAugConfig
 from diffaug_bio.errors import CheckpointError, InputError
+from diffaug_bio.features import fitted_class
+from diffaug_bio.features.records import CONFIG, WEIGHTS
 from diffaug_bio.model.arrays import ITEM_BYTES, check_header
 from diffaug_bio.model.card import CARD_FILE, model_card
 from diffaug_bio.model.description import describe
@@ -22,11 +24,9 @@ from diffaug_bio.model.fields import (
     check_version,
 )
 from diffaug_bio.model.files import (
-    CONFIG,
     DIGEST_ENTRY,
     FEATURES,
     HISTORY,
-    WEIGHTS,
     damage_told,
     digest_of,
     read_arrays,
@@ -116,7 +116,7 @@ def write_model(
     """
     from safetensors.numpy import save
 
-    description = {
+    description: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "diffaug_bio": __version__,
         "seed": record.seed,
@@ -130,9 +130,12 @@ def write_model(
     write_json(folder / HISTORY, {key: list(col) for key, col in record.history.items()})
     # Written by Python, so that a full disk is an ordinary OSError.
     (folder / WEIGHTS).write_bytes(save(dict(record.arrays)))
+    preprocessing = description["preprocessing"]
+    made_by = fitted_class(preprocessing["state"])
     described = describe(
         description,
         record.config,
+        n_vars=made_by.check_record(preprocessing, record.config, "preprocessing"),
         names=names,
         phases=cast("Sequence[str]", record.history["phase"]),
         sizes={name: (array.size, array.nbytes) for name, array in record.arrays.items()},
@@ -190,6 +193,7 @@ def describe_model(folder: Path) -> ModelDescription:
         return describe(
             parts.description,
             parts.config,
+            n_vars=parts.n_vars,
             names=parts.names,
             phases=parts.history["phase"],
             sizes={name: _size(array) for name, array in parts.header.items()},
@@ -248,6 +252,7 @@ class _Parts(NamedTuple):
 
     description: Mapping[str, Any]
     config: DiffAugConfig
+    n_vars: int
     names: list[str] | None
     history: Mapping[str, Sequence[Any]]
     header: Mapping[str, ArrayHeader]
@@ -258,12 +263,12 @@ def _read_parts(folder: Path) -> _Parts:
     description = _read_description(folder)
     config = _config_of(description, folder)
     names = check_names(read_table(folder, FEATURES))
-    check_agreement(description, config, names)
+    n_vars = check_agreement(description, config, names)
     history = read_table(folder, HISTORY)
     check_history(history)
     header = read_header(folder)
     check_header(header)
-    return _Parts(description, config, names, history, header)
+    return _Parts(description, config, n_vars, names, history, header)
 
 
 def _read_description(folder: Path) -> Mapping[str, Any]:

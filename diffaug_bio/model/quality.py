@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from diffaug_bio import metrics
-from diffaug_bio.features import FittedImages
 from diffaug_bio.matrix.sample import sample_rows
 from diffaug_bio.matrix.validation import LazyMatrix
 from diffaug_bio.model.codes import decode_codes, embed_held, generate_codes
@@ -62,7 +61,7 @@ def score_generated(
         held_out = np.flatnonzero(np.isin(kept, held_out))
         matrix, kept = matrix[kept], np.arange(len(kept))
     rows, generated = generate_codes(model, matrix, random_state=seed, feature_names=feature_names)
-    sources = matrix[kept] if model.features_.state in {"sequence", "image"} else None
+    sources = matrix[kept] if model.features_.is_decoded else None
 
     scale = scale_of(model)
     return metrics.generated_quality(
@@ -77,9 +76,7 @@ def score_generated(
 
 def scale_of(model: DiffAug) -> NDArray[np.float32]:
     """Return the factors that make distances between codes those of pixels or components."""
-    if isinstance(model.features_, FittedImages) and model.config_.generator.backbone == "mlp":
-        return model.features_.spread  # distances of images are those of pixels
-    return np.ones(1, np.float32)
+    return model.features_.code_scale(model.config_)
 
 
 def latents_of(

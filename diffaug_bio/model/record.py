@@ -8,12 +8,11 @@ import numpy as np
 
 from diffaug_bio.core.phases import EpochEnd
 from diffaug_bio.core.state import from_arrays, to_arrays
-from diffaug_bio.features import from_record, to_record
+from diffaug_bio.features import from_record
 from diffaug_bio.model.arrays import check_fitted_arrays, check_other_arrays
 from diffaug_bio.model.files import damage_told
 from diffaug_bio.model.folder import ModelRecord, columns_of, rows_of
 from diffaug_bio.model.reference import reference_arrays, reference_from
-from diffaug_bio.model.rows import input_of
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
 def record_of(model: DiffAug) -> ModelRecord:
     """Collect everything of a fitted model that is saved."""
-    preprocessing, arrays = to_record(model.features_)
+    preprocessing, arrays = model.features_.record()
     arrays |= to_arrays(model.state_) | reference_arrays(model.reference_)
     names = getattr(model, "feature_names_in_", None)
     return ModelRecord(
@@ -60,9 +59,9 @@ def put_into(model: DiffAug, record: ModelRecord, folder: str | PathLike[str]) -
 def _restored(record: ModelRecord) -> tuple[Fitted, TrainState, Reference | None]:
     """Check the arrays of a record, and rebuild preprocessing, networks and reference."""
     arrays, config = record.arrays, record.config
-    fitted = check_fitted_arrays(record.preprocessing, arrays, config)
+    fitted = check_fitted_arrays(record.preprocessing, arrays)
     features = from_record(record.preprocessing, arrays)
-    source = input_of(features, config)
+    source = features.inputs(config)
     check_other_arrays(arrays, source, config, fitted=fitted)
     state = from_arrays(config, source, arrays)
     state.history = rows_of(EpochEnd, record.history)

@@ -76,7 +76,7 @@ def reference_arrays(reference: Reference | None) -> dict[str, NDArray[np.float3
 
 
 def reference_from(arrays: Mapping[str, NDArray[np.generic]]) -> Reference | None:
-    """Rebuild a reference from the arrays of a model folder; None if there are none."""
+    """Rebuild a reference from the arrays of a model folder; None if it was left out."""
     if _EMBEDDING not in arrays:
         return None
     denoising = arrays[_DENOISING].astype(np.float32) if _DENOISING in arrays else None

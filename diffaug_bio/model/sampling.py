@@ -9,7 +9,7 @@ import numpy as np
 
 from diffaug_bio.config.kinds import decided
 from diffaug_bio.errors import InputError
-from diffaug_bio.features import FeatureInverse, FittedFeatures, match_names
+from diffaug_bio.features import match_names
 from diffaug_bio.matrix.validation import check_generator
 from diffaug_bio.model.codes import few_threads, prepare
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from diffaug_bio.config import DiffAugConfig
     from diffaug_bio.core.batches import Rows
+    from diffaug_bio.features import FeatureInverse
     from diffaug_bio.matrix.blocks import Matrix
     from diffaug_bio.model.batches import Targets
     from diffaug_bio.model.estimator import DiffAug
@@ -245,14 +246,14 @@ def _picked(matrix: Matrix, numbers: Numbers) -> Matrix:
 
 def _inverse_of(model: DiffAug, names: list[str] | None) -> FeatureInverse | None:
     """Find the way back to features; None of letters and pixels, which have their own."""
-    if not isinstance(model.features_, FittedFeatures):
+    if model.features_.is_decoded:
         return None
     known = getattr(model, "feature_names_in_", None)
     columns = None
     if names is not None and known is not None:
         # The data may hold the features in another order than the model, or lack some.
         columns = match_names(names, [str(name) for name in known]).columns
-    return FeatureInverse.of(model.features_, columns)
+    return model.features_.inverse(columns)
 
 
 def _calibration_rows(matrix: Matrix, inverse: FeatureInverse) -> Numbers:

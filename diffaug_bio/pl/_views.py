@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from diffaug_bio.features import FittedImages, FittedSequences
 from diffaug_bio.metrics.generated import cosines, view_cosines
 from diffaug_bio.model.codes import embed_held, generate_codes
 from diffaug_bio.model.quality import latents_of, scale_of
@@ -18,9 +17,6 @@ if TYPE_CHECKING:
 
     from diffaug_bio.matrix.blocks import Matrix
     from diffaug_bio.model.estimator import DiffAug
-
-_LEAST_CROP = 0.2  # of an image's area (Chen et al. 2020)
-_MUTATED = 0.2  # of a sequence's bases, as many as features are swapped
 
 
 def view_similarities(
@@ -51,34 +47,15 @@ def view_similarities(
         If the model has no generator, or the data do not fit it.
     """
     rows, generated = generate_codes(model, matrix, random_state=seed, feature_names=feature_names)
-    sources = matrix if model.features_.state in {"sequence", "image"} else None
+    sources = matrix if model.features_.is_decoded else None
     scale = scale_of(model)
     embed = latents_of(model, sources, scale=scale, seed=seed)
     rng = np.random.default_rng(seed)
     similar = view_cosines(rows * scale, generated * scale, embed, rng=rng)
-    view = _hand_made(model, matrix, seed=seed)
+    view = model.features_.hand_made(matrix, seed=seed)
     if view is None:
         return similar
     name, changed = view
     latent = np.asarray(model.transform(matrix, feature_names=feature_names), np.float64)
     center = latent.mean(0)
     return {**similar, name: cosines(latent - center, embed_held(model, changed) - center)}
-
-
-def _hand_made(model: DiffAug, matrix: Matrix, *, seed: int) -> tuple[str, NDArray[np.generic]] | None:
-    """Make the usual hand-made view of images or sequences; features have a swap, made above."""
-    import torch
-
-    from diffaug_bio.core.images import ImageShape, as_images, as_rows, random_resized_crop
-    from diffaug_bio.core.sequences import mutation
-
-    generator = torch.Generator().manual_seed(seed)
-    if isinstance(model.features_, FittedSequences):
-        tokens = torch.from_numpy(np.array(matrix, np.uint8))
-        return "cosine_mutation", mutation(tokens, strength=_MUTATED, generator=generator).numpy()
-    if isinstance(model.features_, FittedImages):
-        shape = ImageShape(*model.features_.image_shape)
-        images = as_images(torch.from_numpy(np.array(matrix, np.float32) / 255), shape)
-        cropped = as_rows(random_resized_crop(images, smallest=_LEAST_CROP, generator=generator))
-        return "cosine_crop", (cropped * 255).round().clamp(0, 255).numpy().astype(np.uint8)
-    return None

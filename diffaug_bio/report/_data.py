@@ -12,7 +12,6 @@ from diffaug_bio._wording import shorten
 from diffaug_bio.choose.matrix import choose_matrix
 from diffaug_bio.config.kinds import decided
 from diffaug_bio.errors import InputError
-from diffaug_bio.features import plain_components
 from diffaug_bio.model.source import MatrixChoice
 from diffaug_bio.output.json_files import METRICS, RUN, read_json
 from diffaug_bio.report._rows import read_sample
@@ -180,7 +179,7 @@ def _methods(run: RunData) -> tuple[Method, ...]:
     matrix, _ = run.matrix()
     fitted = matrix if run.fitted.all() else matrix[np.flatnonzero(run.fitted)]
     width = decided(run.model.config_.encoder.n_latent)
-    components = plain_components(run.model.features_, fitted, matrix, width=width, seed=run.seed)
+    components = run.model.features_.baseline(fitted, matrix, width=width, seed=run.seed)
     methods = []
     for title, rows in (("DiffAug", embedding), ("PCA", np.asarray(components, np.float32))):
         neighbors = nearest(rows)

@@ -209,7 +209,7 @@ class _Cells:
 
 def _images(run: RunData, queries: NDArray[np.int64]) -> dict[int, Image]:
     """Make thumbnails of the rows that are shown, if rows are images."""
-    if run.model.features_.state != "image":
+    if not run.model.config_.features.image_shape:
         return {}
     near = [method.neighbors.rows[queries, :_N_SHOWN].ravel() for method in run.methods]
     rows = np.unique(np.concatenate([queries, *near]))

@@ -11,7 +11,6 @@ from diffaug_bio import metrics
 from diffaug_bio._keys import OBSM_KEY, TEST
 from diffaug_bio.choose.matrix import choose_matrix
 from diffaug_bio.config.kinds import decided
-from diffaug_bio.features import plain_components
 from diffaug_bio.metrics.labels import N_FOLDS
 from diffaug_bio.metrics.probes import N_NEIGHBORS
 from diffaug_bio.metrics.scores import STEPS
@@ -67,8 +66,8 @@ def score_fit(
     scored = labels.scored
     rows: dict[str, Callable[[], NDArray[np.float32]]] = {
         "embedding": lambda: adata.obsm[OBSM_KEY],
-        "pca": lambda: plain_components(
-            model.features_, fitted, matrix, width=n_latent, seed=seed, known=components
+        "pca": lambda: model.features_.baseline(
+            fitted, matrix, width=n_latent, seed=seed, known=components
         ),
         "front_end": lambda: model.features_.project(matrix) if components is None else components,
     }

@@ -98,7 +98,7 @@ def test_preprocessing_is_fitted_on_the_given_rows_only(
         preprocess(dataclasses.replace(data, matrix=matrix), tiny_config, fit_rows=train, seed=0)
         for matrix in (data.matrix, wild, data.matrix[:40])
     ]
-    for field in dataclasses.fields(fitted[0]):
+    for field in dataclasses.fields(fitted[0]):  # type: ignore[arg-type]
         first, *others = (getattr(features, field.name) for features in fitted)
         for other in others:
             np.testing.assert_array_equal(other, first, err_msg=field.name)

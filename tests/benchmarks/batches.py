@@ -45,7 +45,7 @@ from threadpoolctl import threadpool_limits
 
 import diffaug_bio as db
 from diffaug_bio import DiffAugConfig, metrics
-from diffaug_bio.features import fit_features, plain_components
+from diffaug_bio.features import fit_features
 from diffaug_bio.metrics._clusters import leiden_grid
 from diffaug_bio.metrics._isolated import isolated_f1
 from diffaug_bio.metrics._nearest import find_neighbors
@@ -136,7 +136,7 @@ def data_sets(paths: list[Path], leave_out: list[str]) -> Iterator[tuple[str, st
 def score(adata: AnnData, method: str, seed: int, *, left_out: str, kept: Path | None) -> dict[str, float]:
     """Fit a method, or take what it gave from a file, and score that."""
     features = fit_features(adata.X, DiffAugConfig().features, seed=seed)
-    components = plain_components(features, adata.X, adata.X, width=N_COMPONENTS, seed=seed)
+    components = features.baseline(adata.X, adata.X, width=N_COMPONENTS, seed=seed)
     if kept is not None and kept.exists():
         with np.load(kept) as file:
             embedding, seconds = file["embedding"], float(file["seconds"])

@@ -37,7 +37,7 @@ from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits
 
 import diffaug_bio as db
-from diffaug_bio.features import FittedFeatures, plain_components
+from diffaug_bio.features import FittedFeatures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,14 +79,14 @@ def run(path: Path, seed: int) -> Iterator[dict[str, object]]:
     model = db.tl.fit(adata, batch_key=BATCH, random_state=seed, device="cpu")
     features = model.features_
     assert isinstance(features, FittedFeatures)
-    real = plain_components(features, adata.X, adata.X, width=N_COMPONENTS, seed=seed)
+    real = features.baseline(adata.X, adata.X, width=N_COMPONENTS, seed=seed)
     for batch in np.unique(adata.obs[BATCH]):
         types = adata.obs[LABEL].to_numpy()[(adata.obs[BATCH] == batch).to_numpy()]
         chosen = ((adata.obs[BATCH] != batch) & adata.obs[LABEL].isin(types)).to_numpy()
         of_it = (adata.obs[BATCH] == batch).to_numpy()
         expected = share_of(real[of_it], real, adata, batch, own=np.flatnonzero(of_it))[0]
         for way, made in ways(adata, model, batch, seed):
-            rows = plain_components(features, adata.X, made[chosen], width=N_COMPONENTS, seed=seed)
+            rows = features.baseline(adata.X, made[chosen], width=N_COMPONENTS, seed=seed)
             share, agrees, agrees_there = share_of(rows, real, adata, batch, own=np.flatnonzero(chosen))
             changed = (made[chosen][:, features.selected] != adata.X[chosen][:, features.selected]).mean()
             yield {

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from diffaug_bio import DiffAug, metrics, tl
-from diffaug_bio.features import FittedFeatures
+from diffaug_bio.features import FittedFeatures, widened
 from tests.cli.test_evaluate import OPTIONS, write_toml
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def test_scores_are_those_of_the_test_rows_for_every_embedding(
     model = DiffAug.load(tmp_path / "run", device="cpu")
     # Components of the training rows alone, as for the embedding.
     assert isinstance(model.features_, FittedFeatures)
-    fitted = model.features_.widened(adata.X[TRAIN], 6, seed=0)
+    fitted = widened(model.features_, adata.X[TRAIN], 6, seed=0)
     labels = np.asarray(adata.obs["cluster"].astype(str), np.str_)
     embeddings = {"embedding": adata.obsm["X_diffaug"], "pca": fitted.project(adata.X)[:, :6]}
     for name, embedding in embeddings.items():
@@ -136,7 +136,7 @@ def test_more_components_than_the_networks_see_are_fitted_without_test_rows(
     scores = read_json(tmp_path, "run", "metrics.json")
     model = DiffAug.load(tmp_path / "run", device="cpu")
     assert isinstance(model.features_, FittedFeatures)
-    components = model.features_.widened(parted.X[TRAIN], 20, seed=0).project(parted.X)
+    components = widened(model.features_, parted.X[TRAIN], 20, seed=0).project(parted.X)
     labels = np.asarray(parted.obs["cluster"].astype(str), np.str_)
     for name, width in (("pca", 20), ("front_end", 8)):
         expected = metrics.evaluate(components[:, :width], labels, splits=[(TRAIN, TEST)])

@@ -19,7 +19,6 @@ from diffaug_bio.core.sequences import END, OTHER
 from diffaug_bio.core.state import TrainState, build
 from diffaug_bio.core.trainer import train
 from diffaug_bio.features import fit_images, fit_sequences
-from diffaug_bio.model.rows import input_of
 from tests.conftest import shifted_textures
 
 if TYPE_CHECKING:
@@ -85,7 +84,7 @@ def clustered_tokens(n_rows: int = N_ROWS, *, sharpness: float = 2.0) -> Tensor:
 def letters_for(tokens: Tensor, n_components: int = 8) -> SequenceInput:
     """Say what rows of tokens are, with the front end fitted as an estimator does."""
     features = fit_sequences(tokens.cpu().numpy(), FeatureConfig(n_components=n_components), seed=0)
-    source = input_of(features, DiffAugConfig())
+    source = features.inputs(DiffAugConfig())
     assert isinstance(source, SequenceInput)
     return source
 
@@ -101,7 +100,7 @@ def images_for(
     """Say what rows of pixels are, as an estimator does, and give some, as bytes."""
     pixels = shifted_textures(40, shape).reshape(40, -1)
     features = fit_images(pixels, shape, FeatureConfig(n_components=n_components), seed=0)
-    source = input_of(features, changed(DiffAugConfig(), generator={"backbone": backbone}))
+    source = features.inputs(changed(DiffAugConfig(), generator={"backbone": backbone}))
     assert isinstance(source, ImageInput)
     return source, torch.from_numpy(pixels)
 

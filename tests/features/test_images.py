@@ -16,10 +16,9 @@ from diffaug_bio.config import DiffAugConfig, FeatureConfig
 from diffaug_bio.core.inputs import ImageInput
 from diffaug_bio.core.patches import LEAST_VARIANCE
 from diffaug_bio.errors import InputError
-from diffaug_bio.features import FittedImages, fit_images, from_record, to_record
+from diffaug_bio.features import FittedImages, fit_images, from_record
 from diffaug_bio.features._images import fit_filters
 from diffaug_bio.matrix.validation import as_pixels
-from diffaug_bio.model.rows import input_of
 from tests.conftest import shifted_textures
 from tests.features.conftest import share_of_subspace
 
@@ -38,16 +37,16 @@ def rows_of(shape: Shape = GREY, n_obs: int = 60, *, seed: int = 0) -> NDArray[n
     return shifted_textures(n_obs, shape, seed=seed).reshape(n_obs, -1)
 
 
-def fit(pixels: Any, shape: Shape = GREY, *, n_components: int = 6, seed: int = 0) -> FittedImages:
+def fit(pixels: Any, shape: Shape = GREY, *, n_components: int | None = 6, seed: int = 0) -> FittedImages:
     return fit_images(pixels, shape, FeatureConfig(n_components=n_components), seed=seed)
 
 
 def arrays_of(features: FittedImages) -> dict[str, NDArray[Any]]:
-    return to_record(features)[1]
+    return dict(features.record().arrays)
 
 
 def source_of(features: FittedImages) -> ImageInput:
-    source = input_of(features, DiffAugConfig())
+    source = features.inputs(DiffAugConfig())
     assert isinstance(source, ImageInput)
     return source
 
@@ -107,7 +106,7 @@ def test_components_of_pixels_are_principal_axes() -> None:
 def test_fitted_images_survive_the_way_through_a_record(shape: Shape) -> None:
     pixels = rows_of(shape)
     features = fit(pixels, shape)
-    plain, arrays = to_record(features)
+    plain, arrays = features.record()
     rebuilt = from_record(json.loads(json.dumps(plain)), {**arrays, "encoder.weight": np.zeros(3)})
     assert isinstance(rebuilt, FittedImages)
     assert rebuilt.image_shape == shape
@@ -121,13 +120,13 @@ def test_fitted_images_survive_the_way_through_a_record(shape: Shape) -> None:
 
 def test_what_is_fitted_to_pixels_and_to_responses_is_not_mixed_up() -> None:
     features = fit(rows_of())
-    plain, arrays = to_record(features)
-    assert arrays["features.center"].shape == (2 * 8 * 16,)
+    plain, arrays = features.record()
+    assert arrays["features.center"].shape == (2 * 64 * 16,)
     assert arrays["pixels.features.center"].shape == (256,)
     for name in ("features.filters", "features.spread", "features.center", "pixels.features.components"):
         with pytest.raises(KeyError, match=name.removeprefix("pixels.")):
             from_record(plain, {key: array for key, array in arrays.items() if key != name})
-    with pytest.raises(TypeError, match="within sequences or images is of features, not of state 'image'"):
+    with pytest.raises(TypeError, match="image_shape"):
         from_record({**plain, "pooled": plain}, arrays)
 
 
@@ -201,7 +200,7 @@ def test_the_order_of_images_changes_components_less_than_another_seed() -> None
 
 
 def test_there_are_as_many_components_as_there_can_be() -> None:
-    features = fit(rows_of(n_obs=10), n_components=0)
+    features = fit(rows_of(n_obs=10), n_components=None)
     assert features.components.shape[1] == features.pixels.components.shape[1] == 9
 
 

@@ -197,7 +197,7 @@ def test_a_model_of_a_panel_says_so_and_is_loaded_as_it_was(
 ) -> None:
     panel = make_panel()
     for totals in ("kept", "normalized"):
-        changes = {"features": {"totals": totals, "target_sum": 0.0}}
+        changes = {"features": {"totals": totals, "target_sum": None}}
         model = DiffAug(tiny_config.replace(**changes), device="cpu").fit(panel)
         decided = model.config_.features
         assert decided.totals == totals

@@ -10,11 +10,10 @@ import pytest
 import torch
 
 from diffaug_bio.config import DiffAugConfig, FeatureConfig
-from diffaug_bio.core.inputs import FeatureInput, SequenceInput
+from diffaug_bio.core.inputs import SequenceInput
 from diffaug_bio.errors import InputError
-from diffaug_bio.features import FittedSequences, fit_sequences, from_record, to_record
+from diffaug_bio.features import FittedSequences, fit_sequences, from_record
 from diffaug_bio.features._sequences import encode_spectra, levels_of
-from diffaug_bio.model.rows import input_of
 from diffaug_bio.pp import encode_tokens
 from tests.conftest import clustered_dna
 from tests.features.conftest import share_of_subspace
@@ -23,7 +22,7 @@ TOKENS = encode_tokens(clustered_dna(120, 50, unequal=True))
 SMALL = FeatureConfig(n_components=6)
 
 
-def fit(tokens: np.ndarray = TOKENS, *, n_components: int = 6, seed: int = 0) -> FittedSequences:
+def fit(tokens: np.ndarray = TOKENS, *, n_components: int | None = 6, seed: int = 0) -> FittedSequences:
     return fit_sequences(tokens, FeatureConfig(n_components=n_components), seed=seed)
 
 
@@ -42,7 +41,7 @@ def random_tokens(n_obs: int, length: int, *, seed: int = 0) -> np.ndarray:
 )
 def test_components_are_those_that_the_networks_see(later: np.ndarray) -> None:
     features = fit()
-    source = input_of(features, DiffAugConfig())
+    source = features.inputs(DiffAugConfig())
     assert isinstance(source, SequenceInput)
     expected = features.project(later)
     assert expected.shape == (len(later), 6)
@@ -109,8 +108,8 @@ def test_sequences_that_are_all_alike_are_refused(row: str) -> None:
 
 
 def test_there_are_as_many_components_as_there_can_be() -> None:
-    assert fit(TOKENS[:10], n_components=0).components.shape[1] == 9
-    assert fit(random_tokens(260, 40), n_components=0).components.shape[1] == 256
+    assert fit(TOKENS[:10], n_components=None).components.shape[1] == 9
+    assert fit(random_tokens(260, 40), n_components=None).components.shape[1] == 256
 
 
 def test_of_too_many_sequences_a_sample_is_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +137,7 @@ def test_as_many_sequences_as_are_fitted_are_fitted_whole(monkeypatch: pytest.Mo
 
 def test_fitted_sequences_survive_the_way_through_a_record() -> None:
     features = fit()
-    plain, arrays = to_record(features)
+    plain, arrays = features.record()
     others = {"encoder.weight": np.zeros(3)}
     rebuilt = from_record(json.loads(json.dumps(plain)), {**arrays, **others})
     assert isinstance(rebuilt, FittedSequences)
@@ -151,18 +150,16 @@ def test_fitted_sequences_survive_the_way_through_a_record() -> None:
 
 def test_fitted_features_survive_the_way_through_a_record() -> None:
     spectra = fit().spectra
-    plain, arrays = to_record(spectra)
+    plain, arrays = spectra.record()
     rebuilt = from_record(plain, arrays)
-    assert to_record(rebuilt)[0] == plain
+    assert rebuilt.record()[0] == plain
     with pytest.raises(KeyError, match="components"):
         from_record(plain, {name: array for name, array in arrays.items() if "components" not in name})
 
 
 def test_a_record_of_sequences_within_sequences_is_refused() -> None:
-    plain, arrays = to_record(fit())
-    with pytest.raises(
-        TypeError, match="within sequences or images is of features, not of state 'sequence'"
-    ):
+    plain, arrays = fit().record()
+    with pytest.raises(TypeError, match="levels"):
         from_record({**plain, "spectra": plain}, arrays)
 
 
@@ -189,7 +186,3 @@ def test_the_linear_map_holds_zeros_where_columns_were_dropped() -> None:
     np.testing.assert_allclose(
         bias - moved.linear_map()[1], features.components.sum(0), rtol=1e-3, atol=1e-4
     )
-
-
-def test_features_have_no_front_end_in_the_inner_loop() -> None:
-    assert input_of(fit().spectra, DiffAugConfig()) == FeatureInput(6)

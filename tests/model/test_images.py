@@ -146,7 +146,7 @@ def test_what_a_perceptron_generates_keeps_fine_detail(model: DiffAug) -> None:
     decoded = decode_codes(model, generated, LATER).astype(np.float64) / 255
     inside = (decoded > 0) & (decoded < 1)
     difference = np.where(inside, decoded - LATER_ROWS / 255, 0)
-    axes = np.linalg.qr(model.features_.pixels.components)[0]  # type: ignore[union-attr]
+    axes = np.linalg.qr(model.features_.pixels.components)[0]  # type: ignore[attr-defined]
     outside = difference - difference @ axes @ axes.T
     # Bytes are rounded, and some pixels are cut off.
     assert np.median(np.abs(outside)) < 1 / 255 < 0.5 * np.median(np.abs(difference))

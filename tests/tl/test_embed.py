@@ -206,14 +206,15 @@ def test_n_latent_wins_over_the_configuration(
 
 
 def test_a_negative_n_latent_is_an_error(counts: AnnData, tiny_config: DiffAugConfig) -> None:
-    with pytest.raises(InputError, match=r"`n_latent` has to be at least 0, got -1"):
+    with pytest.raises(InputError, match=r"`n_latent` has to be at least 1, got -1"):
         tl.embed(counts, config=tiny_config, n_latent=-1)
 
 
 def test_the_width_is_left_to_the_data(counts: AnnData, tiny_config: DiffAugConfig) -> None:
-    assert embedding_of(counts, tiny_config, n_latent=0).shape == (120, 128)
+    config = tiny_config.replace(encoder={"n_latent": None})
+    assert embedding_of(counts, config, n_latent=None).shape == (120, 128)
     measured = anndata.AnnData(np.random.default_rng(0).normal(5, 1, (60, 9)).astype(np.float32))
-    assert embedding_of(measured, tiny_config, n_latent=0).shape == (60, 256)
+    assert embedding_of(measured, config, n_latent=None).shape == (60, 256)
 
 
 def test_a_toml_file_is_a_configuration(
