@@ -72,15 +72,7 @@ _CAPTIONS = {
 
 
 def generated_section(run: RunData, model: ModelDescription) -> Section:
-    """Score and draw rows that the diffusion model generates, or say that there is none.
-
-    Parameters
-    ----------
-    run
-        Sampled rows of the run.
-    model
-        Description of its model.
-    """
+    """Score and draw rows that the diffusion model generates, or say that there is none."""
     title = "Generated rows"
     if not model.can_generate:
         lead = "This model was fitted without a generator, so there are no generated rows to show."
@@ -91,13 +83,13 @@ def generated_section(run: RunData, model: ModelDescription) -> Section:
     drawing = drawings(model.input_state, counts_words=model.source.get("kmers") is not None)[0]
     pictures = (
         drawn(
-            "generated",
+            f"generated-{drawing}",
             _drawing(run, rows, "auto"),
             alt=f"{drawing.capitalize()} of real and generated rows.",
             caption=_CAPTIONS[drawing],
         ),
         drawn(
-            "similarity",
+            "generated-similarity",
             _drawing(run, rows, "similarity"),
             alt="Cosine similarity of rows and their views in the embedding.",
             caption="Similarity of a view to its source in the embedding: generated and hand-made views.",
@@ -126,13 +118,7 @@ def _affordable_rows(run: RunData) -> int:
 
 
 def verdict(scores: Mapping[str, float]) -> str:
-    """Say in a sentence how good generated rows are.
-
-    Parameters
-    ----------
-    scores
-        Scores of :func:`diffaug_bio.metrics.generated_quality`.
-    """
+    """Say in a sentence how good generated rows are."""
     said = []
     if "label_kept" in scores:
         kept, real = scores["label_kept"], scores["label_kept_real"]
