@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from diffaug_bio._wording import shorten
-from diffaug_bio.errors import InputError
+from diffaug_bio._checks import check_anndata, check_held
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -31,14 +30,11 @@ def embedding_of(
     Raises
     ------
     InputError
-        If `.obsm` has no entry of that name.
+        If `adata` is not an AnnData, or `.obsm` has no entry of that name.
     """
-    if use_rep not in adata.obsm:
-        msg = (
-            f"There is no {use_rep!r} in `.obsm`; it holds {shorten(adata.obsm) or 'nothing'}. Run "
-            "`diffaug_bio.tl.embed(adata)` first, which makes 'X_diffaug', or name another embedding."
-        )
-        raise InputError(msg)
+    check_anndata(adata)
+    remedy = "Run `diffaug_bio.tl.embed(adata)` first, which makes 'X_diffaug', or name another embedding."
+    check_held(use_rep, adata.obsm, what="embedding", where="`.obsm`", remedy=remedy)
     held = adata.obsm[use_rep]
     if rows is not None:
         held = held.iloc[rows] if hasattr(held, "iloc") else held[rows]

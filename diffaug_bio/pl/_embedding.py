@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from diffaug_bio._checks import check_count, check_seed
+from diffaug_bio._checks import check_anndata, check_count, check_seed
 from diffaug_bio._keys import OBSM_KEY, umap_key
 from diffaug_bio._wording import shorten
 from diffaug_bio.choose.embeddings import embedding_of
@@ -137,6 +137,7 @@ def embedding(
     """
     import anndata
 
+    check_anndata(adata)
     check_seed(random_state)
     check_count("max_obs", max_obs)
     check_count("ncols", ncols)
