@@ -245,19 +245,7 @@ def _table(caption: str, header: tuple[str, ...], rows: Iterable[tuple[Cell, ...
 
 
 def _best(names: Iterable[str], means: Mapping[tuple[str, str], float]) -> set[tuple[str, str]]:
-    """Find the methods with the highest mean of each metric, as it is shown; labelled ones do not count.
-
-    Parameters
-    ----------
-    names
-        Methods to compare.
-    means
-        Mean by method and metric.
-
-    Returns
-    -------
-    Pairs of method and metric.
-    """
+    """Find the unlabelled methods with the highest mean of each metric, as it is shown."""
     unlabelled = [name for name in names if not METHODS[name].is_labelled]
     found = set()
     for metric in MAIN_METRICS:

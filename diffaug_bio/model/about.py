@@ -47,15 +47,7 @@ class Run(NamedTuple):
 
 
 def data_facts(model: ModelDescription, run: Run | None) -> Facts:
-    """Describe the training data.
-
-    Parameters
-    ----------
-    model
-        Model.
-    run
-        Run of the model, if it is known.
-    """
+    """Describe the training data."""
     data: Mapping[str, Any] = {} if run is None else run.record["data"]
     facts: list[tuple[str, object]] = []
     if data:
@@ -85,13 +77,7 @@ def data_facts(model: ModelDescription, run: Run | None) -> Facts:
 
 
 def model_facts(model: ModelDescription) -> Facts:
-    """Describe the networks of a model, their training and their size.
-
-    Parameters
-    ----------
-    model
-        Model.
-    """
+    """Describe the networks of a model, their training and their size."""
     encoder, generator, train = model.config.encoder, model.config.generator, model.config.train
     made = "none"
     if model.can_generate:
@@ -161,13 +147,7 @@ def use_section(model: ModelDescription, run: Run | None, *, place: str = "MODEL
 
 
 def limits_section(model: ModelDescription) -> Section:
-    """Say which data a model takes, and what it cannot do.
-
-    Parameters
-    ----------
-    model
-        Model.
-    """
+    """Say which data a model takes, and what it cannot do."""
     said = [_accepted(model)]
     if KINDS[model.kind].has_names and model.feature_names:
         said.append(
@@ -195,15 +175,7 @@ def limits_section(model: ModelDescription) -> Section:
 
 
 def fit_section(model: ModelDescription, run: Run | None) -> Section:
-    """Describe the run that fitted a model, with the command and settings that fit it again.
-
-    Parameters
-    ----------
-    model
-        Model.
-    run
-        Run of the model, if it is known.
-    """
+    """Describe the run that fitted a model, with the command and settings that fit it again."""
     settings = Code(
         title="settings.toml, all settings that differ from the defaults",
         text=changed_settings(model.config),
@@ -225,15 +197,7 @@ def fit_section(model: ModelDescription, run: Run | None) -> Section:
 
 
 def run_facts(model: ModelDescription, run: Run) -> Facts:
-    """Describe the run that fitted a model: preset, device, time, memory and versions.
-
-    Parameters
-    ----------
-    model
-        Model.
-    run
-        Run of the model.
-    """
+    """Describe the run that fitted a model: preset, device, time, memory and versions."""
     record = run.record
     seconds, reason = record["seconds"], record.get("threads_reason")
     laps = ", ".join(f"{_time(seconds[name])} {what}" for name, what in _LAPS.items() if name in seconds)
@@ -252,13 +216,7 @@ def run_facts(model: ModelDescription, run: Run) -> Facts:
 
 
 def command_line(run: Run) -> str:
-    """Write the command that fits a model again, in a folder with its data and `settings.toml`.
-
-    Parameters
-    ----------
-    run
-        Run of the model.
-    """
+    """Write the command that fits a model again, in a folder with its data and `settings.toml`."""
     record, data = run.record, dict(run.record["data"])
     words: list[object] = ["diffaug-bio", "fit", base_name(data["data"]), "-o", "run"]
     words += ["--config", "settings.toml"]
@@ -279,13 +237,7 @@ def command_line(run: Run) -> str:
 
 
 def changed_settings(config: DiffAugConfig) -> str:
-    """Write the settings that differ from the defaults, as TOML.
-
-    Parameters
-    ----------
-    config
-        Configuration.
-    """
+    """Write the settings that differ from the defaults, as TOML."""
     lines = []
     for section, changed in _changes(config, DiffAugConfig()).items():
         # Numbers, text, truth and lists of numbers are written in TOML as in JSON.

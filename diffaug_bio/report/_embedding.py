@@ -27,13 +27,7 @@ _LONGEST = 28
 
 
 def embedding_section(run: RunData) -> Section:
-    """Draw the embedding beside principal components, coloured by labels and by batches.
-
-    Parameters
-    ----------
-    run
-        Sampled rows of the run.
-    """
+    """Draw the embedding beside principal components, coloured by labels and by batches."""
     keys = [(key, what) for key, what in ((run.label_key, "label"), (run.batch_key, "batch")) if key]
     blocks = [
         _pictures(run, key, title=f"By {what}" if key == what else f"By {what}: {key}", name=what)
@@ -60,13 +54,7 @@ def _uncorrected(run: RunData) -> str:
 
 
 def neighbors_section(run: RunData) -> Section:
-    """List the nearest neighbours of some rows, by the embedding and by PCA.
-
-    Parameters
-    ----------
-    run
-        Sampled rows of the run.
-    """
+    """List the nearest neighbours of some rows, by the embedding and by PCA."""
     labels = run.labels(run.label_key)
     queries = _queries(labels, len(run.rows))
     cells = _Cells(run, labels, queries)

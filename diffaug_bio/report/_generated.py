@@ -72,15 +72,7 @@ _CAPTIONS = {
 
 
 def generated_section(run: RunData, model: ModelDescription) -> Section:
-    """Score and draw rows that the diffusion model generates, or say that there is none.
-
-    Parameters
-    ----------
-    run
-        Sampled rows of the run.
-    model
-        Description of its model.
-    """
+    """Score and draw rows that the diffusion model generates, or say that there is none."""
     title = "Generated rows"
     if not model.can_generate:
         lead = "This model was fitted without a generator, so there are no generated rows to show."
@@ -126,13 +118,7 @@ def _affordable_rows(run: RunData) -> int:
 
 
 def verdict(scores: Mapping[str, float]) -> str:
-    """Say in a sentence how good generated rows are.
-
-    Parameters
-    ----------
-    scores
-        Scores of :func:`diffaug_bio.metrics.generated_quality`.
-    """
+    """Say in a sentence how good generated rows are."""
     said = []
     if "label_kept" in scores:
         kept, real = scores["label_kept"], scores["label_kept_real"]

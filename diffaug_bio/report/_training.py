@@ -17,13 +17,7 @@ if TYPE_CHECKING:
 
 
 def training_section(model: DiffAug) -> Section:
-    """Draw the losses, and say if the encoder phase added little.
-
-    Parameters
-    ----------
-    model
-        Fitted model.
-    """
+    """Draw the losses, and say if the encoder phase added little."""
 
     def draw() -> Figure:
         import matplotlib.pyplot as plt
@@ -64,13 +58,7 @@ def training_section(model: DiffAug) -> Section:
 
 
 def kept_first_epoch(history: Sequence[EpochEnd]) -> bool:
-    """Say if each round of the encoder phase, of several epochs, was best in its first epoch.
-
-    Parameters
-    ----------
-    history
-        Losses of all epochs.
-    """
+    """Say if each round of the encoder phase, of several epochs, was best in its first epoch."""
     rounds: dict[int, list[float]] = {}
     for event in history:
         if event.phase == "encoder":

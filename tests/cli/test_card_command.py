@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 
     from tests.cli.conftest import Result
 
-IN_SETTINGS = {"preset", "config", "n_latent", "warmup_view", "encoder"}
+IN_SETTINGS = {"config", "n_latent", "warmup_view", "encoder"}
 OF_NO_CONSEQUENCE = {"output", "device", "force", "quiet", "as_json", "model_license", "no_report"}
 
 
 def read_command(card: str) -> dict[str, Any]:
-    """Let click read the command of a card."""
+    """Let click read the command of a card, which names the settings on it."""
+    Path("settings.toml").write_text(card.partition("```toml\n")[2].partition("```")[0])
     line = next(line for line in card.splitlines() if line.startswith("diffaug-bio fit "))
     params: dict[str, Any] = command.make_context("fit", shlex.split(line)[2:]).params
     return params
