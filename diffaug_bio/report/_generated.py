@@ -83,13 +83,13 @@ def generated_section(run: RunData, model: ModelDescription) -> Section:
     drawing = drawings(model.input_state, counts_words=model.source.get("kmers") is not None)[0]
     pictures = (
         drawn(
-            "generated",
+            f"generated-{drawing}",
             _drawing(run, rows, "auto"),
             alt=f"{drawing.capitalize()} of real and generated rows.",
             caption=_CAPTIONS[drawing],
         ),
         drawn(
-            "similarity",
+            "generated-similarity",
             _drawing(run, rows, "similarity"),
             alt="Cosine similarity of rows and their views in the embedding.",
             caption="Similarity of a view to its source in the embedding: generated and hand-made views.",

@@ -6,25 +6,20 @@ import base64
 import json
 import os
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
 
-from diffaug_bio import report, runs
-from diffaug_bio.datasets import DataSource
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from selenium.webdriver import Chrome
 
-    from diffaug_bio.config import DiffAugConfig
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
-REAL_CELLS = Path(__file__).resolve().parents[3] / "shared" / "data" / "mouse_bladder_top2000.h5ad"
 
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None or DRIVER is None,
@@ -73,26 +68,6 @@ def browser() -> Iterator[Chrome]:
         yield driver
     finally:
         driver.quit()
-
-
-@pytest.fixture(scope="module")
-def real_cells(tmp_path_factory: pytest.TempPathFactory, tiny_config: DiffAugConfig) -> Callable[[], Path]:
-    """Fit real cells, where the data that this project is developed with are there."""
-
-    def fit() -> Path:
-        if not REAL_CELLS.is_file():
-            pytest.skip(f"needs {REAL_CELLS.name} in ../shared/data")
-        folder = tmp_path_factory.mktemp("real") / "run"
-        runs.fit(
-            DataSource(data=str(REAL_CELLS), label_key="cell_type"),
-            folder,
-            config=tiny_config,
-            device="cpu",
-        )
-        report.write_report(folder)
-        return folder
-
-    return fit
 
 
 def show(browser: Chrome, page: Path, *, scheme: str = "light", width: int = 1100) -> None:
@@ -154,9 +129,7 @@ def check_page(browser: Chrome, page: Path, *, n_images: int = 0) -> None:
     assert [one for one in logged(browser, "browser") if one["level"] in {"WARNING", "SEVERE"}] == []
 
 
-@pytest.mark.parametrize(
-    ("kind", "n_images"), [("cells", 0), ("letters", 0), ("images", 66)], ids=["cells", "letters", "images"]
-)
+@pytest.mark.parametrize(("kind", "n_images"), [("cells", 0), ("images", 66)], ids=["cells", "images"])
 def test_the_page_of_a_run_is_seen_as_it_should_be(
     browser: Chrome, fitted_run: Callable[[str], Path], kind: str, n_images: int
 ) -> None:
@@ -165,12 +138,6 @@ def test_the_page_of_a_run_is_seen_as_it_should_be(
 
 def test_the_page_of_a_benchmark_is_seen_as_it_should_be(browser: Chrome, benchmark_folder: Path) -> None:
     check_page(browser, benchmark_folder / "report.html")
-
-
-def test_the_page_of_real_cells_is_seen_as_it_should_be(
-    browser: Chrome, real_cells: Callable[[], Path]
-) -> None:
-    check_page(browser, real_cells() / "report.html")
 
 
 def test_a_page_that_loads_something_or_complains_would_be_found(browser: Chrome, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import json
 import re
@@ -17,7 +18,9 @@ import pytest
 from diffaug_bio import DiffAugConfig, report, runs
 from diffaug_bio.datasets import DataSource
 from diffaug_bio.errors import CheckpointError, InputError
+from diffaug_bio.model.about import Run, run_facts
 from diffaug_bio.model.estimator import DiffAug
+from diffaug_bio.model.folder import describe_model
 from diffaug_bio.report._rows import read_sample
 
 if TYPE_CHECKING:
@@ -304,15 +307,10 @@ def test_batches_that_the_fit_brought_together_are_told_so(tmp_path: Path) -> No
     assert "The encoder keeps its last weights." in text
 
 
-def test_what_follows_from_a_change_is_no_change_of_its_own(tmp_path: Path) -> None:
-    adata = anndata.AnnData(
-        np.random.default_rng(0).poisson(3.0, (60, 20)).astype(np.float32),
-        obs=pd.DataFrame(index=[f"cell{number}" for number in range(60)]),
-    )
-    adata.write_h5ad(tmp_path / "cells.h5ad")
-    source = DataSource(data=str(tmp_path / "cells.h5ad"))
-    config = DiffAugConfig.preset("quick").replace(features={"front_end": "none"})
-    runs.fit(source, tmp_path / "run", config=config, device="cpu")
-    report.write_report(tmp_path / "run")
+def test_what_follows_from_a_change_is_no_change_of_its_own(fitted_run: Callable[[str], Path]) -> None:
+    folder = fitted_run("cells")
+    run = Run(json.loads((folder / "run.json").read_text()), None)
+    config = DiffAugConfig.preset("quick").replace(features={"front_end": "none"}).for_kind("expression")
+    model = dataclasses.replace(describe_model(folder), config=config)
     # Without a front end no components are kept.
-    assert "Preset quick, changed: features.front_end = none Device" in text_of(page_of(tmp_path / "run"))
+    assert dict(run_facts(model, run).facts)["Preset"] == "quick, changed: features.front_end = none"
