@@ -27,8 +27,7 @@ def batches_of(adata: AnnData, keys: str | Sequence[str]) -> NDArray[np.str_]:
     adata
         Rows are observations.
     keys
-        Column of `.obs`, or several: as a sequence, or with commas between them where no column has that
-        whole name.
+        Column of `.obs`, or several: as a sequence, or with commas unless a column has that whole name.
 
     Returns
     -------
@@ -38,13 +37,6 @@ def batches_of(adata: AnnData, keys: str | Sequence[str]) -> NDArray[np.str_]:
     ------
     InputError
         If no column is named, one is not there, a row has no batch, or two combinations would read alike.
-
-    Examples
-    --------
-    >>> import anndata, numpy as np, pandas as pd
-    >>> obs = pd.DataFrame({"donor": ["d1", "d2"], "run": [1, 1]}, index=["cell0", "cell1"])
-    >>> batches_of(anndata.AnnData(np.zeros((2, 1)), obs=obs), "donor,run").tolist()
-    ['d1 / 1', 'd2 / 1']
     """
     names = _checked(adata, batch_columns(adata, keys))
     for name in names:

@@ -17,13 +17,7 @@ if TYPE_CHECKING:
 
 
 def image_shape(adata: AnnData) -> tuple[int, int, int]:
-    """Give height, width and channels of the images that rows are.
-
-    Raises
-    ------
-    InputError
-        If that is not known.
-    """
+    """Give height, width and channels of images; not to know them is an error."""
     shape = [int(size) for size in adata.uns.get(IMAGE_SHAPE_KEY, [])]
     if len(shape) != 3:
         msg = (

@@ -108,11 +108,6 @@ def resolve_choice(adata: AnnData, choice: MatrixChoice, config: DiffAugConfig) 
     one length, up to 512: such sets are cut around a site, so that positions mean something. Words are
     counted (`"mlp"`) in longer sequences, sequences of different lengths, reads with qualities, and for
     views of features.
-
-    Raises
-    ------
-    InputError
-        If letters are asked for, but there are none, or words are declared.
     """
     is_open = config.features.input_state in {"auto", "image"}
     if choice.is_open and IMAGE_SHAPE_KEY in adata.uns and is_open:

@@ -63,22 +63,8 @@ def resolve_split_key(
 ) -> str | None:
     """Find the column of the split to use, and log the number of its rows.
 
-    Parameters
-    ----------
-    adata
-        Rows are observations.
-    split_key
-        As for :func:`choose_split`; `"auto"` takes the column "split" where it holds "train" and "test",
-        unless groups are to be kept together; `"none"` takes none.
-    group_key
-        Groups that were asked for.
-    name
-        Name of the data in the log.
-
-    Raises
-    ------
-    InputError
-        As :func:`choose_split`.
+    `"auto"` takes the column "split" if it holds "train" and "test", unless groups are asked for; `"none"`
+    takes none. `name` is the name of the data in the log.
     """
     if split_key is None or split_key == NO_SPLIT:
         return None

@@ -1,4 +1,4 @@
-"""Files and folders that a run reads, from which its output has to be apart."""
+"""Files and folders that a run reads, which its output must not overwrite."""
 
 from __future__ import annotations
 
@@ -15,23 +15,10 @@ if TYPE_CHECKING:
 def paths_read(
     source: DataSource, *, model_folder: Path | None = None, labels_from: Path | None = None
 ) -> dict[str, str | Path]:
-    """List what a run reads, by what it is, for :func:`diffaug_bio.output.apart.check_apart`.
+    """List the files and folders that a run reads, for :func:`diffaug_bio.output.apart.check_apart`.
 
-    Parameters
-    ----------
-    source
-        The data, and the reference that they are cut from.
-    model_folder
-        The model, or the run folder around it; both count, whichever is named.
-    labels_from
-        A labelled file.
-
-    Raises
-    ------
-    CheckpointError
-        If there is no model.
-    RecipeError
-        If there is no such recipe.
+    A model counts with the run folder around it, whichever is named. Raises a `CheckpointError` or
+    `RecipeError` if there is no such model or recipe.
     """
     read = source.paths()
     if labels_from is not None:
