@@ -138,14 +138,7 @@ class PickedRows:
 def iterate_batches(indices: Tensor, batch_size: int, *, generator: torch.Generator) -> Iterator[Tensor]:
     """Yield shuffled batches of row numbers; a last batch of at most half the size is left out.
 
-    Parameters
-    ----------
-    indices
-        Row numbers, each drawn once. Shape: `(n,)`.
-    batch_size
-        Rows in a batch; fewer rows than that make one batch.
-    generator
-        Random numbers for the order, on the device of `indices`.
+    Fewer rows than `batch_size` make one batch.
     """
     order = torch.randperm(len(indices), generator=generator, device=indices.device)
     shuffled = indices[order]
@@ -159,21 +152,10 @@ def n_batches(n_rows: int, batch_size: int) -> int:
 
 
 def split_rows(n_rows: int, validation_fraction: float, *, seed: int) -> tuple[Tensor, Tensor]:
-    """Split row numbers into training and held-out ones.
+    """Split row numbers into training and held-out ones, both sorted.
 
-    Parameters
-    ----------
-    n_rows
-        Number of rows.
-    validation_fraction
-        Share to hold out; at most 5000 rows, as more do not sharpen the loss.
-    seed
-        Seed of the split.
-
-    Returns
-    -------
-    Training and held-out row numbers, sorted. No rows are held out where these would be fewer than 10, too
-    few for a contrastive loss.
+    At most 5000 rows are held out, as more do not sharpen the loss; none where they would be fewer than 10,
+    too few for a contrastive loss.
     """
     n_held_out = min(int(n_rows * validation_fraction), 5000)
     if n_held_out < 10:

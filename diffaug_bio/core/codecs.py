@@ -28,10 +28,7 @@ class Codec(Protocol):
         ...
 
     def decode(self, codes: Tensor, *, source: Tensor, generator: torch.Generator) -> Tensor:
-        """Decode codes that were generated from `source` into rows, in the type that memory holds.
-
-        Shape: `(batch, n_features)`.
-        """
+        """Decode codes generated from `source` to `(batch, n_features)`, in the type kept in memory."""
         ...
 
     def rows(self, kept: Tensor) -> Rows:
@@ -56,15 +53,7 @@ class FeatureCodec(nn.Module):
 
 
 class SequenceCodec(nn.Module):
-    """Codec of sequences: components of the front end, and a decoder to probabilities of the bases.
-
-    Parameters
-    ----------
-    front_end
-        Map from tokens to codes.
-    length
-        Number of positions of a sequence.
-    """
+    """Codec of sequences: components of the front end, and a decoder to probabilities of the bases."""
 
     def __init__(self, front_end: SpectralFrontEnd, length: int) -> None:
         super().__init__()
@@ -86,15 +75,7 @@ class SequenceCodec(nn.Module):
         return DenseRows(kept)
 
     def loss(self, x: Tensor, codes: Tensor) -> Tensor:
-        """Cross-entropy of the bases of tokens given their codes, a scalar.
-
-        Parameters
-        ----------
-        x
-            Tokens. Shape: `(batch, length)`.
-        codes
-            Codes of these tokens. Shape: `(batch, n_components)`.
-        """
+        """Compute the cross-entropy of the bases of tokens given their codes, a scalar."""
         logits = self.decoder(codes).float()  # (batch, length, 4)
         bases = torch.where(x < N_BASES, x, _UNKNOWN).long()
         return nn.functional.cross_entropy(logits.flatten(0, 1), bases.flatten(), ignore_index=_UNKNOWN)
@@ -103,14 +84,8 @@ class SequenceCodec(nn.Module):
 class ComponentCodec(nn.Module):
     """Codec of images: principal components of their pixels.
 
-    Fine detail, which the components do not hold, stays as in the source.
-
-    Parameters
-    ----------
-    mean
-        Mean of pixels in [0, 1]. Shape: `(n_values,)`.
-    axes
-        Orthogonal directions of any length. Shape: `(n_values, n_components)`.
+    Fine detail, which the components do not hold, stays as in the source. `mean`, `(n_values,)`, is that of
+    pixels in [0, 1]; `axes`, `(n_values, n_components)`, are orthogonal and of any length.
     """
 
     mean: Tensor
@@ -163,7 +138,7 @@ def as_bytes(pixels: Tensor) -> Tensor:
 
 
 def coded(codec: Codec, rows: Rows) -> Rows | None:
-    """Codes that are computed as fast as read, and so not kept in memory; None for all others."""
+    """Make codes that are computed as fast as read, and so not kept in memory; None for all others."""
     if isinstance(codec, FeatureCodec):
         return rows
     return CodedRows(codec.encode, rows, rows.shape[1]) if isinstance(codec, PixelCodec) else None

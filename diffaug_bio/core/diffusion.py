@@ -26,19 +26,10 @@ class Denoiser(Protocol):
 
 
 def betas(schedule: Schedule, n_steps: int) -> Tensor:
-    """Compute the variance of the noise added at each step.
+    """Compute the variance of the noise added at each step, float64 `(n_steps,)`.
 
-    Parameters
-    ----------
-    schedule
-        `"linear"`: 1e-4 to 2e-2, scaled so that fewer than 1000 steps add as much noise (Ho et al.
-        2020, section 4). `"cosine"`: Nichol & Dhariwal 2021, eq. 17, capped at 0.999.
-    n_steps
-        Number of steps.
-
-    Returns
-    -------
-    Variances, float64. Shape: `(n_steps,)`.
+    `"linear"`: 1e-4 to 2e-2, scaled so that fewer than 1000 steps add as much noise (Ho et al. 2020,
+    section 4). `"cosine"`: Nichol & Dhariwal 2021, eq. 17, capped at 0.999.
     """
     if schedule == "linear":
         scale = 1000 / n_steps
@@ -51,13 +42,8 @@ def betas(schedule: Schedule, n_steps: int) -> Tensor:
 class GaussianDiffusion(nn.Module):
     """Forward process `q(x_t | x_0)` and its learned reverse (paper, eq. 6 to 9).
 
-    Parameters
-    ----------
-    schedule, n_steps
-        See :func:`betas`.
-    prediction
-        Output of the denoiser: the noise, or the velocity
-        `sqrt(abar_t) noise - sqrt(1 - abar_t) x_0` (Salimans & Ho 2022, section 4).
+    The denoiser's output is the noise, or the velocity `sqrt(abar_t) noise - sqrt(1 - abar_t) x_0`
+    (Salimans & Ho 2022, section 4).
     """
 
     alphas_bar: Tensor
@@ -73,16 +59,7 @@ class GaussianDiffusion(nn.Module):
     def add_noise(self, x0: Tensor, t: Tensor, noise: Tensor) -> Tensor:
         """Sample `x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) noise` (paper, eq. 6).
 
-        Parameters
-        ----------
-        x0, noise
-            Rows and standard normal noise. Shape: `(batch, n_features)`.
-        t
-            Steps in `[0, n_steps)`. Shape: `(batch,)`.
-
-        Returns
-        -------
-        Noised rows. Shape: `(batch, n_features)`.
+        `x0` and standard normal `noise` are `(batch, n_features)`; `t`, `(batch,)`, is in `[0, n_steps)`.
         """
         signal, spread = self._scales(t)
         return signal * x0 + spread * noise
@@ -95,38 +72,12 @@ class GaussianDiffusion(nn.Module):
         return signal * noise - spread * x0
 
     def loss(self, denoiser: Denoiser, x0: Tensor, t: Tensor, noise: Tensor, condition: Tensor) -> Tensor:
-        """Compute the squared error of the denoiser, averaged over features (paper, eq. 8).
-
-        Parameters
-        ----------
-        denoiser
-            Called once, on the noised rows.
-        x0, t, noise
-            As in :meth:`add_noise`.
-        condition
-            Conditions. Shape: `(batch, n_condition)`.
-
-        Returns
-        -------
-        Losses, float32. Shape: `(batch,)`.
-        """
+        """Compute the squared error of the denoiser, averaged over features (paper, eq. 8); `(batch,)`."""
         predicted = denoiser(self.add_noise(x0, t, noise), t, condition)
         return (predicted.float() - self.target(x0, t, noise).float()).square().flatten(1).mean(1)
 
     def denoise(self, x_t: Tensor, t: Tensor, predicted: Tensor) -> tuple[Tensor, Tensor]:
-        """Turn the denoiser's output into the row and the noise that it implies.
-
-        Parameters
-        ----------
-        x_t, predicted
-            Noised rows and the denoiser's output for them. Shape: `(batch, n_features)`.
-        t
-            Steps. Shape: `(batch,)`.
-
-        Returns
-        -------
-        `x0` and `noise`, both float32 of shape `(batch, n_features)`.
-        """
+        """Turn the denoiser's output into the row and the noise that it implies, both float32."""
         signal, spread = self._scales(t)
         x_t, predicted = x_t.float(), predicted.float()
         if self.prediction == "noise":
@@ -146,38 +97,19 @@ class GaussianDiffusion(nn.Module):
         start: Tensor | None = None,
         noising: float = 1.0,
     ) -> Tensor:
-        """Generate rows from noise, given conditions.
+        """Generate rows from noise, given conditions; float32 `(batch, n_features)`.
 
         `"ddpm"` is ancestral sampling (Ho et al. 2020, algorithm 2; paper, eq. 9), `"ddim"` the
-        deterministic sampler (Song et al. 2021, eq. 12 with eta = 0). Both run on `n_steps` steps
-        spaced evenly over the schedule, ending at step 0 (a single step starts and ends at the
-        noisiest). With `guidance` other than 1 the output is
-        `unconditional + guidance * (conditional - unconditional)` (Ho & Salimans 2022, eq. 6, with
-        `guidance = 1 + w`), where the unconditional output is that for a condition of zeros.
+        deterministic sampler (Song et al. 2021, eq. 12 with eta = 0). Both run on `n_steps` steps spaced
+        evenly over the schedule, ending at step 0 (a single step starts and ends at the noisiest). With
+        `guidance` other than 1 the output is `unconditional + guidance * (conditional - unconditional)` (Ho
+        & Salimans 2022, eq. 6, with `guidance = 1 + w`), where the unconditional output is that for a
+        condition of zeros.
 
-        Parameters
-        ----------
-        denoiser
-            Called `n_steps` times on the whole batch.
-        condition
-            Conditions. Shape: `(batch, n_condition)`.
-        limits
-            Largest absolute value of each feature. Every estimate of the row is cut off there, as errors
-            are magnified at the noisiest steps. Shape: `(n_features,)`.
-        n_steps
-            Number of denoiser calls, at most the schedule's length.
-        sampler, guidance
-            See above.
-        generator
-            Random numbers for all noise, on the device of `condition`.
-        start, noising
-            With `noising` below 1, sampling starts from these rows noised to that share of the schedule
-            (Meng et al. 2022, SDEdit, algorithm 1), and takes as large a share of the steps. Shape:
-            `(batch, n_features)`.
-
-        Returns
-        -------
-        Generated rows, float32. Shape: `(batch, n_features)`.
+        Every estimate of a row is cut off at `limits`, the largest absolute value of each feature, as
+        errors are magnified at the noisiest steps. With `noising` below 1, sampling starts from the rows
+        `start` noised to that share of the schedule (Meng et al. 2022, SDEdit, algorithm 1), and takes as
+        large a share of the steps.
         """
         shape = (len(condition), len(limits))
         x_t = torch.randn(shape, generator=generator, device=condition.device)
@@ -203,10 +135,7 @@ class GaussianDiffusion(nn.Module):
     def sampling_steps(self, n_steps: int, *, noising: float = 1.0) -> list[int]:
         """List the steps that a sampler visits, evenly spaced from a share of the schedule to 0.
 
-        Raises
-        ------
-        ValueError
-            If the share is not above 0 and at most 1, as in a configuration with undecided settings.
+        Raises ValueError unless the share is above 0 and at most 1, as with undecided settings.
         """
         if not 0 < noising <= 1:
             msg = f"`noising` is a share of the schedule above 0 and at most 1, got {noising!r}."

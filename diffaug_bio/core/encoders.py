@@ -25,10 +25,7 @@ _MOMENTUM, _EPSILON = 0.1, 1e-5  # the defaults of torch's batch normalisation
 def mlp(widths: Sequence[int]) -> nn.Sequential:
     """Make linear layers, all but the last with LeakyReLU and batch normalisation (paper, app. B).
 
-    Parameters
-    ----------
-    widths
-        Widths of input, hidden layers and output.
+    `widths` are those of input, hidden layers and output.
     """
     layers: list[nn.Module] = []
     for n_in, n_out in pairwise(widths[:-1]):
@@ -38,15 +35,10 @@ def mlp(widths: Sequence[int]) -> nn.Sequential:
 
 
 class TotalVariance(nn.Module):
-    """Scale all columns by one number, so that their variances have a given sum.
+    """Scale all columns by one number, so that their variances have the sum `total`.
 
     Training uses the batch's sum and keeps a moving average for later, as batch normalisation does column
     by column (Ioffe & Szegedy 2015). One number for all columns keeps the geometry.
-
-    Parameters
-    ----------
-    total
-        Sum of the variances.
     """
 
     running: Tensor
@@ -66,15 +58,7 @@ class TotalVariance(nn.Module):
 
 
 class MLPEncoder(nn.Module):
-    """Multilayer perceptron, with a linear path beside it if configured.
-
-    Parameters
-    ----------
-    n_features
-        Width of a row.
-    config
-        Hidden widths, width of the embedding and linear path.
-    """
+    """Multilayer perceptron, with a linear path beside it if configured."""
 
     def __init__(self, n_features: int, config: EncoderConfig) -> None:
         super().__init__()
@@ -85,18 +69,9 @@ class MLPEncoder(nn.Module):
         self.total_variance = TotalVariance(n_features) if self.n_kept else None
 
     def forward(self, x: Tensor, further: Tensor | None = None) -> Tensor:
-        """Embed rows.
+        """Embed rows: the kept components, then the learned columns; `(batch, n_latent)`.
 
-        Parameters
-        ----------
-        x
-            Rows. Shape: `(batch, n_features)`.
-        further
-            Output of another network, added to the learned columns. Shape: `(batch, n_latent - n_kept)`.
-
-        Returns
-        -------
-        Embeddings: the kept components, then the learned columns. Shape: `(batch, n_latent)`.
+        `further`, the output of another network, is added to the learned columns.
         """
         y: Tensor = self.network(x)
         if self.linear is not None:
@@ -113,13 +88,6 @@ class CNNEncoder(nn.Module):
 
     The learned columns start as the front end itself: the linear path is the identity, and the last layers
     are zero.
-
-    Parameters
-    ----------
-    front_end
-        Fixed map from tokens to components.
-    config
-        Shapes of the networks, and `strand_symmetric`.
     """
 
     def __init__(self, front_end: SpectralFrontEnd, config: EncoderConfig) -> None:
@@ -143,17 +111,7 @@ class CNNEncoder(nn.Module):
 
 
 class PatchEncoder(nn.Module):
-    """Encoder of images: a perceptron on the front end of patches.
-
-    The learned columns start as the front end itself, as in :class:`CNNEncoder`.
-
-    Parameters
-    ----------
-    front_end
-        Fixed map from pixels to components.
-    config
-        Shapes of the perceptron.
-    """
+    """Encoder of images: a perceptron on the front end of patches; starts as :class:`CNNEncoder` does."""
 
     def __init__(self, front_end: PatchFrontEnd, config: EncoderConfig) -> None:
         super().__init__()
@@ -181,19 +139,9 @@ def _start_as_front_end(perceptron: MLPEncoder, *others: nn.Linear) -> None:
 class Convolutions(nn.Module):
     """Stem, dilated residual blocks, and pooling over the bases that are present.
 
-    Parameters
-    ----------
-    n_out
-        Width of the output.
-    n_channels
-        Channels of every convolution.
-    span
-        Letters that a filter of the stem spans; odd, so that a filter has a middle, and more than 4, so
-        that filters overlap.
-    n_blocks
-        Residual blocks, each of twice the dilation of the one before.
-    n_segments
-        Parts of a sequence whose filter responses are averaged apart, so that where one stands counts.
+    A filter of the stem spans `span` letters: odd, so that it has a middle, and more than 4, so that
+    filters overlap. Each block has twice the dilation of the one before. Responses are averaged apart in
+    `n_segments` parts of a sequence, so that where one stands counts.
     """
 
     _STRIDE = 4  # bases from one filter response to the next; filters overlap
@@ -249,13 +197,8 @@ class _DilatedBlock(nn.Module):
 class Projector(nn.Module):
     """Head whose output the loss compares; the embedding is its input.
 
-    Parameters
-    ----------
-    config
-        Width of the embedding, hidden widths and width of the projection; without a width of the
-        projection, the learned columns are compared as they are.
-    n_kept
-        Number of first columns that are principal components of the row, which training does not change.
+    The first `n_kept` columns, principal components that training does not change, are left out. Without a
+    configured width of the projection, the learned columns are compared as they are.
     """
 
     def __init__(self, config: EncoderConfig, n_kept: int = 0) -> None:

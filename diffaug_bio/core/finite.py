@@ -13,19 +13,9 @@ if TYPE_CHECKING:
 
 
 def finite_rows(rows: Tensor, *, what: str) -> Tensor:
-    """Return the networks' output for some rows, or refuse it if a value is not finite.
+    """Return the networks' output, or raise InputError that names the first row that is not finite.
 
-    Parameters
-    ----------
-    rows
-        Embeddings, codes or errors. Shape: `(n_rows, ...)`.
-    what
-        Name of the output for the error, such as "embedding".
-
-    Raises
-    ------
-    InputError
-        If a value is NaN or infinite; the message names the first such row.
+    `what` is the name of the output in the message, such as "embedding".
     """
     # One pass without a second array: finite float32 values have a finite sum in float64.
     if torch.isfinite(rows.cpu().sum(dtype=torch.float64)):

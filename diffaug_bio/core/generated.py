@@ -28,16 +28,9 @@ _N_DRAWS = 2  # of noise at each share
 
 
 def sampling_settings(*, strength: float | None, guidance: float | None) -> dict[str, float]:
-    """Check the settings of sampling, and name them as the configuration does.
+    """Check the settings of sampling; returns those that are not None, named as in `GeneratorConfig`.
 
-    Returns
-    -------
-    `noising` and `guidance` of :class:`~diffaug_bio.config.GeneratorConfig`, without what is None.
-
-    Raises
-    ------
-    InputError
-        If the strength is not above 0 and at most 1, or the guidance is not a finite number.
+    Raises InputError unless the strength is above 0 and at most 1, and the guidance is finite.
     """
     asked: dict[str, float] = {}
     if strength is not None:
@@ -56,54 +49,23 @@ def sampling_settings(*, strength: float | None, guidance: float | None) -> dict
 def sampling_config(
     config: DiffAugConfig, *, strength: float | None, guidance: float | None
 ) -> DiffAugConfig:
-    """Set strength and guidance in a configuration; None keeps the settings of the training.
-
-    Raises
-    ------
-    InputError
-        See :func:`sampling_settings`.
-    """
+    """Set strength and guidance in a configuration; None keeps the settings of the training."""
     asked = sampling_settings(strength=strength, guidance=guidance)
     return replaced(config, {"generator": asked}, source="`strength` and `guidance`")
 
 
 def embedded(encoder: nn.Module, rows: Rows) -> Tensor:
-    """Embed rows as :func:`~diffaug_bio.core.state.encode` does, and refuse what is not finite.
-
-    Raises
-    ------
-    InputError
-        If a value is not finite.
-    """
+    """Embed rows, on their device; raises InputError if a value is not finite."""
     return finite_rows(encode(encoder.to(rows.device), rows), what="embedding")
 
 
 def generated_codes(
     state: TrainState, rows: Rows, config: DiffAugConfig, *, seed: int, batch: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Generate a code from each row.
+    """Generate a code from each row; returns the rows' own codes, then the generated ones.
 
-    Parameters
-    ----------
-    state
-        The trained networks; moved to the rows' device.
-    rows
-        Rows to generate from.
-    config
-        Configuration, whose `generator` sets how to sample.
-    seed
-        Seed of the noise.
-    batch
-        Number of the batch to generate each row in, -1 for none; none if left out. Shape: `(n_rows,)`.
-
-    Returns
-    -------
-    Codes of the rows, and the codes generated from them. Shape of both: `(n_rows, n_codes)`.
-
-    Raises
-    ------
-    InputError
-        If an embedding or a generated code is not finite.
+    Both are `(n_rows, n_codes)`. Moves the state to the rows' device. `batch`, `(n_rows,)`, is the number
+    of the batch to generate each row in, -1 for none. Raises InputError if one of them is not finite.
     """
     state = state.to(rows.device)
     codes = code_rows(state, rows)
@@ -121,19 +83,7 @@ def generated_codes(
 
 
 def decoded_rows(state: TrainState, codes: NDArray[np.float32], rows: Rows, *, seed: int) -> Tensor:
-    """Turn codes into rows; see :func:`diffaug_bio.core.generation.decode`.
-
-    Parameters
-    ----------
-    state
-        The trained networks; moved to the rows' device.
-    codes
-        Codes to decode. Shape: `(n_rows, n_codes)`.
-    rows
-        Rows that the codes were generated from.
-    seed
-        Seed of the bases that are drawn.
-    """
+    """Decode codes generated from `rows`, on their device; `seed` is for the bases that are drawn."""
     held = torch.from_numpy(np.ascontiguousarray(codes, np.float32)).to(rows.device)
     held = finite_rows(held, what="code")
     return decode(
@@ -142,22 +92,9 @@ def decoded_rows(state: TrainState, codes: NDArray[np.float32], rows: Rows, *, s
 
 
 def encode_with_errors(state: TrainState, rows: Rows, config: DiffAugConfig) -> tuple[Tensor, Tensor]:
-    """Embed rows as :func:`~diffaug_bio.core.state.encode` does, and measure the denoiser's errors.
+    """Embed rows, and measure the denoiser's errors; `(n_rows, n_latent)` and `(n_rows,)`.
 
-    Rows are read once, which saves time if they are image files.
-
-    Parameters
-    ----------
-    state
-        The trained networks; moved to the rows' device.
-    rows
-        Rows to embed.
-    config
-        Configuration, whose `generator` sets the condition.
-
-    Returns
-    -------
-    Embeddings, and the errors of :func:`denoising_errors`. Shapes: `(n_rows, n_latent)` and `(n_rows,)`.
+    Moves the state to the rows' device. Rows are read once, which saves time if they are image files.
     """
     state = state.to(rows.device)
     cpu = torch.device("cpu")  # noise is drawn there, for the same results on every device
@@ -176,28 +113,11 @@ def encode_with_errors(state: TrainState, rows: Rows, config: DiffAugConfig) -> 
 def denoising_errors(
     state: TrainState, x: Tensor, y: Tensor, config: DiffAugConfig, *, noises: Tensor
 ) -> Tensor:
-    """Measure how well the denoiser restores the code of each row, given the row's own condition.
+    """Measure how well the denoiser restores each row's code, given the row's own condition; `(batch,)`.
 
-    Codes are noised to two shares of the schedule (:meth:`GaussianDiffusion.add_noise`), twice each, and
-    restored in one step (:meth:`GaussianDiffusion.denoise`). The noise is the same for every row, so that a
-    row's error does not depend on other rows.
-
-    Parameters
-    ----------
-    state
-        The trained networks.
-    x
-        Rows as the encoder takes them. Shape: `(batch, n_features)`.
-    y
-        Embeddings of the rows. Shape: `(batch, n_latent)`.
-    config
-        Configuration, whose `generator` sets the condition.
-    noises
-        Draws of noise for each share. Shape: `(2, 2, n_codes)`.
-
-    Returns
-    -------
-    Mean squared errors over all values of a code and all draws. Shape: `(batch,)`.
+    Codes are noised to two shares of the schedule, twice each, and restored in one step; squared errors are
+    averaged over all. `noises`, `(2, 2, n_codes)`, is the same for every row, so that a row's error does
+    not depend on other rows. `y` is the embedding of `x`.
     """
     diffusion, denoiser = state.diffusion, state.averaged_denoiser
     errors = torch.zeros(len(x), device=x.device)

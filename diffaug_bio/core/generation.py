@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from diffaug_bio.core.phases import Fit
     from diffaug_bio.core.state import TrainState
 
-CONDITION_DROPOUT = 0.1
-"""Share of conditions hidden in training, so that the generator learns to do without, as guidance needs."""
+CONDITION_DROPOUT = 0.1  # share hidden in training: guidance needs a generator that can do without
 _DEAD = 1e-12  # variance below which a feature counts as constant
 
 
@@ -64,19 +63,7 @@ def code_rows(state: TrainState, rows: Rows) -> Rows:
 
 
 def train_generator(fit: Fit, state: TrainState, codes: Rows, conditions: Tensor, *, round_: int) -> None:
-    """Train the denoiser on codes and conditions of rows, the encoder frozen (paper, eq. 8).
-
-    Parameters
-    ----------
-    fit, state
-        The fit and its networks.
-    codes
-        Codes from :func:`code_rows`.
-    conditions
-        Standardised conditions of all rows. Shape: `(n_rows, n_condition)`.
-    round_
-        Number of the round, from 1.
-    """
+    """Train the denoiser on all rows' codes and standardised conditions, encoder frozen (paper, eq. 8)."""
     settings = fit.config.generator
     # Own random numbers, so that this noise affects the conditions only.
     condition_stream = fit.stream("condition_noise", round_)
@@ -133,13 +120,9 @@ def _named_batches(
 
 
 def standardise_conditions(fit: Fit, state: TrainState) -> Tensor:
-    """Embed all rows, and standardise each column to mean 0 and variance 1 for the generator.
+    """Embed all rows, and standardise each column for the generator; `(n_rows, n_condition)`.
 
     Means and standard deviations are kept in the state, for later rows.
-
-    Returns
-    -------
-    Conditions. Shape: `(n_rows, n_condition)`.
     """
     y = _unscaled(state, encode(state.encoder, fit.rows), fit.config)
     state.condition_mean = y.mean(0)
@@ -151,10 +134,7 @@ def standardise_conditions(fit: Fit, state: TrainState) -> Tensor:
 def generate_bank(fit: Fit, state: TrainState, codes: Rows, conditions: Tensor, *, round_: int) -> Rows:
     """Generate `bank_size` rows from each row's condition, with the averaged weights.
 
-    Returns
-    -------
-    Generated rows, as wide as the training rows: the first of every row, then the second of every row, and
-    so on.
+    The bank holds the first row generated from every row, then the second from every row, and so on.
     """
     generator, condition_stream = fit.stream("bank", round_), fit.stream("bank_conditions", round_)
     letters = fit.stream("bank_letters", round_)
@@ -185,28 +165,10 @@ def generate(
     autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
     batch: Tensor | None = None,
 ) -> Tensor:
-    """Generate a code from each row's condition.
+    """Generate a code from each row's standardised condition; `(n_rows, n_codes)`.
 
-    Parameters
-    ----------
-    state
-        The trained networks.
-    codes
-        Codes of the rows, from which partial noising starts.
-    conditions
-        Standardised conditions of the rows. Shape: `(n_rows, n_condition)`.
-    config
-        Configuration, whose `generator` sets how to sample.
-    generator, condition_stream
-        Random numbers for the sampler's noise, and for the noise on conditions.
-    autocast
-        Context in which the denoiser runs.
-    batch
-        Number of the batch to generate each row in, -1 for none; none if left out. Shape: `(n_rows,)`.
-
-    Returns
-    -------
-    Shape: `(n_rows, n_codes)`.
+    Partial noising starts from `codes`, those of the rows themselves. `condition_stream` draws the noise on
+    conditions. `batch`, `(n_rows,)`, is the number of the batch to generate each row in, -1 for none.
     """
     settings = config.generator
     generated = torch.empty(codes.shape, device=codes.device)
@@ -231,22 +193,9 @@ def generate(
 
 
 def decode(state: TrainState, codes: Tensor, rows: Rows, *, generator: torch.Generator) -> Tensor:
-    """Decode generated codes into rows; codes of features are rows already.
+    """Decode codes generated from `rows` into rows: float32, or bytes for tokens and pixels.
 
-    Parameters
-    ----------
-    state
-        The trained networks.
-    codes
-        Code generated from each row. Shape: `(n_rows, n_codes)`.
-    rows
-        Rows that the codes were generated from.
-    generator
-        Random numbers for the bases that are drawn.
-
-    Returns
-    -------
-    Rows as wide as the originals: float32, or bytes for tokens and pixels.
+    Codes of features are rows already. For sequences, `generator` draws the bases.
     """
     if isinstance(state.codec, FeatureCodec):
         return codes
@@ -261,19 +210,7 @@ def decode(state: TrainState, codes: Tensor, rows: Rows, *, generator: torch.Gen
 
 
 def conditions_of(state: TrainState, y: Tensor, config: DiffAugConfig) -> Tensor:
-    """Compute the conditions of embedded rows, standardised as in training.
-
-    Parameters
-    ----------
-    state, config
-        Trained networks and their configuration.
-    y
-        Embeddings. Shape: `(n_rows, n_latent)`.
-
-    Returns
-    -------
-    Shape: `(n_rows, n_condition)`.
-    """
+    """Compute the conditions of embeddings, standardised as in training; `(n_rows, n_condition)`."""
     return (_unscaled(state, y, config) - state.condition_mean) / state.condition_std
 
 
@@ -286,18 +223,9 @@ def feature_limits(rows: Rows) -> Tensor:
 
 
 def feature_scale(rows: Rows, whitening: Whitening) -> Tensor:
-    """Compute the divisor of each feature before noise is added, block by block.
+    """Compute the divisor of each feature before noise is added, block by block; `(n_features,)`.
 
-    Parameters
-    ----------
-    rows
-        Codes of all rows.
-    whitening
-        Standard deviations (`"full"`), their square roots (`"half"`), or ones.
-
-    Returns
-    -------
-    Divisors, 1 for constant features. Shape: `(n_features,)`.
+    Standard deviations (`"full"`), their square roots (`"half"`), or ones; 1 for constant features.
     """
     ones = torch.ones(rows.shape[1], device=rows.device)
     if whitening not in {"half", "full"}:

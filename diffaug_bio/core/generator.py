@@ -15,19 +15,7 @@ if TYPE_CHECKING:
 
 
 def time_embedding(t: Tensor, width: int) -> Tensor:
-    """Compute sinusoidal embeddings of diffusion steps (Vaswani et al. 2017, section 3.5).
-
-    Parameters
-    ----------
-    t
-        Steps. Shape: `(batch,)`.
-    width
-        Even width of the embedding.
-
-    Returns
-    -------
-    Sines and cosines, float32. Shape: `(batch, width)`.
-    """
+    """Embed diffusion steps as sines and cosines, of even `width` (Vaswani et al. 2017, section 3.5)."""
     half = torch.arange(width // 2, device=t.device, dtype=torch.float32)
     frequencies = torch.exp(-math.log(10_000.0) * half / (width // 2))
     angles = t[:, None].float() * frequencies[None, :]
@@ -58,15 +46,7 @@ class _Block(nn.Module):
 class MLPDenoiser(nn.Module):
     """Residual perceptron, modulated by time and condition (adaptive layer norm, Peebles & Xie 2023).
 
-    Parameters
-    ----------
-    n_features
-        Width of a row.
-    n_condition
-        Width of the condition. Zeros, the mean of standardised embeddings, stand for no condition; training
-        replaces some conditions by them.
-    config
-        Width and number of blocks.
+    Zeros, the mean of standardised embeddings, stand for no condition; in training they replace some.
     """
 
     def __init__(self, n_features: int, n_condition: int, config: GeneratorConfig) -> None:

@@ -1,7 +1,7 @@
 """Encoders of images: a small convolutional network for CPUs, and the ResNet-18 of the literature.
 
-Both take rows of values in [0, 1] and centre them. Images are in the memory format channels_last, which
-every layer keeps. Weights stay contiguous, as files of weights require.
+Both take rows of values in [0, 1] and centre them. Every layer keeps images channels_last; weights stay
+contiguous, as files of weights require.
 """
 
 from __future__ import annotations
@@ -21,13 +21,7 @@ _LARGE = 96  # pixels a side from which a ResNet halves images twice before its 
 
 
 def group_norm(n_channels: int) -> nn.GroupNorm:
-    """Normalise each image in at most 32 groups of at least 4 channels (Wu & He 2018).
-
-    Parameters
-    ----------
-    n_channels
-        Channels of the images.
-    """
+    """Normalise each image in at most 32 groups of at least 4 channels (Wu & He 2018)."""
     # Alone in its group, a channel would lose its mean, which describes the image as a whole.
     return nn.GroupNorm(math.gcd(32, n_channels // 4, n_channels), n_channels)
 
@@ -35,18 +29,9 @@ def group_norm(n_channels: int) -> nn.GroupNorm:
 class ConvNet(nn.Module):
     """Convolutions at three resolutions, for small images and CPUs.
 
-    Images are halved three times, and channels doubled each time but the first. Groups of channels are
-    normalised within an image, so that an embedding does not depend on other rows of the batch. The
-    embedding is made of the means and maxima over the last resolution.
-
-    Parameters
-    ----------
-    shape
-        Shape of an image.
-    n_channels
-        Channels at the first resolution.
-    n_latent
-        Width of the embedding.
+    Images are halved three times, and channels doubled from `n_channels` each time but the first. Groups of
+    channels are normalised within an image, so that an embedding does not depend on other rows of the
+    batch. The embedding is made of the means and maxima over the last resolution.
     """
 
     def __init__(self, shape: ImageShape, *, n_latent: int, n_channels: int = 32) -> None:
@@ -84,13 +69,6 @@ class ResNet18(nn.Module):
     Images of at least 96 pixels a side start with a convolution of 7 x 7 and a maximum pool, each of stride
     2, as published; smaller ones with a convolution of 3 x 3 and stride 1 (Chen et al. 2020, SimCLR,
     appendix B.9).
-
-    Parameters
-    ----------
-    shape
-        Shape of an image.
-    n_latent
-        Width of the embedding.
     """
 
     def __init__(self, shape: ImageShape, n_latent: int) -> None:

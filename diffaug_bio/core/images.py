@@ -1,7 +1,7 @@
 """Images as rows and back, and hand-made views of images, with explicit generators.
 
-A row holds the values of an image, in [0, 1], in the order height, width, channel. Views keep this range
-and draw separate random numbers for each image of the batch.
+A row holds the values of an image, in [0, 1], in the order height, width, channel; images are
+`(batch, channels, height, width)`. Views keep this range and draw separate random numbers for each image.
 """
 
 from __future__ import annotations
@@ -18,12 +18,10 @@ _LEAST_BLURRED = 64  # pixels a side
 
 
 class ImageShape(NamedTuple):
-    """Shape of each image of a data set."""
+    """Shape of each image of a data set, in pixels."""
 
     height: int
-    """Pixels from top to bottom."""
     width: int
-    """Pixels from left to right."""
     channels: int
     """Values of a pixel: 1 in grey images, 3 in colour images."""
 
@@ -34,56 +32,21 @@ class ImageShape(NamedTuple):
 
 
 def as_images(rows: Tensor, shape: ImageShape) -> Tensor:
-    """View rows as images without a copy, in the memory format channels_last.
-
-    Parameters
-    ----------
-    rows
-        Shape: `(batch, height * width * channels)`.
-    shape
-        Shape of an image.
-
-    Returns
-    -------
-    Shape: `(batch, channels, height, width)`.
-    """
+    """View rows as images `(batch, channels, height, width)` without a copy, so in channels_last."""
     return rows.view(len(rows), *shape).permute(0, 3, 1, 2)
 
 
 def as_rows(images: Tensor) -> Tensor:
-    """Undo :func:`as_images`, without a copy if `images` are channels_last.
-
-    Parameters
-    ----------
-    images
-        Shape: `(batch, channels, height, width)`.
-
-    Returns
-    -------
-    Shape: `(batch, height * width * channels)`.
-    """
+    """Undo :func:`as_images`, without a copy if `images` are channels_last."""
     return images.permute(0, 2, 3, 1).flatten(1)
 
 
 def random_resized_crop(images: Tensor, *, smallest: float, generator: torch.Generator) -> Tensor:
     """Cut a part out of each image and enlarge it to the image's size (Szegedy et al. 2015, section 6).
 
-    The part's share of the area is uniform from `smallest` to 1. Its aspect ratio, relative to that of the
-    image, is log-uniform from 3/4 to 4/3 as far as the part still fits. Parts are only ever enlarged, so
-    that bilinear interpolation needs no antialiasing.
-
-    Parameters
-    ----------
-    images
-        Shape: `(batch, channels, height, width)`.
-    smallest
-        Smallest share of the area, above 0; 1 cuts nothing off.
-    generator
-        Random numbers, four for each image: share, ratio, and the two coordinates.
-
-    Returns
-    -------
-    Shape: `(batch, channels, height, width)`.
+    The part's share of the area is uniform from `smallest`, above 0, to 1. Its aspect ratio, relative to
+    that of the image, is log-uniform from 3/4 to 4/3 as far as the part still fits. Parts are only ever
+    enlarged, so that bilinear interpolation needs no antialiasing.
     """
     drawn = torch.rand((len(images), 4), generator=generator, device=images.device)
     area = smallest + (1 - smallest) * drawn[:, 0]
@@ -98,31 +61,18 @@ def random_resized_crop(images: Tensor, *, smallest: float, generator: torch.Gen
 
 
 def horizontal_flip(images: Tensor, *, generator: torch.Generator) -> Tensor:
-    """Mirror half of the images, left to right; shape `(batch, channels, height, width)`."""
+    """Mirror half of the images, left to right."""
     return _some(images.flip(3), images, share=0.5, generator=generator)
 
 
 def colour_jitter(images: Tensor, *, strength: float, generator: torch.Generator) -> Tensor:
-    """Change brightness, contrast, saturation and hue (Chen et al. 2020, SimCLR, appendix A).
+    """Change brightness, contrast, saturation and hue, in this order (Chen et al. 2020, SimCLR, app. A).
 
-    In this order. The first three are factors uniform in `1 +- 0.8 * strength`: of the values, of their
-    difference to the image's mean grey, and of their difference to the pixel's own grey. Hue is a turn
-    uniform in `+- 0.2 * strength` of the full circle: a rotation of the chroma plane of YIQ, which keeps
-    the luma. Values are cut off at 0 and 1 after brightness, after contrast, and at the end. Images without
-    three channels have no colours: only brightness and contrast apply.
-
-    Parameters
-    ----------
-    images
-        Shape: `(batch, channels, height, width)`.
-    strength
-        Strength from 0, no change, to 1.
-    generator
-        Random numbers, four for each image, in the order above.
-
-    Returns
-    -------
-    Shape: `(batch, channels, height, width)`.
+    The first three are factors uniform in `1 +- 0.8 * strength`: of the values, of their difference to the
+    image's mean grey, and of their difference to the pixel's own grey. Hue is a turn uniform in
+    `+- 0.2 * strength` of the full circle: a rotation of the chroma plane of YIQ, which keeps the luma.
+    Values are cut off at 0 and 1 after brightness, after contrast, and at the end. Images without three
+    channels have no colours: only brightness and contrast apply.
     """
     drawn = torch.rand((4, len(images), 1, 1, 1), generator=generator, device=images.device)
     spread = strength * (2 * drawn - 1)
@@ -139,10 +89,7 @@ def colour_jitter(images: Tensor, *, strength: float, generator: torch.Generator
 
 
 def greyscale(images: Tensor, *, share: float, generator: torch.Generator) -> Tensor:
-    """Replace the channels of a share of the images by their luma (ITU-R 601).
-
-    Images without three channels stay as they are. Shape: `(batch, channels, height, width)`.
-    """
+    """Replace the channels of a share of colour images by their luma (ITU-R 601); others stay."""
     if not _in_colour(images):
         return images
     grey = _grey(images).clamp(0, 1).expand_as(images)
@@ -153,20 +100,7 @@ def gaussian_blur(images: Tensor, *, share: float, generator: torch.Generator) -
     """Blur a share of the images (Chen et al. 2020, SimCLR, appendix A).
 
     The standard deviation is uniform from 0.1 to 2 pixels. The kernel spans about a tenth of the shorter
-    side, at least 3 pixels. Images are mirrored at their borders.
-
-    Parameters
-    ----------
-    images
-        Images of at least 2 pixels a side. Shape: `(batch, channels, height, width)`.
-    share
-        Share of the images that are blurred.
-    generator
-        Random numbers for the standard deviations and the choice.
-
-    Returns
-    -------
-    Shape: `(batch, channels, height, width)`.
+    side, at least 3 pixels. Images, of at least 2 pixels a side, are mirrored at their borders.
     """
     batch, n_channels, height, width = images.shape
     drawn = torch.rand((batch, 1), generator=generator, device=images.device)
@@ -188,22 +122,8 @@ def hand_made(rows: Tensor, shape: ImageShape, *, strength: float, generator: to
 
     Crops keep at least `1 - 0.8 * strength` of the area; half of the images are mirrored; 80 % change
     colours by `0.5 * strength`; a share of `0.2 * strength` turns grey; and of images with at least 64
-    pixels a side a share of `0.5 * strength` is blurred (of smaller ones none, as published).
-
-    Parameters
-    ----------
-    rows
-        Values in [0, 1]. Shape: `(batch, height * width * channels)`.
-    shape
-        Shape of an image.
-    strength
-        Strength from 0, mirrored only, to 1, as published.
-    generator
-        Random numbers.
-
-    Returns
-    -------
-    Values in [0, 1]. Shape: `(batch, height * width * channels)`.
+    pixels a side a share of `0.5 * strength` is blurred (of smaller ones none, as published). Strength 0
+    only mirrors; 1 is as published.
     """
     images = as_images(rows, shape)
     images = random_resized_crop(images, smallest=1 - 0.8 * strength, generator=generator)
@@ -223,24 +143,9 @@ def pixel_noise(rows: Tensor, *, strength: float, generator: torch.Generator) ->
 
 
 def patch_mask(rows: Tensor, shape: ImageShape, *, strength: float, generator: torch.Generator) -> Tensor:
-    """Set a share of the patches of each image to the image's mean (after He et al. 2022, MAE).
+    """Set each patch with probability `strength` to the image's mean (after He et al. 2022, MAE).
 
     Patches are squares of a quarter of the shorter side, on a grid with a random origin in each image.
-
-    Parameters
-    ----------
-    rows
-        Shape: `(batch, height * width * channels)`.
-    shape
-        Shape of an image.
-    strength
-        Probability that a patch is masked.
-    generator
-        Random numbers for the grids' origins and the choice.
-
-    Returns
-    -------
-    Shape: `(batch, height * width * channels)`.
     """
     images = as_images(rows, shape)
     side = max(1, min(shape.height, shape.width) // 4)

@@ -83,7 +83,6 @@ class FeatureInput:
     has_decoder: ClassVar[bool] = False
 
     n_values: int
-    """Width of a row."""
 
     @property
     def n_components(self) -> int:
@@ -125,7 +124,6 @@ class SequenceInput:
     n_values: int
     """Number of positions of a sequence."""
     front_end: SpectralFrontEnd
-    """Map from tokens to components."""
 
     @property
     def n_components(self) -> int:
@@ -165,7 +163,6 @@ class ImageInput:
     has_decoder: ClassVar[bool] = False
 
     shape: ImageShape
-    """Shape of an image."""
     front_end: PatchFrontEnd
     """Map from pixels to components of pooled responses, for the encoder "patches"."""
     components: ComponentCodec

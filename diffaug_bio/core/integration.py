@@ -42,20 +42,9 @@ class Batches:
 
 
 def batch_codes(number: Tensor | None, config: BatchConfig, n_rows: int, device: torch.device) -> Tensor:
-    """Code the number of a batch for the generator; zeros stand for no batch.
+    """Code each row's batch for the generator, `(n_rows, n_batches)`; zeros stand for no batch.
 
-    Parameters
-    ----------
-    number
-        Number of each row's batch, or -1 for none; None for no batches at all. Shape: `(n_rows,)`.
-    config
-        Names of the batches.
-    n_rows, device
-        Number of rows, and their device.
-
-    Returns
-    -------
-    Codes, 0 columns wide in fits without batches. Shape: `(n_rows, n_batches)`.
+    `number`, `(n_rows,)`, is -1 for a row without a batch, or None for no batches at all.
     """
     codes = torch.zeros((n_rows, len(config.names)), device=device)
     if number is None or not config.names:
@@ -66,24 +55,12 @@ def batch_codes(number: Tensor | None, config: BatchConfig, n_rows: int, device:
 
 
 def shift_penalty(encoder: nn.Module, x: Tensor, shift: Tensor, confidence: Tensor) -> Tensor:
-    """Penalise a change of the embedding by the batch shift.
+    """Penalise a change of the embedding by the batch shift; a scalar.
 
-    `mean(confidence * |f(x + shift) - f(x)|^2) / V`, where `V` is the variance of embeddings, summed over
-    their columns. The shift is an average over a neighbourhood, so that the two rows differ by their batch
-    only, and differences between similar rows are kept.
-
-    Parameters
-    ----------
-    encoder
-        The encoder `f`.
-    x, shift
-        Views of rows, and their batch shifts. Shape: `(batch, n_features)`.
-    confidence
-        Confidence that a row has matches in other batches. Shape: `(batch,)`.
-
-    Returns
-    -------
-    The penalty, a scalar.
+    `mean(confidence * |f(x + shift) - f(x)|^2) / V`, where `x` are views of rows, `f` is the encoder, `V`
+    the variance of embeddings, summed over their columns, and `confidence`, `(batch,)`, that of
+    :class:`Batches`. The shift is an average over a neighbourhood, so that the two rows differ by their
+    batch only, and differences between similar rows are kept.
     """
     here, there = encoder(torch.cat([x, x + shift])).float().chunk(2)
     spread = here.detach().var(0).sum().clamp_min(1e-6)

@@ -1,7 +1,8 @@
 """Losses as pure functions of tensors: soft contrastive, InfoNCE, and those of peer methods.
 
-All are computed in float32, whatever the precision of the networks: in bfloat16, `log(1 - Q)` loses all its
-digits once `Q` is close to 1.
+`z` and `z_positive` are projections of the first and of the other view, `(batch, n_projection)`. Losses are
+scalars, in float32 whatever the precision of the networks: in bfloat16, `log(1 - Q)` loses all its digits
+once `Q` is close to 1. All but :func:`byol` raise ValueError for fewer than two rows.
 """
 
 from __future__ import annotations
@@ -16,54 +17,23 @@ _MIN_LOG_SIMILARITY = -80.0
 
 
 def log_t_similarity(squared_distance: Tensor, *, degrees: float) -> Tensor:
-    """Compute the logarithm of the Student-t similarity of rows at a squared distance.
+    """Compute the logarithm of the Student-t similarity of rows at a squared distance, float32.
 
-    `log kappa(a, b; nu) = -(nu + 1) / 2 * log(1 + |a - b|^2 / nu)`, at most 0 (paper, eq. 5).
-
-    Parameters
-    ----------
-    squared_distance
-        Squared Euclidean distances. Shape: any.
-    degrees
-        Degrees of freedom `nu`. Large values approach a Gaussian, small ones have heavy tails.
-
-    Returns
-    -------
-    Log-similarities, float32. Shape: that of `squared_distance`.
+    `log kappa(a, b; nu) = -(nu + 1) / 2 * log(1 + |a - b|^2 / nu)`, at most 0 (paper, eq. 5). Large `nu`,
+    the `degrees` of freedom, approach a Gaussian; small ones have heavy tails.
     """
     return -(degrees + 1.0) / 2.0 * torch.log1p(squared_distance.float() / degrees)
 
 
 def t_similarity(squared_distance: Tensor, *, degrees: float) -> Tensor:
-    """Compute the Student-t similarity `(1 + d^2 / nu) ** (-(nu + 1) / 2)` (paper, eq. 5).
-
-    Parameters
-    ----------
-    squared_distance
-        Squared Euclidean distances. Shape: any.
-    degrees
-        Degrees of freedom `nu`.
-
-    Returns
-    -------
-    Similarities in (0, 1], float32. Shape: that of `squared_distance`.
-    """
+    """Compute the Student-t similarity `(1 + d^2 / nu) ** (-(nu + 1) / 2)`, in (0, 1] (paper, eq. 5)."""
     return log_t_similarity(squared_distance, degrees=degrees).exp()
 
 
 def squared_distances(a: Tensor, b: Tensor) -> Tensor:
-    """Compute the squared Euclidean distances between all rows of two matrices.
+    """Compute the squared Euclidean distances between all rows of two matrices; `(n_a, n_b)`, float32.
 
     The form `|a|^2 + |b|^2 - 2ab` needs one matrix product; rounding below zero is cut off.
-
-    Parameters
-    ----------
-    a, b
-        Rows. Shapes: `(n_a, n_dims)` and `(n_b, n_dims)`.
-
-    Returns
-    -------
-    Distances, float32. Shape: `(n_a, n_b)`.
     """
     a, b = a.float(), b.float()
     squares = a.square().sum(1)[:, None] + b.square().sum(1)[None, :]
@@ -76,26 +46,8 @@ def soft_contrastive_loss(
     """Compute the soft contrastive loss (paper, eq. 4 and 5; `docs/method.md` derives it).
 
     `- mean_i sum_j [ P_ij log Q_ij + (1 - P_ij) log(1 - Q_ij) ]` with `Q_ij = kappa(z_i, z+_j; nu_z)`,
-    `P_ii = 1` and else `P_ij = kappa(y_i, y_j; nu_y)`. No gradient flows through `P`.
-    `degrees_y = inf` gives the hard target, `P_ij = 0` for every other row.
-
-    Parameters
-    ----------
-    y
-        Embeddings of the first view. Shape: `(batch, n_latent)`.
-    z, z_positive
-        Projections of the first and of the other view. Shape: `(batch, n_projection)`.
-    degrees_y, degrees_z
-        Degrees of freedom of the similarity of embeddings and of projections.
-
-    Returns
-    -------
-    The loss, a scalar.
-
-    Raises
-    ------
-    ValueError
-        If the batch has fewer than two rows.
+    `P_ii = 1` and else `P_ij = kappa(y_i, y_j; nu_y)` of the embeddings `y` of the first view. No gradient
+    flows through `P`. `degrees_y = inf` gives the hard target, `P_ij = 0` for every other row.
     """
     _require_others(z)
     log_q = log_t_similarity(squared_distances(z, z_positive), degrees=degrees_z)
@@ -118,21 +70,7 @@ def soft_contrastive_loss(
 def info_nce(z: Tensor, z_positive: Tensor, *, temperature: float) -> Tensor:
     """Compute InfoNCE on cosine similarities, in both directions (van den Oord et al. 2018, eq. 4).
 
-    Parameters
-    ----------
-    z, z_positive
-        Projections of the two views. Shape: `(batch, n_projection)`.
-    temperature
-        Divisor of the cosine similarities.
-
-    Returns
-    -------
-    The loss, a scalar.
-
-    Raises
-    ------
-    ValueError
-        If the batch has fewer than two rows.
+    Similarities are divided by `temperature`.
     """
     _require_others(z)
     z, z_positive = (
@@ -148,23 +86,7 @@ def info_nce(z: Tensor, z_positive: Tensor, *, temperature: float) -> Tensor:
 def nt_xent(z: Tensor, z_positive: Tensor, *, temperature: float) -> Tensor:
     """Compute the normalised temperature-scaled cross entropy of SimCLR (Chen et al. 2020, eq. 1).
 
-    Like InfoNCE, but each row is contrasted with all other rows of *both* views.
-
-    Parameters
-    ----------
-    z, z_positive
-        Projections of the two views. Shape: `(batch, n_projection)`.
-    temperature
-        Divisor of the cosine similarities.
-
-    Returns
-    -------
-    The loss, a scalar.
-
-    Raises
-    ------
-    ValueError
-        If the batch has fewer than two rows.
+    Like :func:`info_nce`, but each row is contrasted with all other rows of *both* views.
     """
     _require_others(z)
     z = functional.normalize(torch.cat([z, z_positive]).float(), dim=1)
@@ -177,36 +99,13 @@ def nt_xent(z: Tensor, z_positive: Tensor, *, temperature: float) -> Tensor:
 def byol(predicted: Tensor, target: Tensor) -> Tensor:
     """Compute the squared distance of normalised prediction and target (Grill et al. 2020, eq. 2).
 
-    Parameters
-    ----------
-    predicted, target
-        Prediction from one view, and the target network's projection of the other. Shape:
-        `(batch, n_projection)`.
-
-    Returns
-    -------
-    The loss, a scalar.
+    The prediction is made from one view; the target is the target network's projection of the other.
     """
     return 2.0 - 2.0 * functional.cosine_similarity(predicted.float(), target.float(), dim=1).mean()
 
 
 def vicreg(z: Tensor, z_positive: Tensor) -> Tensor:
-    """Compute the variance-invariance-covariance loss, weights 25, 25, 1 (Bardes et al. 2022, eq. 6).
-
-    Parameters
-    ----------
-    z, z_positive
-        Projections of the two views. Shape: `(batch, n_projection)`.
-
-    Returns
-    -------
-    The loss, a scalar.
-
-    Raises
-    ------
-    ValueError
-        If the batch has fewer than two rows.
-    """
+    """Compute the variance-invariance-covariance loss, weights 25, 25, 1 (Bardes et al. 2022, eq. 6)."""
     _require_others(z)
     invariance = functional.mse_loss(z.float(), z_positive.float())
     variance, covariance = z.new_zeros((), dtype=torch.float32), z.new_zeros((), dtype=torch.float32)

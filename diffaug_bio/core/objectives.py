@@ -30,15 +30,7 @@ class ObjectiveLoss(Protocol):
     """Function that computes the loss of a batch."""
 
     def __call__(self, x: Tensor, pair: Tensor) -> Tensor:
-        """Compute the loss, a scalar.
-
-        Parameters
-        ----------
-        x
-            Rows. Shape: `(batch, n_features)`.
-        pair
-            First views of the rows, followed by their other views. Shape: `(2 * batch, n_features)`.
-        """
+        """Compute the loss of rows, a scalar; `pair` holds their first views, then their other views."""
         ...
 
 
@@ -65,20 +57,7 @@ def build_objective(
 ) -> Objective:
     """Make the configured objective, and the networks that only it needs.
 
-    Parameters
-    ----------
-    config
-        Configuration, whose `loss` names the objective.
-    encoder, projector
-        Networks to train, on the device of the fit.
-    codec
-        Map from a row to the code that the autoencoder reconstructs.
-    n_codes
-        Width of a code.
-    seed
-        Seed of the additional networks' weights.
-    autocast
-        Context in which networks run.
+    The autoencoder reconstructs codes, `n_codes` wide. `seed` is for the additional networks' weights.
     """
     if config.loss.name == "reconstruction":
         return _reconstruction(

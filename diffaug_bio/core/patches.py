@@ -1,8 +1,7 @@
 """Fixed front end of images: responses to learned patches, pooled over parts of the image.
 
-One layer of features, learned without labels and without a training loop (Coates, Lee & Ng 2011): patches
-are normalised in contrast and whitened, filters are their cluster centres, and responses beyond a threshold
-are pooled. `diffaug_bio.features` fits the numbers.
+Patches are normalised in contrast and whitened, and filters are their cluster centres (Coates, Lee & Ng
+2011). `diffaug_bio.features` fits the numbers.
 """
 
 from __future__ import annotations
@@ -17,10 +16,8 @@ from diffaug_bio.core.images import as_images
 if TYPE_CHECKING:
     from diffaug_bio.core.images import ImageShape
 
-PATCH_SIDE = 6
-"""Side of a patch in pixels (Coates et al. 2011, section 4.4)."""
-LEAST_VARIANCE = (10 / 255) ** 2
-"""Number added to the variance of a patch, so that noise in flat patches is not magnified."""
+PATCH_SIDE = 6  # pixels (Coates et al. 2011, section 4.4)
+LEAST_VARIANCE = (10 / 255) ** 2  # added to a patch's variance, lest noise in flat ones be magnified
 _GRID = 4  # parts of each side, whose responses are pooled separately
 _THRESHOLD = 0.25
 _USUAL_SIDE = 32  # up to which a patch starts at every pixel
@@ -31,19 +28,12 @@ _BLOCK_VALUES = 2**20  # responses at once on a CPU; they fit its cache, which i
 class PatchFrontEnd(nn.Module):
     """Principal components of pooled responses to patches: a fixed map from pixels to components.
 
+    `filters`, `(n_filters, 6 * 6 * channels)`, and `offsets`, `(n_filters,)`, map patches of normalised
+    contrast, flattened by row, column and channel, to responses; `weight`, `(n_pooled, n_components)`, and
+    `bias`, `(n_components,)`, map these, pooled, to components, with centring, whitening and scaling.
+
     In training it uses every second patch in each direction if there are at least 20 pixels a side: about
     the same averages, at a quarter of the cost.
-
-    Parameters
-    ----------
-    shape
-        Shape of an image.
-    filters, offsets
-        Map from patches of normalised contrast to responses, including centring and whitening; a patch is
-        flattened by row, column and channel. Shapes: `(n_filters, 6 * 6 * channels)`, `(n_filters,)`.
-    weight, bias
-        Map from pooled responses to components, including centring and scaling. Shapes:
-        `(n_pooled, n_components)`, `(n_components,)`.
     """
 
     filters: Tensor
@@ -83,24 +73,9 @@ def pooled_responses(
 ) -> Tensor:
     """Filter images, and average responses beyond a threshold on either side over 4 x 4 parts.
 
-    Square roots of the averages are returned, as they even out how strongly and how often a patch occurs.
-
-    Parameters
-    ----------
-    rows
-        Values in [0, 1]. Shape: `(batch, height * width * channels)`.
-    shape
-        Shape of an image.
-    filters
-        Shape: `(n_filters, channels, 6, 6)`.
-    offsets
-        Numbers added to responses. Shape: `(n_filters,)`.
-    stride
-        Pixels from one patch to the next.
-
-    Returns
-    -------
-    Pooled responses. Shape: `(batch, 2 * n_filters * 4 * 4)`.
+    Takes rows in [0, 1], filters `(n_filters, channels, 6, 6)`, numbers added to responses, `(n_filters,)`,
+    and the pixels from one patch to the next. Returns square roots of the averages, as they even out how
+    strongly and how often a patch occurs: `(batch, 2 * n_filters * 4 * 4)`.
     """
     n_responses = len(filters) * (shape.height // stride + 1) * (shape.width // stride + 1)
     block = max(1, _BLOCK_VALUES // n_responses) if rows.device.type == "cpu" else max(1, len(rows))

@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from diffaug_bio.core.inputs import Input
     from diffaug_bio.core.integration import Batches
 
-DECODER_EPOCHS = 20
-"""Epochs of the decoder from the generator's codes to letters, before the first round."""
+DECODER_EPOCHS = 20  # from the generator's codes to letters, before the first round
 
 Phase = Literal["warm_up", "decoder", "generator", "encoder"]
 
@@ -67,7 +66,6 @@ class Fit:
 
     config: DiffAugConfig
     source: Input
-    """Kind of the rows."""
     rows: Rows
     neighbors: Tensor | None
     """Row numbers of each row's nearest neighbours `(n_rows, n_neighbors)`, for views that use them."""
@@ -77,9 +75,7 @@ class Fit:
     precision: torch.dtype
     callbacks: Sequence[Callback]
     on_step: Callable[[], None]
-    """Function called after every step."""
     batches: Batches | None = None
-    """Batches of the rows, if they are to be integrated."""
 
     def autocast(self) -> AbstractContextManager[object]:
         """Run networks in the resolved precision; losses stay in float32."""
@@ -123,28 +119,9 @@ def run_phase(
 ) -> None:
     """Train one phase, stop early by the held-out loss, and keep the best weights.
 
-    Parameters
-    ----------
-    fit
-        The fit.
-    history
-        List that events are appended to.
-    phase, round_
-        Name of the phase and number of the round.
-    trained
-        Modules to train.
-    loss
-        Function that computes the loss, a scalar, of the rows with some numbers; it draws random numbers
-        from the generator.
-    after_step
-        Function called with the number of the step, from 0.
-    keeps_best
-        If True, the phase stops early and ends with the weights of the lowest held-out loss.
-
-    Raises
-    ------
-    TrainingError
-        If a loss, or a weight, is no longer finite.
+    `loss` computes the loss, a scalar, of the rows with some numbers, and draws random numbers from the
+    generator. `after_step` gets the number of the step, from 0. Without `keeps_best` all epochs run, and
+    the last weights stay. Raises TrainingError if a loss, or a weight, is no longer finite.
     """
     settings = fit.config.train
     n_epochs = planned_epochs(phase, len(fit.train_rows), fit.config)

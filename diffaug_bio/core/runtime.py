@@ -19,17 +19,9 @@ Precision = Literal["auto", "float32", "bfloat16"]
 
 
 def resolve_device(name: str) -> torch.device:
-    """Find a device by its name.
+    """Find a device by its name; raises InputError if it is unknown or missing on this machine.
 
-    Parameters
-    ----------
-    name
-        `"auto"` takes CUDA, else Apple's MPS, else the CPU; or `"cpu"`, `"cuda"`, `"cuda:N"`, `"mps"`.
-
-    Raises
-    ------
-    InputError
-        If the name is unknown or this machine has no such device.
+    `"auto"` takes CUDA, else Apple's MPS, else the CPU.
     """
     if name == "auto":
         if torch.cuda.is_available():
@@ -58,18 +50,6 @@ def resolve_precision(precision: Precision, device: torch.device) -> torch.dtype
 
     `"auto"` takes bfloat16 if the hardware supports it: CUDA from Ampere on, and CPUs with AMX or
     AVX512-bf16. Elsewhere bfloat16 is emulated, and many times slower than float32.
-
-    Parameters
-    ----------
-    precision
-        `"auto"`, `"float32"` or `"bfloat16"`.
-    device
-        Device of the products.
-
-    Raises
-    ------
-    InputError
-        If the precision is unknown.
     """
     if precision not in {"auto", "float32", "bfloat16"}:
         msg = f"Unknown precision {precision!r}; choose 'auto', 'float32' or 'bfloat16'."
@@ -89,15 +69,8 @@ def resolve_precision(precision: Precision, device: torch.device) -> torch.dtype
 def seeded_generator(seed: int, device: torch.device, *stream: str | int) -> torch.Generator:
     """Make a random generator on a device, without the global random state.
 
-    Parameters
-    ----------
-    seed
-        Seed of the fit.
-    device
-        Device of the random numbers.
-    stream
-        Names of the use. Each use has its own random numbers, so that a setting of one phase does not
-        change those of another.
+    `stream` names the use. Each use has its own random numbers, so that a setting of one phase does not
+    change those of another.
     """
     digest = hashlib.blake2b(repr((int(seed), *stream)).encode(), digest_size=8).digest()
     return torch.Generator(device).manual_seed(int.from_bytes(digest, "little") >> 1)

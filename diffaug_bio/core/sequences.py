@@ -12,13 +12,10 @@ import torch
 from torch import Tensor, nn
 
 N_BASES = 4
-OTHER = 4
-"""Token of any letter but the four bases."""
-END = 5
-"""Token of a position past the end."""
+OTHER = 4  # any letter but the four bases
+END = 5  # past the end of a sequence
 
-Levels = Sequence[tuple[int, int]]
-"""Word length k and number of position bins, for each resolution."""
+Levels = Sequence[tuple[int, int]]  # word length k and number of position bins, for each resolution
 
 
 def lengths(tokens: Tensor) -> Tensor:
@@ -32,21 +29,10 @@ def one_hot(tokens: Tensor) -> Tensor:
 
 
 def spectra(tokens: Tensor, levels: Levels) -> Tensor:
-    """Count k-mers at several resolutions, as shares of the k-mers in a bin.
+    """Count k-mers at several resolutions, as shares of those in a bin; `(batch, sum of n_bins * 4**k)`.
 
     Same numbers as those of `diffaug_bio.pp.KmerEncoding`, one level after the other, but computed on the
     device in every step, so that views may change bases.
-
-    Parameters
-    ----------
-    tokens
-        Shape: `(batch, length)`.
-    levels
-        Word length k and number of position bins, for each resolution.
-
-    Returns
-    -------
-    Shares, float32. Shape: `(batch, sum of n_bins * 4**k)`.
     """
     letters, n_letters = tokens.long(), lengths(tokens)
     return torch.cat([_shares(letters, n_letters, k, n_bins) for k, n_bins in levels], 1)
@@ -78,13 +64,7 @@ def _shares(letters: Tensor, n_letters: Tensor, k: int, n_bins: int) -> Tensor:
 class SpectralFrontEnd(nn.Module):
     """Principal components of k-mers at several resolutions: a fixed linear map of :func:`spectra`.
 
-    Parameters
-    ----------
-    levels
-        See :func:`spectra`.
-    weight, bias
-        Map from spectra to components, including centring and scaling. Shapes:
-        `(n_columns, n_components)`, `(n_components,)`.
+    `weight`, `(n_columns, n_components)`, and `bias`, `(n_components,)`, include centring and scaling.
     """
 
     weight: Tensor
@@ -110,17 +90,7 @@ class SpectralFrontEnd(nn.Module):
 
 
 class SequenceDecoder(nn.Module):
-    """Map from codes to logits of the four bases at every position: one hidden layer.
-
-    Parameters
-    ----------
-    n_codes
-        Width of a code.
-    length
-        Number of positions.
-    width
-        Width of the hidden layer.
-    """
+    """Map from codes to logits of the four bases at every position: one hidden layer."""
 
     def __init__(self, n_codes: int, length: int, *, width: int) -> None:
         super().__init__()
@@ -137,24 +107,11 @@ class SequenceDecoder(nn.Module):
 def recombine(tokens: Tensor, before: Tensor, after: Tensor, *, generator: torch.Generator) -> Tensor:
     """Change as few bases as possible, so that draws from one distribution become draws from another.
 
-    Couples the two distributions at every position maximally: a base `a` is kept with probability
-    `min(1, after(a) / before(a))`, and else drawn from the positive part of `after - before`. If the bases
-    were drawn from `before`, the result is drawn from `after`; equal distributions change nothing, so that
-    detail which the code does not hold is taken from the source.
-
-    Parameters
-    ----------
-    tokens
-        Tokens of the source. Letters other than the four bases and positions past the end stay. Shape:
-        `(batch, length)`.
-    before, after
-        Probabilities of the bases. Shape: `(batch, length, 4)`.
-    generator
-        Random numbers.
-
-    Returns
-    -------
-    Changed tokens. Shape: `(batch, length)`.
+    Couples the two distributions, `(batch, length, 4)`, at every position maximally: a base `a` is kept
+    with probability `min(1, after(a) / before(a))`, and else drawn from the positive part of
+    `after - before`. If the bases were drawn from `before`, the result is drawn from `after`; equal
+    distributions change nothing, so that detail which the code does not hold is taken from the source.
+    Letters other than the four bases and positions past the end stay.
     """
     draws = torch.rand((2, *tokens.shape), generator=generator, device=tokens.device)
     base = tokens.long().clamp_max(N_BASES - 1)[..., None]
@@ -181,10 +138,7 @@ def base_mask(tokens: Tensor, *, strength: float, generator: torch.Generator) ->
 
 
 def shift(tokens: Tensor, *, strength: float, generator: torch.Generator) -> Tensor:
-    """Move sequences by at most a share `strength` of their length to either side.
-
-    Positions from outside the sequence become N. Shape: `(batch, length)`.
-    """
+    """Move sequences by at most a share `strength` of their length to either side, filled up with N."""
     n_letters = lengths(tokens)
     drawn = 2 * torch.rand((len(tokens), 1), generator=generator, device=tokens.device) - 1
     place = torch.arange(tokens.shape[1], device=tokens.device)

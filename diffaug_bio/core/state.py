@@ -41,7 +41,6 @@ class TrainState:
     denoiser: nn.Module
     averaged_denoiser: nn.Module
     codec: AnyCodec
-    """Map between rows and codes of the generator."""
     diffusion: GaussianDiffusion
     condition_mean: Tensor
     condition_std: Tensor
@@ -69,19 +68,7 @@ class TrainState:
 
 
 def build(config: DiffAugConfig, source: Input, *, seed: int, device: torch.device) -> TrainState:
-    """Make networks with reproducible weights.
-
-    Parameters
-    ----------
-    config
-        Shapes of the networks.
-    source
-        Kind of the rows.
-    seed
-        Seed of the weights, which are drawn on the CPU, so that a seed means the same everywhere.
-    device
-        Device to move the networks to.
-    """
+    """Make networks with reproducible weights, drawn on the CPU: a seed means the same everywhere."""
     with seeded_initialisation(seed):
         encoder, projector, denoiser, codec = _networks(config, source)
     n_condition = _n_condition(config, source)
@@ -124,12 +111,7 @@ def _n_condition(config: DiffAugConfig, source: Input) -> int:
 
 
 def encode(encoder: nn.Module, rows: Rows) -> Tensor:
-    """Embed all rows in float32, block by block.
-
-    Returns
-    -------
-    Embeddings on the rows' device. Shape: `(n_rows, n_latent)`.
-    """
+    """Embed all rows in float32, block by block; `(n_rows, n_latent)` on the rows' device."""
     with eval_mode(encoder):
         return torch.cat([encoder(rows.take(block)) for block in blocks(rows)])
 
@@ -155,15 +137,7 @@ def to_arrays(state: TrainState) -> dict[str, NDArray[np.generic]]:
 
 
 def expected_arrays(config: DiffAugConfig, source: Input) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
-    """List shape and type of the arrays of :func:`to_arrays`, without making them.
-
-    Parameters
-    ----------
-    config
-        Shapes of the networks.
-    source
-        Kind of the rows.
-    """
+    """List shape and type of the arrays of :func:`to_arrays`, without making them."""
     with torch.device("meta"):  # tensors without values, whatever their size
         networks = dict(zip(_SAVED, _networks(config, source), strict=True))
     expected = {
@@ -177,13 +151,7 @@ def expected_arrays(config: DiffAugConfig, source: Input) -> dict[str, tuple[tup
 
 
 def check_size(config: DiffAugConfig, source: Input) -> None:
-    """Refuse networks that are too large for any machine, before they are made.
-
-    Raises
-    ------
-    InputError
-        If they have more than a billion weights.
-    """
+    """Raise InputError for networks of more than a billion weights, before they are made."""
     n_weights = sum(math.prod(shape) for shape, _ in expected_arrays(config, source).values())
     if n_weights > _MOST_WEIGHTS:
         msg = (
@@ -196,16 +164,9 @@ def check_size(config: DiffAugConfig, source: Input) -> None:
 def from_arrays(
     config: DiffAugConfig, source: Input, arrays: Mapping[str, NDArray[np.generic]]
 ) -> TrainState:
-    """Rebuild networks on the CPU from the arrays of :func:`to_arrays`.
+    """Rebuild networks on the CPU from the arrays of :func:`to_arrays`; others are ignored.
 
-    Parameters
-    ----------
-    config
-        Shapes of the networks.
-    source
-        Kind of the rows.
-    arrays
-        Arrays by name, with the shapes of :func:`expected_arrays`; others are ignored.
+    Shapes must be those of :func:`expected_arrays`.
     """
     cpu = torch.device("cpu")
     state = build(config, source, seed=0, device=cpu)

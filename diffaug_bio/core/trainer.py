@@ -48,39 +48,11 @@ def train(
     on_step: Callable[[], None] = lambda: None,
     batches: Batches | None = None,
 ) -> TrainState:
-    """Train encoder and generator in turn (paper, algorithm 1).
+    """Train encoder and generator in turn (paper, algorithm 1); `config` has all settings decided.
 
-    Parameters
-    ----------
-    rows
-        Preprocessed rows of about unit variance, tokens, or pixels, on the device of the training.
-    config
-        Configuration with all settings decided.
-    source
-        Kind of the rows.
-    neighbors
-        Row numbers of each row's nearest neighbours, for views that use them.
-    seed
-        Seed of weights, split, order, views and sampling.
-    precision
-        Type of numbers in the networks.
-    callbacks
-        Functions called after every epoch.
-    on_step
-        Function called after every step.
-    batches
-        Batches of the rows, to integrate.
-
-    Returns
-    -------
-    The trained networks with their history.
-
-    Raises
-    ------
-    InputError
-        If the networks are too large for any machine.
-    TrainingError
-        If a loss or a weight is not finite.
+    Rows, on the device of the training, are preprocessed and of about unit variance, or tokens, or pixels.
+    `neighbors` numbers each row's nearest neighbours, for views that use them. Raises InputError if the
+    networks are too large for any machine, and TrainingError if a loss or a weight is not finite.
     """
     check_size(config, source)
     device = rows.device
@@ -128,18 +100,9 @@ def train(
 def train_encoder(
     fit: Fit, state: TrainState, objective: Objective, *, bank: Rows | None, round_: int
 ) -> None:
-    """Train the encoder on two views of each row.
+    """Train the encoder on two views of each row; `round_` is 0 in the warm-up.
 
-    Parameters
-    ----------
-    fit, state
-        The fit and its networks.
-    objective
-        Objective of the encoder.
-    bank
-        Generated rows of :func:`generate_bank`; None for hand-made views only.
-    round_
-        Number of the round; 0 in the warm-up.
+    `bank` holds the rows of :func:`generate_bank`; without it, views are hand-made only.
     """
 
     def loss(indices: Tensor, generator: torch.Generator) -> Tensor:

@@ -24,22 +24,11 @@ _HEAD_WIDTH = 64  # channels of an attention head (Dhariwal & Nichol 2021, secti
 class UNetDenoiser(nn.Module):
     """Residual convolutions at up to three resolutions, with skip connections (Ho et al. 2020, app. B).
 
-    Each block is modulated by time and condition (adaptive group normalisation, Dhariwal & Nichol 2021,
-    section 3.1). Images are halved, and channels doubled, at most twice, as long as the shorter side keeps
-    7 pixels. The lowest resolution has attention if it has at most 256 positions. Sides that do not halve
-    evenly are padded with zeros, the mean. A new denoiser returns zeros.
-
-    Parameters
-    ----------
-    shape
-        Shape of an image.
-    n_condition
-        Width of the condition. Zeros stand for no condition, as in
-        :class:`~diffaug_bio.core.generator.MLPDenoiser`.
-    width
-        Channels at the highest resolution.
-    n_blocks
-        Residual blocks at each resolution, on the way down and on the way up.
+    Each of `n_blocks` blocks at a resolution, on the way down and again on the way up, is modulated by time
+    and condition (adaptive group normalisation, Dhariwal & Nichol 2021, section 3.1); zeros stand for no
+    condition. Images are halved, and channels doubled from `width`, at most twice, as long as the shorter
+    side keeps 7 pixels. The lowest resolution has attention if it has at most 256 positions. Sides that do
+    not halve evenly are padded with zeros, the mean. A new denoiser returns zeros.
     """
 
     def __init__(self, shape: ImageShape, n_condition: int, *, width: int, n_blocks: int) -> None:

@@ -20,7 +20,7 @@ def feature_swap(x: Tensor, *, strength: float, generator: torch.Generator) -> T
     """Replace a share `strength` of all entries by those of other rows of the batch.
 
     Each entry comes from a row of its own, so that replaced entries follow the features' marginal
-    distributions (Bahri et al. 2022, SCARF). Shape: `(batch, n_features)`.
+    distributions (Bahri et al. 2022, SCARF).
     """
     chosen = torch.rand(x.shape, generator=generator, device=x.device) < strength
     rows = torch.randint(len(x), x.shape, generator=generator, device=x.device)
@@ -28,10 +28,7 @@ def feature_swap(x: Tensor, *, strength: float, generator: torch.Generator) -> T
 
 
 def inner_swap(x: Tensor, *, strength: float, generator: torch.Generator) -> Tensor:
-    """Permute a share `strength` of the entries of each row among themselves (Han et al. 2022, CLEAR).
-
-    At least two entries move. Shape: `(batch, n_features)`.
-    """
+    """Permute a share `strength`, at least two, of the entries of each row (Han et al. 2022, CLEAR)."""
     # A single entry cannot be permuted.
     n_swapped = min(x.shape[1], max(2, round(strength * x.shape[1]))) if strength else 0
     order = torch.rand(x.shape, generator=generator, device=x.device).argsort(1)
@@ -41,17 +38,7 @@ def inner_swap(x: Tensor, *, strength: float, generator: torch.Generator) -> Ten
 
 
 def neighbor_mix(x: Tensor, neighbors: Tensor, *, strength: float, generator: torch.Generator) -> Tensor:
-    """Move rows a random part of the way, at most `strength`, to a neighbour (paper, section 3.3).
-
-    Parameters
-    ----------
-    x, neighbors
-        Rows and one nearest neighbour of each. Shape: `(batch, n_features)`.
-    strength
-        Largest share of the neighbour.
-    generator
-        Random numbers for the shares, on the device of `x`.
-    """
+    """Move rows a random part of the way, at most `strength`, to a neighbour (paper, section 3.3)."""
     share = strength * torch.rand((len(x), 1), generator=generator, device=x.device)
     return torch.lerp(x, neighbors, share)
 
@@ -60,14 +47,6 @@ def neighbor_noise(x: Tensor, first: Tensor, second: Tensor, *, strength: float)
     """Add `strength * (first - second) / sqrt(2)`, the scaled difference of two of a row's neighbours.
 
     If neighbours are independent draws around a row, this noise has their covariance: large in directions
-    in which similar rows differ, small where they agree. Equal noise in all directions would drown the
-    latter.
-
-    Parameters
-    ----------
-    x, first, second
-        Rows and two nearest neighbours of each, drawn at random. Shape: `(batch, n_features)`.
-    strength
-        Size of the noise.
+    in which similar rows differ, small where they agree. Noise equal in all directions would drown these.
     """
     return x + strength * 2**-0.5 * (first - second)
