@@ -99,9 +99,7 @@ def leiden_agreement(
 
 
 def leiden_grid(embedding: NDArray[np.float32], *, random_state: int = 0) -> list[NDArray[np.int64]]:
-    """Cluster the graph of :func:`leiden_agreement` at each of `RESOLUTIONS`; a cluster number for each
-    row.
-    """
+    """Cluster the graph of :func:`leiden_agreement` at each of `RESOLUTIONS`."""
     edges, weights = _neighbor_graph(embedding)
     with _seeded_igraph(random_state) as igraph:
         graph = igraph.Graph(n=len(embedding), edges=edges)
@@ -168,9 +166,7 @@ def _neighbor_graph(
 
     n_neighbors = min(_GRAPH_NEIGHBORS, len(embedding) - 1)
     search = NearestNeighbors(n_neighbors=n_neighbors).fit(embedding)
-    directed = search.kneighbors_graph(
-        mode="connectivity"
-    )  # (n_obs, n_obs); a row is not its own neighbour
+    directed = search.kneighbors_graph(mode="connectivity")  # (n_obs, n_obs), no row its own neighbour
     upper = sparse.triu(directed.maximum(directed.T), k=1).tocoo()
     edges = np.column_stack([upper.row, upper.col]).astype(np.int64)
     # Blocks of edges, not `directed @ directed.T`: a row that is neighbour to many would fill that product.
