@@ -1,6 +1,6 @@
 """Benchmark of methods on labelled data, with the same rows, front end, width, budget and seeds for each.
 
-`run` takes data, methods and seeds, and returns one tidy table; `summarise` condenses it.
+`run` returns one tidy table; `summarise` condenses it.
 """
 
 from __future__ import annotations

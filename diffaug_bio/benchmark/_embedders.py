@@ -38,11 +38,10 @@ class Embedded:
     embedding: Floats
     """Embedding of all rows, fitted or not. Shape: `(n_obs, width)`."""
     features: Fitted | None
-    """Fitted preprocessing of features or pixels, if any."""
+    """Fitted preprocessing, if any."""
     model: DiffAug | None = None
-    """Fitted model, where the method is one of ours."""
     matrix: Matrix | None = None
-    """Input of that model: features, or tokens. Shape: `(n_obs, n_vars)`."""
+    """Input of that model, if the method is one of ours: features, or tokens. Shape: `(n_obs, n_vars)`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,25 +75,9 @@ def embed(
 ) -> Embedded:
     """Fit a method and embed all rows with it.
 
-    Parameters
-    ----------
-    data
-        Rows to embed.
-    method
-        Method to fit.
-    config
-        Configuration that all methods share.
-    fit_rows
-        Numbers of the rows that preprocessing and method are fitted on; None takes all.
-    train_rows
-        Numbers of the rows that the labelled reference is fitted on, and whose labels it sees.
-    seed
-        Random seed.
-
-    Raises
-    ------
-    NotApplicableError
-        If the method cannot embed these data.
+    Preprocessing and method are fitted on `fit_rows` (None takes all); the labelled reference is fitted on
+    `train_rows`, and sees their labels. Raises :class:`NotApplicableError` where the method cannot embed
+    these data.
     """
     if fit_rows is not None and method.kind in {"harmony", "scvi"}:
         msg = "it cannot embed rows that it was not fitted on"

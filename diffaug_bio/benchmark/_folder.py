@@ -17,18 +17,7 @@ SETTINGS, SCORES, SUMMARY = "benchmark.json", "results.csv", "summary.md"
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse a folder that holds other files, or whose tables were changed.
-
-    Parameters
-    ----------
-    folder
-        Output folder; new, empty, or written by a benchmark.
-
-    Raises
-    ------
-    InputError
-        If it is none of these, or its tables were changed.
-    """
+    """Refuse a folder that is not new, empty, or written by a benchmark, or whose tables were changed."""
     if folder.exists() and not folder.is_dir():
         msg = f"{folder} exists and is not a folder. Choose another output folder."
         raise InputError(msg)
@@ -46,14 +35,7 @@ def check_folder(folder: Path) -> None:
 def add(folder: Path, texts: Mapping[str, str], *, force: bool = False) -> None:
     """Add text files to the folder of a benchmark, or replace those that it wrote; all or none.
 
-    Parameters
-    ----------
-    folder
-        Folder of the benchmark.
-    texts
-        Contents of the files by relative name.
-    force
-        If True, replace files that were changed by others.
+    `force` replaces files that were changed by others, too.
     """
     with added_files(folder, force=force) as stage:
         for name, text in texts.items():

@@ -51,23 +51,18 @@ class Cell:
     """Cell of a benchmark: a method on a data set with a seed."""
 
     data: str
-    """Name of the data set."""
     path: str
     """File of the data, written by :meth:`BenchmarkData.write`."""
     method: str
-    """Name of the method."""
     seed: int
-    """Random seed."""
     config: DiffAugConfig
     """Configuration that all methods share."""
     held_out: bool
     """True if a fifth of the rows is kept from all fitting."""
     threads: int
-    """Number of CPU threads."""
     digest: str
     """Hash of the data."""
     kind: DataKind
-    """Kind of data, on which some defaults depend."""
 
     @property
     def key(self) -> str:

@@ -29,34 +29,16 @@ _MAX_REFERENCE_ROWS = 2000  # trustworthiness takes memory by the square of thei
 def score_method(
     data: BenchmarkData, method: Method, config: DiffAugConfig, *, seed: int, held_out: bool
 ) -> dict[str, float]:
-    """Fit a method with a seed, and score its embedding.
+    """Fit a method with a seed, which folds and metrics share, and score its embedding.
 
-    Parameters
-    ----------
-    data
-        Labelled data.
-    method
-        Method to fit.
-    config
-        Configuration that all methods share.
-    seed
-        Seed of the method, of the folds and of the metrics.
-    held_out
-        If True, a fifth of the rows is kept from all fitting, preprocessing included, and only they are
-        scored. Otherwise all rows are embedded, without labels, and folds hide labels from the probes; the
-        labelled reference is fitted on the training rows of one fold and scored on its test rows. Data with
-        a split of their own are fitted without its test rows, and only these are scored, with every seed.
+    With `held_out`, a fifth of the rows is kept from all fitting, preprocessing included, and only they are
+    scored. Otherwise all rows are embedded, without labels, and folds hide labels from the probes; the
+    labelled reference is fitted on the training rows of one fold and scored on its test rows. Data with a
+    split of their own are fitted without its test rows, and only these are scored, with every seed.
 
-    Returns
-    -------
-    Scores of :func:`diffaug_bio.metrics.evaluate`; for methods with a diffusion model those of
-    :func:`diffaug_bio.metrics.generated_quality` as `generated_…`; `width`, `encoder_steps`, `seconds`
-    (fit and embedding) and `peak_memory_mb` (of this process).
-
-    Raises
-    ------
-    NotApplicableError
-        If the method cannot embed these data.
+    Returns scores of :func:`diffaug_bio.metrics.evaluate`; for methods with a diffusion model those of
+    :func:`diffaug_bio.metrics.generated_quality` as `generated_…`; `width`, `encoder_steps`, `seconds` (fit
+    and embedding) and `peak_memory_mb` (of this process). Raises :class:`NotApplicableError`.
     """
     scored = np.flatnonzero(data.scored)
     groups = None if data.groups is None else data.groups[scored]

@@ -1,6 +1,6 @@
 """Unpacking archives from strangers: nothing is written outside the target, and nothing fills the disk.
 
-pooch's processors are not used: they follow links and names that lead outside, and have no limit of size.
+pooch's processors follow links and names that lead outside, and have no limit of size.
 """
 
 from __future__ import annotations
@@ -40,25 +40,12 @@ _DAMAGED = (
 
 
 def unpack(archive: Path, target: Path, *, max_bytes: int | None = None) -> None:
-    """Unpack an archive into a folder that appears complete or not at all.
+    """Unpack an archive into a new folder that appears complete or not at all.
 
-    No other process may unpack to the same target meanwhile.
-
-    Parameters
-    ----------
-    archive
-        A `.zip`, a `.tar`, plain or compressed, or a single compressed file `.gz`.
-    target
-        Folder to make; it must not exist.
-    max_bytes
-        Limit in bytes of all that is unpacked. If left out, a hundred times the size of the archive, and at
-        least 1 GiB.
-
-    Raises
-    ------
-    RecipeError
-        If the archive is damaged or of an unknown kind; if a member would lie outside the target, is there
-        twice, or is a link or a device; or if more than `max_bytes` is unpacked.
+    Takes a `.zip`, a `.tar`, plain or compressed, or a single compressed file `.gz`. Refuses one that is
+    damaged or of another kind, holds more than `max_bytes` (by default :func:`default_bound`), or has a
+    member that would lie outside the target, is there twice, or is a link or a device. No other process may
+    unpack to the same target meanwhile.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     for stale in target.parent.glob(f"{_STAGE_PREFIX}{target.name}.*"):  # left by a killed process
@@ -76,7 +63,7 @@ def unpack(archive: Path, target: Path, *, max_bytes: int | None = None) -> None
 
 
 def default_bound(n_bytes: int) -> int:
-    """Return how many bytes may be unpacked from an archive of `n_bytes`."""
+    """Return how many bytes may be unpacked from an archive: a hundred times its size, at least 1 GiB."""
     return max(_SMALLEST_BOUND, _LARGEST_RATIO * n_bytes)
 
 

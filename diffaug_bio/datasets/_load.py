@@ -39,7 +39,7 @@ def load(
     name
         One of :func:`recipe_names`, or the path of a TOML file of your own.
     from_path, cache, checked
-        As for :func:`fetch`.
+        Where files are taken from, kept and compared; see :func:`fetch`.
 
     Raises
     ------
@@ -69,7 +69,6 @@ class Finding:
     """Result of :func:`verify` for one file or number."""
 
     what: str
-    """File, or number of the data."""
     is_good: bool
     """True if it is as the recipe says."""
     detail: str
@@ -87,7 +86,7 @@ def verify(name: str, *, cache: str | PathLike[str] | None = None) -> list[Findi
     name
         One of :func:`recipe_names`, or the path of a TOML file of your own.
     cache
-        As for :func:`fetch`.
+        Folder of the files, as in :func:`fetch`.
 
     Raises
     ------
@@ -124,15 +123,7 @@ def verify(name: str, *, cache: str | PathLike[str] | None = None) -> list[Findi
 def recipe_fingerprint(
     name: str, *, cache: str | PathLike[str] | None = None
 ) -> dict[str, dict[str, object]]:
-    """Return size in bytes and SHA-256 of each file of a recipe that is here.
-
-    Parameters
-    ----------
-    name
-        One of :func:`recipe_names`, or the path of a TOML file of your own, which is included.
-    cache
-        As for :func:`fetch`.
-    """
+    """Return size in bytes and SHA-256 of each file of a recipe that is here, a user's recipe included."""
     recipe = load_recipe(name)
     noted = Store.of(recipe, cache).noted()
     found = {source.file: noted[source.file] for source in recipe.sources if source.file in noted}

@@ -38,23 +38,9 @@ _WORDS: dict[Any, str] = {
 
 
 def parse_recipe(text: str, *, name: str, file: str, path: Path | None = None) -> Recipe:
-    """Make a recipe from the text of its file.
+    """Make a recipe from TOML; refuse keys that are unknown, missing, or have a wrong value.
 
-    Parameters
-    ----------
-    text
-        Text in TOML.
-    name
-        Name of the recipe.
-    file
-        Name of the file, for errors.
-    path
-        Path of the file, if it is a user's own.
-
-    Raises
-    ------
-    RecipeError
-        If it is not TOML, or a key is unknown, missing, or has a wrong value.
+    `file` is the name for errors, `path` the file of a user's own recipe.
     """
     try:
         table = tomllib.loads(text)

@@ -29,14 +29,12 @@ _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """State of the download of a file."""
+    """State of the download of a file, in bytes."""
 
     file: str
-    """Name of the file."""
     done: int
-    """Bytes downloaded."""
     total: int | None
-    """Size of the whole file in bytes, if the server says so."""
+    """Size of the whole file, if the server says so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +42,6 @@ class Download:
     """Download of a file, which continues a partial file if the server still has the same content."""
 
     url: str
-    """Address of the file."""
     part: Path
     """Partial file. A note beside it holds the address, and the name that the server gave the content."""
     size: int | None = None
@@ -57,11 +54,8 @@ class Download:
     def run(self) -> None:
         """Download until the partial file is complete; its note is then removed.
 
-        Raises
-        ------
-        DownloadError
-            If the server cannot be reached, refuses, breaks off three times without progress, or the file
-            has another size than it should.
+        Gives up if the server cannot be reached, refuses, breaks off three times without progress, or the
+        file has another size than it should.
         """
         try:
             self._complete()

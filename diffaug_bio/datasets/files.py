@@ -38,7 +38,7 @@ class Noted:
     """Facts noted about a file when it came."""
 
     size: int
-    """Size in bytes; for a folder that of its files."""
+    """Bytes; for a folder those of its files."""
     sha256: str
     """Hash; for a folder that of the names and hashes of its files."""
     origin: str
@@ -52,7 +52,6 @@ class Store:
     """Folder of a recipe in the cache: `files/`, `partial/`, `unpacked/` and `record.json`."""
 
     folder: Path
-    """Path of the folder."""
 
     @classmethod
     def of(cls, recipe: Recipe, cache: str | PathLike[str] | None = None) -> Store:
@@ -132,14 +131,7 @@ class Store:
 
 
 def cache_folder(cache: str | PathLike[str] | None = None) -> Path:
-    """Return the folder for the files of all recipes.
-
-    Parameters
-    ----------
-    cache
-        Folder; by default that named by the environment variable `DIFFAUG_BIO_CACHE`, or the system's
-        folder for caches.
-    """
+    """Return the given folder for files, that named by `DIFFAUG_BIO_CACHE`, or the system's for caches."""
     import platformdirs
 
     cache = cache or os.environ.get(_CACHE_VARIABLE) or platformdirs.user_cache_dir("diffaug-bio")

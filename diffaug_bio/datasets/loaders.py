@@ -1,8 +1,7 @@
-"""Readers that a recipe may name, and their keywords.
+"""Readers that a recipe may name: those of :mod:`diffaug_bio.io`, and functions here.
 
-A loader is a reader of :mod:`diffaug_bio.io` or a function here. `[loader]` of a recipe may hold its
-parameters, checked against their annotations: `str`, `int`, `float`, `bool`, `Literal`, a path, one
-of them `| None`, or a sequence of one. Paths are names of sources, or of files in an unpacked archive.
+Recipes give keywords of the types `str`, `int`, `float`, `bool`, `Literal`, a path (name of a source, or of
+a file in an unpacked archive), one of them `| None`, or a sequence of one.
 """
 
 from __future__ import annotations
@@ -37,18 +36,7 @@ _STAND_INS = {
 
 
 def from_scanpy(*, dataset: str) -> AnnData:
-    """Load a data set that comes with the scanpy package.
-
-    Parameters
-    ----------
-    dataset
-        Name of its function in `scanpy.datasets`.
-
-    Raises
-    ------
-    RecipeError
-        If this version of scanpy has no such data set.
-    """
+    """Load a data set that comes with the scanpy package, named as its function in `scanpy.datasets`."""
     import scanpy
 
     if not hasattr(scanpy.datasets, dataset):
@@ -59,13 +47,7 @@ def from_scanpy(*, dataset: str) -> AnnData:
 
 
 def from_sklearn(*, dataset: Literal["digits", "wine", "breast_cancer", "iris"]) -> AnnData:
-    """Load a data set that comes with the scikit-learn package; labels are in `.obs["label"]`.
-
-    Parameters
-    ----------
-    dataset
-        Name of its function in `sklearn.datasets`, without `load_`.
-    """
+    """Load a data set that comes with the scikit-learn package; labels are in `.obs["label"]`."""
     import anndata
     import numpy as np
     import pandas as pd
@@ -93,22 +75,7 @@ LOADERS: dict[str, Callable[..., AnnData]] = {
 
 
 def call_loader(call: Call, files: Files) -> AnnData:
-    """Read the files of a recipe.
-
-    Parameters
-    ----------
-    call
-        Loader and keywords.
-    files
-        Files of the recipe.
-
-    Raises
-    ------
-    RecipeError
-        If a file is missing.
-    InputError
-        If a file cannot be read.
-    """
+    """Read the files of a recipe with its loader."""
     hints = keyword_hints(LOADERS[call.name])
     given = dict(call.parameters)
     if _PATH in hints:

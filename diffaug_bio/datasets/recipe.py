@@ -26,13 +26,11 @@ class Source:
     file: str
     """Name, with folders and `/` if they matter: in the cache, and in the folder given to `--from`."""
     url: str = ""
-    """Address to download it from."""
     by_hand: str = ""
     """Instructions where it cannot be downloaded: who has it, and what to click."""
     size: int | None = None
-    """Size in bytes, where known."""
     sha256: str = ""
-    """SHA-256 in hexadecimal digits, where known for sure."""
+    """Hexadecimal digits, where known for sure."""
     unpack: bool = False
     """If True, it is an archive (`.zip`, `.tar`, `.tar.gz`, ...) or a compressed file (`.gz`) to unpack."""
     max_unpacked: int | None = None
@@ -46,7 +44,6 @@ class Call:
     name: str
     """Name in `LOADERS` or `STEPS`."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    """Keywords, checked against the signature of the function."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,11 +51,8 @@ class Expected:
     """Size of the genuine data after all steps."""
 
     n_obs: int | None = None
-    """Number of rows."""
     n_vars: int | None = None
-    """Number of features."""
     n_labels: int | None = None
-    """Number of different labels."""
     fixed: tuple[Fixed, ...] = ()
     """Numbers that all files of this format have: loading insists on these, `recipes verify` on all."""
 
@@ -68,11 +62,9 @@ class Published:
     """A figure from a paper, to compare with."""
 
     method: str
-    """Method that reached it."""
     score: str
     """Score, in the words of the paper."""
     value: float
-    """Figure as printed there."""
     where: str
     """Paper and table."""
 
@@ -82,23 +74,15 @@ class Recipe:
     """A data set by name; `data_recipes/README.md` explains the keys."""
 
     name: str
-    """Name of the recipe, which is the name of its file."""
     title: str
-    """Description in one line."""
     modality: Modality
-    """Kind of data."""
     loader: Call
-    """Reader that makes an AnnData of the files."""
     sources: tuple[Source, ...] = ()
     """Files; none for data that come with a package."""
     steps: tuple[Call, ...] = ()
-    """Preparation steps, in order."""
     expect: Expected = field(default_factory=Expected)
-    """Size of the genuine data."""
     label_key: str | None = None
-    """Column of `.obs` with the labels."""
     batch_key: str | None = None
-    """Column of `.obs` with batches."""
     group_key: str | None = None
     """Column of `.obs` with groups, such as donors, or `id:SEPARATOR`."""
     split_key: str | None = None
@@ -108,7 +92,6 @@ class Recipe:
     licence: str = ""
     """Terms of the data."""
     citation: str = ""
-    """Reference to cite."""
     notes: str = ""
     """Differences from the paper, and traps."""
     preset: Preset = "default"
@@ -124,23 +107,14 @@ class Files:
     """Files of a recipe on this machine, archives unpacked."""
 
     names: tuple[str, ...]
-    """Names of the sources, as in the recipe."""
     roots: tuple[Path, ...]
     """Folders in which names are looked up, in order: that of the sources, then one for each archive."""
 
     def find(self, name: str = "") -> Path:
-        """Find a file or folder by its name in the recipe or in an archive.
+        """Find a file or folder by its name in the recipe or in an archive, relative and with `/`.
 
-        Parameters
-        ----------
-        name
-            Relative name, with `/`; `"."` is the folder of the sources. If left out, the only source; if
-            that is an archive, the only file or folder in it, or the folder it was unpacked to.
-
-        Raises
-        ------
-        RecipeError
-            If there is no such file, or several sources and no name.
+        `"."` is the folder of the sources. Without a name it is the only source; if that is an archive, the
+        only file or folder in it, or the folder it was unpacked to. Several sources need a name.
         """
         if not name:
             if len(self.names) != 1:

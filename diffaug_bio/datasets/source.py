@@ -163,20 +163,7 @@ def _read_recipe(source: DataSource, name: str) -> tuple[AnnData, str | None]:
 
 
 def read_for_model(source: DataSource, model: DiffAug, *, annotations: Sequence[str] = ()) -> AnnData:
-    """Read data to embed with a fitted model, counting DNA words as the model does.
-
-    Parameters
-    ----------
-    source, annotations
-        As for :func:`read_source`.
-    model
-        Fitted model.
-
-    Raises
-    ------
-    InputError
-        As for :func:`read_source`.
-    """
+    """Read data to embed with a fitted model, counting DNA words as the model does."""
     from diffaug_bio.model.source import MatrixChoice
 
     kmers = MatrixChoice.from_dict(model.source_).kmers
@@ -190,8 +177,8 @@ def read_for_model(source: DataSource, model: DiffAug, *, annotations: Sequence[
 def fingerprint(source: DataSource) -> dict[str, object]:
     """Return size and SHA-256 of the data, and of the reference if there is one.
 
-    A folder is recognised by the names and contents of its files, hidden ones left out; a recipe by its
-    files, or by its name and the versions of packages if the data come with a package.
+    Folders go by names and contents of files that are not hidden, recipes by their files; a recipe of a
+    package without files by its name and the versions of packages.
     """
     if source.recipe is not None:
         files = recipe_fingerprint(source.recipe)

@@ -1,12 +1,9 @@
-"""Preparation steps that a recipe may name.
+"""Preparation steps that a recipe may name: an AnnData in, the same one changed or another one out.
 
-A step takes an AnnData and keywords, and returns the same AnnData changed, or another one. `[[steps]]` of a
-recipe may hold the keywords, which are checked against their annotations: `str`, `int`, `float`, `bool`,
-`Literal`, one of them `| None`, or `tuple[..., ...]` of one.
-
-Steps see all rows, test rows included, as the loaders of papers do: the range of values, the principal
-components and the choice of features then depend on test rows too. Leave such steps out where that matters:
-fitting a model has its own preprocessing, learnt from the rows it is fitted on.
+Steps see all rows, test rows included, as the loaders of papers do. Where ranges of values, principal
+components or the choice of features must not depend on test rows, leave such steps out: fitting a model has
+its own preprocessing. Keywords are `str`, `int`, `float`, `bool`, `Literal`, one of them `| None`, or
+`tuple[..., ...]` of one.
 """
 
 from __future__ import annotations
@@ -34,13 +31,7 @@ _FEW_FEATURES = 4096  # up to this number their covariance is small, and gives e
 
 
 def divide(adata: AnnData, *, by: float) -> AnnData:
-    """Divide all values by a number; `.X` becomes float32, and stays sparse.
-
-    Raises
-    ------
-    InputError
-        If the number is 0.
-    """
+    """Divide all values by a number; `.X` becomes float32, and stays sparse."""
     matrix = _matrix(adata, "divide")
     if by == 0:
         msg = "`by` is 0. Give another number to divide by."
@@ -53,22 +44,7 @@ def divide(adata: AnnData, *, by: float) -> AnnData:
 
 
 def drop_small_classes(adata: AnnData, *, key: str, min_obs: int) -> AnnData:
-    """Drop rows of classes with fewer than `min_obs` rows, and rows without a class.
-
-    Parameters
-    ----------
-    adata
-        Rows are observations.
-    key
-        Column of `.obs` with the classes.
-    min_obs
-        Smallest number of rows of a class that is kept.
-
-    Raises
-    ------
-    InputError
-        If there is no such column, or no class has as many rows.
-    """
+    """Drop rows of classes with fewer than `min_obs` rows, and rows without a class."""
     column = _column(adata, key)
     counts = column.value_counts()
     kept = column.isin(counts.index[counts >= min_obs]).to_numpy()
@@ -79,13 +55,7 @@ def drop_small_classes(adata: AnnData, *, key: str, min_obs: int) -> AnnData:
 
 
 def keep_features_seen_in(adata: AnnData, *, more_than: int) -> AnnData:
-    """Keep features that are not 0 in more than `more_than` rows; missing values count as 0.
-
-    Raises
-    ------
-    InputError
-        If no feature is left, or the number is below 0.
-    """
+    """Keep features that are not 0 in more than `more_than` rows; missing values count as 0."""
     if more_than < 0:
         msg = f"`more_than` must be 0 or more, got {more_than}."
         raise InputError(msg)
@@ -113,19 +83,8 @@ def min_max(
 ) -> AnnData:
     """Scale values to a range; `.X` becomes dense and float32, and missing values stay.
 
-    Parameters
-    ----------
-    adata
-        Rows are observations.
-    low, high
-        Range: the smallest value becomes `low`, the largest `high`, a constant `low`.
-    over
-        Give each feature a range of its own (`"features"`), or all values one (`"matrix"`).
-
-    Raises
-    ------
-    InputError
-        If `high` is not above `low`, or a value is infinite.
+    Each feature gets a range of its own, or the whole `"matrix"` one; constants become `low`. Refuses
+    infinite values.
     """
     matrix = _matrix(adata, "min_max")
     if not low < high:
@@ -160,24 +119,9 @@ def number_rows(adata: AnnData) -> AnnData:
 def principal_components(adata: AnnData, *, n: int) -> AnnData:
     """Replace the features by the scores on the first `n` principal components.
 
-    The components are those of all rows, test rows included. This step is there to reproduce papers;
-    fitting a model computes components of its own rows.
-
-    Parameters
-    ----------
-    adata
-        Rows are observations. Features are centred, not scaled.
-    n
-        Number of components.
-
-    Returns
-    -------
-    Another AnnData with the same rows and the features `PC1`, `PC2`, ... in float32. Shape: `(n_obs, n)`.
-
-    Raises
-    ------
-    InputError
-        If there are fewer rows or features than components, or values are missing or infinite.
+    They are components of all rows, test rows included, to reproduce papers: fitting a model computes
+    components of its own rows. Features, centred and not scaled, become `PC1`, `PC2`, ... in float32.
+    Refuses missing and infinite values.
     """
     from anndata import AnnData
     from sklearn.decomposition import PCA
@@ -204,22 +148,8 @@ def principal_components(adata: AnnData, *, n: int) -> AnnData:
 def rename_labels(adata: AnnData, *, key: str, old: tuple[str, ...], new: tuple[str, ...]) -> AnnData:
     """Rename values of a column; values that are not listed keep their names.
 
-    Parameters
-    ----------
-    adata
-        Rows are observations.
-    key
-        Column of `.obs`; it becomes categories of text.
-    old
-        Values as text. Some may be missing from the data.
-    new
-        New names in the same order. Values with the same new name are merged.
-
-    Raises
-    ------
-    InputError
-        If there is no such column, it has none of the values, a value is listed twice, or the numbers of
-        values and names differ.
+    The column becomes categories of text. Some `old` values may be missing from the data, not all; those
+    with the same new name are merged.
     """
     if len(old) != len(new):
         msg = f"`old` lists {len(old)} values, `new` {len(new)} names. Give one name for each value."

@@ -1,7 +1,4 @@
-"""Comparison of new rows with the training rows of a model: novelty, batch correction and labels.
-
-All functions work on embeddings as arrays. `DiffAug.novelty` and `tl.project` use them with a fitted model.
-"""
+"""Comparison of new rows with the training rows of a model: novelty, batch correction and labels."""
 
 from __future__ import annotations
 

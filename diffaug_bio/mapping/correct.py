@@ -23,13 +23,7 @@ _FEW_ROWS = 50
 
 
 def check_correction(correct: str) -> None:
-    """Refuse the name of an unknown correction.
-
-    Raises
-    ------
-    InputError
-        If it is neither "none" nor "mnn".
-    """
+    """Refuse the name of an unknown correction."""
     if correct not in get_args(Correction):
         msg = f"`correct` has to be one of {', '.join(map(repr, get_args(Correction)))}; got {correct!r}."
         raise InputError(msg)
@@ -104,19 +98,7 @@ def mutual_neighbor_shift(
 def mutual_pairs(
     rows: NDArray[np.floating], reference: NDArray[np.floating], *, n_neighbors: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Find pairs of mutual nearest neighbours.
-
-    Parameters
-    ----------
-    rows, reference
-        Shapes: `(n_rows, n_latent)` and `(n_reference, n_latent)`.
-    n_neighbors
-        Number of nearest neighbours in each direction; all if there are fewer.
-
-    Returns
-    -------
-    Row number and reference row number of each pair, sorted by row. Shape of both: `(n_pairs,)`.
-    """
+    """Find pairs of mutual nearest neighbours: row and reference row numbers, sorted by row."""
     n_rows, n_reference = len(rows), len(reference)
     to_reference = nearest_numbers(rows, reference, min(n_neighbors, n_reference))
     to_rows = nearest_numbers(reference, rows, min(n_neighbors, n_rows))

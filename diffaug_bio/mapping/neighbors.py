@@ -31,20 +31,9 @@ def directions(rows: NDArray[_Floats]) -> NDArray[_Floats]:
 def nearest(
     rows: NDArray[np.float64], among: NDArray[np.float64], n_neighbors: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Find the nearest neighbours of rows among other rows.
+    """Find the nearest neighbours of rows among others: distances and row numbers, nearest first.
 
-    Parameters
-    ----------
-    rows
-        Shape: `(n_rows, n_latent)`.
-    among
-        Rows to search. Shape: `(n_among, n_latent)`.
-    n_neighbors
-        Number of neighbours, at most `n_among`.
-
-    Returns
-    -------
-    Distances, and row numbers in `among`, nearest first. Shape of both: `(n_rows, n_neighbors)`.
+    Both have the shape `(n_rows, n_neighbors)`, with at most `len(among)` neighbours.
     """
     found = nearest_numbers(rows, among, n_neighbors)
     return _distances(rows, among, found), found
@@ -66,20 +55,9 @@ def nearest_numbers(
 def nearest_others(
     rows: NDArray[np.float64], n_neighbors: int, *, pool: NDArray[np.int64] | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Find the nearest other rows of each row.
+    """Find the nearest other rows of each row, in the whole or among the rows of an ordered `pool`.
 
-    Parameters
-    ----------
-    rows
-        Shape: `(n_rows, n_latent)`.
-    n_neighbors
-        Number of neighbours, fewer than rows in the pool.
-    pool
-        Row numbers to search, in order; all if left out.
-
-    Returns
-    -------
-    Distances, and row numbers in `rows`, nearest first. Shape of both: `(n_rows, n_neighbors)`.
+    Returns what :func:`nearest` returns; `n_neighbors` is fewer than rows in the pool.
     """
     numbers = np.arange(len(rows))
     pool = numbers if pool is None else pool

@@ -49,41 +49,14 @@ def find_partners(
     """Find rows of the same kind in other batches; rows of a kind that one batch lacks get no match there.
 
     Batches are first aligned roughly by :func:`mutual_neighbor_shift`, each to all larger ones. Candidates
-    are the nearest neighbours of a row in another batch, and each is checked in the other direction: how
+    are the `n_neighbors` nearest of a row in another batch, and each is checked in the other direction: how
     many of its nearest neighbours in the batch of the row are among the tenth of that batch around the row
     (mutual neighbours)? Confidence is the share of mutual neighbours, averaged over the neighbourhood of
-    the row: 0 below a share of 0.15, and 1 from 0.35. Matches are drawn by it, batch by batch and then row
-    by row.
+    the row: 0 below a share of 0.15, and 1 from 0.35. `n_partners` matches are drawn by it with repeats,
+    batch by batch and then row by row.
 
     At most 2000 rows of each batch, drawn at random, are searched: time grows with rows times batches.
-
-    Parameters
-    ----------
-    scores
-        Principal components. Shape: `(n_obs, n_components)`.
-    batches
-        Batch of each row. Shape: `(n_obs,)`.
-    n_neighbors
-        Number of candidates in each other batch, and of neighbours of each in the other direction.
-    n_partners
-        Number of matches drawn for each row, with repeats.
-    seed
-        Seed of all draws.
-
-    Raises
-    ------
-    InputError
-        If there is only one batch, or lengths differ.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> rng = np.random.default_rng(0)
-    >>> kinds, batches = np.arange(400) % 2, np.repeat(["a", "b"], 200)
-    >>> scores = rng.normal(size=(400, 5)) + 9 * kinds[:, None] + (batches == "b")[:, None]
-    >>> found = find_partners(scores.astype(np.float32), batches)
-    >>> bool((kinds[found.rows] == kinds[:, None]).all()), bool((found.confidence > 0.9).all())
-    (True, True)
+    `scores` are principal components `(n_obs, n_components)`; a single batch is refused.
     """
     if len(scores) != len(batches):
         msg = f"There are {len(batches)} batches for {len(scores)} rows; give one for each row."
@@ -188,10 +161,7 @@ def _ways_back(
     around: NDArray[np.int64],
     n_neighbors: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return candidates in another batch, their shares of mutual neighbours, and the confidence of rows.
-
-    Shapes: `(n_own, n_neighbors)` twice, and `(n_own,)`.
-    """
+    """Return candidates in another batch, their shares of mutual neighbours, and the confidence of rows."""
     there = nearest_numbers(moved[own], moved[other], min(n_neighbors, len(other)))
     back = nearest_numbers(moved[other], moved[landmarks], min(n_neighbors, len(landmarks)))
     weights = np.empty(there.shape)

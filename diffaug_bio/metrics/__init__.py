@@ -1,7 +1,6 @@
-"""Scores of a frozen embedding, and of generated rows, against labels never used to make them.
+"""Scores of an embedding (:func:`evaluate`, with batches :func:`integration`) and of generated rows.
 
-:func:`evaluate` gives all scores of an embedding, :func:`integration` those that need batches,
-:func:`generated_quality` those of generated rows.
+Labels that they compare with must never have been used to make what they score.
 """
 
 from __future__ import annotations

@@ -20,18 +20,8 @@ def solve_rows(
 ) -> NDArray[np.float64]:
     """Find for each row the `x > 0` at which a decreasing function takes a value.
 
-    Parameters
-    ----------
-    value
-        Decreasing function, from an x for each row to its values. Shape of both: `(n_rows,)`.
-    target
-        Value to reach.
-    n_rows
-        Number of rows.
-
-    Returns
-    -------
-    x of each row, very large or small if the target is out of reach. Shape: `(n_rows,)`.
+    `value` gives `(n_rows,)` values for `(n_rows,)` x. Where the target is out of reach, x is very large or
+    small.
     """
     x, low, high = np.ones(n_rows), np.zeros(n_rows), np.full(n_rows, np.inf)
     for _ in range(_MAX_STEPS):

@@ -17,18 +17,9 @@ def batch_accuracy(
 ) -> dict[str, float]:
     """Compute the share of rows whose nearest neighbours vote for their batch, and the share by chance.
 
-    Parameters
-    ----------
-    neighbors
-        Neighbours that :func:`find_neighbors` returns; all vote but the row itself. Ties count as
-        the chance to guess right.
-    batches, labels
-        Batch and label of each row. Shape: `(n_obs,)`.
-
-    Returns
-    -------
-    `batch_knn_accuracy`, and `batch_chance`: the accuracy of always naming the most frequent batch of the
-    label of a row. The nearer the former is to the latter, the better batches are mixed.
+    All neighbours vote but the row itself; ties count as the chance to guess right. `batch_chance` is the
+    accuracy of always naming the most frequent batch of the label of a row: batches are mixed where
+    `batch_knn_accuracy` is near to it.
     """
     names, codes = np.unique(batches, return_inverse=True)
     near = codes[neighbors.indices[:, 1:]]

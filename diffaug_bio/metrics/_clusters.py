@@ -99,19 +99,7 @@ def leiden_agreement(
 
 
 def leiden_grid(embedding: NDArray[np.float32], *, random_state: int = 0) -> list[NDArray[np.int64]]:
-    """Cluster the graph of :func:`leiden_agreement` at each of `RESOLUTIONS`.
-
-    Parameters
-    ----------
-    embedding
-        Shape: `(n_obs, n_latent)`.
-    random_state
-        Seed of Leiden.
-
-    Returns
-    -------
-    Cluster number of every row, for each resolution. Shape of each: `(n_obs,)`.
-    """
+    """Cluster the graph of :func:`leiden_agreement` at each of `RESOLUTIONS`."""
     edges, weights = _neighbor_graph(embedding)
     with _seeded_igraph(random_state) as igraph:
         graph = igraph.Graph(n=len(embedding), edges=edges)
@@ -119,19 +107,7 @@ def leiden_grid(embedding: NDArray[np.float32], *, random_state: int = 0) -> lis
 
 
 def best_of_grid(grid: Sequence[NDArray[np.int64]], labels: NDArray[np.str_]) -> dict[str, float]:
-    """Return the highest agreement of any clusters with the labels.
-
-    Parameters
-    ----------
-    grid
-        Clusters that :func:`leiden_grid` returns.
-    labels
-        Label of each row. Shape: `(n_obs,)`.
-
-    Returns
-    -------
-    `best_of_grid_nmi` and `best_of_grid_ari`, each the highest of any resolution.
-    """
+    """Return the highest agreement of any clusters with the labels: NMI and ARI."""
     nmi, ari = zip(*(_agreement(labels, clusters) for clusters in grid), strict=True)
     return {"best_of_grid_nmi": max(nmi), "best_of_grid_ari": max(ari)}
 
@@ -190,10 +166,10 @@ def _neighbor_graph(
 
     n_neighbors = min(_GRAPH_NEIGHBORS, len(embedding) - 1)
     search = NearestNeighbors(n_neighbors=n_neighbors).fit(embedding)
-    directed = search.kneighbors_graph(mode="connectivity")  # (n_obs, n_obs); a row is not its own neighbor
+    directed = search.kneighbors_graph(mode="connectivity")  # (n_obs, n_obs), no row its own neighbour
     upper = sparse.triu(directed.maximum(directed.T), k=1).tocoo()
     edges = np.column_stack([upper.row, upper.col]).astype(np.int64)
-    # Blocks of edges, not `directed @ directed.T`: a row that is neighbor to many would fill that product.
+    # Blocks of edges, not `directed @ directed.T`: a row that is neighbour to many would fill that product.
     blocks = np.split(edges, range(_EDGE_BLOCK, len(edges), _EDGE_BLOCK))
     shared = np.concatenate(
         [np.asarray(directed[b[:, 0]].multiply(directed[b[:, 1]]).sum(1)).ravel() for b in blocks]

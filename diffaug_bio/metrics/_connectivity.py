@@ -14,24 +14,10 @@ if TYPE_CHECKING:
 
 
 def graph_connectivity(neighbors: Neighbors, labels: NDArray[np.str_]) -> float:
-    """Compute the share of rows of a label in its largest connected part of the neighbour graph [1]_.
+    """Compute the share of rows of a label in its largest strongly connected part of the neighbour graph.
 
-    Parts are strongly connected. The score is the mean over labels.
-
-    Parameters
-    ----------
-    neighbors
-        Neighbours that :func:`find_neighbors` returns, usually 15.
-    labels
-        Label of each row. Shape: `(n_obs,)`.
-
-    Returns
-    -------
-    Score from 0 to 1, as `graph_connectivity` of scib-metrics 0.6.
-
-    References
-    ----------
-    .. [1] Luecken et al. (2022), Nature Methods 19, 41-50.
+    Mean over labels, from 0 to 1, as `graph_connectivity` of scib-metrics 0.6 (Luecken et al. 2022, Nature
+    Methods 19, 41-50).
     """
     n_obs, n_neighbors = neighbors.indices.shape
     ends = neighbors.indices.ravel()

@@ -16,25 +16,11 @@ if TYPE_CHECKING:
 
 _N_COMPONENTS = 100
 _DENSE_ROWS = 1000  # up to here, all eigenvectors are found faster than some
-_MIN_WIDTH = 1e-3  # of kernels, in mean distances to neighbors
+_MIN_WIDTH = 1e-3  # of kernels, in mean distances to neighbours
 
 
 def fuzzy_graph(neighbors: Neighbors) -> sparse.csr_matrix:
-    """Weigh the edges of a neighbor graph as UMAP does [1]_.
-
-    Parameters
-    ----------
-    neighbors
-        Neighbours that :func:`find_neighbors` returns.
-
-    Returns
-    -------
-    Symmetric weights from 0 to 1. Shape: `(n_obs, n_obs)`.
-
-    References
-    ----------
-    .. [1] McInnes et al. (2018), arXiv:1802.03426, sections 3.1 and 4.
-    """
+    """Weigh the edges of a neighbour graph from 0 to 1, symmetrically, as UMAP does (arXiv:1802.03426)."""
     n_obs, n_neighbors = neighbors.indices.shape
     distances = neighbors.distances[:, 1:]
     positive = np.where(distances > 0, distances, np.inf).min(1)
@@ -57,23 +43,11 @@ def fuzzy_graph(neighbors: Neighbors) -> sparse.csr_matrix:
 
 
 def diffusion_map(graph: sparse.csr_matrix, *, random_state: int) -> NDArray[np.float64]:
-    """Embed a connected graph so that distances are diffusion distances, summed over all times [1]_.
+    """Embed a connected graph so that distances are diffusion distances, summed over all times.
 
-    Parameters
-    ----------
-    graph
-        Symmetric weights. Shape: `(n_obs, n_obs)`.
-    random_state
-        Seed of the start vector of the eigenvector search.
-
-    Returns
-    -------
-    Up to 100 eigenvectors of the density-normalised transitions, each times `e / (1 - e)` of its
-    eigenvalue e, but for the first, which has 1 and stays as it is. Shape: `(n_obs, n_components)`.
-
-    References
-    ----------
-    .. [1] Haghverdi et al. (2016), Nature Methods 13, 845-848.
+    Returns up to 100 eigenvectors of the density-normalised transitions, each times `e / (1 - e)` of its
+    eigenvalue e, but for the first, which has 1 and stays as it is (Haghverdi et al. 2016, Nature Methods
+    13, 845-848). Shape: `(n_obs, n_components)`. The seed is that of the start vector.
     """
     density = sparse.diags(1 / np.asarray(graph.sum(0)).ravel())
     kernel = density @ graph @ density

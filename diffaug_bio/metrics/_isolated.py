@@ -13,23 +13,7 @@ if TYPE_CHECKING:
 
 
 def isolated_labels(batches: NDArray[np.str_], labels: NDArray[np.str_]) -> NDArray[np.str_]:
-    """Find the labels that occur in the fewest batches.
-
-    Parameters
-    ----------
-    batches, labels
-        Batch and label of each row. Shape: `(n_obs,)`.
-
-    Returns
-    -------
-    Names of these labels, as scib-metrics 0.6 chooses them; all if each is in as many batches.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> isolated_labels(np.array(["1", "2", "1"]), np.array(["B", "B", "T"])).tolist()
-    ['T']
-    """
+    """Find the labels that occur in the fewest batches, as scib-metrics 0.6; all if each is in as many."""
     names, codes = np.unique(labels, return_inverse=True)
     n_batches = np.array([len(np.unique(batches[codes == code])) for code in range(len(names))])
     return np.asarray(names[n_batches == n_batches.min()])
@@ -38,24 +22,10 @@ def isolated_labels(batches: NDArray[np.str_], labels: NDArray[np.str_]) -> NDAr
 def isolated_f1(
     grid: Sequence[NDArray[np.int64]], labels: NDArray[np.str_], isolated: NDArray[np.str_]
 ) -> float:
-    """Compute the F1 of the cluster that agrees best with an isolated label, mean over these labels [1]_.
+    """Compute the F1 of the cluster that agrees best with an isolated label, mean over these labels.
 
-    Parameters
-    ----------
-    grid
-        Clusters that :func:`leiden_grid` returns; the best one may be at any resolution.
-    labels
-        Label of each row. Shape: `(n_obs,)`.
-    isolated
-        Labels that :func:`isolated_labels` returns.
-
-    Returns
-    -------
-    Score from 0 to 1.
-
-    References
-    ----------
-    .. [1] Luecken et al. (2022), Nature Methods 19, 41-50.
+    The best cluster may be at any resolution of :func:`leiden_grid` (Luecken et al. 2022, Nature Methods
+    19, 41-50).
     """
     best = np.zeros(len(isolated))
     for clusters in grid:

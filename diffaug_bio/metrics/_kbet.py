@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from diffaug_bio.metrics._nearest import Neighbors
 
 _SIGNIFICANCE = 0.05
-_FEWEST, _MOST = 10, 70  # neighbors beside the row itself
+_FEWEST, _MOST = 10, 70  # neighbours beside the row itself
 _USABLE_SHARE = 0.75
 _MAX_TESTS = 5000
 
@@ -24,36 +24,20 @@ _MAX_TESTS = 5000
 def kbet(
     neighbors: Neighbors, batches: NDArray[np.str_], labels: NDArray[np.str_], *, random_state: int = 0
 ) -> float:
-    """Compute the share of rows whose neighbours have the batches of their label [1]_.
+    """Compute the share of rows whose neighbours have the batches of their label, from 0 to 1 [1]_.
 
     For each label, `k` is a quarter of the mean number of its rows in a batch, but from 10 to 70. The k
-    nearest of a row by diffusion within the label, and the row itself, are compared with the batches of
-    the whole label by a chi-squared test; a row is accepted at p >= 0.05. Labels of one batch, or of
-    fewer than eleven rows, are left out. Where the graph of a label is in pieces, those of fewer than 3 k
-    rows are left out, and the label scores 0 if they hold more than a quarter of its rows,
-    or all but one of its batches.
+    nearest of a row by diffusion within the label, and the row itself, are compared with the batches of the
+    whole label by a chi-squared test; a row is accepted at p >= 0.05. Labels of one batch, or of fewer than
+    eleven rows, are left out; the mean over no label is nan. Where the graph of a label is in pieces, those
+    of fewer than 3 k rows are left out, and the label scores 0 if they hold more than a quarter of its
+    rows, or all but one of its batches. At most 5000 rows of a label are tested.
 
-    This is `kbet_per_label` of scib-metrics 0.6 [2]_, but that neighbors are exact, stay in their piece,
-    and are found in 100 components for every label (there, a small label lowers the number for all later
-    ones).
+    This is `kbet_per_label` of scib-metrics 0.6, but neighbours (usually 50) are exact, stay in their
+    piece, and are found in 100 components for every label (there, a small label lowers the number for all
+    later ones).
 
-    Parameters
-    ----------
-    neighbors
-        Neighbours that :func:`find_neighbors` returns, usually 50.
-    batches, labels
-        Batch and label of each row. Shape: `(n_obs,)`.
-    random_state
-        Seed of eigenvectors, and of the sample of at most 5000 rows of a label.
-
-    Returns
-    -------
-    Mean acceptance over labels, from 0 to 1; nan where no label can be tested.
-
-    References
-    ----------
     .. [1] Büttner et al. (2019), Nature Methods 16, 43-49.
-    .. [2] https://scib-metrics.readthedocs.io
     """
     graph = fuzzy_graph(neighbors)
     rates = []
@@ -99,7 +83,7 @@ def _diffusion_neighbors(graph: sparse.csr_matrix, k: int, *, random_state: int)
 
 
 def _accepts(near: NDArray[np.intp], shares: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Whether the batches of neighbors may be a draw from shares of batches."""
+    """Test that the batches of neighbours may be a draw from shares of batches."""
     expected = shares * near.shape[1]
     observed = np.stack([(near == code).sum(1) for code in range(len(shares))], axis=1)
     statistic = (np.square(observed - expected) / expected).sum(1)

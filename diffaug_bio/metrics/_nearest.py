@@ -28,25 +28,7 @@ class Neighbors:
 
 
 def find_neighbors(embedding: NDArray[np.floating], n_neighbors: int = MAX_NEIGHBORS) -> Neighbors:
-    """Find the nearest neighbors of every row by Euclidean distance, exactly.
-
-    Parameters
-    ----------
-    embedding
-        Shape: `(n_obs, n_latent)`.
-    n_neighbors
-        Number of neighbours, the row itself included; all rows if there are fewer.
-
-    Returns
-    -------
-    Row numbers and distances, nearest first.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> find_neighbors(np.array([[0.0], [1.0], [3.0]]), 2).indices.tolist()
-    [[0, 1], [1, 0], [2, 1]]
-    """
+    """Find the nearest neighbours of every row by Euclidean distance, exactly; a row is its own first."""
     from sklearn.neighbors import NearestNeighbors
 
     n_obs = len(embedding)

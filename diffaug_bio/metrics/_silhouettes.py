@@ -82,20 +82,8 @@ def isolated_silhouette(
 ) -> float:
     """Compute the average silhouette width of isolated labels, scaled to [0, 1].
 
-    Parameters
-    ----------
-    embedding
-        Shape: `(n_obs, n_latent)`.
-    labels
-        Label of each row. Shape: `(n_obs,)`.
-    isolated
-        Labels that :func:`isolated_labels` returns.
-    random_state
-        Seed of the sample of at most 5000 rows of a label.
-
-    Returns
-    -------
-    Mean over these labels of the mean over their rows, as `isolated_labels` of scib-metrics 0.6.
+    Mean over these labels of the mean over at most 5000 of their rows, as `isolated_labels` of scib-metrics
+    0.6.
     """
     codes = np.unique(labels, return_inverse=True)[1]
     means = []

@@ -118,21 +118,8 @@ def view_cosines(
 ) -> dict[str, NDArray[np.float64]]:
     """Cosine similarity in latent space, less the mean real latent, of every row and three views of it.
 
-    Parameters
-    ----------
-    rows, generated, embed
-        As for :func:`generated_quality`.
-    rng
-        Source of partners and swapped features.
-
-    Returns
-    -------
-    By the names of the scores, of which these are the rows' parts. Shape of each: `(n_obs,)`.
-
-    Raises
-    ------
-    InputError
-        If there are fewer than two rows.
+    Returns arrays `(n_obs,)` by the names of the scores of :func:`generated_quality`. Two rows are the
+    least.
     """
     n_rows, n_vars = rows.shape
     if n_rows < 2:

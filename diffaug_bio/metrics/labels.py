@@ -33,28 +33,10 @@ def check_labels(
 ) -> NDArray[np.bool_]:
     """Find the rows whose label can be scored, by 5-fold cross-validation or by a given split.
 
-    Parameters
-    ----------
-    labels
-        Label of each row; None or nan if missing. Numbers are taken as classes.
-    key
-        Name of the labels, for the error and the log.
-    split
-        `"train"`, `"test"` or anything else for each row, to score by this split in place of folds; other
-        rows are not scored. Shape: `(n_obs,)`.
-    log
-        If True, log which rows are left out, and why.
-
-    Returns
-    -------
-    True for rows whose label at least five rows have; with a split, two training rows and a test row.
-    Shape: `(n_obs,)`.
-
-    Raises
-    ------
-    InputError
-        If fewer than two labels are that frequent, or the labels are a measurement: more than 50 different
-        fractional numbers.
+    True for rows whose label at least five rows have; with a split (`"train"`, `"test"` or anything else
+    for each row), two training rows and a test row. Missing labels are None or nan, and numbers are taken
+    as classes. Refuses labels of which fewer than two are that frequent, and measurements: more than 50
+    different fractional numbers. `key` is their name for the error and the log.
     """
     import pandas as pd
 
@@ -109,25 +91,8 @@ def check_groups(
 ) -> NDArray[np.bool_]:
     """Find the rows whose class can be scored on groups that were not trained on.
 
-    A class of a single group cannot be scored: all its rows are in training, or all in the test.
-
-    Parameters
-    ----------
-    groups
-        Group of each row, such as a subject, whose rows must stay together.
-    labels
-        Label of each row; rows without a label need no group.
-    key
-        Name of the groups, for the error and the log.
-
-    Returns
-    -------
-    True for rows whose class occurs in at least two groups. Shape: `(n_obs,)`.
-
-    Raises
-    ------
-    InputError
-        If a labelled row has no group, or fewer than two groups or such classes are left.
+    True for rows whose class occurs in at least two groups: those of a single group are all in training, or
+    all in the test. Refuses a labelled row without a group, and fewer than two groups or such classes.
     """
     import pandas as pd
 

@@ -62,17 +62,7 @@ def make_splits(
 
 
 def given_split(split: NDArray[np.str_]) -> Split:
-    """Return the split that data come with, as :func:`evaluate` takes splits.
-
-    Parameters
-    ----------
-    split
-        `"train"`, `"test"` or another word for each row. Shape: `(n_obs,)`.
-
-    Returns
-    -------
-    Row numbers of the training and the test rows.
-    """
+    """Return row numbers of "train" and "test", the split that data come with; other words are neither."""
     train, test = (np.flatnonzero(split == part).astype(np.int64) for part in (TRAIN, TEST))
     return train, test
 

@@ -41,7 +41,6 @@ class Pair:
     letters: tuple[list[str], list[str]] | None
     """Original and generated sequences, if there are any."""
     image_shape: tuple[int, ...]
-    """Height, width and channels of images."""
 
     def columns(self, numbers: Sequence[int] | NDArray[np.integer]) -> tuple[NDArray[np.floating], ...]:
         """Take the dense values of some features; counts and normalised expression as `log1p`."""
@@ -53,13 +52,7 @@ class Pair:
         return tuple(found)
 
     def numbers_of(self, names: Sequence[str]) -> list[int]:
-        """Find features by their names.
-
-        Raises
-        ------
-        InputError
-            If a name is missing.
-        """
+        """Find features by their names; refuse names that are missing."""
         known = {name: number for number, name in enumerate(self.names)}
         if missing := [str(name) for name in names if str(name) not in known]:
             msg = f"The data have no features {shorten(missing)}; they have {shorten(self.names)}."

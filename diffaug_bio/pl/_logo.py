@@ -47,8 +47,8 @@ def draw_logos(figure: Figure, pair: Pair, *, most: int) -> list[Axes]:
 def _heights(tokens: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Compute the height of each base at each position, in bits. Shape: `(length, 4)`.
 
-    Unknown bases and positions beyond a sequence's end do not count. Corrected for small samples after
-    Schneider et al. (1986).
+    Unknown bases and positions past the end do not count. Corrected for small samples (Schneider et al.
+    1986).
     """
     counts = np.stack([(tokens == base).sum(0) for base in range(len(_BASES))], axis=1)
     total = counts.sum(1, keepdims=True)

@@ -21,22 +21,9 @@ _FORMATS = (".svg", ".pdf", ".png")
 
 
 def finish(axes: list[Axes], *, name: str, show: bool | None, save: Save, owned: bool) -> list[Axes] | None:
-    """Save and show a figure as asked, or as scanpy's settings say.
+    """Save and show a figure as asked, or as scanpy's settings say; return its axes, or None if shown.
 
-    Parameters
-    ----------
-    axes
-        Axes of one figure.
-    name
-        First part of the file's name.
-    show, save
-        See :func:`diffaug_bio.pl.embedding`.
-    owned
-        The figure was made here, not given by the user, and is closed once saved.
-
-    Returns
-    -------
-    The axes, or None if they were shown.
+    A figure that is `owned`, made here rather than given by the user, is closed once saved.
     """
     import matplotlib.pyplot as plt
     from scanpy import settings

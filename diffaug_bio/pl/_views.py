@@ -22,29 +22,11 @@ if TYPE_CHECKING:
 def view_similarities(
     model: DiffAug, matrix: Matrix, *, feature_names: Sequence[str] | None, seed: int
 ) -> dict[str, NDArray[np.float64]]:
-    """Compare rows with rows generated from them and with hand-made views, in latent space.
+    """Compare rows in memory with rows generated from them and with hand-made views, in latent space.
 
-    Parameters
-    ----------
-    model
-        Model with a generator.
-    matrix
-        Rows to generate from, in memory. Shape: `(n_obs, n_vars)`.
-    feature_names
-        Names of the columns.
-    seed
-        Seed of the noise and of the views.
-
-    Returns
-    -------
-    Cosine similarities by the names that :func:`diffaug_bio.tl.evaluate_generated` gives to their means:
-    `cosine_generated`, `cosine_mixup`, `cosine_feature_swap`; for images also `cosine_crop`, for sequences
-    `cosine_mutation`. Shape of each: `(n_obs,)`.
-
-    Raises
-    ------
-    InputError
-        If the model has no generator, or the data do not fit it.
+    Returns arrays `(n_obs,)` by the names that :func:`diffaug_bio.tl.evaluate_generated` gives to their
+    means: `cosine_generated`, `cosine_mixup`, `cosine_feature_swap`; for images also `cosine_crop`, for
+    sequences `cosine_mutation`.
     """
     rows, generated = generate_codes(model, matrix, random_state=seed, feature_names=feature_names)
     sources = matrix if model.features_.is_decoded else None

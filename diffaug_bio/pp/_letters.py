@@ -23,13 +23,7 @@ for _code, _letters in enumerate(("Aa", "Cc", "Gg", "TtUu")):
 
 
 def as_strings(sequences: Iterable[str]) -> list[str]:
-    """Make a list of sequences, all of which must be strings.
-
-    Raises
-    ------
-    InputError
-        If there is a single string instead of several, or a sequence is not a string.
-    """
+    """Make a list of sequences; refuse a single string, and sequences that are not strings."""
     if isinstance(sequences, str):
         msg = "Expected a list of sequences, got one string. Put it into a list."
         raise InputError(msg)
@@ -47,10 +41,5 @@ def lengths_of(rows: Sequence[str]) -> NDArray[np.int64]:
 
 
 def letter_codes(letters: str) -> NDArray[np.uint8]:
-    """Encode letters as numbers: A, C, G, T from 0 to 3, any other 4; lower case the same, U as T.
-
-    Returns
-    -------
-    A read-only array with one number for each letter, also outside ASCII.
-    """
+    """Encode letters (also outside ASCII) as A, C, G, T from 0 to 3, others as 4; any case, and U as T."""
     return np.frombuffer(letters.encode("ascii", "replace").translate(_CODES), np.uint8)

@@ -1,7 +1,6 @@
-"""Sparse counts of k-mers, computed in blocks of sequences.
+"""Sparse counts of k-mers, in blocks of sequences.
 
-Row and column of a k-mer make one number, its key. The sorted keys of a block are its part of a CSR matrix:
-equal keys are adjacent, in the order of rows, then of columns.
+Row and column of a k-mer make one number, its key; the sorted keys of a block are its part of a CSR matrix.
 """
 
 from __future__ import annotations
@@ -30,7 +29,6 @@ class Spectrum:
     """K-mers of one length, and their columns."""
 
     k: int
-    """Length of the k-mers."""
     first: int
     """Column of the first k-mer in the first bin."""
     numbers: NDArray[np.int64]
@@ -49,9 +47,7 @@ class Layout:
     """Order of the columns: spectra, in each spectrum bins, in each bin k-mers."""
 
     spectra: tuple[Spectrum, ...]
-    """K-mers of each length, in ascending order."""
     n_bins: int
-    """Number of equal parts of a sequence, whose k-mers are counted separately."""
 
     @classmethod
     def of(cls, k: Sequence[int], *, canonical: bool, n_bins: int) -> Layout:
@@ -106,21 +102,7 @@ class _Block:
 
 
 def count_words(rows: Sequence[str], layout: Layout, *, relative: bool) -> Matrix:
-    """Count the k-mers of each sequence.
-
-    Parameters
-    ----------
-    rows
-        Sequences.
-    layout
-        Order of the columns.
-    relative
-        Divide counts by the number of k-mers of the same length in the same bin of the sequence.
-
-    Returns
-    -------
-    CSR matrix of float32 with sorted indices. Shape: `(n_sequences, n_columns)`.
-    """
+    """Count the k-mers of each sequence; if `relative`, as shares of those of the same length and bin."""
     lengths = lengths_of(rows)
     # Room for all possible entries: memory is not used until it is written to.
     most = sum(

@@ -18,18 +18,8 @@ def highly_variable(
     """Choose the features of highest dispersion for their mean (Satija et al. 2015).
 
     Same result as `scanpy.pp.highly_variable_genes(flavor="seurat")`, which needs a copy of the matrix in
-    memory; means and variances can be computed block by block.
-
-    Parameters
-    ----------
-    mean, variance
-        Mean and variance of each feature, normalised to library size, not logged. Shape: `(n_vars,)`.
-    n_top
-        Number of features to keep.
-
-    Returns
-    -------
-    Column numbers in ascending order, at most `n_top`; constant features are left out.
+    memory; means and variances (normalised to library size, not logged) can be computed block by block.
+    Returns column numbers in ascending order, at most `n_top`; constant features are left out.
     """
     varying = np.flatnonzero((mean > 0) & (variance > 0))
     # Bins span all features, also those never detected, as in scanpy.

@@ -70,7 +70,7 @@ def transfer_labels(
     `None`, or the changed copy. Sets:
 
     `query.obs[key_added]` : categorical
-        The categories of the reference, then "unassigned". Colors of the reference's categories are copied
+        The categories of the reference, then "unassigned". Colours of the reference's categories are copied
         to `.uns`.
     `query.obs[key_added + "_confidence"]` : float32
         From 0 to 1.
@@ -190,7 +190,7 @@ def _check_settings(n_neighbors: int, metric: str, min_confidence: float) -> Non
 def _take_colors(
     query: AnnData, reference: AnnData, label_key: str, key: str, *, n_categories: int
 ) -> None:
-    """Copy the colors of the reference's labels, with grey for unassigned rows."""
+    """Copy the colours of the reference's labels, with grey for unassigned rows."""
     colors = reference.uns.get(f"{label_key}_colors")
     query.uns.pop(f"{key}_colors", None)  # of what stood there before
     if colors is not None and len(colors) == n_categories:
