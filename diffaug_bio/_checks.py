@@ -17,13 +17,7 @@ if TYPE_CHECKING:
 
 
 def check_anndata(adata: object) -> None:
-    """Refuse anything but an AnnData.
-
-    Raises
-    ------
-    InputError
-        If it is a data frame, an array, a path or another object; the message says how to make an AnnData.
-    """
+    """Refuse anything but an AnnData with an `InputError` that says how to make one."""
     from anndata import AnnData
 
     if isinstance(adata, AnnData):
@@ -38,25 +32,10 @@ def check_anndata(adata: object) -> None:
 
 
 def check_held(name: str, held: Iterable[object], *, what: str, where: str, remedy: str = "") -> None:
-    """Refuse a column or entry that an AnnData does not hold.
+    """Refuse a column or entry missing in `held`, a table or mapping; the message lists what there is.
 
-    Parameters
-    ----------
-    name
-        Name of the column or entry.
-    held
-        A table (`.obs`, `.var`) or mapping (`.obsm`, `.layers`) that should hold it.
-    what
-        Noun for the message, such as `"label column"`.
-    where
-        Place for the message, such as `` "`.obs`" ``.
-    remedy
-        Sentence that the message ends with.
-
-    Raises
-    ------
-    InputError
-        If it is missing; the message lists what there is.
+    `what` is a noun for it (`"label column"`), `where` the place (`` "`.obs`" ``), `remedy` the last
+    sentence.
     """
     if name not in (names := list(held)):
         found = f"There is no {what} {name!r} in {where}; it holds {shorten(names) or 'nothing'}."
@@ -74,10 +53,7 @@ def check_unique(names: Iterable[str], *, what: str, remedy: str) -> None:
 def check_columns(
     asked: Iterable[str], known: Iterable[object], *, where: object, listed: Iterable[object] | None = None
 ) -> None:
-    """Raise an `InputError` for the first column asked for that is unknown; it lists the known ones.
-
-    Of thousands of columns, `listed` gives those of text.
-    """
+    """Refuse the first unknown column; list the known ones, or those in `listed` of thousands."""
     names = [str(name) for name in known]
     if missing := next((name for name in asked if name not in names), None):
         found = f"it has {shorten(names) or 'none'}"
@@ -103,13 +79,7 @@ def check_seed(seed: object) -> None:
 
 
 def check_exists(path: Path) -> None:
-    """Raise an `InputError` if there is neither a file nor a folder.
-
-    Raises
-    ------
-    InputError
-        If there is none; it lists some files that lie beside.
-    """
+    """Raise an `InputError`, which lists some neighbours, if there is neither a file nor a folder."""
     if not path.exists():
         folder = path.parent if path.parent.is_dir() else None
         beside = sorted(entry.name for entry in folder.iterdir()) if folder else []

@@ -20,13 +20,7 @@ def printable(text: str) -> str:
 
 
 def decoded(name: str) -> str:
-    """Return the name of a file or folder as UTF-8, whatever the locale, to be used as a label or row name.
-
-    Raises
-    ------
-    InputError
-        If its bytes are not UTF-8: with these replaced, two names could become one.
-    """
+    """Return a file name as UTF-8, whatever the locale; refuse other bytes, as two could become one."""
     try:
         return name.encode("utf-8", "surrogateescape").decode("utf-8")
     except UnicodeDecodeError as error:

@@ -1,8 +1,4 @@
-"""Documents as plain values, written as Markdown or as text for a terminal.
-
-Cards of models, `info`, reports and summaries are made of the same sections; `report.page` writes them
-as HTML.
-"""
+"""Documents (cards, `info`, reports, summaries) as plain values, written as Markdown or terminal text."""
 
 from __future__ import annotations
 

@@ -18,13 +18,7 @@ _ADDRESS = re.compile(r"(?:\w+://|www\.)\S*", re.IGNORECASE)  # links in some re
 
 
 def markdown(sections: Iterable[Section]) -> str:
-    """Write sections as Markdown, without their pictures.
-
-    Parameters
-    ----------
-    sections
-        Sections in order. All of their text is escaped, so that names from data stay text.
-    """
+    """Write sections as Markdown, without their pictures; all text is escaped."""
     parts = []
     for section in sections:
         parts += [f"## {escaped(section.title)}", escaped(section.lead)]

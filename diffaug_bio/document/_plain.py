@@ -16,14 +16,7 @@ _LONGEST = 2000  # letters of a line
 
 
 def plain(sections: Iterable[Section]) -> str:
-    """Write sections as text in aligned columns, without their pictures.
-
-    Parameters
-    ----------
-    sections
-        Sections in order. Control characters in their text become spaces, so that no name from data
-        steers a terminal.
-    """
+    """Write sections as text in aligned columns, without pictures; control characters become spaces."""
     return "\n\n".join(
         "\n".join(
             [_shown(text) for text in (section.title, section.lead) if text]

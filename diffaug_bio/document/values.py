@@ -1,7 +1,4 @@
-"""Parts of a page, a model card or a summary, as plain values.
-
-All text is text: every renderer escapes it. Only `Picture.svg` is markup.
-"""
+"""Parts of a page, model card or summary. Renderers escape all text; only `Picture.svg` is markup."""
 
 from __future__ import annotations
 
@@ -34,13 +31,11 @@ class Cell:
     notes: tuple[str, ...] = ()
     """Small lines below the text."""
     image: Image | None = None
-    """Image above the text."""
     mark: Literal["", "best", "same"] = ""
     """"best" for the best value of its row or column, "same" for the class of the first cell of its row."""
     is_code: bool = False
     """If True, letters are of equal width, as for names of rows and sequences."""
     n_rows: int = 1
-    """Rows that the cell spans."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +49,6 @@ class Table:
     numeric: tuple[int, ...] = ()
     """Numbers of the columns that hold figures, which are aligned on the right."""
     notes: tuple[str, ...] = ()
-    """Lines below the table."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +58,6 @@ class Picture:
     svg: str
     """Markup that stands in the page as it is."""
     alt: str
-    """Description in words."""
     caption: str
     width: float
     """Width in CSS pixels; the picture shrinks where there is less room."""
@@ -106,7 +99,6 @@ class Code:
     title: str
     text: str
     language: str = ""
-    """Name of the language in Markdown, such as "bash"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +120,6 @@ class Section:
     """Anchor in a page."""
     title: str
     lead: str = ""
-    """First paragraph."""
     blocks: tuple[Block, ...] = ()
 
 

@@ -45,10 +45,7 @@ def visible_entries(folder: Path) -> list[Path]:
 
 
 def check_unpacked_size(path: Path, n_bytes: int, *, most_compressed: int = _MOST_COMPRESSED) -> None:
-    """Raise an `InputError` if a file declares more bytes than it can hold compressed, or than fit memory.
-
-    Up to 1 GiB is always accepted.
-    """
+    """Refuse a file that declares more bytes than it can hold compressed or memory has; 1 GiB is fine."""
     if n_bytes <= _ALWAYS_UNPACKED:
         return
     gigabytes, held = n_bytes / 2**30, path.stat().st_size

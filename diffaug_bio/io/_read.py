@@ -49,7 +49,7 @@ def read(
     Parameters
     ----------
     path
-        One of
+        One of (text files may be gzipped, `.gz`)
 
         - an `.h5ad` file;
         - a table `.csv`, `.tsv`, `.txt` or `.tab`;
@@ -58,17 +58,13 @@ def read(
           (`train/CLASS.csv.gz` with intervals, or `train/CLASS/ID.txt` with letters; the same for `test`);
         - images: an `.npz` or idx file, or a folder as CIFAR, STL-10, Tiny-ImageNet and MNIST have it, or
           with a folder of image files for each class.
-
-        Text files may be gzipped (`.gz`).
     modality
         `"auto"` goes by the ending of a file and the content of a folder; the others name the format. A
         table is read as DNA if it has a column of text named `sequence`, `seq` or `dna` and no numeric
-        features. With `"dna"` numeric columns are annotations, and the only column of nucleotide letters
-        may have any name.
+        features; with `"dna"` numeric columns are annotations, and the column of letters may have any name.
     obs_columns
-        Columns of a table that are annotations, such as labels or batches, rather than features. Columns of
-        text and those with a usual name (`label`, `cell_type`, `batch`, ...) are always annotations. For
-        DNA and images, keys or columns that are required.
+        Columns of a table that are annotations, as those of text and with a usual name (`label`,
+        `cell_type`, `batch`, ...) always are. For DNA and images, keys or columns that are required.
     transpose
         If True, a table has features in rows and observations in columns.
     kmers
@@ -77,8 +73,8 @@ def read(
         FASTA file from which to cut intervals, plain or compressed by bgzip. Its index is saved beside it
         if that folder can be written to. Chromosomes match with or without "chr" in front.
     image_size
-        Height and width for image files: the shorter side is resized to it, and the square in the middle
-        kept. Required if images differ in size.
+        Height and width for image files, by resizing the shorter side and keeping the square in the middle.
+        Required if images differ in size.
     skip_bad
         If True, leave out image files that cannot be read, with a warning in the log.
     max_bytes
@@ -103,8 +99,8 @@ def read(
 
     For images, a row of `.X` holds the bytes of an image by row, column and channel, and
     `.uns["image_shape"]` its height, width and channels (1 or 3). `.obs` has `label`, `split` (`train`,
-    `validation`, `test`, `unlabeled`) and `file` where known, and `image` with the place of pixels left on
-    the disk.
+    `validation`, `test`, `unlabeled`), `file`, and `image` with the place of pixels left on the disk, if
+    known.
 
     Raises
     ------

@@ -69,14 +69,9 @@ def read_table(path: Path, *, obs_columns: Sequence[str], transpose: bool) -> An
 
 
 def parse_table(path: Path, *, letters: str | None = None) -> pd.DataFrame:
-    """Read delimited text into a data frame indexed by its ids, or by row numbers.
+    """Read delimited text into a frame indexed by its ids, or by row numbers.
 
-    Parameters
-    ----------
-    path
-        Text, plain or gzipped.
-    letters
-        Column of sequences, kept as written ("NA" is two letters) and never used as ids.
+    The column `letters` holds sequences: it is kept as written ("NA" is two letters) and never used as ids.
     """
     with _parsing(path):
         delimiter, names = _header(path, may_be_single=letters is not None)

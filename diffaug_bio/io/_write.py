@@ -40,9 +40,7 @@ _KEY = re.compile(r"[^\W\d_][\w.-]*")  # a key that the reader of FASTA headers 
 def write_embedding(
     path: str | PathLike[str], embedding: NDArray[np.float32], names: Iterable[str]
 ) -> None:
-    """Write an embedding as CSV with columns `id`, `diffaug_1`, `diffaug_2` and so on.
-
-    Values have enough digits to be read back as the same float32.
+    """Write an embedding as CSV with columns `id`, `diffaug_1` and so on, with all digits of float32.
 
     Parameters
     ----------
@@ -61,15 +59,13 @@ def write_embedding(
 def write_table(path: str | PathLike[str], adata: AnnData) -> None:
     """Write `.X` and `.obs` as a text table with columns for the id, the features and the annotations.
 
-    :func:`diffaug_bio.io.read` reads the same values back. It takes numeric columns as features unless they
-    have a usual name for labels, such as `label`: name other numeric annotations in its `obs_columns`. The
-    log lists them.
+    :func:`diffaug_bio.io.read` reads the same values back if its `obs_columns` name numeric annotations
+    that have no usual name for labels, such as `label`. The log lists them.
 
     Parameters
     ----------
     path
-        The file, replaced whole or not at all. `.tsv` is written with tabs, other endings with commas, and
-        `.gz` is compressed.
+        The file, replaced whole or not at all: `.tsv` with tabs, others with commas, `.gz` compressed.
     adata
         Data to write, a block of rows at a time.
 
@@ -105,8 +101,8 @@ def write_table(path: str | PathLike[str], adata: AnnData) -> None:
 def write_fasta(path: str | PathLike[str], adata: AnnData) -> None:
     """Write sequences as FASTA, with annotations as `key=value` in the headers.
 
-    :func:`diffaug_bio.io.read` reads the letters back, and annotations as text. The mean quality of reads
-    is left out, as FASTA has no qualities.
+    :func:`diffaug_bio.io.read` reads letters, and annotations as text. Mean qualities of reads are left
+    out.
 
     Parameters
     ----------

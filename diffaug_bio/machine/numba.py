@@ -15,11 +15,10 @@ _COMPILED = "umap"  # package whose compiled functions numba caches beside its f
 
 
 def find_cache() -> None:
-    """Make numba use a temporary folder as cache if it finds no other.
+    """Make numba use a temporary folder as cache if it finds no other, so that umap-learn can be imported.
 
-    numba writes beside the compiled package or into the user's cache. In a container both may be read-only,
-    and umap-learn cannot be imported then. The folder is private to this process, as numba loads any code
-    in it, and is removed at the end. A folder named in `NUMBA_CACHE_DIR` is kept.
+    In a container, home and installation may be read-only. The folder is private, as numba loads any code
+    in it.
     """
     if os.environ.get(_VARIABLE) or _is_writable(_beside_package()) or _is_writable(_of_user()):
         return

@@ -32,7 +32,6 @@ class Threads:
     """Number of threads, and the reason for it."""
 
     number: int
-    """Number, 1 or more."""
     reason: str
     """End of the sentence "2 threads: ...", for the log and `run.json`."""
     is_fixed: bool
@@ -40,11 +39,7 @@ class Threads:
 
 
 def asked_for(threads: int | None, environment: Mapping[str, str] = os.environ) -> Threads | None:
-    """Return the number of threads that the user asks for, or None.
-
-    The argument `threads` (1 to 1024) takes precedence over `OMP_NUM_THREADS`, and that over
-    `SLURM_CPUS_PER_TASK`.
-    """
+    """Return the threads asked for: `threads` (1 to 1024), else OMP_NUM_THREADS, SLURM_CPUS_PER_TASK."""
     if threads is not None:
         check_count("threads", threads, most=MAX_THREADS)
         return Threads(int(threads), "asked for", is_fixed=True)
@@ -63,22 +58,10 @@ def short_work(threads: int | None) -> int:
 
 
 def training_threads(threads: int | None, *, n_rows: int, is_on_cpu: bool, load: Load) -> Threads:
-    """Return the number of threads to train networks on.
+    """Return the number of threads to train on: as asked, or two with many rows and idle cores.
 
-    Two threads of small networks wait for each other many times in every step. If another process uses one
-    of their cores, each wait lasts until that process pauses, and a fit takes ten times as long. So two
-    threads are used only where they are faster: with many rows and idle cores.
-
-    Parameters
-    ----------
-    threads
-        Number that the user asks for, if any; see :func:`asked_for`.
-    n_rows
-        Number of training rows.
-    is_on_cpu
-        False if an accelerator does the work.
-    load
-        Load of the cores, measured since the fit began.
+    Two threads wait for each other many times in every step. If another process uses one of their cores,
+    each wait lasts until that process pauses, and a fit takes ten times as long.
     """
     asked = asked_for(threads)
     if asked is not None:
@@ -108,10 +91,7 @@ class Load:
         self._last = _Reading.take()
 
     def leaves_no_room_for(self, threads: int) -> bool:
-        """Return True if other processes used cores that so many threads need since the last call.
-
-        If that was just now, wait for a moment to measure.
-        """
+        """Return True if others used cores that so many threads need since the last call, or just now."""
         waited = time.perf_counter() - self._last.clock
         if waited < _LEAST_SECONDS:
             time.sleep(_LEAST_SECONDS - waited)
@@ -145,14 +125,10 @@ class _Reading:
 
 
 class Watch:
-    """Callback of training that lowers the number of threads to one when other processes need the cores.
-
-    It is called after every step, measures once a second, and does nothing if the user asked for a number.
-    """
+    """Callback after each training step: lowers the threads to one when other processes need the cores."""
 
     def __init__(self, threads: Threads, load: Load) -> None:
         self.lowered = False
-        """True once the number was lowered."""
         self._threads, self._load = threads, load
         self._next = time.perf_counter() + _SECONDS_BETWEEN_LOOKS
         self._is_off = threads.is_fixed or threads.number == 1

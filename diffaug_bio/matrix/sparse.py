@@ -17,10 +17,9 @@ _REMEDY = "It is damaged or was written wrongly: get it again, or write it anew 
 
 
 def check_sparse(matrix: Matrix, *, what: str = "The matrix") -> None:
-    """Raise an `InputError` if indices of a sparse matrix lie outside its shape or do not match its values.
+    """Refuse a sparse matrix with indices outside its shape, or that do not match its values.
 
-    One pass without a copy over the indices of CSR, CSC, BSR or COO; other formats have none. Entries may
-    be in any order, and stored twice. `what` names the matrix in the message.
+    Entries may be in any order, and stored twice. One pass without a copy; `what` names the matrix.
     """
     n_rows, n_columns = matrix.shape
     if matrix.format == "coo":
@@ -38,10 +37,7 @@ def check_sparse(matrix: Matrix, *, what: str = "The matrix") -> None:
 
 
 def check_pointers(pointers: NDArray[np.integer], n_lines: int, n_values: int, *, what: str) -> None:
-    """Raise an `InputError` unless pointers (`indptr`) rise from 0 to `n_values`, with one more than lines.
-
-    Lines are the rows of a CSR matrix, or the columns of a CSC matrix.
-    """
+    """Refuse pointers (`indptr` of CSR, CSC) that do not rise from 0 to `n_values` in `n_lines` steps."""
     _check_whole_numbers(pointers, "pointers (indptr)", what=what)
     if len(pointers) != n_lines + 1:
         _refuse(what, f"has {len(pointers)} pointers (indptr) where {n_lines + 1} belong")

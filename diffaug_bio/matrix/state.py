@@ -45,9 +45,8 @@ def detect_state(X: object) -> InputState:  # noqa: N803 - scikit-learn's name
     `"continuous"`
         All other values: proteins, metabolites, microarray intensities, clinical values.
 
-    Other states are never detected, only declared: `"words"`, counts or shares of words from
-    :func:`encode_kmers`; `"representation"`, an embedding whose columns are not to be standardised;
-    `"sequence"`, tokens of letters from :func:`encode_tokens`; and `"image"`, pixels.
+    Other states are never detected, only declared: `"words"` (:func:`encode_kmers`), `"sequence"`
+    (:func:`encode_tokens`), `"image"`, and `"representation"`, an embedding that is not to be standardised.
 
     Raises
     ------
@@ -119,10 +118,7 @@ def check_like_training(
 
 
 def is_undecided(found: InputState, state: InputState, summary: MatrixSummary) -> bool:
-    """Return True if values may have a state although they look different, as there are few of them.
-
-    A few rows of 0 and 1 may be counts, and a few scaled rows have other means and deviations.
-    """
+    """Return True if values may have a state although they look different, as there are too few to tell."""
     if found != "continuous":
         return False
     return summary.n_negative > 0 if state == "scaled" else summary.is_integer

@@ -42,13 +42,7 @@ class MatrixSummary:
 
 
 def summarise(matrix: Matrix, *, feature_names: Sequence[str] | None = None) -> MatrixSummary:
-    """Summarise a dense or CSR matrix in one pass.
-
-    Raises
-    ------
-    InputError
-        If a value is infinite, or too large for computations in float32; the message names row and feature.
-    """
+    """Summarise a dense or CSR matrix in one pass; refuse values infinite or too large for float32."""
     n_missing = n_negative = n_nonzero = n_zero_rows = 0
     minimum, maximum, is_integer = np.inf, -np.inf, True
     for rows, block in row_blocks(matrix):
@@ -89,10 +83,7 @@ def summarise(matrix: Matrix, *, feature_names: Sequence[str] | None = None) -> 
 def as_float32(matrix: Matrix | pd.DataFrame, feature_names: Sequence[str]) -> NDArray[np.float32]:
     """Convert a dense matrix to float32, with a warning for features that become constant.
 
-    Raises
-    ------
-    InputError
-        If a value is too large, or if features vary only beyond the digits of float32.
+    Too large values, and features that vary only beyond the digits of float32, raise an `InputError`.
     """
     converted = np.empty(matrix.shape, np.float32)
     for rows, block in row_blocks(matrix):
@@ -111,27 +102,11 @@ def check_spread(
     is_measured: bool,
     feature_names: Sequence[str] | None,
 ) -> None:
-    """Log a warning for features that vary by less than float32 resolves at their size.
+    """Log a warning for features that vary by less than float32 resolves; refuse if no other varies.
 
     Differences of the size of rounding errors in float64 are ignored, and so are sparse matrices, as zeros
-    are far from all other values.
-
-    Parameters
-    ----------
-    matrix
-        Shape: `(n_obs, n_vars)`.
-    is_constant
-        True for features that are constant in the computation. Shape: `(n_vars,)`.
-    is_measured
-        True if the computation takes features as they are; False for expression, where normalisation may
-        make features constant.
-    feature_names
-        Names for the message.
-
-    Raises
-    ------
-    InputError
-        If no other feature varies.
+    are far from all other values. `is_constant`, `(n_vars,)`, marks features that are constant in the
+    computation; `is_measured` is False for expression, where normalisation may make features constant.
     """
     columns = np.flatnonzero(is_constant)
     if sparse.issparse(matrix) or not len(columns):

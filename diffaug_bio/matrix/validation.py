@@ -28,7 +28,7 @@ class LazyMatrix(Protocol):
     image_shape: tuple[int, int, int]
 
     def __getitem__(self, rows: slice | NDArray[np.integer]) -> NDArray[np.uint8]:
-        """Return some rows. Shape: `(n_rows, n_pixels)`."""
+        """Return some rows, `(n_rows, n_pixels)`."""
         ...
 
 
@@ -40,14 +40,8 @@ _LAST_TOKEN = 5  # token after the end of a sequence
 def as_matrix(X: object) -> Matrix:  # noqa: N803 - scikit-learn's name
     """Return a two-dimensional numeric matrix, dense or CSR; the argument is not changed.
 
-    Other sparse formats are converted to CSR in a copy, as rows of CSC are some 60 times slower.
-
-    Raises
-    ------
-    InputError
-        If the argument is not a numeric matrix, or is sparse with indices outside its shape.
-    TypeError
-        If an array of objects holds values other than numbers and text.
+    Other sparse formats are copied to CSR, as rows of CSC are some 60 times slower. An array of objects
+    other than numbers and text raises a `TypeError`, anything else unfit an `InputError`.
     """
     if isinstance(X, LazyMatrix):
         return X
@@ -91,19 +85,9 @@ def _numbers_of(X: Any, matrix: Matrix) -> Matrix:  # noqa: N803 - scikit-learn'
 
 
 def as_tokens(matrix: Matrix, columns: NDArray[np.int64] | None = None) -> NDArray[np.uint8]:
-    """Return tokens of sequences as bytes, without a copy if they are bytes already.
+    """Return tokens of sequences, `(n_obs, n)`, as bytes; bytes are not copied.
 
-    Parameters
-    ----------
-    matrix
-        Shape: `(n_obs, n)`.
-    columns
-        Column in the matrix of each position, or -1 if it is missing, which makes its letter unknown.
-
-    Raises
-    ------
-    InputError
-        If the matrix does not hold tokens.
+    `columns` holds the column in the matrix of each position, or -1 if it is missing: an unknown letter.
     """
     remedy = "Make tokens with `diffaug_bio.pp.encode_tokens`."
     if sparse.issparse(matrix) or not np.issubdtype(matrix.dtype, np.integer):
@@ -129,20 +113,7 @@ def as_tokens(matrix: Matrix, columns: NDArray[np.int64] | None = None) -> NDArr
 
 
 def as_pixels(matrix: Matrix, image_shape: tuple[int, ...]) -> Matrix:
-    """Return pixels as bytes, without a copy if they are bytes already or on the disk.
-
-    Parameters
-    ----------
-    matrix
-        Shape: `(n_obs, height * width * channels)`.
-    image_shape
-        Height, width and channels.
-
-    Raises
-    ------
-    InputError
-        If the matrix does not hold whole numbers from 0 to 255, or images have another shape.
-    """
+    """Return pixels, `(n_obs, height * width * channels)`, as bytes; bytes are not copied, nor read."""
     if sparse.issparse(matrix) or not np.issubdtype(matrix.dtype, np.integer):
         found = "a sparse matrix" if sparse.issparse(matrix) else f"values of type {matrix.dtype}"
         msg = (

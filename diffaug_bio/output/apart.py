@@ -15,10 +15,7 @@ _REMEDY = "Choose another output."
 
 
 def check_apart(output: Path, read: Mapping[str, str | Path]) -> None:
-    """Raise an `InputError` if an output overlaps with data that are read, or with an earlier run.
-
-    Links are followed. The output need not exist; `read` names each file or folder, such as "data".
-    """
+    """Refuse an output that overlaps, links followed, with an earlier run or with data that are `read`."""
     target = output.resolve()
     for what, path in read.items():
         held = Path(path).resolve()

@@ -10,10 +10,7 @@ if TYPE_CHECKING:
 
 
 def digest(path: Path) -> tuple[int, str]:
-    """Return the size in bytes and the SHA-256 of a file or folder.
-
-    The hash of a folder is that of the names and contents of its files, without hidden ones.
-    """
+    """Return size in bytes and SHA-256 of a file, or of the names and visible contents of a folder."""
     if not path.is_dir():
         with path.open("rb") as stream:
             return path.stat().st_size, hashlib.file_digest(stream, "sha256").hexdigest()

@@ -34,23 +34,11 @@ _MOVE_AWAY = "Move them away or rename them."
 
 @contextlib.contextmanager
 def staged_folder(target: Path, *, overwrite: bool) -> Iterator[Path]:
-    """Yield an empty folder whose files replace `target` when the block succeeds.
+    """Yield an empty folder whose files replace `target` when the block succeeds; if it fails, none do.
 
-    Missing write permission is found at once, before the block does any work. If the block fails, `target`
-    is as it was. The folder gets `files.json`, the record by which a later run knows what it may replace.
-
-    Parameters
-    ----------
-    target
-        The folder to write. An empty one may exist.
-    overwrite
-        If True, replace a folder that this package wrote, unless files were added or changed since.
-
-    Raises
-    ------
-    InputError
-        If `target` exists and may not be replaced, or cannot be written to; or if it changed while the
-        block ran: then the new files are kept beside it, under a name in the message.
+    Missing write permission is found before the block does any work. The folder gets `files.json`, the
+    record by which a later run may replace it with `overwrite`, if nobody changed it. If `target` changes
+    while the block runs, an `InputError` says where beside it the new files are kept.
     """
     # In a folder that exists, otherwise beside it: on the same file system in both cases.
     with _writing_to(target):
@@ -71,11 +59,6 @@ def added_files(folder: Path, *, force: bool = False) -> Iterator[Path]:
 
     An existing file is replaced if this package wrote it and it is unchanged since, with `force` any file.
     The records of the folder, and of folders in it, then list the new files.
-
-    Raises
-    ------
-    InputError
-        If an existing file may not be replaced, or `folder` cannot be written to.
     """
     with _End() as end, _stage_in(folder, target=folder) as stage:
         with _writing_to(folder), locked(folder):
@@ -95,10 +78,7 @@ def added_files(folder: Path, *, force: bool = False) -> Iterator[Path]:
 def check_addable(
     folder: Path, names: Sequence[str], *, force: bool = False, remedy: str = _MOVE_AWAY
 ) -> None:
-    """Raise an `InputError` for existing files that :func:`added_files` would not replace.
-
-    To be called before the work. `names` are relative, with `/`; the message ends with `remedy`.
-    """
+    """Refuse existing files that :func:`added_files` would not replace; to be called before the work."""
     with _writing_to(folder), locked(folder):
         _finish_swaps(folder)
         _check_addable(folder, names, force=force, remedy=remedy)
@@ -106,16 +86,9 @@ def check_addable(
 
 @contextlib.contextmanager
 def staged_file(target: Path, *, overwrite: bool = True) -> Iterator[Path]:
-    """Yield the path of a file that replaces `target` when the block succeeds.
+    """Yield the path of a file, with the name of `target`, that replaces it when the block succeeds.
 
-    Its name is that of `target`, as some writers go by the ending. If the block fails, `target` is as it
-    was.
-
-    Raises
-    ------
-    InputError
-        If `target` is a folder or cannot be written to; or, without `overwrite`, if it exists when the
-        block ends: then the new file is kept beside it, under a name in the message.
+    If `target` may not be replaced, an `InputError` says where beside it the new file is kept.
     """
     with _End() as end, _stage_in(target.parent, target=target) as stage:
         if target.is_dir():

@@ -11,15 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 STOPPING = ("SIGINT", "SIGTERM", "SIGHUP")
-"""Names of the signals that ask a program to end."""
 
 
 @contextlib.contextmanager
 def interrupts_held() -> Iterator[list[int]]:
-    """Make signals that stop a program wait for the end of the block; yield the list of those that wait.
-
-    Handlers are used because a signal mask of this thread would leave the signal to other threads.
-    """
+    """Make signals that stop a program wait for the end of the block; yield the list of those that wait."""
     waiting: list[int] = []
     if threading.current_thread() is not threading.main_thread():  # signals reach the main thread only
         yield waiting
@@ -27,7 +23,7 @@ def interrupts_held() -> Iterator[list[int]]:
     numbers = [getattr(signal, name) for name in STOPPING if hasattr(signal, name)]
     before = {number: signal.getsignal(number) for number in numbers}
     try:
-        for number, handler in before.items():
+        for number, handler in before.items():  # a signal mask would leave the signal to other threads
             if handler not in {signal.SIG_IGN, None}:
                 signal.signal(number, lambda caught, _: waiting.append(caught))
         yield waiting

@@ -24,20 +24,7 @@ _MISSING = object()
 
 
 def read_json(path: Path, *, needed: Sequence[str] = ()) -> dict[str, Any] | None:
-    """Read `run.json`, `metrics.json` or `benchmark.json`; return None if it does not exist.
-
-    Parameters
-    ----------
-    path
-        The file, recognised by its name.
-    needed
-        Required entries by dotted names, beside those of every such file.
-
-    Raises
-    ------
-    InputError
-        If the file is damaged; the message names entries that are missing or of another type.
-    """
+    """Read and check a JSON file of a run, or return None; `needed` entries are named with dots."""
     if not path.is_file():
         return None
     try:

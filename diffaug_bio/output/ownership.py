@@ -26,10 +26,7 @@ class Written(NamedTuple):
 
 
 def files_in(folder: Path) -> list[str]:
-    """List all files in a folder and its folders, without stages, by relative names with `/`.
-
-    Links count as files.
-    """
+    """List all files and links in a folder and its folders, without stages, by relative names with `/`."""
     found = []
     for place, folders, names in os.walk(folder):
         here = Path(place)

@@ -28,10 +28,7 @@ _WAIT = 0.05  # seconds between two attempts at a lock
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Hidden folder with new files, the old files that they replace, and the lock of its process.
-
-    It is on the same file system as the target.
-    """
+    """Hidden folder, on the disk of the target, of new and replaced files, and the lock of its process."""
 
     folder: Path
 
@@ -80,9 +77,9 @@ def is_hidden(name: str) -> bool:
 def abandoned(stage: Stage, *, quiet_elsewhere: float = _QUIET_ELSEWHERE) -> Iterator[bool]:
     """Yield True if the process of a stage is dead, and hold the stage's lock during the block.
 
-    A process holds the lock of its stage until it ends. On file systems without locks, no stage counts as
-    abandoned. A stage of another machine has to be untouched for `quiet_elsewhere` seconds as well: some
-    network file systems show a lock only on the machine that holds it.
+    Without locks on the file system, no stage counts as abandoned. A stage of another machine must be
+    untouched for `quiet_elsewhere` seconds as well: some network disks show a lock only on the machine that
+    holds it.
     """
     with contextlib.ExitStack() as stack:
         try:
@@ -126,10 +123,7 @@ def _remove_lock(stage: Stage) -> None:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Wait for the lock of a folder, and keep other processes from changing its files during the block.
-
-    On file systems without locks, the block runs without one.
-    """
+    """Keep other processes from changing a folder during the block, if its file system has locks."""
     path = folder / _FOLDER_LOCK
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o666)

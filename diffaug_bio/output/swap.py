@@ -1,7 +1,6 @@
 """Replacing old files by new ones so that a run killed between two moves loses nothing.
 
-Before the first move, the stage gets a journal of all moves. A run that finds the journal of a dead process
-makes the rest of the moves; only then are the journal and the old files removed.
+A journal lists all moves before the first; a later run makes the rest, then removes journal and old files.
 """
 
 from __future__ import annotations
@@ -27,21 +26,7 @@ _QUIET_ELSEWHERE = 600  # seconds without a change; moves on another machine tak
 
 
 def swap(stage: Stage, target: Path, *, out: Sequence[str], into: Sequence[str]) -> None:
-    """Move files from a locked folder into a stage, and files from the stage into the folder.
-
-    Any error, Ctrl-C included, moves all files back.
-
-    Parameters
-    ----------
-    stage
-        Stage on the file system of the folder.
-    target
-        The folder.
-    out
-        Files that leave the folder, as relative names with `/`.
-    into
-        Files of the stage that enter the folder.
-    """
+    """Move files `out` of a locked folder, and files `into` it from a stage; errors move all files back."""
     moves = _moves(stage, target, out=out, into=into)
     try:
         _write_journal(stage, out=out, into=into)
@@ -58,13 +43,7 @@ def swap(stage: Stage, target: Path, *, out: Sequence[str], into: Sequence[str])
 
 
 def finish_swaps(target: Path) -> None:
-    """Complete the moves of dead processes into a locked folder, and remove their stages.
-
-    Raises
-    ------
-    InputError
-        If a file was added or changed in a place that a move needs.
-    """
+    """Complete the moves of dead processes into a locked folder; refuse if files were changed since."""
     for stage in stages_in(target):
         with abandoned(stage, quiet_elsewhere=_QUIET_ELSEWHERE) as is_dead:
             if is_dead and stage.journal.is_file():

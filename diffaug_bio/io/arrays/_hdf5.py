@@ -34,33 +34,11 @@ def read_hdf5_arrays(
     transpose: bool = False,
     first_name_before: str | None = None,
 ) -> AnnData:
-    """Read a matrix from an HDF5 file in which names and labels are separate arrays.
+    """Read a float32 matrix from an HDF5 file; names and labels are arrays of their own, given by path.
 
-    Parameters
-    ----------
-    path
-        The file.
-    values
-        Path of the matrix inside the file.
-    obs_names, var_names
-        Paths of the names of rows and features.
-    labels
-        Path of a label for each row.
-    kept_vars
-        Path of the names of features to keep; names that no feature has are ignored.
-    transpose
-        If True, features are in rows.
-    first_name_before
-        Separator between several names of one feature, of which the first is kept.
-
-    Returns
-    -------
-    Data with `.X` in float32, and `.obs["label"]` if given.
-
-    Raises
-    ------
-    InputError
-        If the file is damaged or lacks an array, or if lengths do not match.
+    Of the features, those named in `kept_vars` are kept (unknown names are ignored); with `transpose` they
+    are in rows. A feature of several names keeps the one before `first_name_before`. Labels become
+    `.obs["label"]`. Damaged or missing arrays, and lengths that do not match, raise an `InputError`.
     """
     try:
         check_heaps(path)

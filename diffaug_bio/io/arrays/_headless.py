@@ -35,31 +35,11 @@ def read_headless(
     sequence: str | None = None,
     obs_columns: Sequence[str] = (),
 ) -> AnnData:
-    """Read a table without a header; spaces around values are ignored.
+    """Read a table without a header, plain or gzipped; spaces around values are ignored.
 
-    Parameters
-    ----------
-    path
-        Text, plain or gzipped.
-    names
-        Names of all columns, in order.
-    delimiter
-        Separator of values; "space" is any number of spaces.
-    row_names
-        Column with a name for each row; repeated names become `NAME_2` and so on.
-    sequence
-        Column with letters of DNA; all others are annotations then.
-    obs_columns
-        Columns that are annotations; all others are features.
-
-    Returns
-    -------
-    Data as from :func:`diffaug_bio.io.read`. In features, an empty text, `?`, `NA` and `nan` are missing.
-
-    Raises
-    ------
-    InputError
-        If a line has more or fewer values than there are names, or a feature is not a number.
+    The delimiter "space" is any number of spaces. Repeated names in `row_names` become `NAME_2` and so on.
+    With a column `sequence` of DNA, all others are annotations; without, all but `obs_columns` are
+    features, in which an empty text, `?`, `NA` and `nan` are missing.
     """
     check_unique(names, what="names of columns", remedy="Give each its own.")
     asked = [name for name in (row_names, sequence, *obs_columns) if name is not None]

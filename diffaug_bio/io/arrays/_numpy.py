@@ -39,30 +39,12 @@ def read_arrays(
     label_names: Path | None = None,
     feature_names: Path | None = None,
 ) -> AnnData:
-    """Read one or more matrices and stack their rows.
+    """Read one or more matrices and stack their rows; a single `.npy` file is memory-mapped.
 
-    Parameters
-    ----------
-    values
-        Files with a matrix each: `.npy`, or text with a row a line and spaces between numbers.
-    labels, groups
-        A file for each matrix, with one value a row: `.npy`, or text with one a line.
-    splits
-        Split of the rows of each matrix.
-    label_names
-        Text file with a label and its name in each line.
-    feature_names
-        Text file with a name in each line.
-
-    Returns
-    -------
-    Data with `.X` as stored, and `label`, `group` and `split` in `.obs` if given. A single `.npy` file is
-    memory-mapped.
-
-    Raises
-    ------
-    InputError
-        If a file is damaged or not a matrix, or if lengths do not match.
+    Matrices are `.npy`, or text with a row a line and spaces between numbers. For each matrix, `labels` and
+    `groups` are files with one value a row (`.npy`, or text with one a line), and `splits` a name; they
+    become `label`, `group` and `split` in `.obs`. `label_names` has a label and its name in each line,
+    `feature_names` a name.
     """
     parts = [_read_matrix(path) for path in values]
     for path, part in zip(values, parts, strict=True):

@@ -29,11 +29,8 @@ class Records:
     """Sequences as a reader found them, with letters not checked yet."""
 
     origin: str
-    """Source of the records, for messages."""
     sequences: list[str]
-    """Letters of each record."""
     names: list[str]
-    """Name of each record."""
     obs: pd.DataFrame
     """Annotations, a row per record; the index is ignored."""
     where: Callable[[int], str]

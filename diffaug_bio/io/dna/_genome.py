@@ -29,15 +29,9 @@ _COMPRESSED_ENDINGS = (".gz", ".bgz")  # pyfaidx goes by the ending
 
 @contextmanager
 def open_genome(path: Path) -> Iterator[Faidx]:
-    """Open a reference in FASTA, plain or compressed by bgzip.
+    """Open a reference in FASTA, plain or compressed by bgzip, with the index beside it unless it is older.
 
-    An index beside it is used unless it is older than the reference. Otherwise a new one is made in a
-    temporary folder, and copied beside the reference if that folder can be written to.
-
-    Raises
-    ------
-    InputError
-        If pyfaidx is not installed, or the reference is missing, not FASTA, or compressed by gzip.
+    A new index is made in a temporary folder, and copied beside the reference if that can be written to.
     """
     if not path.is_file():
         msg = f"There is no reference {path}. Give the path of a FASTA file as `reference`."
@@ -54,13 +48,7 @@ def open_genome(path: Path) -> Iterator[Faidx]:
 
 
 def fetch(genome: Faidx, name: str, start: int, end: int) -> str:
-    """Look up the letters from `start` (0-based) to before `end`.
-
-    Raises
-    ------
-    InputError
-        If the reference is damaged, or its index belongs to another file.
-    """
+    """Look up the letters from `start` (0-based) to before `end`; refuse an index of another file."""
     path = genome.filename
     try:
         try:

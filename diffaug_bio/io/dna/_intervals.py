@@ -85,22 +85,7 @@ def refuse_reference(path: Path, reference: Path | None) -> None:
 def cut_intervals(
     intervals: Sequence[Interval], reference: Path, *, where: Callable[[int], str]
 ) -> list[str]:
-    """Cut the sequence of each interval; on strand `-` it is the reverse complement.
-
-    Parameters
-    ----------
-    intervals
-        Intervals to cut.
-    reference
-        FASTA, plain or compressed by bgzip.
-    where
-        Function from the number of an interval to its place in the file, for messages.
-
-    Raises
-    ------
-    InputError
-        If the reference cannot be used, lacks a chromosome, or ends before an interval does.
-    """
+    """Cut the letters of each interval, on strand `-` the reverse complement; `where` is for messages."""
     with open_genome(reference) as genome:
         lengths = {name: record.rlen for name, record in genome.index.items()}
         names = _matched({interval.region for interval in intervals}, lengths, reference)

@@ -32,19 +32,8 @@ def check_letters(
 ) -> CheckedLetters:
     """Check letters, and convert them to upper case with T for U; correct sequences are not copied.
 
-    Parameters
-    ----------
-    sequences
-        DNA or RNA of any lengths, upper or lower case.
-    where
-        Function from the number of a sequence to its place in the source, for messages.
-    if_empty
-        Remedy for a sequence without letters, for messages.
-
-    Raises
-    ------
-    InputError
-        If a sequence is empty, is a protein, or holds letters that are not nucleotide codes.
+    An empty sequence, a protein or letters that are no nucleotide codes raise an `InputError`, which takes
+    the place of the sequence from `where`, and the remedy for an empty one from `if_empty`.
     """
     checked: list[str] = []
     n_unknown = n_ambiguous = 0

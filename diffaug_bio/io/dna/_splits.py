@@ -68,14 +68,10 @@ def has_splits(folder: Path) -> bool:
 def read_splits(
     folder: Path, *, reference: Path | None, obs_columns: Sequence[str], kmers: KmerEncoding | None
 ) -> AnnData:
-    """Read a data set in one of the layouts of Genomic Benchmarks [1]_; see :func:`diffaug_bio.io.read`.
+    """Read a data set of Genomic Benchmarks (Grešová et al. 2023, BMC Genomic Data 24, 25).
 
     Either `train/CLASS.csv.gz` and `test/CLASS.csv.gz` with columns `id`, `region`, `start`, `end` and
     `strand`, whose letters are cut from a reference; or `train/CLASS/ID.txt`, one sequence a file.
-
-    References
-    ----------
-    .. [1] Grešová et al. (2023), Genomic benchmarks, BMC Genomic Data 24, 25.
     """
     classes = [
         (split, entry)

@@ -42,17 +42,8 @@ def read_sequence_table(
 ) -> AnnData | None:
     """Read a table of sequences; see :func:`diffaug_bio.io.read`.
 
-    Parameters
-    ----------
-    path
-        The table.
-    is_sure
-        If True, the table has to hold sequences. If False, return None for a table of features: one without
-        a column of text named `sequence`, `seq` or `dna`, or with numeric features beside it.
-    obs_columns
-        Columns that have to be there.
-    kmers
-        How words are counted.
+    Unless `is_sure`, return None for a table of features: one without a column of text named `sequence`,
+    `seq` or `dna`, or with numeric features beside it.
     """
     table = _require(path, obs_columns, kmers) if is_sure else _find(path, obs_columns)
     if table is None:

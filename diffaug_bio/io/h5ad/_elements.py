@@ -36,25 +36,10 @@ def parts_of(adata: AnnData) -> dict[str, Any]:
 
 
 def check_element(element: Any, place: str, path: Path) -> Any:
-    """Check sparse matrices in an element, and rename columns that anndata cannot write again.
+    """Check an element: a matrix, a table, or a mapping of such, at `place` inside the file.
 
-    Parameters
-    ----------
-    element
-        Matrix, table, or mapping of such.
-    place
-        Name of the element inside the file, for messages.
-    path
-        The file, for messages.
-
-    Returns
-    -------
-    The element, with sparse indices of an unusual type converted.
-
-    Raises
-    ------
-    InputError
-        If the indices of a sparse matrix lie outside its shape.
+    Sparse indices outside the shape raise an `InputError`, those of an unusual type are converted, and
+    columns that anndata cannot write again are renamed.
     """
     if sparse.issparse(element):
         check_sparse(element, what=f"{path}: {place}")

@@ -1,8 +1,7 @@
 """Check for damaged texts that the HDF5 library would read for ever.
 
-Texts of any length, such as row names, are stored in global heaps: collections of objects, each with its
-size. At a free object of size 0, as a block of zeros makes one, the library never goes on (up to version
-2.0 at least, https://github.com/HDFGroup/hdf5/issues/1707), and no signal that Python handles ends that.
+Texts lie in global heaps of sized objects. The library (up to 2.0, github.com/HDFGroup/hdf5/issues/1707)
+never gets past a free object of size 0, and no signal that Python handles ends it.
 """
 
 from __future__ import annotations

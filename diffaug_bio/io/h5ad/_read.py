@@ -35,9 +35,8 @@ _NOTE = re.compile(r"reading key '(.*)' of .* from (.*)")  # note that anndata a
 def read_h5ad(path: Path, *, external_links: bool = False) -> AnnData:
     """Read an h5ad file; see :func:`diffaug_bio.io.read`.
 
-    The structure is checked before any value is read, and every sparse matrix before it is used. Members of
-    the file that do not belong to an AnnData are left out, and a column `_index`, which cannot be written
-    again, is dropped or renamed; the log says so.
+    The structure is checked before any value is read, and every sparse matrix before it is used. Foreign
+    members are left out, and a column `_index`, which cannot be written again, is dropped or renamed.
     """
     with open_h5ad(path, [*_PARTS, *_OLD_PARTS], external_links=external_links) as file:
         keys = set(file)

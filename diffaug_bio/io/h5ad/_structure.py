@@ -36,24 +36,10 @@ class _Group:
 def check_structure(
     file: h5py.File, path: Path, names: Iterable[str], *, external_links: bool = False
 ) -> None:
-    """Refuse elements of an HDF5 file that cannot be read safely.
+    """Refuse elements `names` of an HDF5 file that cannot be read safely; missing ones are skipped.
 
-    Parameters
-    ----------
-    file
-        The file, open for reading.
-    path
-        Path of the file, for messages.
-    names
-        Elements to be read; missing ones are skipped.
-    external_links
-        If True, values may come from other files.
-
-    Raises
-    ------
-    InputError
-        If groups lie within themselves or too deep, links lead nowhere or to other files, values are
-        compressed in an unknown way, or more of them are declared than the file or the memory can hold.
+    Groups within themselves or too deep, links that lead nowhere or (without `external_links`) to other
+    files, unknown compression, and more values than the file or the memory can hold raise an `InputError`.
     """
     start = _Group(file, _identity(file), frozenset())
     pending = [(start, [name for name in names if file.get(name, getlink=True) is not None])]

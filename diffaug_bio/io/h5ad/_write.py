@@ -1,7 +1,6 @@
 """Writing h5ad files so that a full disk is an ordinary error.
 
-HDF5 brings the process down if it cannot write its last bytes when it closes a file. So Python writes for
-it, keeps the first error, and raises it once HDF5 has closed the file.
+HDF5 ends the process if it cannot write its last bytes, so Python writes for it and keeps the first error.
 """
 
 from __future__ import annotations
@@ -30,8 +29,8 @@ _MOST_KEPT = 2**20  # bytes of one write; descriptions of arrays are smaller, an
 def write_h5ad(path: str | PathLike[str], adata: AnnData) -> None:
     """Write an h5ad file as `adata.write_h5ad` does, safely on a full disk and when interrupted.
 
-    On a full disk, `adata.write_h5ad` can end the Python process; this function raises an error. Ctrl-C
-    waits for the part that is being written. Columns of repeated strings become categories, as in anndata.
+    A full disk raises an error, where `adata.write_h5ad` can end the Python process; Ctrl-C waits for the
+    part that is being written. Columns of repeated strings become categories, as in anndata.
 
     Parameters
     ----------
@@ -61,22 +60,7 @@ def write_h5ad(path: str | PathLike[str], adata: AnnData) -> None:
 
 
 def add_to_h5ad(path: Path, elements: Mapping[str, object]) -> None:
-    """Add entries to an h5ad file that :func:`write_h5ad` wrote; its other parts stay as they are.
-
-    Parameters
-    ----------
-    path
-        The file.
-    elements
-        Values by their place, such as `"obsm/X_diffaug"`.
-
-    Raises
-    ------
-    InputError
-        If one of them cannot be written.
-    OSError
-        If the disk is full, or does not take the file for another reason.
-    """
+    """Add entries, by places such as `"obsm/X_diffaug"`, to an h5ad file; its other parts stay the same."""
     import h5py
 
     with interrupts_held(), _CalmFile(path, "r+") as stream:
@@ -136,10 +120,7 @@ def _write_element(file: h5py.File, name: str, element: object) -> None:
 
 
 class _CalmFile(io.FileIO):
-    """File that keeps errors of writing until :meth:`check`, which is called when HDF5 can be interrupted.
-
-    Small pieces that the disk did not take stay in memory, as HDF5 may read them again.
-    """
+    """File that keeps errors of writing until :meth:`check`, called when HDF5 can be interrupted."""
 
     def __init__(self, path: Path, mode: str) -> None:
         super().__init__(path, mode)
@@ -185,7 +166,7 @@ class _CalmFile(io.FileIO):
             return size or 0
 
     def _keep(self, start: int, content: memoryview) -> None:
-        """Keep bytes that the disk did not take."""
+        """Keep small pieces that the disk did not take, as HDF5 may read them again."""
         for first in self._pages(start, len(content)):
             if first not in self._kept:
                 self.seek(first)

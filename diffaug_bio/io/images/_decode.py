@@ -81,10 +81,7 @@ def read_header(path: Path) -> Header:
 
 
 def decode(path: Path, *, channels: int, image_size: int | None) -> NDArray[np.uint8]:
-    """Read the pixels of an image file: upright, on white, and resized if `image_size` is given.
-
-    The shape is `(height, width, channels)`.
-    """
+    """Read pixels, `(height, width, channels)`: upright, on white, and of `image_size` if given."""
     with _opened(path) as image:
         image.load()
         plain = _with_channels(_with_8_bits(_upright(image), path), channels)

@@ -37,24 +37,7 @@ _ROWS_TO_CHECK = 256
 def read_image_files(
     files: Sequence[Path], obs: pd.DataFrame, options: ImageOptions, *, origin: str
 ) -> AnnData:
-    """Read image files of one size, or resized to one.
-
-    Parameters
-    ----------
-    files
-        One or more files.
-    obs
-        Annotations in the same order, indexed by the names of the rows.
-    options
-        How the files are read.
-    origin
-        Source of the files, for messages.
-
-    Raises
-    ------
-    InputError
-        If a file cannot be read and `skip_bad` is not set, or sizes differ.
-    """
+    """Read image files of one size, or resized to one; `obs` is in their order, `origin` for messages."""
     with quiet_pillow():
         headers, bad = _read_headers(files)
         files, obs = _leave_out(files, obs, bad, options, origin=origin)

@@ -32,10 +32,8 @@ class LazyImages:
 
     Attributes
     ----------
-    shape
-        Numbers of images, and of pixels in each.
-    dtype
-        `uint8`.
+    shape, dtype
+        Numbers of images, and of pixels in each; `uint8`.
     image_shape
         Height, width and channels of each image, the order of its pixels in a row.
 
@@ -65,21 +63,9 @@ class LazyImages:
         return self.shape[0]
 
     def __getitem__(self, rows: slice | NDArray[np.integer]) -> NDArray[np.uint8]:
-        """Decode some rows.
+        """Decode rows, given by a slice, numbers or truth values, to pixels of shape `(n_rows, n_pixels)`.
 
-        Parameters
-        ----------
-        rows
-            A slice, or an array of numbers (from the end if negative) or of truth values.
-
-        Returns
-        -------
-        Pixels of the rows in this order. Shape: `(n_rows, n_pixels)`.
-
-        Raises
-        ------
-        InputError
-            If a file is missing or damaged.
+        A file that is missing or damaged raises an `InputError`.
         """
         numbers = self._numbers[rows]
         if numbers.ndim != 1:

@@ -48,11 +48,8 @@ class ImageOptions:
     """Options of :func:`diffaug_bio.io.read` for images."""
 
     image_size: int | None = None
-    """Height and width that image files are resized to."""
     skip_bad: bool = False
-    """True to leave out image files that cannot be read."""
     max_bytes: int = 2**31
-    """Memory for pixels, in bytes."""
 
     def __post_init__(self) -> None:
         if self.image_size is not None and self.image_size < 1:
@@ -114,18 +111,9 @@ def warn_of_size(n_bytes: int, options: ImageOptions, *, origin: str) -> None:
 def assemble_pixels(
     parts: Sequence[NDArray[np.uint8]], obs: pd.DataFrame, *, image_shape: ImageShape, origin: str
 ) -> AnnData:
-    """Join pixels and annotations.
+    """Join pixels of consecutive rows, `(n, height, width, channels)` each, and annotations.
 
-    Parameters
-    ----------
-    parts
-        Pixels of consecutive rows. Shape of each: `(n, height, width, channels)`.
-    obs
-        Annotations, indexed by the names of the rows. Columns without a value are left out.
-    image_shape
-        Shape of each image.
-    origin
-        Source of the images, for messages.
+    The row names are the index of `obs`; columns without a value are left out. `origin` is for messages.
     """
     pixels = np.empty((len(obs), *image_shape), np.uint8)
     np.concatenate(parts, out=pixels)

@@ -39,8 +39,8 @@ def write_images(path: str | PathLike[str], adata: AnnData) -> None:
     path
         The `.npz` file, replaced whole or not at all.
     adata
-        Data with the shape of an image in `.uns["image_shape"]`, and pixels from 0 to 255 in `.X`, or on
-        the disk as for :func:`diffaug_bio.io.open_images`.
+        Data with `.uns["image_shape"]`, and pixels from 0 to 255 in `.X` or on the disk, as for
+        :func:`diffaug_bio.io.open_images`.
 
     Raises
     ------
@@ -79,8 +79,8 @@ def write_image_grid(path: str | PathLike[str], columns: Sequence[NDArray[np.uin
     path
         The `.png` file, replaced whole or not at all.
     columns
-        Bytes of the originals, then of as many images for each further column. Shape of each:
-        `(n, height, width, channels)`, with 1 or 3 channels.
+        Bytes of the originals, then of as many images for each further column, each of shape
+        `(n, height, width, channels)` with 1 or 3 channels.
 
     Raises
     ------
