@@ -34,8 +34,7 @@ def check_anndata(adata: object) -> None:
 def check_held(name: str, held: Iterable[object], *, what: str, where: str, remedy: str = "") -> None:
     """Refuse a column or entry missing in `held`, a table or mapping; the message lists what there is.
 
-    `what` is a noun for it (`"label column"`), `where` the place (`` "`.obs`" ``), `remedy` the last
-    sentence.
+    `what` is a noun (`"label column"`), `where` the place (`` "`.obs`" ``), `remedy` the last sentence.
     """
     if name not in (names := list(held)):
         found = f"There is no {what} {name!r} in {where}; it holds {shorten(names) or 'nothing'}."
@@ -53,7 +52,7 @@ def check_unique(names: Iterable[str], *, what: str, remedy: str) -> None:
 def check_columns(
     asked: Iterable[str], known: Iterable[object], *, where: object, listed: Iterable[object] | None = None
 ) -> None:
-    """Refuse the first unknown column; list the known ones, or those in `listed` of thousands."""
+    """Refuse the first unknown column; the message lists the known, or if thousands those in `listed`."""
     names = [str(name) for name in known]
     if missing := next((name for name in asked if name not in names), None):
         found = f"it has {shorten(names) or 'none'}"
@@ -79,7 +78,7 @@ def check_seed(seed: object) -> None:
 
 
 def check_exists(path: Path) -> None:
-    """Raise an `InputError`, which lists some neighbours, if there is neither a file nor a folder."""
+    """Refuse a path without a file or folder; the message lists some files beside it."""
     if not path.exists():
         folder = path.parent if path.parent.is_dir() else None
         beside = sorted(entry.name for entry in folder.iterdir()) if folder else []

@@ -45,7 +45,7 @@ def visible_entries(folder: Path) -> list[Path]:
 
 
 def check_unpacked_size(path: Path, n_bytes: int, *, most_compressed: int = _MOST_COMPRESSED) -> None:
-    """Refuse a file that declares more bytes than it can hold compressed or memory has; 1 GiB is fine."""
+    """Refuse more than 1 GiB of declared bytes if a file cannot hold them compressed, or memory cannot."""
     if n_bytes <= _ALWAYS_UNPACKED:
         return
     gigabytes, held = n_bytes / 2**30, path.stat().st_size

@@ -98,9 +98,8 @@ def read(
       `score` if known. Row names from BED are `region:start-end(strand)`, repeated ones with `_2` etc.
 
     For images, a row of `.X` holds the bytes of an image by row, column and channel, and
-    `.uns["image_shape"]` its height, width and channels (1 or 3). `.obs` has `label`, `split` (`train`,
-    `validation`, `test`, `unlabeled`), `file`, and `image` with the place of pixels left on the disk, if
-    known.
+    `.uns["image_shape"]` its height, width and channels (1 or 3). `.obs` has, where known, `label`,
+    `split` (`train`, `validation`, `test`, `unlabeled`), `file`, and `image`, the place of pixels on the disk.
 
     Raises
     ------

@@ -101,8 +101,7 @@ def write_table(path: str | PathLike[str], adata: AnnData) -> None:
 def write_fasta(path: str | PathLike[str], adata: AnnData) -> None:
     """Write sequences as FASTA, with annotations as `key=value` in the headers.
 
-    :func:`diffaug_bio.io.read` reads letters, and annotations as text. Mean qualities of reads are left
-    out.
+    :func:`diffaug_bio.io.read` reads letters, and annotations as text. Mean qualities are left out.
 
     Parameters
     ----------

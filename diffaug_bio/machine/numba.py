@@ -18,7 +18,7 @@ def find_cache() -> None:
     """Make numba use a temporary folder as cache if it finds no other, so that umap-learn can be imported.
 
     In a container, home and installation may be read-only. The folder is private, as numba loads any code
-    in it.
+    in it, and removed at the end; one named in `NUMBA_CACHE_DIR` is kept.
     """
     if os.environ.get(_VARIABLE) or _is_writable(_beside_package()) or _is_writable(_of_user()):
         return

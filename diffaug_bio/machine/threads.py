@@ -39,7 +39,7 @@ class Threads:
 
 
 def asked_for(threads: int | None, environment: Mapping[str, str] = os.environ) -> Threads | None:
-    """Return the threads asked for: `threads` (1 to 1024), else OMP_NUM_THREADS, SLURM_CPUS_PER_TASK."""
+    """Return the number asked for: `threads` (1-1024), OMP_NUM_THREADS, SLURM_CPUS_PER_TASK, or None."""
     if threads is not None:
         check_count("threads", threads, most=MAX_THREADS)
         return Threads(int(threads), "asked for", is_fixed=True)
@@ -91,7 +91,7 @@ class Load:
         self._last = _Reading.take()
 
     def leaves_no_room_for(self, threads: int) -> bool:
-        """Return True if others used cores that so many threads need since the last call, or just now."""
+        """Return True if others use cores that `threads` need: since the last call, or for a moment now."""
         waited = time.perf_counter() - self._last.clock
         if waited < _LEAST_SECONDS:
             time.sleep(_LEAST_SECONDS - waited)

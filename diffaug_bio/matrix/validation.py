@@ -113,7 +113,7 @@ def as_tokens(matrix: Matrix, columns: NDArray[np.int64] | None = None) -> NDArr
 
 
 def as_pixels(matrix: Matrix, image_shape: tuple[int, ...]) -> Matrix:
-    """Return pixels, `(n_obs, height * width * channels)`, as bytes; bytes are not copied, nor read."""
+    """Return pixels, `(n_obs, n_pixels)`, as bytes; those already bytes, or on the disk, are not copied."""
     if sparse.issparse(matrix) or not np.issubdtype(matrix.dtype, np.integer):
         found = "a sparse matrix" if sparse.issparse(matrix) else f"values of type {matrix.dtype}"
         msg = (

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def digest(path: Path) -> tuple[int, str]:
-    """Return size in bytes and SHA-256 of a file, or of the names and visible contents of a folder."""
+    """Return size in bytes and SHA-256 of a file, or of a folder's visible files with their names."""
     if not path.is_dir():
         with path.open("rb") as stream:
             return path.stat().st_size, hashlib.file_digest(stream, "sha256").hexdigest()

@@ -34,7 +34,7 @@ _MOVE_AWAY = "Move them away or rename them."
 
 @contextlib.contextmanager
 def staged_folder(target: Path, *, overwrite: bool) -> Iterator[Path]:
-    """Yield an empty folder whose files replace `target` when the block succeeds; if it fails, none do.
+    """Yield an empty folder whose files replace `target` if the block succeeds; else `target` stays.
 
     Missing write permission is found before the block does any work. The folder gets `files.json`, the
     record by which a later run may replace it with `overwrite`, if nobody changed it. If `target` changes

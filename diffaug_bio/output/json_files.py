@@ -24,7 +24,7 @@ _MISSING = object()
 
 
 def read_json(path: Path, *, needed: Sequence[str] = ()) -> dict[str, Any] | None:
-    """Read and check a JSON file of a run, or return None; `needed` entries are named with dots."""
+    """Read and check `run.json` or its like, or return None; `needed` are further entries, dotted."""
     if not path.is_file():
         return None
     try:

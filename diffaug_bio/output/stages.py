@@ -77,9 +77,8 @@ def is_hidden(name: str) -> bool:
 def abandoned(stage: Stage, *, quiet_elsewhere: float = _QUIET_ELSEWHERE) -> Iterator[bool]:
     """Yield True if the process of a stage is dead, and hold the stage's lock during the block.
 
-    Without locks on the file system, no stage counts as abandoned. A stage of another machine must be
-    untouched for `quiet_elsewhere` seconds as well: some network disks show a lock only on the machine that
-    holds it.
+    Without file locks, no stage counts as abandoned. One of another machine must be untouched for
+    `quiet_elsewhere` seconds too, as some network disks show locks only where they are held.
     """
     with contextlib.ExitStack() as stack:
         try:
@@ -123,7 +122,7 @@ def _remove_lock(stage: Stage) -> None:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep other processes from changing a folder during the block, if its file system has locks."""
+    """Wait for the lock of a folder, and hold it during the block; do neither on disks without locks."""
     path = folder / _FOLDER_LOCK
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o666)

@@ -36,8 +36,8 @@ def read_hdf5_arrays(
 ) -> AnnData:
     """Read a float32 matrix from an HDF5 file; names and labels are arrays of their own, given by path.
 
-    Of the features, those named in `kept_vars` are kept (unknown names are ignored); with `transpose` they
-    are in rows. A feature of several names keeps the one before `first_name_before`. Labels become
+    Only features named in `kept_vars` are kept (unknown names are ignored); with `transpose` they are in
+    rows. A feature of several names keeps the one before `first_name_before`. Labels become
     `.obs["label"]`. Damaged or missing arrays, and lengths that do not match, raise an `InputError`.
     """
     try:

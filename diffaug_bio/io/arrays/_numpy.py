@@ -42,9 +42,8 @@ def read_arrays(
     """Read one or more matrices and stack their rows; a single `.npy` file is memory-mapped.
 
     Matrices are `.npy`, or text with a row a line and spaces between numbers. For each matrix, `labels` and
-    `groups` are files with one value a row (`.npy`, or text with one a line), and `splits` a name; they
-    become `label`, `group` and `split` in `.obs`. `label_names` has a label and its name in each line,
-    `feature_names` a name.
+    `groups` are files with one value a row (`.npy`, or text with one a line), and `splits` a name. The
+    lines of `label_names` hold a label and its name, those of `feature_names` a name.
     """
     parts = [_read_matrix(path) for path in values]
     for path, part in zip(values, parts, strict=True):

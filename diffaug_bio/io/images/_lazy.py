@@ -32,8 +32,10 @@ class LazyImages:
 
     Attributes
     ----------
-    shape, dtype
-        Numbers of images, and of pixels in each; `uint8`.
+    shape
+        Numbers of images, and of pixels in each.
+    dtype
+        `uint8`.
     image_shape
         Height, width and channels of each image, the order of its pixels in a row.
 
@@ -65,7 +67,7 @@ class LazyImages:
     def __getitem__(self, rows: slice | NDArray[np.integer]) -> NDArray[np.uint8]:
         """Decode rows, given by a slice, numbers or truth values, to pixels of shape `(n_rows, n_pixels)`.
 
-        A file that is missing or damaged raises an `InputError`.
+        Negative numbers count from the end. A missing or damaged file raises an `InputError`.
         """
         numbers = self._numbers[rows]
         if numbers.ndim != 1:
