@@ -99,7 +99,7 @@ def read(
 
     For images, a row of `.X` holds the bytes of an image by row, column and channel, and
     `.uns["image_shape"]` its height, width and channels (1 or 3). `.obs` has, where known, `label`,
-    `split` (`train`, `validation`, `test`, `unlabeled`), `file`, and `image`, the place of pixels on the disk.
+    `split` (`train`, `validation`, `test`, `unlabeled`), `file`, and `image`, the place of pixels on disk.
 
     Raises
     ------

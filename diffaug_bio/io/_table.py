@@ -69,10 +69,7 @@ def read_table(path: Path, *, obs_columns: Sequence[str], transpose: bool) -> An
 
 
 def parse_table(path: Path, *, letters: str | None = None) -> pd.DataFrame:
-    """Read delimited text into a frame indexed by its ids, or by row numbers.
-
-    The column `letters` holds sequences: it is kept as written ("NA" is two letters) and never used as ids.
-    """
+    """Read text into a frame indexed by ids or row numbers; `letters` ("NA" is two) are kept, never ids."""
     with _parsing(path):
         delimiter, names = _header(path, may_be_single=letters is not None)
         _refuse_ragged(path, delimiter)

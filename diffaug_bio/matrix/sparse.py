@@ -17,10 +17,7 @@ _REMEDY = "It is damaged or was written wrongly: get it again, or write it anew 
 
 
 def check_sparse(matrix: Matrix, *, what: str = "The matrix") -> None:
-    """Refuse a sparse matrix with indices outside its shape, or that do not match its values.
-
-    Entries may be in any order, and stored twice. One pass without a copy; `what` names the matrix.
-    """
+    """Refuse a matrix whose indices leave its shape or miss its values; order and repeats are free."""
     n_rows, n_columns = matrix.shape
     if matrix.format == "coo":
         for axis, name, size in ((matrix.row, "row", n_rows), (matrix.col, "column", n_columns)):

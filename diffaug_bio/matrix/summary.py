@@ -81,10 +81,7 @@ def summarise(matrix: Matrix, *, feature_names: Sequence[str] | None = None) -> 
 
 
 def as_float32(matrix: Matrix | pd.DataFrame, feature_names: Sequence[str]) -> NDArray[np.float32]:
-    """Convert a dense matrix to float32, with a warning for features that become constant.
-
-    Too large values, and features that vary only beyond the digits of float32, raise an `InputError`.
-    """
+    """Convert a dense matrix to float32; warn of features made constant, refuse values beyond its range."""
     converted = np.empty(matrix.shape, np.float32)
     for rows, block in row_blocks(matrix):
         values = np.asarray(block, np.float64)

@@ -85,10 +85,7 @@ def _numbers_of(X: Any, matrix: Matrix) -> Matrix:  # noqa: N803 - scikit-learn'
 
 
 def as_tokens(matrix: Matrix, columns: NDArray[np.int64] | None = None) -> NDArray[np.uint8]:
-    """Return tokens of sequences, `(n_obs, n)`, as bytes; bytes are not copied.
-
-    `columns` holds the column in the matrix of each position, or -1 if it is missing: an unknown letter.
-    """
+    """Return tokens, `(n_obs, n)`, as bytes; `columns` has the column of each position, or -1 (unknown)."""
     remedy = "Make tokens with `diffaug_bio.pp.encode_tokens`."
     if sparse.issparse(matrix) or not np.issubdtype(matrix.dtype, np.integer):
         found = "a sparse matrix" if sparse.issparse(matrix) else f"values of type {matrix.dtype}"

@@ -1,7 +1,4 @@
-"""Replacing old files by new ones so that a run killed between two moves loses nothing.
-
-A journal lists all moves before the first; a later run makes the rest, then removes journal and old files.
-"""
+"""Replacing old files by new ones under a journal of all moves, so that a killed run loses nothing."""
 
 from __future__ import annotations
 

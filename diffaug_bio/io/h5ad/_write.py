@@ -1,7 +1,4 @@
-"""Writing h5ad files so that a full disk is an ordinary error.
-
-HDF5 ends the process if it cannot write its last bytes, so Python writes for it and keeps the first error.
-"""
+"""Writing h5ad files from Python, as HDF5 ends the process if it closes a file on a full disk."""
 
 from __future__ import annotations
 

@@ -146,10 +146,7 @@ def _load(path: Path) -> dict[str, object]:
 
 
 def _check_memo(content: bytes) -> None:
-    """Refuse pickles made to fill the memory (far cells) or to take for ever (tuples used twice).
-
-    The hash of nested tuples, each used twice, takes twice as long with every level.
-    """
+    """Refuse pickles that fill the memory (far cells) or hash for ever (nested tuples, each used twice)."""
     tuples: set[object] = set()
     n_cells, before = 0, ""
     for number, (operation, argument, _) in enumerate(pickletools.genops(content)):

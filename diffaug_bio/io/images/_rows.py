@@ -111,10 +111,7 @@ def warn_of_size(n_bytes: int, options: ImageOptions, *, origin: str) -> None:
 def assemble_pixels(
     parts: Sequence[NDArray[np.uint8]], obs: pd.DataFrame, *, image_shape: ImageShape, origin: str
 ) -> AnnData:
-    """Join pixels of consecutive rows, `(n, height, width, channels)` each, and annotations.
-
-    The row names are the index of `obs`; columns without a value are left out. `origin` is for messages.
-    """
+    """Join pixels, `(n, height, width, channels)` each, and `obs`, of which columns without values go."""
     pixels = np.empty((len(obs), *image_shape), np.uint8)
     np.concatenate(parts, out=pixels)
     rows = pixels.reshape(len(obs), image_shape.n_pixels)
