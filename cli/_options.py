@@ -75,7 +75,7 @@ class Reading:
         split_key: str | None = None,
         kmers: KmerEncoding | None = None,
     ) -> DataSource:
-        """Return what the readers take, with the columns that a command names."""
+        """Return the data source that readers take, with the columns that a command names."""
         from diffaug_bio.datasets import DataSource
 
         values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
@@ -255,11 +255,10 @@ def output_of(command: Writer, data: str | Sequence[str], output: str | None) ->
 
 
 def set_threads(threads: int | None) -> None:
-    """Set the threads of every library for the rest of the command.
+    """Set the threads of every library for the rest of the command; if none are asked for, a fit decides.
 
-    Libraries that are loaded later (numba, another BLAS) read the environment, where variables of the
-    user's stand unless `--threads` is given; a limit set at run time reaches those that are loaded
-    already. Without any, a fit decides for itself (:mod:`diffaug_bio.machine.threads`).
+    Libraries that are loaded later (numba, another BLAS) read the environment, where the user's variables
+    stand unless `--threads` is given; a limit set at run time reaches those that are loaded already.
     """
     from diffaug_bio.machine.numba import find_cache
     from diffaug_bio.machine.threads import asked_for, limited_to
@@ -278,7 +277,7 @@ def set_threads(threads: int | None) -> None:
 
 
 class _EchoHandler(logging.Handler):
-    """Writes to what standard error is at that moment, above a progress bar if there is one."""
+    """Write to what standard error is at that moment, above a progress bar if there is one."""
 
     def emit(self, record: logging.LogRecord) -> None:
         with suppress(OSError):  # who reads it may have gone, as in `2>&1 | head`

@@ -20,12 +20,10 @@ logger = logging.getLogger("diffaug_bio.progress")
 
 
 class FitProgress(NamedTuple):
-    """Callbacks that show how far a fit is."""
+    """Callbacks that show how far a fit is: after every epoch, and before every step of scoring."""
 
     callbacks: Sequence[Callback]
-    """Called after every epoch."""
     on_score: Callable[[ScoringStep], None]
-    """Called before every step of scoring."""
 
 
 @contextmanager

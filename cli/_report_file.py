@@ -17,16 +17,9 @@ logger = logging.getLogger("diffaug_bio.cli")
 
 
 def write_report(folder: Path) -> bool:
-    """Add `report.html` to a finished output folder; an error here leaves the folder as it is.
+    """Add `report.html` to a finished output folder; if it fails, log why, also with `--quiet`.
 
-    Parameters
-    ----------
-    folder
-        Finished output folder.
-
-    Returns
-    -------
-    True if the page was written. If not, the log says why, also with `--quiet`.
+    Returns True if the page was written; an error leaves the folder as it is.
     """
     again = f"`diffaug-bio report {folder}` makes it"
     package = logging.getLogger("diffaug_bio")

@@ -76,7 +76,7 @@ def group(*, debug: bool) -> None:
     Results go to the output folder and to standard output, progress and log to standard error.
     """
     if not debug:
-        # Other packages' warnings are for their authors; what users can mend is in our log.
+        # Other packages' warnings are for their authors; our log has those that users can act on.
         warnings.simplefilter("ignore")
 
 
@@ -105,10 +105,7 @@ def main() -> None:
 
 
 def _run(arguments: list[str], interruption: Interruption) -> int:
-    """Run the command.
-
-    Not by click's own `main`, which takes the end of a cut file for Ctrl-C.
-    """
+    """Run the command, not by click's own `main`, which takes the end of a cut file for Ctrl-C."""
     try:
         check_arguments(arguments)
         with group.make_context("diffaug-bio", arguments, obj=interruption) as context:

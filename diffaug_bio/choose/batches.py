@@ -20,23 +20,10 @@ _SEPARATOR = " / "
 
 
 def batches_of(adata: AnnData, keys: str | Sequence[str]) -> NDArray[np.str_]:
-    """Find the batch of each row; of several columns, each combination of values is a batch.
+    """Find the batch of each row as text, `(n_obs,)`; values of several columns are joined by " / ".
 
-    Parameters
-    ----------
-    adata
-        Rows are observations.
-    keys
-        Column of `.obs`, or several: as a sequence, or with commas unless a column has that whole name.
-
-    Returns
-    -------
-    Values of the column as text, those of several joined by " / ". Shape: `(n_obs,)`.
-
-    Raises
-    ------
-    InputError
-        If no column is named, one is not there, a row has no batch, or two combinations would read alike.
+    `keys` are columns of `.obs`: a sequence, or names with commas between them, unless one column has that
+    whole name. Raises InputError if a column or a row's batch is missing, or two combinations read alike.
     """
     names = _checked(adata, batch_columns(adata, keys))
     for name in names:

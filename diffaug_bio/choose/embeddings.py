@@ -16,22 +16,7 @@ if TYPE_CHECKING:
 def embedding_of(
     adata: AnnData, use_rep: str, *, rows: NDArray[np.int64] | None = None
 ) -> NDArray[np.float32]:
-    """Take an embedding from `.obsm` as a dense array.
-
-    Parameters
-    ----------
-    adata
-        Annotated data; not changed.
-    use_rep
-        Name in `.obsm` of an array, a table or a sparse matrix.
-    rows
-        Numbers of the rows to take; all rows if None.
-
-    Raises
-    ------
-    InputError
-        If `adata` is not an AnnData, or `.obsm` has no entry of that name.
-    """
+    """Return an entry of `.obsm`, dense, sparse or a table, as a dense array; only some `rows` if given."""
     check_anndata(adata)
     remedy = "Run `diffaug_bio.tl.embed(adata)` first, which makes 'X_diffaug', or name another embedding."
     check_held(use_rep, adata.obsm, what="embedding", where="`.obsm`", remedy=remedy)

@@ -30,11 +30,10 @@ logger = logging.getLogger(__name__)
 
 
 class Projection(NamedTuple):
-    """The matrix that was embedded, and how unlike the training rows its rows are."""
+    """Matrix that was embedded, and novelty of its rows: None if not asked for, or no training rows."""
 
     choice: MatrixChoice
     novelty: Novelty | None
-    """None if it was not asked for, or the model kept no training rows."""
 
 
 def fit_adata(
@@ -47,14 +46,10 @@ def fit_adata(
     callbacks: Sequence[Callback],
     key_added: str,
 ) -> NDArray[np.float32] | None:
-    """Fit a model to the rows of an AnnData that are no test rows, and write the embedding of all rows.
+    """Fit a model to the rows of an AnnData outside its test split, and write the embedding of all rows.
 
     Without a split, rows are checked and preprocessed once for both. The model's configuration gets what
-    the data declare.
-
-    Returns
-    -------
-    Principal components of all rows, if the networks see these. Shape: `(n_obs, n_components)`.
+    the data declare. Returns principal components, `(n_obs, n_components)`, if the networks see these.
     """
     from diffaug_bio.config import resolve_config
     from diffaug_bio.model.codes import components_of, embed, few_threads, prepare

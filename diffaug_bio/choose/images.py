@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def image_shape(adata: AnnData) -> tuple[int, int, int]:
-    """Give height, width and channels of images; not to know them is an error."""
+    """Return height, width and channels of images from `.uns`; raise InputError if it has none."""
     shape = [int(size) for size in adata.uns.get(IMAGE_SHAPE_KEY, [])]
     if len(shape) != 3:
         msg = (
@@ -29,9 +29,9 @@ def image_shape(adata: AnnData) -> tuple[int, int, int]:
 
 
 def image_matrix(adata: AnnData, expected: tuple[int, ...] | None) -> Matrix:
-    """Find pixels in memory or on the disk, and refuse images of another shape than a model's.
+    """Return the pixels of images, in memory or on the disk.
 
-    For a model of color images, grey images are turned into color.
+    Grey images become colour where the `expected` shape has it; another shape raises InputError.
     """
     shape = image_shape(adata)
     in_color = expected is not None and (*shape[:2], 3) == expected
@@ -43,7 +43,7 @@ def image_matrix(adata: AnnData, expected: tuple[int, ...] | None) -> Matrix:
         msg = f"These images have neither pixels in `.X` nor files in `.obs[{IMAGE_KEY!r}]`."
         raise InputError(msg)
     pixels = as_matrix(adata.X)
-    # Whether a folder is read as grey depends on what else lies in it, which a model need not mind.
+    # A folder is read as grey or in colour by what else lies in it, which a model need not mind.
     return pixels.repeat(3, axis=1) if in_color and shape[2] == 1 else pixels
 
 

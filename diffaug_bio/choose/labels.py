@@ -23,16 +23,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labels:
-    """Labels of all rows, and the rows that can be scored by them."""
+    """Label, group and split of each row, `(n_obs,)`, and the rows that can be scored."""
 
     names: NDArray[np.str_]
-    """Label of each row; undefined where `scored` is False. Shape: `(n_obs,)`."""
+    """Labels, undefined where `scored` is False."""
     scored: NDArray[np.bool_]
-    """True for rows whose label can be scored. Shape: `(n_obs,)`."""
     groups: NDArray[np.str_] | None
-    """Group of each row. Shape: `(n_obs,)`."""
     split: NDArray[np.str_] | None = None
-    """`"train"`, `"test"` or anything else for each row. Shape: `(n_obs,)`."""
+    """`"train"`, `"test"`, or anything else for rows that are fitted and not scored."""
 
     @property
     def splits(self) -> list[Split] | None:
@@ -43,13 +41,7 @@ class Labels:
 def choose_labels(
     adata: AnnData, label_key: str, group_key: str | None, *, split_key: str | None = None
 ) -> Labels:
-    """Find labels, groups or a split by their columns of `.obs`, and the rows that can be scored by them.
-
-    Raises
-    ------
-    InputError
-        If a column is missing, labels, groups or the split cannot be used, or there are groups and a split.
-    """
+    """Find labels, and groups or a split, in columns of `.obs`, and the rows that can be scored by them."""
     check_held(label_key, adata.obs, what="label column", where="`.obs`")
     if group_key is not None and split_key is not None:
         msg = (
@@ -74,11 +66,6 @@ def choose_groups(adata: AnnData, group_key: str | None) -> NDArray[np.object_] 
 
     The key is a column of `.obs`; or `id:SEPARATOR` for the part of observations' names before the last
     separator, as in `mouse7_1`, `mouse7_2`.
-
-    Raises
-    ------
-    InputError
-        If there is no such column, or a name without the separator.
     """
     if group_key is None:
         return None

@@ -40,20 +40,11 @@ _MAX_LENGTH = 20_000  # the decoder has 2048 weights for each letter
 def choose_matrix(
     adata: AnnData, choice: MatrixChoice, *, model: DiffAug | None = None
 ) -> tuple[Matrix, list[str] | None]:
-    """Find a matrix, and the names of its columns.
+    """Find a matrix, and the unique names of its columns; None for pixels.
 
-    For a fitted model, sequences get as many tokens as it knows, and images have to be of its shape;
-    without one, sequences get as many tokens as the longest has.
-
-    Returns
-    -------
-    The matrix, dense or CSR, not copied if it is that already, or images that stay on the disk; and unique
-    names of its columns, None of pixels.
-
-    Raises
-    ------
-    InputError
-        If the matrix is not there, or images are of another shape than the model's.
+    The matrix is dense or CSR, not copied if it is that already, or images that stay on the disk. For a
+    fitted model, sequences get as many tokens as it knows, and images have to be of its shape (else
+    InputError); without one, sequences get as many tokens as the longest has.
     """
     if adata.isbacked:
         msg = "This AnnData is backed by a file. Load it with `adata = adata.to_memory()` first."
@@ -102,12 +93,11 @@ def later_choice(adata: AnnData, choice: MatrixChoice, model: DiffAug) -> Matrix
 
 
 def resolve_choice(adata: AnnData, choice: MatrixChoice, config: DiffAugConfig) -> MatrixChoice:
-    """Recognise images, and decide between letters and counted words of sequences.
+    """Recognise images, and decide between letters and counted words of sequences, if no matrix is named.
 
-    A matrix that is asked for stays as it is. Letters (the encoder `"cnn"`) are taken if all sequences have
-    one length, up to 512: such sets are cut around a site, so that positions mean something. Words are
-    counted (`"mlp"`) in longer sequences, sequences of different lengths, reads with qualities, and for
-    views of features.
+    Letters (the encoder `"cnn"`) are taken if all sequences have one length, up to 512: such sets are cut
+    around a site, so that positions mean something. Words are counted (`"mlp"`) otherwise, and in reads
+    with qualities and for views of features. Raises InputError if letters are asked for in vain.
     """
     is_open = config.features.input_state in {"auto", "image"}
     if choice.is_open and IMAGE_SHAPE_KEY in adata.uns and is_open:

@@ -26,14 +26,9 @@ _CLEARLY = 0.1  # by which other names have to match better to be worth a word
 
 
 def feature_names(var: pd.DataFrame, var_key: str | None) -> list[str]:
-    """Find the names of features in the index of `var`, or in its column `var_key`.
+    """Return the names of features in the index of `var`, or in its column `var_key`.
 
-    Repeated names in the index are numbered as scanpy does.
-
-    Raises
-    ------
-    InputError
-        If there is no such column, or it has missing or repeated names.
+    Repeats in the index are numbered as scanpy does; repeated or missing names in a column are refused.
     """
     if var_key is None:
         return _unique(var.index)
@@ -63,19 +58,9 @@ def check_known(
     var: pd.DataFrame,
     var_key: str | None,
 ) -> None:
-    """Point to a column with better names, if a model knows few of the names.
+    """Raise InputError if a model knows too few of the names, and another column of `var` has enough.
 
-    Parameters
-    ----------
-    names
-        Names from the index of `var`, or from its column `var_key`.
-    known, used
-        Names of the features that the model was fitted on, and positions of those that it uses (None: all).
-
-    Raises
-    ------
-    InputError
-        If the model knows too few names to embed the data, and another column has enough.
+    `used` are the positions in `known` of the features that the model uses; None for all.
     """
     if list(names) == list(known):
         return

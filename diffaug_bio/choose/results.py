@@ -44,8 +44,8 @@ def write_embedding(
 ) -> None:
     """Put an embedding into `.obsm` and a record of it into `.uns`, in types that h5ad can hold.
 
-    Scores of novelty and UMAP coordinates of an earlier embedding of this name are removed. An embedding
-    that is not finite, as a correction may leave it, is an error.
+    Novelty and UMAP of an earlier embedding of this name are removed. A value that is not finite, as a
+    correction may leave it, is an error.
     """
     import torch
 

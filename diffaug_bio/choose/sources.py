@@ -21,12 +21,11 @@ _MOST_MADE, _MOST_GIGABYTES = 10_000_000, 64
 
 
 class Sources(NamedTuple):
-    """Source rows of one pass of generation."""
+    """Source rows of one pass of generation, and how often each was a source before (`views`, from 0)."""
 
     rows: NDArray[np.int64]
     """Row numbers, repeated where a class grows to more than twice its size."""
     views: NDArray[np.int64]
-    """Number of earlier uses of each row as a source, from 0."""
 
 
 def choose_sources(
@@ -40,18 +39,9 @@ def choose_sources(
 ) -> list[Sources]:
     """Choose source rows, as :func:`diffaug_bio.tl.augment` describes `n_views`, `groupby` and `target`.
 
-    The seed decides the order in which observations of a class are used; `row_bytes` is the approximate
-    memory of an observation.
-
-    Returns
-    -------
-    All observations once per view, or a single part with the sources that balance the classes.
-
-    Raises
-    ------
-    InputError
-        If a setting is out of range, the settings contradict each other, no class has to grow, or the
-        result would not fit into memory.
+    Returns all rows once per view, or one part that balances the classes, whose members are used in an
+    order drawn by `seed`. Raises InputError if the result would take too much memory (`row_bytes` for a
+    row), no class has to grow, or settings contradict each other.
     """
     for name, value in (("n_views", n_views), ("target", target)):
         if value is not None:
@@ -111,10 +101,7 @@ def _spread(
 
 
 def _classes(obs: pd.DataFrame, groupby: str) -> tuple[list[str], NDArray[np.int64]]:
-    """List the classes, and give the number of each row's class, -1 for none.
-
-    Classes are compared as text: 1 and "1" are one class.
-    """
+    """List the classes, compared as text, and give the number of each row's class, -1 for none."""
     check_held(groupby, obs, what="column of classes", where="`.obs`")
     texts = obs[groupby].astype(object).map(str, na_action="ignore")
     present = texts.dropna()

@@ -23,18 +23,9 @@ logger = logging.getLogger(__name__)
 
 
 def choose_split(adata: AnnData, split_key: str | None) -> NDArray[np.str_] | None:
-    """Find the training rows ("train") and test rows ("test") in a column of `.obs`.
+    """Return each row's value in a split column: "train", "test", or another, which is fitted, not scored.
 
-    Rows with another value are fitted, but not scored.
-
-    Returns
-    -------
-    Value of the column for each row; None without a key. Shape: `(n_obs,)`.
-
-    Raises
-    ------
-    InputError
-        If there is no such column, a value is missing, or there are no training or no test rows.
+    Raises InputError if there is no such column, a value is missing, or no row is "train", or none "test".
     """
     if split_key is None:
         return None

@@ -25,11 +25,7 @@ def choose_targets(adata: AnnData, model: DiffAug, batch: str | None) -> Targets
     """Find the batch of each row, and the batch to generate it in: `batch`, or its own if that is None.
 
     The batches of rows are in the columns of `.obs` that the model was fitted with, where these are there.
-
-    Raises
-    ------
-    InputError
-        If the model was fitted without batches, or without one of this name.
+    Raises InputError if the model knows no batch of this name.
     """
     names = model.config_.batches.names
     if batch is not None and batch not in names:

@@ -1,4 +1,4 @@
-"""Settings that say how a fit brings batches together."""
+"""Settings of the correction of batches in a fit."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from diffaug_bio.errors import InputError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchConfig:
-    """How batches are brought together, if the rows are said to belong to some."""
+    """Correction of batches, if rows are said to belong to some."""
 
     names: tuple[str, ...] = ()
     """Names of the batches, filled in by a fit; empty in a fit without batches."""
     partner_fraction: float = 0.9
     """Probability that the second view of a row starts from its match in another batch, if it has one."""
     counterfactual_fraction: float = 0.6
-    """Probability that it starts from the row as generated for another batch, after the warm-up."""
+    """Probability that the second view starts from the row generated for another batch, after warm-up."""
     shift_weight: float = 30.0
     """Weight of the penalty on changes of the embedding along the batch shift."""
     n_neighbors: int = 10

@@ -1,7 +1,7 @@
 """Types and ranges of settings.
 
-Upper bounds are generous, ten times and more what anybody needs. A larger value is a typing error or an
-attack, and would end in hours of waiting, or use up the memory of the machine.
+Upper bounds are ten times and more what anybody needs: a larger value is a typing error or an attack, and
+would take hours, or all memory of the machine.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def require_at_least(config: object, least: int, **most: float) -> None:
 
 
 def require_fraction(config: object, *names: str) -> None:
-    """Check shares that are below 1."""
+    """Check that shares are at least 0 and below 1."""
     for name in names:
         if not 0 <= getattr(config, name) < 1:
             msg = f"`{name}` is a share in [0, 1), got {told(getattr(config, name))}."
@@ -60,7 +60,7 @@ def require_fraction(config: object, *names: str) -> None:
 
 
 def require_share(config: object, *names: str) -> None:
-    """Check shares from 0 to 1."""
+    """Check that shares are from 0 to 1."""
     for name in names:
         if not 0 <= getattr(config, name) <= 1:
             msg = f"`{name}` is a share from 0 to 1, got {told(getattr(config, name))}."
@@ -68,7 +68,7 @@ def require_share(config: object, *names: str) -> None:
 
 
 def require_widths(config: object, *names: str) -> None:
-    """Check widths of layers."""
+    """Check the number and widths of layers."""
     for name in names:
         widths = getattr(config, name)
         if len(widths) > _MOST_LAYERS or not all(1 <= width <= MOST_WIDE for width in widths):
@@ -87,6 +87,6 @@ def _require_at_most(config: object, most: dict[str, float]) -> None:
 
 
 def _given(config: object, *names: str) -> list[tuple[str, float]]:
-    """Names and values of settings that are not left to the data."""
+    """List names and values of settings that are not left to the data."""
     values = ((name, getattr(config, name)) for name in names)
     return [(name, value) for name, value in values if value is not None]

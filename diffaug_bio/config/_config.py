@@ -78,7 +78,7 @@ _PRESETS: dict[str, dict[str, Any]] = {
         "train": replace(_PAPER_TRAIN, warmup_view="hand", view_strength=1.0),
     },
 }
-"""What each preset changes; sections that are not named are as by default."""
+"""Changes of each preset; sections that are not named are as by default."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -263,13 +263,7 @@ class DiffAugConfig:
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
-    """Read a TOML file of a size that a person writes.
-
-    Raises
-    ------
-    InputError
-        If it cannot be read, or is no such file.
-    """
+    """Read a TOML file of a size that a person writes; raise InputError if it cannot be read."""
     try:
         with path.open("rb") as stream:
             content = stream.read(_MOST_BYTES + 1)

@@ -14,7 +14,7 @@ from diffaug_bio.config.tables import replaced
 from diffaug_bio.errors import InputError
 
 Config: TypeAlias = DiffAugConfig | Mapping[str, Any] | str | PathLike[str]
-"""What a configuration can be given as: an object, a dict, a preset's name or the path of a TOML file."""
+"""Forms of a configuration: an object, a dict, a preset's name or the path of a TOML file."""
 
 
 def resolve_config(config: Config | None, *, n_latent: int | None = None) -> DiffAugConfig:

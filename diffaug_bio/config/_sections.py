@@ -1,4 +1,4 @@
-"""The sections of a configuration: preprocessing, networks, loss, training."""
+"""Sections of a configuration: preprocessing, networks, loss, training."""
 
 from __future__ import annotations
 
@@ -133,10 +133,7 @@ class EncoderConfig:
         return self.n_projection or decided(self.n_latent) - n_kept
 
     def n_kept(self, n_components: int) -> int:
-        """Columns of the embedding that are components, where the front end has `n_components`.
-
-        At most half of the embedding; none unless the path is resolved to `"kept"`.
-        """
+        """Count the embedding's columns that are components: at most half, and none unless `"kept"`."""
         return min(n_components, decided(self.n_latent) // 2) if self.linear_path == "kept" else 0
 
     def resolved(self, kind: DataKind, *, has_components: bool, has_batches: bool) -> Self:

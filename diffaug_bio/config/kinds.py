@@ -1,7 +1,7 @@
-"""Kinds of data: what they are called, and which networks, views and settings suit each.
+"""Kinds of data: their names, and the networks, views and settings that suit each.
 
-Two tables hold all that differs between kinds. `STATES` lists what the values of a matrix can be, `KINDS`
-the five kinds of data that those values belong to. A new kind of data is a row in each.
+`STATES` lists what the values of a matrix can be, `KINDS` the five kinds of data that those values belong
+to. A new kind of data is a row in each.
 """
 
 from __future__ import annotations
@@ -80,11 +80,10 @@ class State:
     """Values of one state, in words and in what is done with them."""
 
     kind: DataKind
-    """Kind of data that the values belong to."""
     noun: str
     """Name in messages, as in "the data look like counts"."""
     reads: str
-    """Sentence of a model's card that says which values the model takes."""
+    """Values that the model takes, as a sentence of its card says."""
     treatment: str = ""
     """Preprocessing of the values, in the log."""
     is_sparse: bool = False
@@ -101,46 +100,38 @@ class State:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """One kind of data: its names, and the networks, views and settings that suit it."""
+    """One kind of data: its names, and the networks, views and settings that suit it.
+
+    Encoders, denoisers and plots list the usual one first; single settings are the usual ones.
+    """
 
     noun: str
     """Name in messages, as in "the view does not apply to images"."""
     title: str
-    """Name in the card of a model."""
+    """Name in the card of a model, beside `tags`."""
     tags: tuple[str, ...]
-    """Tags in the card of a model."""
     column: str = "feature"
     """Name of a column of the matrix."""
     preprocessing: str = "_fitted.FittedFeatures"
     """Class of the fitted preprocessing, by its module in `diffaug_bio.features`."""
     drawings: tuple[str, ...] = ("violin",)
-    """Plots of generated rows that suit the data; the first is the usual one."""
+    """Plots of generated rows."""
     file_ending: str
-    """Usual ending of a file with such data."""
     made_ending: str = ".h5ad"
     """Ending of a file that generated rows are written to."""
     encoders: tuple[EncoderKind, ...] = ("mlp",)
-    """Encoders that suit the data; the first is the usual one."""
     backbones: tuple[Backbone, ...] = ("mlp",)
-    """Denoisers that suit the data."""
     views: tuple[str, ...] = get_args(FeatureView)
-    """Hand-made views that suit the data."""
     view: View
-    """Usual hand-made view."""
     n_components: int
-    """Usual number of principal components."""
     n_latent: int = 256
-    """Usual width of the embedding."""
     noising: float
-    """Usual share of the noise schedule that generation starts from."""
+    """Share of the noise schedule that generation starts from."""
     whitening: Whitening = "none"
-    """Usual scaling of codes before noise is added."""
     loss: Loss = "soft_contrastive"
-    """Usual loss."""
     temperature: float | None = None
     """Temperature of the usual loss, where it is another than that of the settings."""
     projection: Projection = "free"
-    """Usual treatment of projections in the contrastive loss."""
     has_totals: bool = False
     """If True, totals of rows may be kept."""
     has_names: bool = True
@@ -297,12 +288,12 @@ def kind_of(state: InputState) -> Kind:
 
 
 def is_expression(state: InputState) -> bool:
-    """Say whether values of a state are expression, or made of it."""
+    """Tell whether values of a state are expression, or made of it."""
     return STATES[state].kind == "expression"
 
 
 def reads_letters(encoder: EncoderKind) -> bool:
-    """Say whether an encoder reads the letters of sequences."""
+    """Tell whether an encoder reads the letters of sequences."""
     return encoder in KINDS["sequence"].encoders
 
 
@@ -315,12 +306,7 @@ def drawings(state: InputState, *, counts_words: bool) -> tuple[str, ...]:
 def declared_kind(state: DeclaredState, encoder: EncoderKind) -> DataKind | None:
     """Name the kind of data that settings declare, or None where the values of a matrix decide.
 
-    Parameters
-    ----------
-    state
-        Declared state of the matrix.
-    encoder
-        Encoder in the settings: that of letters says what the rows are, whatever is declared.
+    An encoder of letters says that rows are sequences, whatever state is declared.
     """
     if reads_letters(encoder) and state != "image":
         return "sequence"
@@ -328,13 +314,7 @@ def declared_kind(state: DeclaredState, encoder: EncoderKind) -> DataKind | None
 
 
 def decided(setting: _T | None) -> _T:
-    """Return a setting that has been decided, for networks and scores that need its value.
-
-    Raises
-    ------
-    ValueError
-        If it is still left to the data: the caller forgot :meth:`DiffAugConfig.resolved`.
-    """
+    """Return a setting that is decided; raise ValueError if :meth:`DiffAugConfig.for_kind` was left out."""
     if setting is None:
         msg = (
             "A setting that is left to the data is needed before it was decided; resolve the configuration."

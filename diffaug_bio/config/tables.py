@@ -50,13 +50,7 @@ def replaced(node: _Node, table: Mapping[str, Any], *, source: str = "", where: 
 
 
 def parsed(value: object, hint: Any, *, name: str) -> object:
-    """Return a value of a table, or of a Python user, as the annotated type.
-
-    Raises
-    ------
-    InputError
-        If it is of another type, or a number that is not finite.
-    """
+    """Return a value as the annotated type; raise InputError for another type or a number not finite."""
     if type(None) in get_args(hint):  # a setting that may be left to the data
         if value is None:
             return None

@@ -28,18 +28,7 @@ _GREY, _BLUE, _ORANGE = "#a6a6a6", "#0072b2", "#d55e00"
 
 
 def benchmark_report(folder: Path) -> Report:
-    """Make the page about a benchmark.
-
-    Parameters
-    ----------
-    folder
-        Output folder of `diffaug-bio benchmark`.
-
-    Raises
-    ------
-    InputError
-        If the folder has no results yet, or they are damaged.
-    """
+    """Make the page about the folder of a benchmark; raise InputError if results are missing or damaged."""
     settings, scores = _read(folder)
     result = BenchmarkResult(
         scores=scores, left_out=settings.get("left_out", {}), failed=settings.get("failed", {})

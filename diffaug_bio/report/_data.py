@@ -38,48 +38,40 @@ _NEEDED_OF_METRICS = ("n_scored", "n_left_out", "n_labels", "n_folds")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """Embedding, with its layout and nearest neighbours."""
+    """Embedding of the sampled rows, with its width, nearest neighbours among them, and layout."""
 
     title: str
-    """Name of the embedding."""
     width: int
-    """Width of the embedding."""
     points: NDArray[np.float32]
-    """Layout in two dimensions. Shape: `(n_sampled, 2)`."""
+    """Layout in two dimensions, `(n_sampled, 2)`."""
     neighbors: Neighbors
-    """Nearest neighbours of each sampled row among the sampled rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunData:
-    """Sampled rows of a run, with its record, scores and model."""
+    """Sampled rows of a run, with its record (`run.json`), scores (`metrics.json`) and model on the CPU."""
 
     record: dict[str, Any]
-    """Content of `run.json`."""
     scores: dict[str, Any] | None
-    """Content of `metrics.json`; None without scores."""
     model: DiffAug
-    """Fitted model, on the CPU."""
     adata: AnnData
     """Sampled rows: training matrix, annotations and embedding."""
     rows: NDArray[np.int64]
-    """Numbers of the sampled rows in the run. Shape: `(n_sampled,)`."""
+    """Numbers of the sampled rows in the run, `(n_sampled,)`."""
     n_obs: int
-    """Number of rows of the run."""
+    """Number of rows of the run, sampled or not."""
     fitted: NDArray[np.bool_]
-    """Mask of the sampled rows that were fitted: all without a split. Shape: `(n_sampled,)`."""
+    """Mask of the sampled rows that were fitted, `(n_sampled,)`: all without a split."""
     held_out: NDArray[np.bool_]
-    """Mask of the sampled rows that were held out in training. Shape: `(n_sampled,)`."""
+    """Mask of the sampled rows that were held out in training, `(n_sampled,)`."""
     label_key: str | None
-    """Column of `.obs` with labels."""
     batch_key: str | None
-    """Column of `.obs` with batches."""
     methods: tuple[Method, ...]
     """DiffAug, and PCA."""
 
     @property
     def is_sample(self) -> bool:
-        """If True, the run has more rows than the sample."""
+        """True if the run has more rows than the sample."""
         return len(self.rows) < self.n_obs
 
     @property
@@ -113,22 +105,7 @@ class RunData:
 
 
 def read_run(folder: Path, *, label_key: str | None, batch_key: str | None) -> RunData:
-    """Read a run folder, and lay out a sample of its rows.
-
-    Parameters
-    ----------
-    folder
-        Output folder of `diffaug-bio fit`.
-    label_key, batch_key
-        Columns of labels and batches; see :func:`diffaug_bio.report.write_report`.
-
-    Raises
-    ------
-    CheckpointError
-        If the model cannot be read.
-    InputError
-        If the folder is not that of a fit, or a column is missing.
-    """
+    """Read a run folder, and lay out a sample of its rows; raise InputError if it is not that of a fit."""
     import pandas as pd
     from natsort import natsorted
 

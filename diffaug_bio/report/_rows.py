@@ -26,34 +26,19 @@ _BLOCK_BYTES = 2**24  # read at a time from a dense matrix
 
 
 class Sample(NamedTuple):
-    """Sampled rows of a file."""
+    """Sampled rows of a file: training matrix, annotations and embedding."""
 
     adata: AnnData
-    """Training matrix, annotations and embedding of the sampled rows."""
     rows: NDArray[np.int64]
-    """Numbers of the sampled rows, in order. Shape: `(n_sampled,)`."""
+    """Numbers of the sampled rows, in order, `(n_sampled,)`."""
     fitted: NDArray[np.bool_]
-    """Mask of the rows of the whole file that were fitted. Shape: `(n_obs,)`."""
+    """Mask of the rows of the whole file that were fitted, `(n_obs,)`."""
 
 
 def read_sample(path: Path, model: DiffAug, *, most: int, seed: int) -> Sample:
-    """Read a random sample of rows of a run, of the training matrix and no other matrix.
+    """Read at most `most` random rows of `embedded.h5ad`: the training matrix and no other matrix.
 
-    Parameters
-    ----------
-    path
-        File `embedded.h5ad` of a run.
-    model
-        Model of the run.
-    most
-        Largest number of rows.
-    seed
-        Seed of the sample.
-
-    Raises
-    ------
-    InputError
-        If the file has no embedding, or is damaged.
+    Raises InputError if the file has no embedding, or is damaged.
     """
     import anndata
     from anndata.io import read_elem

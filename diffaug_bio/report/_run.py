@@ -38,35 +38,13 @@ def write_report(
     batch_key: str | None = None,
     force: bool = False,
 ) -> dict[str, Any]:
-    """Write a page about a fit or a benchmark: one HTML file that needs nothing else.
+    """Write a page about the folder of a fit or a benchmark: one HTML file that needs nothing else.
 
-    The page shows a sample of at most 3000 rows, the same every time, so that neither memory nor file grow
-    with the data.
-
-    Parameters
-    ----------
-    folder
-        Output folder of `diffaug-bio fit` or `diffaug-bio benchmark`.
-    output
-        File to write. By default `report.html` in the folder, in place of an earlier report.
-    label_key
-        Column of `.obs` to colour and compare by. By default the labels of the fit.
-    batch_key
-        Column of `.obs` with batches. By default the batches of the fit, or the column "batch".
-    force
-        If True, replace an existing file, even a `report.html` that was edited.
-
-    Returns
-    -------
-    `report`, the path of the file; `n_bytes`, its size; for a fit also `n_obs` and `n_shown`, the numbers
-    of rows in the run and on the page.
-
-    Raises
-    ------
-    CheckpointError
-        If the model of a run cannot be read.
-    InputError
-        If the folder holds neither fit nor benchmark, a column is missing, or the file cannot be written.
+    The page, by default `report.html` in the folder, shows a sample of at most 3000 rows, the same every
+    time, so that neither memory nor file grow with the data. `label_key` and `batch_key` are by default
+    those of the fit, or the column "batch". `force` replaces a file, even if it was edited. Returns
+    `report`, the path, `n_bytes`, and for a fit the numbers of rows: `n_obs` in the run, `n_shown` on the
+    page.
     """
     if folder.is_file():
         msg = f"{folder} is a file. Name the output folder of `diffaug-bio fit` or `benchmark`."

@@ -43,35 +43,12 @@ def augment(
     on_step: Callable[[str], None] = lambda _: None,
     force: bool = False,
 ) -> AnnData:
-    """Generate observations from those of a data file, and write them, whole or not at all.
+    """Generate observations from those of a data file; write them, whole or not at all, and return them.
 
-    Parameters
-    ----------
-    source
-        Data to read.
-    model_folder
-        The model, or the run folder around it.
-    output
-        An .h5ad file; for features .csv or .tsv, for sequences .fa, .fasta or .fna, all also with .gz; for
-        images .npz, or .png for a picture of ten originals, evenly spaced over the rows, beside the images
-        generated from them.
-    n_views, groupby, target, strength, guidance, batch, var_key, random_state, device
-        As for :func:`diffaug_bio.tl.augment`. The column `groupby` of a table is not used as a feature.
-    on_step
-        Function called with the name of every finished step, such as "read"; may raise to end the run.
-    force
-        If True, replace a file that is there.
-
-    Returns
-    -------
-    The generated observations.
-
-    Raises
-    ------
-    CheckpointError
-        If the model cannot be used.
-    InputError
-        If the data do not fit the model, or the file cannot be written or is or lies within what is read.
+    Settings are those of :func:`diffaug_bio.tl.augment`; `groupby` of a table is not used as a feature.
+    `output` is .h5ad; for features .csv or .tsv, for sequences .fa, .fasta or .fna, all also with .gz; for
+    images .npz, or .png for a picture of ten originals, evenly spaced over the rows, beside the images
+    generated from them. `on_step` gets the name of every finished step, such as "read", and may raise.
     """
     from diffaug_bio import io, tl
     from diffaug_bio.io.h5ad import write_h5ad

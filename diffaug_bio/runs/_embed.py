@@ -38,35 +38,10 @@ def embed(
 ) -> dict[str, Any]:
     """Embed a data file with a fitted model and write a folder, whole or not at all.
 
-    The folder holds `embedding.csv`, `embedded.h5ad`, `novelty.csv` and `run.json`.
-
-    Parameters
-    ----------
-    source
-        Data to read.
-    model_folder
-        The model, or the run folder around it.
-    output
-        The folder to write.
-    layer, use_rep, use_raw, var_key, novelty, correct
-        As for :func:`diffaug_bio.tl.project`.
-    device
-        As for :func:`diffaug_bio.tl.embed`.
-    on_step
-        Function called with the name of every finished step, such as "read"; may raise to end the run.
-    force
-        If True, replace a folder that an earlier run wrote, but never the folder of the model.
-
-    Returns
-    -------
-    The content of `run.json`.
-
-    Raises
-    ------
-    CheckpointError
-        If the model cannot be used.
-    InputError
-        If the data do not fit the model, or the output folder cannot be used or holds what is read.
+    The folder holds `embedding.csv`, `embedded.h5ad`, `novelty.csv` and `run.json`, whose content is
+    returned. Settings are those of :func:`diffaug_bio.tl.project`; `model_folder` is the model, or the run
+    folder around it. `on_step` gets the name of every finished step, such as "read", and may raise to end
+    the run; `force` replaces the folder of an earlier run, but never that of the model.
     """
     from diffaug_bio.model.estimator import DiffAug
 

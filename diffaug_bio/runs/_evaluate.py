@@ -35,38 +35,12 @@ def evaluate(
     random_state: int = 0,
     device: str = "auto",
 ) -> dict[str, Any]:
-    """Score embeddings against labels, and rows that a model generates.
+    """Score embeddings (names in `.obsm`) against labels, and rows that a model generates.
 
-    Parameters
-    ----------
-    source
-        A data file or recipe; or the folder of a run, with its own labels, groups or split, data and model.
-    use_rep
-        Names in `.obsm`.
-    model_folder
-        A model to embed the data with first, as `X_diffaug`.
-    var_key
-        As for :func:`diffaug_bio.tl.project`, for that model.
-    batch_key
-        Column of `.obs` with batches, or several with commas, as for :func:`diffaug_bio.tl.evaluate`.
-    before_rep
-        As for :func:`diffaug_bio.tl.evaluate`.
-    random_state
-        Seed of folds, clusters and generated rows.
-    device
-        As for :func:`diffaug_bio.tl.embed`.
-
-    Returns
-    -------
-    `scores` by name of the embedding; `generated`, scores of generated rows, for the folder of a run whose
-    model has a generator; and `data` and settings.
-
-    Raises
-    ------
-    CheckpointError
-        If the model cannot be used.
-    InputError
-        If data, labels, groups, split, batches or embeddings cannot be used.
+    `source` is a data file or recipe; or the folder of a run, with its own labels, groups or split, data
+    and model. A `model_folder` embeds the data first, as `X_diffaug`. Other settings are those of
+    :func:`diffaug_bio.tl.evaluate`; several columns of batches have commas between them. Returns `scores`
+    by name of the embedding, `generated` for a run whose model has a generator, `data` and settings.
     """
     from diffaug_bio.tl import evaluate as score
     from diffaug_bio.tl import project
@@ -147,7 +121,7 @@ def _source_of_run(folder: Path, source: DataSource) -> DataSource:
         raise InputError(msg)
     recorded = record["data"]
     group_key, split_key = source.group_key, source.split_key
-    # What is asked for now goes before what the run recorded: of groups and a split, there is one.
+    # Columns asked for now go before those that the run recorded: there are groups or a split, not both.
     if group_key is None and split_key in {AUTO, NO_SPLIT, None}:
         group_key = recorded.get("group_key")
     if split_key == AUTO:

@@ -61,37 +61,12 @@ def fit(
     force: bool = False,
     model_license: str | None = None,
 ) -> dict[str, Any]:
-    """Fit DiffAug to a data file and write a run folder.
+    """Fit DiffAug to a data file and write a run folder; return `run.json`, with scores under `metrics`.
 
     The folder appears with `embedding.csv`, `embedded.h5ad`, `model/` and `run.json`, all or none of them.
     Where labels are known, the embedding is scored afterwards and `metrics.json` is added; an error while
-    scoring says that the fit is kept.
-
-    Parameters
-    ----------
-    source
-        Data to read.
-    output
-        The run folder to write.
-    config
-        The whole configuration.
-    layer, use_rep, use_raw, var_key, batch_key, random_state, device, precision, threads, callbacks
-        As for :func:`diffaug_bio.tl.embed`.
-    on_score
-        Function called before every step of scoring.
-    force
-        If True, replace a run that is there.
-    model_license
-        Licence of the model, for its card.
-
-    Returns
-    -------
-    The content of `run.json`, with the scores under `metrics`.
-
-    Raises
-    ------
-    InputError
-        If data, labels, groups, split or output folder cannot be used.
+    scoring says that the fit is kept. Settings are those of :func:`diffaug_bio.tl.embed`; `on_score` is
+    called before every step of scoring; `model_license` is for the model's card.
     """
     from diffaug_bio.io import write_embedding
     from diffaug_bio.io.h5ad import add_to_h5ad, write_h5ad
@@ -189,10 +164,7 @@ def _read(source: DataSource, batch_key: str | None) -> tuple[AnnData, DataSourc
 
 
 def look_like_replicates(names: Iterable[str]) -> bool:
-    """Tell whether most names of observations are numbered replicates, such as `mouse7_1`, `mouse7_2`.
-
-    Names count as replicates if they share the part before their last `_` with another name.
-    """
+    """Tell whether most names share the part before their last `_` with another, such as `mouse7_1`."""
     starts = [name.rpartition("_")[0] for name in names]
     counts = Counter(start for start in starts if start)
     n_shared = sum(count for count in counts.values() if count > 1)

@@ -17,30 +17,12 @@ _NEEDED = ("n_scored", "n_left_out", "n_labels", "n_folds")
 
 
 def info(folder: Path) -> dict[str, Any]:
-    """Describe a model without reading its weights.
+    """Describe a model, by its folder or the run folder around it, without reading its weights.
 
-    Parameters
-    ----------
-    folder
-        Model folder, or the run folder around it.
-
-    Returns
-    -------
-    `folder`
-        Path of the model folder.
-    `model`
-        Fields of :class:`~diffaug_bio.model.description.ModelDescription`.
-    `run`
-        Data, device, versions and times of `run.json`; None without a run folder.
-    `metrics`
-        Content of `metrics.json`; None without scores.
-
-    Raises
-    ------
-    CheckpointError
-        If the model is missing, incomplete, damaged, or of a newer format.
-    InputError
-        If `run.json` or `metrics.json` is damaged.
+    Returns the path of the model's `folder`; `model`, the fields of
+    :class:`~diffaug_bio.model.description.ModelDescription`; `run`, from `run.json`, and `metrics`, the
+    content of `metrics.json`, each None if missing. Raises CheckpointError if the model cannot be used, and
+    InputError if a file of the run is damaged.
     """
     from diffaug_bio.model.folder import describe_model, find_model
 
@@ -56,18 +38,7 @@ def info(folder: Path) -> dict[str, Any]:
 
 
 def info_sections(folder: Path) -> list[Section]:
-    """Describe a model as its card and report do: data, networks, scores and limits.
-
-    Parameters
-    ----------
-    folder
-        Model folder, or the run folder around it.
-
-    Raises
-    ------
-    CheckpointError, InputError
-        As for :func:`info`.
-    """
+    """Describe a model as its card and report do: data, networks, scores and limits."""
     from diffaug_bio.document import Section
     from diffaug_bio.model.about import Run, data_facts, limits_section, model_facts
     from diffaug_bio.model.folder import describe_model

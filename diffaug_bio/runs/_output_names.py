@@ -27,28 +27,8 @@ _N_NAMED = 3  # data sets that a name is made of
 def default_output(command: Writer, data: str | Sequence[str]) -> Path:
     """Name the output of a command after its data: `fit` of `data.h5ad` writes to `data.diffaug`.
 
-    Parameters
-    ----------
-    command
-        The command.
-    data
-        A path or `recipe:NAME`, or several.
-
-    Returns
-    -------
-    A name in the current folder; nothing is created, and a file of this name may exist.
-
-    Raises
-    ------
-    InputError
-        If the data have no usable name: a pipe, or a folder that holds the current one.
-
-    Examples
-    --------
-    >>> str(default_output("fit", "measured/cells.csv.gz"))
-    'cells.diffaug'
-    >>> str(default_output("augment", "recipe:pbmc68k"))
-    'pbmc68k.diffaug-augment.h5ad'
+    The name is in the current folder; nothing is created, and a file of this name may exist. Raises
+    InputError if the data have no usable name: a pipe, or a folder that holds the current one.
     """
     names = [_name_of(one) for one in ([data] if isinstance(data, str) else data)]
     shown = names if len(names) <= _N_NAMED else [names[0], f"{len(names) - 1}-more"]

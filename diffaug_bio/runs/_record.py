@@ -106,13 +106,7 @@ def _threads_of(model: DiffAug) -> dict[str, Any]:
 
 
 class Clock:
-    """Seconds spent since the last lap, by name.
-
-    Parameters
-    ----------
-    on_lap
-        Function called with the name of every lap, after it; may raise to end the run.
-    """
+    """Seconds spent since the last lap, by name; `on_lap` gets the name after every lap, and may raise."""
 
     def __init__(self, on_lap: Callable[[str], None] = lambda _: None) -> None:
         self.laps: dict[str, float] = {}

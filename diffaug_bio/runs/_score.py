@@ -30,16 +30,14 @@ _NAMES = {"embedding": "DiffAug", "pca": "PCA", "front_end": "what the networks 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoringStep:
-    """A step of scoring, as a callback gets it before the step."""
+    """A step of scoring, as a callback gets it before the step, when `done` of `total` steps are over."""
 
     scored: str
     """Name of the rows that are scored, such as `"PCA"`."""
     step: str
     """Name of the step, one of :data:`diffaug_bio.metrics.scores.STEPS`."""
     done: int
-    """Steps done before."""
     total: int
-    """Steps of the whole scoring."""
 
     @property
     def is_first(self) -> bool:

@@ -57,44 +57,10 @@ def transfer(
     """Embed a data file with a fitted model, label it by its nearest neighbours, and write a folder.
 
     The folder, written whole or not at all, holds what :func:`diffaug_bio.runs.embed` writes, and
-    `labels.csv`.
-
-    Parameters
-    ----------
-    source
-        Data to label.
-    run_folder
-        The folder that `fit` wrote, with the model and the labelled data.
-    output
-        The folder to write.
-    label_key
-        Column of the reference's `.obs`.
-    labels_from
-        A labelled file in place of the run's own data; embedded with the model if it was not before.
-    layer, use_rep, use_raw, var_key
-        As for :func:`diffaug_bio.tl.project`, for the data to label.
-    n_neighbors, metric, min_confidence
-        As for :func:`diffaug_bio.tl.transfer_labels`.
-    novelty, correct
-        As for :func:`diffaug_bio.tl.project`. Labelled rows stay where they are.
-    device
-        As for :func:`diffaug_bio.tl.embed`.
-    on_step
-        Function called with the name of every finished step, such as "read"; may raise to end the run.
-    force
-        If True, replace a folder that an earlier run wrote, but never the folder of the model.
-
-    Returns
-    -------
-    The content of `run.json`, with numbers of labels under `transfer`.
-
-    Raises
-    ------
-    CheckpointError
-        If the model cannot be used.
-    InputError
-        If the data do not fit the model, there are no labels, or the output folder cannot be used or
-        holds what is read.
+    `labels.csv`. Labels are in `label_key` of the data in `run_folder`, or of the file `labels_from`, which
+    is embedded first if this model did not; labelled rows are not corrected. Settings are those of
+    :func:`diffaug_bio.tl.project` and :func:`diffaug_bio.tl.transfer_labels`; `on_step` and `force` work as
+    in :func:`diffaug_bio.runs.embed`. Returns `run.json`, with numbers of labels under `transfer`.
     """
     from diffaug_bio.model.estimator import DiffAug
     from diffaug_bio.tl import transfer_labels

@@ -1,7 +1,4 @@
-"""One self-contained HTML page made of a document: pictures as SVG, layout of rows, and the HTML itself.
-
-Nothing here knows torch, models or run folders.
-"""
+"""Self-contained HTML page from a document: SVG pictures, layout of rows, HTML; no torch, no models."""
 
 from __future__ import annotations
 

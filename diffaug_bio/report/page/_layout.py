@@ -17,24 +17,15 @@ _LEAST_ROWS = 4  # fewer rows need no layout
 
 
 class Neighbors(NamedTuple):
-    """Nearest other rows of each row, nearest first."""
+    """Nearest other rows of each row, nearest first; numbers and distances are `(n_obs, n_neighbors)`."""
 
     rows: NDArray[np.int64]
-    """Numbers of the neighbours. Shape: `(n_obs, n_neighbors)`."""
     distances: NDArray[np.float64]
-    """Euclidean distances. Shape: `(n_obs, n_neighbors)`."""
+    """Euclidean distances."""
 
 
 def nearest(matrix: NDArray[np.float32], *, n_neighbors: int = 15) -> Neighbors:
-    """Find the nearest other rows of each row, by brute force.
-
-    Parameters
-    ----------
-    matrix
-        At least two rows. Shape: `(n_obs, n_vars)`.
-    n_neighbors
-        Number of neighbours; all other rows, if there are fewer.
-    """
+    """Find the nearest other rows of each of at least two rows by brute force; all if there are fewer."""
     from sklearn.neighbors import NearestNeighbors
 
     finder = NearestNeighbors(n_neighbors=min(n_neighbors, len(matrix) - 1), algorithm="brute")
@@ -45,22 +36,10 @@ def nearest(matrix: NDArray[np.float32], *, n_neighbors: int = 15) -> Neighbors:
 
 
 def lay_out(matrix: NDArray[np.float32], neighbors: Neighbors, *, seed: int) -> NDArray[np.float32]:
-    """Lay rows out in two dimensions with the UMAP of igraph, starting from principal components.
+    """Lay rows out in two dimensions, `(n_obs, 2)`, with the UMAP of igraph, from principal components.
 
-    It needs no compilation, which would take longer than the fit of few rows.
-
-    Parameters
-    ----------
-    matrix
-        Shape: `(n_obs, n_vars)`.
-    neighbors
-        Neighbours of the rows; see :func:`nearest`.
-    seed
-        Seed of the layout.
-
-    Returns
-    -------
-    Coordinates; the principal components for fewer than four rows. Shape: `(n_obs, 2)`.
+    It needs no compilation, which would take longer than the fit of few rows. Fewer than four rows keep
+    their principal components.
     """
     import igraph
 

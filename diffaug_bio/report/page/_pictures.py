@@ -44,16 +44,9 @@ _STYLE: dict[str, object] = {
 
 
 def drawn(name: str, draw: Callable[[], Figure], *, alt: str, caption: str) -> Picture:
-    """Draw a figure whose text takes the colour of the page, light or dark.
+    """Draw a figure, and close it; its text takes the colour of the page, light or dark.
 
-    Parameters
-    ----------
-    name
-        Name of the picture, unique in its page.
-    draw
-        Function that makes the figure, which is closed afterwards.
-    alt, caption
-        Description of the picture and its caption.
+    `name` is unique in the page.
     """
     with _style(name):
         figure = draw()
@@ -70,17 +63,7 @@ def drawn(name: str, draw: Callable[[], Figure], *, alt: str, caption: str) -> P
 
 
 def thumbnail(pixels: NDArray[np.uint8], *, alt: str, side: int = 64) -> Image:
-    """Encode an image as PNG inside the page, at a size of about `side` pixels.
-
-    Parameters
-    ----------
-    pixels
-        Shape: `(height, width, channels)`.
-    alt
-        Description of the image.
-    side
-        Largest side in pixels.
-    """
+    """Encode an image, `(height, width, channels)`, as PNG inside the page, about `side` pixels long."""
     from PIL import Image as Pillow
 
     image = Pillow.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)

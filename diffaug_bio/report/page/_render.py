@@ -11,23 +11,7 @@ if TYPE_CHECKING:
 def render(report: Report) -> str:
     """Write a page as HTML that needs nothing else: no network, no script, no other file.
 
-    Parameters
-    ----------
-    report
-        Content of the page. All text is escaped; `Picture.svg` is taken as it is.
-
-    Returns
-    -------
-    Content of an HTML file, the same for the same values.
-
-    Examples
-    --------
-    >>> from diffaug_bio.document import Report, Section, Text
-    >>> from diffaug_bio.report.page import render
-    >>> section = Section(key="a", title="A & B", blocks=(Text(text="<b>"),))
-    >>> page = render(Report(title="Cells", subtitle="700 cells", sections=(section,)))
-    >>> "A &amp; B" in page and "<b>" not in page
-    True
+    All text is escaped; `Picture.svg` is taken as it is. The same values give the same page.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
