@@ -33,7 +33,7 @@ DEFAULT_GROUPS: tuple[Group, ...] = ("method", "views", "peers", "baselines", "r
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """A row of the table."""
+    """Method to compare, a row in tables of results."""
 
     title: str
     """Title in tables."""

@@ -111,31 +111,29 @@ def run(
 ) -> BenchmarkResult:
     """Score methods on data sets with several seeds and the same number of training steps for each.
 
-    Results in the folder from the same data, settings and package versions are used again, so that an
-    interrupted run continues where it was. `results.csv` and `summary.md` hold the methods, data and seeds
-    of the last call. Early stopping is off, so that all methods take the same number of encoder steps; as
-    in a fit, each phase ends with its best weights by the held-out loss. A script that calls this needs the
-    usual `if __name__ == "__main__":`, since each method runs in a process of its own.
+    Results in the folder from the same data, settings and package versions are used again: an interrupted
+    run continues. `results.csv` and `summary.md` hold the methods, data and seeds of the last call. Early
+    stopping is off, so that all methods take as many encoder steps; each phase ends with its best weights
+    by the held-out loss. As every method runs in a process of its own, a script that calls this needs
+    `if __name__ == "__main__":`.
 
     Parameters
     ----------
     data
         Labelled data with different names.
     output
-        Folder for `results.csv`, `summary.md`, `benchmark.json` and, in `cells/`, one file for each method,
-        data set and seed.
+        Folder for `results.csv`, `summary.md`, `benchmark.json` and a file for each cell in `cells/`.
     methods
         Names in :data:`METHODS` or of groups of them.
     n_seeds
         Number of seeds; they are 0, 1, ...
     config
-        Configuration that all methods share: the name of a preset, the path of a TOML file, a dict or a
-        :class:`DiffAugConfig`; the preset `"default"` if left out.
+        Configuration that all methods share, as in :func:`diffaug_bio.tl.embed`.
     held_out
         If True, a fifth of the rows, another one for each seed, is kept from preprocessing, method and
         probe, and only they are scored. Not for data with a split of their own, which does the same.
     jobs
-        Number of cells that run at the same time.
+        Number of cells (a method on a data set with a seed) that run at the same time.
     threads
         Number of CPU threads of each.
     on_result

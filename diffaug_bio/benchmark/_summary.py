@@ -78,10 +78,8 @@ def gains(scores: pd.DataFrame, *, against: str, metric: str) -> pd.DataFrame:
     ----------
     scores
         Table of :func:`run`.
-    against
-        Other method.
-    metric
-        Score to compare.
+    against, metric
+        Other method, and score to compare.
 
     Returns
     -------

@@ -154,8 +154,8 @@ def fetch(
     name
         One of :func:`recipe_names`, or the path of a TOML file of your own.
     from_path
-        Files that you have, which are copied: a folder that holds them by the names in the recipe, or the
-        file itself if the recipe has one. Other files are taken from the cache or downloaded.
+        Folder of files that you have, by the names in the recipe, or the file itself if there is one: they
+        are copied, and others are taken from the cache or downloaded.
     cache
         Folder for files; by default that named by `DIFFAUG_BIO_CACHE`, or the system's folder for caches.
     on_progress

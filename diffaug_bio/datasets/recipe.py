@@ -90,14 +90,10 @@ class Recipe:
     paper: str = ""
     """Experiment and paper that it reproduces."""
     licence: str = ""
-    """Terms of the data."""
     citation: str = ""
     notes: str = ""
-    """Differences from the paper, and traps."""
     preset: Preset = "default"
-    """Configuration to start with."""
     published: tuple[Published, ...] = ()
-    """Figures to compare with."""
     path: Path | None = None
     """File of a user's own recipe; files without `url` and `by_hand` lie beside it."""
 

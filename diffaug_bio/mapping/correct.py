@@ -37,13 +37,14 @@ def mutual_neighbor_shift(
     n_smooth: int = 30,
     n_rounds: int = 2,
 ) -> NDArray[np.float32]:
-    """Move rows towards a reference by mutual nearest neighbours [1]_.
+    """Move rows towards a reference by mutual nearest neighbours.
 
     A row and a reference row that are among the nearest neighbours of each other form a pair of one kind,
-    and their difference is taken as the batch effect. In each round every row moves by the mean difference
-    of the pairs around it, weighted by `exp(-d ** 2 / s)`, where `d` is the distance to the row of the pair
-    and `s` the squared distance to the last of the `n_smooth` nearest pairs. Pairs and `d` are those of
-    rows scaled to length 1; differences are not scaled.
+    and their difference is taken as the batch effect (Haghverdi et al. 2018, Nat. Biotechnol. 36, 421-427).
+    In each round every row moves by the mean difference of the pairs around it, weighted by
+    `exp(-d ** 2 / s)`, where `d` is the distance to the row of the pair and `s` the squared distance to the
+    last of the `n_smooth` nearest pairs. Pairs and `d` are those of rows scaled to length 1; differences
+    are not scaled.
 
     At most 5000 rows with partners are used in a round, drawn at random with a fixed seed. Time grows with
     the number of rows times that number.
@@ -69,11 +70,6 @@ def mutual_neighbor_shift(
     ------
     InputError
         If one side has no rows, or the widths differ.
-
-    References
-    ----------
-    .. [1] Haghverdi et al. (2018), "Batch effects in single-cell RNA-sequencing data are corrected by
-       matching mutual nearest neighbors", Nat. Biotechnol. 36.
     """
     if not len(rows) or not len(reference) or rows.shape[1] != reference.shape[1]:
         msg = (

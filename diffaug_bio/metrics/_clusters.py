@@ -31,10 +31,8 @@ def kmeans_agreement(
 
     Parameters
     ----------
-    embedding
-        Shape: `(n_obs, n_latent)`.
-    labels
-        Label of each row. Shape: `(n_obs,)`.
+    embedding, labels
+        Rows `(n_obs, n_latent)`, and the label of each.
     random_state
         Seed of the ten starts.
 
@@ -62,10 +60,8 @@ def leiden_agreement(
 
     Parameters
     ----------
-    embedding
-        Shape: `(n_obs, n_latent)`.
-    labels
-        Label of each row. Shape: `(n_obs,)`.
+    embedding, labels
+        Rows `(n_obs, n_latent)`, and the label of each.
     random_state
         Seed of Leiden and of the sample of rows.
 
@@ -115,24 +111,19 @@ def best_of_grid(grid: Sequence[NDArray[np.int64]], labels: NDArray[np.str_]) ->
 def label_silhouette(
     embedding: NDArray[np.float32], labels: NDArray[np.str_], *, random_state: int = 0
 ) -> float:
-    """Compute the mean silhouette of the labels [1]_: closeness to the own class against the next one.
+    """Compute the mean silhouette of the labels: closeness to the own class against the next one.
 
     Parameters
     ----------
-    embedding
-        Shape: `(n_obs, n_latent)`.
-    labels
-        Label of each row. Shape: `(n_obs,)`.
+    embedding, labels
+        Rows `(n_obs, n_latent)`, and the label of each.
     random_state
         Seed of the sample of at most 5000 rows.
 
     Returns
     -------
-    Silhouette from -1 to 1; 0 if all rows are of one class, or each has its own.
-
-    References
-    ----------
-    .. [1] Rousseeuw (1987), Journal of Computational and Applied Mathematics 20, 53-65.
+    Silhouette from -1 to 1 (Rousseeuw 1987, Journal of Computational and Applied Mathematics 20, 53-65); 0
+    if all rows are of one class, or each has its own.
     """
     rows = sample_rows(len(embedding), _MAX_LABEL_ROWS, seed=random_state)
     found = _silhouette(np.asarray(embedding[rows], dtype=np.float64), labels[rows], metric="euclidean")

@@ -1,4 +1,4 @@
-"""How many classes there are near a row."""
+"""Local inverse Simpson's index: the number of classes near a row."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ class Neighbors:
     """Euclidean distances. Shape: `(n_obs, n_neighbors)`."""
 
     def first(self, n_neighbors: int) -> Neighbors:
-        """Return the nearest `n_neighbors` of them, or all if there are fewer."""
+        """Return the nearest `n_neighbors` of each row, or all if there are fewer."""
         return Neighbors(self.indices[:, :n_neighbors], self.distances[:, :n_neighbors])
 
 

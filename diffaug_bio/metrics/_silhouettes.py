@@ -22,7 +22,7 @@ def silhouette_batch(
     *,
     random_state: int = 0,
 ) -> float:
-    """Compute the average silhouette width of batches within labels, scaled so that 1 is mixed [1]_.
+    """Compute the average silhouette width of batches within labels, scaled so that 1 is mixed.
 
     The score is 1 minus the absolute silhouette of a row in its batch, averaged over the rows of each
     label, and then over labels. Labels of one batch, or with each row in its own batch, are left out.
@@ -38,11 +38,8 @@ def silhouette_batch(
 
     Returns
     -------
-    Score from 0 to 1, as `silhouette_batch` of scib-metrics 0.6.
-
-    References
-    ----------
-    .. [1] Luecken et al. (2022), Nature Methods 19, 41-50.
+    Score from 0 to 1, as `silhouette_batch` of scib-metrics 0.6 (Luecken et al. 2022, Nature Methods 19,
+    41-50).
     """
     means = []
     for label in np.unique(labels):
@@ -61,10 +58,8 @@ def silhouette_label(
 
     Parameters
     ----------
-    embedding
-        Shape: `(n_obs, n_latent)`.
-    labels
-        Label of each row. Shape: `(n_obs,)`.
+    embedding, labels
+        Rows `(n_obs, n_latent)`, and the label of each.
     random_state
         Seed of the sample of at most 5000 rows.
     """

@@ -17,7 +17,7 @@ _MAX_ROWS = 2000  # memory grows with their square
 def trustworthiness(
     reference: NDArray[np.float32], embedding: NDArray[np.float32], *, random_state: int = 0
 ) -> float:
-    """Score whether neighbours in the embedding are neighbours in the input, too [1]_.
+    """Score whether neighbours in the embedding are neighbours in the input, too.
 
     Parameters
     ----------
@@ -30,11 +30,8 @@ def trustworthiness(
 
     Returns
     -------
-    Trustworthiness from 0 to 1, for 15 neighbours, or fewer than half of the rows.
-
-    References
-    ----------
-    .. [1] Venna & Kaski (2001), ICANN, 485-491.
+    Trustworthiness (Venna & Kaski 2001, ICANN, 485-491) from 0 to 1, for 15 neighbours, or fewer than half
+    of the rows.
     """
     from sklearn.manifold import trustworthiness as score
 

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 def pcr_comparison(
     before: NDArray[np.floating], after: NDArray[np.floating], batches: NDArray[np.str_]
 ) -> float:
-    """Compute the share of the variance between batches that is gone: principal component regression [1]_.
+    """Compute the share of the variance between batches that is gone: principal component regression.
 
-    The R² of all principal components on batches, weighted by their variances, is the share of the variance
-    that lies between batches, which needs no components.
+    The R² of all principal components on batches, weighted by their variances (Büttner et al. 2019, Nature
+    Methods 16, 43-49), is the share of the variance that lies between batches, which needs no components.
 
     Parameters
     ----------
@@ -30,10 +30,6 @@ def pcr_comparison(
     Returns
     -------
     Score from 0 (as much variance as before) to 1 (none left), as `pcr_comparison` of scib-metrics 0.6.
-
-    References
-    ----------
-    .. [1] Büttner et al. (2019), Nature Methods 16, 43-49.
 
     Examples
     --------

@@ -56,8 +56,8 @@ def generated_quality(
     source, vote for its label, and `label_kept_real`, the same for the real rows themselves: the ceiling.
 
     `cosine_generated`, `cosine_mixup`, `cosine_feature_swap`: mean cosine similarity of the latents of
-    source and view, less the mean real latent [1]_. A mixup is half a random other row; a feature swap
-    has 20 % of its features from one.
+    source and view, less the mean real latent (Zang et al. 2023, arXiv:2309.07909, figure 5). A mixup is
+    half a random other row; a feature swap has 20 % of its features from one.
 
     `source_distance`: median distance to the source, in units of the source's distance to the nearest
     real row that differs from it.
@@ -74,10 +74,6 @@ def generated_quality(
     ------
     InputError
         If the shapes differ.
-
-    References
-    ----------
-    .. [1] Zang et al. (2023), arXiv:2309.07909, figure 5.
     """
     if rows.shape != generated.shape or (labels is not None and len(labels) != len(rows)):
         n_labels = "" if labels is None else f" and {len(labels)} labels"

@@ -51,18 +51,16 @@ def linear_probe(
     """Score multinomial logistic regression on the frozen embedding.
 
     The strength of the L2 penalty is chosen from 1e-3 to 10 by a 3-fold cross-validation inside each
-    training fold, which also keeps groups together. The embedding is centred and divided by one number,
-    both learned from the training fold, so that its scale does not matter. Columns are not standardised:
-    that would amplify the noise of the last principal components, and make PCA look worse than it is.
+    training fold, which keeps groups together, too. The embedding is centred and divided by one number,
+    both learned from the training fold: its scale does not matter. Standardised columns would amplify the
+    noise of the last principal components, and make PCA look worse than it is.
 
     Parameters
     ----------
-    embedding
-        Shape: `(n_obs, n_latent)`.
-    labels
-        Label of each row. Shape: `(n_obs,)`.
+    embedding, labels
+        Rows `(n_obs, n_latent)`, and the label of each.
     groups
-        Group of each row, as for :func:`make_splits`.
+        Group of each row, such as a subject, whose rows stay together. Shape: `(n_obs,)`.
     splits
         Pairs of training and test row numbers, in place of random folds; may be one pair.
     random_state

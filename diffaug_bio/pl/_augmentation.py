@@ -55,7 +55,7 @@ def augmentation(
     show: bool | None = None,
     save: Save = None,
 ) -> Axes | list[Axes] | None:
-    """Draw generated rows beside the originals, as figures 3 and 5 of the paper do [1]_.
+    """Draw generated rows beside the originals, as figures 3 and 5 of arXiv:2309.07909 do.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def augmentation(
     title
         Title of the figure.
     show, save
-        See :func:`diffaug_bio.pl.embedding`.
+        Show and save the figure, as in :func:`diffaug_bio.pl.embedding`.
 
     Returns
     -------
@@ -103,10 +103,6 @@ def augmentation(
         If the model folder cannot be used.
     InputError
         If the model has no generator, or the data or `kind` do not suit it.
-
-    References
-    ----------
-    .. [1] Zang et al. (2023), arXiv:2309.07909.
 
     Examples
     --------

@@ -117,8 +117,8 @@ def embedding(
     show
         Show the figure; if None, as `scanpy.settings.autoshow` says.
     save
-        If True or text, save the figure in `scanpy.settings.figdir`: text is added to the file's name and
-        may end in a format such as `".pdf"`. A :class:`pathlib.Path` is the file to write.
+        :class:`pathlib.Path` of the file to write; True or text saves in `scanpy.settings.figdir`, where
+        text is added to the file's name and may end in a format such as `".pdf"`.
 
     Returns
     -------

@@ -55,7 +55,7 @@ _STYLE: dict[str, object] = {
 
 @contextmanager
 def house_style() -> Iterator[None]:
-    """Draw in this style, and restore the user's rcParams afterwards."""
+    """Draw in the house style, and restore the user's rcParams afterwards."""
     import matplotlib as mpl
 
     with mpl.rc_context(_STYLE):  # type: ignore[arg-type]
@@ -64,7 +64,7 @@ def house_style() -> Iterator[None]:
 
 @contextmanager
 def new_figure(width: float = 4.0, height: float = 3.0) -> Iterator[Figure]:
-    """Make a figure in this style, of a size in inches, and close it again if drawing fails."""
+    """Make a figure in the house style, of a size in inches, and close it again if drawing fails."""
     import matplotlib.pyplot as plt
 
     with house_style():

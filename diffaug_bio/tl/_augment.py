@@ -75,17 +75,17 @@ def augment(
         Size that classes are brought up to; the median size of the classes if left out.
     strength
         Share of the noise schedule to which codes are noised, and share of counts that are drawn anew,
-        above 0 and at most 1. At 1 an observation is generated from noise and the embedding alone. If left
-        out, that of the training (`generator.noising`), at most 0.5;
-        :func:`diffaug_bio.tl.evaluate_generated`, which judges the training, has no such limit.
+        above 0 and at most 1; 1 generates from noise and the embedding alone. If left out, that of the
+        training (`generator.noising`), at most 0.5; :func:`diffaug_bio.tl.evaluate_generated`, which judges
+        the training, has no such limit.
     guidance
-        Weight of classifier-free guidance: above 1 exaggerates the embedding's condition. If left out, that
-        of the model's configuration.
+        Weight of classifier-free guidance, by default that of the model's configuration: above 1
+        exaggerates the embedding's condition.
     batch
-        Batch to generate all observations in, for models that were fitted with `batch_key`. If left out,
-        each is generated in its own batch, where `.obs` names one that the model knows.
+        Batch to generate all observations in, for models that were fitted with `batch_key`; by default the
+        batch of each, where `.obs` names one that the model knows.
     var_key
-        As for :func:`diffaug_bio.tl.project`.
+        Column of `.var` with feature names, as in :func:`diffaug_bio.tl.project`.
     random_state
         Seed of the first view, one more for each further view.
     device
@@ -94,10 +94,9 @@ def augment(
     Returns
     -------
     The generated observations only: the first view of all sources, then the second, or class by class.
-    `.obs` is that of the source, with the source's name in `.obs["source"]`, and True in
-    `.obs["generated"]`. `.X` is like the matrix that the model was fitted on, even if that is a layer.
-    Sequences are in `.obs["sequence"]`, as :func:`diffaug_bio.io.read` gives them, unless words were
-    counted.
+    `.obs` is that of the source, with its name in `.obs["source"]`, and True in `.obs["generated"]`. `.X`
+    is like the matrix that the model was fitted on, even if that is a layer. Sequences are in
+    `.obs["sequence"]`, unless words were counted.
 
     Raises
     ------

@@ -39,10 +39,9 @@ def correct_expression(
     features that the model left out stay as they are, and each row keeps about its total (with
     `totals = "kept"` in the fit, the total changes with the batch).
 
-    The layer is an estimate for figures, markers and methods that take no batch. **It is not data**: do not
-    test for differential expression on it, since a test would take the model's estimate for a measurement.
-    Give tests the counts, with the batch as a covariate. For cell types that are in one batch only, the
-    layer is a guess.
+    The layer is an estimate for figures, markers and methods that take no batch. **It is not data**: test
+    for differential expression on the counts, with the batch as a covariate, since a test would take the
+    estimate for a measurement. For cell types that are in one batch only, the layer is a guess.
 
     Parameters
     ----------

@@ -49,9 +49,8 @@ def embed(
     """Embed observations without labels, with positives from a diffusion model [1]_.
 
     An encoder and a conditional diffusion model are trained in turn on these observations. Counts are
-    normalised and logged first, and the log (`logging.basicConfig(level="INFO")` shows it) says what the
-    input was taken for. To keep the fitted model and embed new observations with it, use :func:`fit` or
-    the command `diffaug-bio fit`, then :func:`project`.
+    normalised and logged first; `logging.basicConfig(level="INFO")` shows what the input was taken for.
+    :func:`fit` hands back the model, with which :func:`project` embeds new observations.
 
     Parameters
     ----------
@@ -63,8 +62,7 @@ def embed(
         :class:`~diffaug_bio.DiffAugConfig`. None is `"default"`.
     n_latent
         Width of the embedding, in place of the configured width: with the presets `"default"` and
-        `"quick"` 128 for expression (counts, logged or scaled expression), and 256 for measured features,
-        sequences and images.
+        `"quick"` 128 for expression, and 256 for measured features, sequences and images.
     layer
         Embed this layer in place of `.X`.
     use_rep
@@ -75,8 +73,7 @@ def embed(
         Column of `.var` (with `use_raw`, of `.raw.var`) with feature names, in place of `.var_names`:
         features of later data are matched by these names.
     split_key
-        Column of `.obs` with "train" and "test", the split that the data come with: nothing is fitted on
-        test rows, and all rows are embedded. :func:`evaluate` scores by it.
+        Column of `.obs` with "train" and "test": nothing is fitted on test rows, and all are embedded.
     batch_key
         Column of `.obs` with batches to bring together, such as donors or protocols, or several columns, of
         which each combination is a batch. Cell types that occur in one batch only are not moved. The
@@ -88,8 +85,8 @@ def embed(
     precision
         Precision of the training arithmetic: `"auto"`, `"float32"` or `"bfloat16"`.
     threads
-        Number of CPU threads. If left out, `OMP_NUM_THREADS` or `SLURM_CPUS_PER_TASK` is used; without
-        them one thread, and two while networks train on many rows and no other process needs the cores.
+        Number of CPU threads; by default `OMP_NUM_THREADS` or `SLURM_CPUS_PER_TASK`, without them one, and
+        two while networks train on many rows and no other process needs the cores.
     verbose
         If True, show a progress bar in notebooks and on terminals.
     callbacks
@@ -179,9 +176,9 @@ def fit(
     Parameters
     ----------
     adata, config, n_latent, layer, use_rep, use_raw, var_key, split_key, batch_key
-        As for :func:`embed`.
+        Data and settings, as in :func:`embed`.
     random_state, device, precision, threads, verbose, callbacks, key_added
-        As for :func:`embed`.
+        Settings of the training and names, as in :func:`embed`.
 
     Returns
     -------
@@ -191,7 +188,7 @@ def fit(
     Raises
     ------
     InputError, TrainingError
-        As for :func:`embed`.
+        If data or settings cannot be used, or training diverges.
 
     Examples
     --------

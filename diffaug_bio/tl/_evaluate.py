@@ -53,9 +53,8 @@ def evaluate(
         Column of `.obs` with groups (subjects, donors): rows of a group are never on both sides of a split.
         `id:_` groups observations by the part of their name before the last `_`.
     split_key
-        Column of `.obs` with "train" and "test", the split that the data come with: classifiers are trained
-        on the labels of the training rows, and all scores are computed on the test rows. Rows with another
-        value take no part. Not together with `group_key`.
+        Column of `.obs` with "train" and "test": classifiers are trained on the training rows, and all
+        scores are those of the test rows; rows with another value take no part. Not with `group_key`.
     batch_key
         Column of `.obs` with batches that should mix, or several columns (a sequence, or with commas), of
         which each combination is a batch: adds the scores of integration.
@@ -143,9 +142,8 @@ def evaluate_generated(
     Parameters
     ----------
     adata
-        The data that the model was fitted on, in the same order, which tells the rows that were held out
-        for validation from the others. With a split, the test rows are left out, by the column that the
-        model was fitted with. Not changed.
+        The data that the model was fitted on, in the same order, so that held-out rows are known; not
+        changed. With a split, test rows are left out, by the column that the model was fitted with.
     model
         Fitted with a generator.
     label_key

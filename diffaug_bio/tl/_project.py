@@ -38,8 +38,8 @@ def project(
     Features are matched by name: first as they are, then without the versions of Ensembl ids, last without
     regard to case, which is warned of. Missing features are estimated from the others.
 
-    Scores of novelty say which observations the model does not know, see
-    :class:`~diffaug_bio.mapping.Novelty`; they describe the embedding before any correction.
+    Scores of novelty (:class:`~diffaug_bio.mapping.Novelty`) say which observations the model does not
+    know; they describe the embedding before any correction.
 
     Parameters
     ----------
@@ -50,8 +50,8 @@ def project(
     layer, use_rep, use_raw
         The matrix to embed; without any, the one that the model was fitted on.
     var_key
-        Column of `.var` (with `use_raw`, of `.raw.var`) with feature names, in place of `.var_names`. If
-        left out, the column that the model was fitted with is taken where it is there.
+        Column of `.var` (with `use_raw`, of `.raw.var`) with feature names, in place of `.var_names`; by
+        default the one that the model was fitted with, where it is there.
     device
         Device that a model is loaded to.
     novelty
@@ -70,8 +70,7 @@ def project(
     `None`, or the changed copy. Sets the fields that :func:`diffaug_bio.tl.embed` sets, and
 
     `adata.obs["diffaug_distance"]` : float32
-        Distance to the nearest training rows, over the usual distance among these: 1 is usual, 2 twice as
-        far.
+        Distance to the nearest training rows, over the usual distance among these: 2 is twice as far.
     `adata.obs["diffaug_denoising"]` : float32
         Error of the diffusion model over its median in training, where the model has a generator.
     `adata.obs["diffaug_density"]` : float32

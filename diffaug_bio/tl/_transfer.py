@@ -38,9 +38,8 @@ def transfer_labels(
     """Label observations by their nearest labelled neighbours in an embedding.
 
     Neighbours vote, weighted by distance; see :func:`diffaug_bio.mapping.neighbor_vote`. The confidence is
-    the winning label's share of the votes: it says how much the neighbours agree, not how near they are.
-    Observations of a type that the reference lacks get the label of the nearest type, often with high
-    confidence.
+    the winning label's share of the votes: how much the neighbours agree, not how near they are. A type
+    that the reference lacks gets the label of the nearest type, often with high confidence.
 
     Parameters
     ----------
@@ -60,8 +59,7 @@ def transfer_labels(
     min_confidence
         Observations with less confidence become "unassigned".
     key_added
-        Column of `query.obs`; `label_key` with `"_transferred"` if left out, so that labels which are there
-        already stay.
+        Column of `query.obs`; by default `label_key` with `"_transferred"`, so that present labels stay.
     copy
         If True, return a changed copy.
 
@@ -70,8 +68,7 @@ def transfer_labels(
     `None`, or the changed copy. Sets:
 
     `query.obs[key_added]` : categorical
-        The categories of the reference, then "unassigned". Colours of the reference's categories are copied
-        to `.uns`.
+        The categories of the reference, whose colours are copied to `.uns`, then "unassigned".
     `query.obs[key_added + "_confidence"]` : float32
         From 0 to 1.
 

@@ -38,7 +38,7 @@ def umap(
     key_added: str | None = None,
     copy: bool = False,
 ) -> AnnData | None:
-    """Compute a two-dimensional UMAP [1]_ of an embedding.
+    """Compute a two-dimensional UMAP (arXiv:1802.03426) of an embedding.
 
     Runs :func:`scanpy.pp.neighbors` and :func:`scanpy.tl.umap` without keeping the neighbour graph:
     `.obsp` and `.uns["neighbors"]` stay as they are.
@@ -56,15 +56,13 @@ def umap(
     random_state
         Seed. With more than 50,000 cells in the layout, results also depend on the number of threads.
     max_obs
-        Cells in the layout. Of larger data a random sample of this size is laid out, and each remaining
-        cell is placed between its 5 nearest cells of the sample. None lays out all cells, which takes long
-        for a million.
+        Cells in the layout. Of larger data a random sample is laid out, and the other cells are placed
+        between their 5 nearest cells of it. None lays out all cells, which takes long for a million.
     key_added
-        Name of the result in `.obsm` and, without a leading `X_`, in `.uns`. By default `X_umap_` and the
-        name of the embedding, where :func:`diffaug_bio.pl.embedding` finds it: `X_umap_diffaug` for
-        `X_diffaug`.
+        Name of the result in `.obsm` and, without a leading `X_`, in `.uns`; by default `X_umap_diffaug`
+        for `X_diffaug` and so on, where :func:`diffaug_bio.pl.embedding` finds it.
     copy
-        Return a changed copy and leave `adata` as it is.
+        If True, return a changed copy.
 
     Returns
     -------
@@ -80,10 +78,6 @@ def umap(
     InputError
         If the embedding is missing, holds values that are not finite or has fewer than four rows, or if a
         setting is out of range.
-
-    References
-    ----------
-    .. [1] McInnes, Healy & Melville (2018), arXiv:1802.03426.
 
     Examples
     --------
