@@ -317,7 +317,7 @@ def decided(setting: _T | None) -> _T:
     """Return a setting that is decided; raise ValueError if :meth:`DiffAugConfig.for_kind` was left out."""
     if setting is None:
         msg = (
-            "A setting that is left to the data is needed before it was decided; resolve the configuration."
+            "A setting that is left to the data is needed before it was decided; call `DiffAugConfig.for_kind`."
         )
         raise ValueError(msg)
     return setting

@@ -75,7 +75,7 @@ class ImageOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoding:
-    """How images on the disk are decoded."""
+    """Decoding of images on the disk."""
 
     decoder: Decoder
     image_shape: ImageShape
