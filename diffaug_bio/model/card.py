@@ -47,7 +47,7 @@ def model_card(model: ModelDescription, *, model_license: str | None, run: Run |
         use_section(model, run),
         Section(key="data", title="Data", blocks=(data_facts(model, run),)),
         Section(key="model", title="Model", blocks=(model_facts(model),)),
-        *([] if scores is None else [scores_section(scores, is_image=bool(model.image_shape))]),
+        *([] if scores is None else [scores_section(scores, front_end=KINDS[model.kind].front_end)]),
         limits_section(model),
         fit_section(model, run),
         Section(key="licence", title="Licence", blocks=(Text(text=license_text or NOT_STATED),)),

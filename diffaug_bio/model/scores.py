@@ -37,22 +37,22 @@ _SCORES = {
 _NOTEWORTHY = 0.005  # a smaller difference is level, whatever the spread
 
 
-def scores_section(scores: Mapping[str, Any], *, is_image: bool, explained: bool = True) -> Section:
+def scores_section(scores: Mapping[str, Any], *, front_end: str, explained: bool = True) -> Section:
     """Tabulate the scores of an embedding beside those of principal components of the same rows.
 
     Parameters
     ----------
     scores
         Content of `metrics.json`.
-    is_image
-        If True, rows are images, whose front end is called otherwise.
+    front_end
+        Name of the front end of the data; see :class:`diffaug_bio.config.kinds.Kind`.
     explained
         If True, say below each score what it means.
     """
     titles = {
         "embedding": "DiffAug",
         "pca": "PCA",
-        "front_end": "Patches alone" if is_image else "PCA as given to the networks",
+        "front_end": front_end,
     }
     if scores.get("front_end") == scores["pca"]:
         del titles["front_end"]

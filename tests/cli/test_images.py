@@ -325,7 +325,7 @@ def test_what_is_for_images_is_refused_for_tables(
         result = call("augment", place / "table.csv", "--model", place / "run", "-o", output, *OPTIONS)
         fails(
             result,
-            f"generates features, not images, which more.{ending} would hold. Write .csv or .h5ad.",
+            f"generates features, not images, which more.{ending} would hold. Write .h5ad or .csv.",
         )
         assert not output.exists()
     result = call("embed", place / "images.npz", "--model", place / "run", "-o", place / "new", *OPTIONS)
