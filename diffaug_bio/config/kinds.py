@@ -339,8 +339,6 @@ def declared_kind(state: DeclaredState, encoder: EncoderKind) -> DataKind | None
 def decided(setting: _T | None) -> _T:
     """Return a setting that is decided; raise ValueError if :meth:`DiffAugConfig.for_kind` was left out."""
     if setting is None:
-        msg = (
-            "A setting that is left to the data is needed before it was decided; call `DiffAugConfig.for_kind`."
-        )
+        msg = "A setting that is left to the data was not decided yet; call `DiffAugConfig.for_kind`."
         raise ValueError(msg)
     return setting

@@ -26,7 +26,7 @@ _N_BINS = 40
 
 
 def draw_similarities(figure: Figure, similar: Mapping[str, NDArray[np.float64]]) -> list[Axes]:
-    """Draw a histogram and the mean of each view; `similar` comes from :func:`~diffaug_bio.pl._views.view_similarities`."""
+    """Draw a histogram and the mean of each view, as `view_similarities` gives them."""
     figure.set_size_inches(4.9, 3.0)
     ax = figure.subplots()
     lowest = min(float(np.percentile(values, 0.5)) for values in similar.values())
