@@ -30,8 +30,7 @@ class PrincipalAxes:
     center: NDArray[np.float32]
     """Mean of the standardised rows. Shape: `(n_selected,)`."""
     components: NDArray[np.float32]
-    """The axes, all divided by one number that gives the scores a mean variance of 1. Shape:
-    `(n_selected, n_components)`."""
+    """Axes, divided by one number so that scores have a mean variance of 1 `(n_selected, n_components)`."""
     variances: NDArray[np.float32]
     """Variances of the scores. Shape: `(n_components,)`."""
     noise: NDArray[np.float32]
@@ -41,26 +40,12 @@ class PrincipalAxes:
 def principal_axes(
     matrix: Matrix, features: Standardised, *, n_components: int, seed: int
 ) -> PrincipalAxes:
-    """Find the principal axes of the standardised rows, block by block.
+    """Find the principal axes of the standardised rows in blocks; at most `min(n_obs - 1, n_selected)`.
 
     With at most 4096 kept features (or rows, of a matrix of up to 256 MB) this is an exact
-    eigendecomposition of the small Gram matrix; beyond that ARPACK iterates over blocks.
-
-    Parameters
-    ----------
-    matrix
-        Training rows. Shape: `(n_obs, n_vars)`.
-    features
-        Preprocessing without a front end.
-    n_components
-        Axes wanted; there are at most `min(n_obs - 1, n_selected)`.
-    seed
-        Start of the iteration.
-
-    Returns
-    -------
-    The axes are divided by one number, not each by its own: the diffusion needs rows of about unit
-    variance, but whitening each component would blow up noise.
+    eigendecomposition of the small Gram matrix; beyond that ARPACK iterates over blocks, from a start
+    that `seed` draws. Axes are divided by one number, not each by its own: the diffusion needs rows of
+    about unit variance, but whitening each component would blow up noise.
     """
     n_obs, n_selected = matrix.shape[0], len(features.selected)
     n_components = min(n_components, n_obs - 1, n_selected)
@@ -97,7 +82,7 @@ def principal_axes(
 
 
 def with_components(features: _Made, matrix: Matrix, *, n_components: int, seed: int) -> _Made:
-    """Copy preprocessing with the principal axes of a matrix; see :func:`principal_axes`."""
+    """Copy preprocessing with the principal axes of a matrix."""
     axes = principal_axes(matrix, features, n_components=n_components, seed=seed)
     return replace(
         features,
@@ -109,19 +94,7 @@ def with_components(features: _Made, matrix: Matrix, *, n_components: int, seed:
 
 
 def widened(features: _Made, matrix: Matrix, width: int, *, seed: int) -> _Made:
-    """Copy preprocessing with more components, as many as `width` or as there can be.
-
-    Parameters
-    ----------
-    features
-        Fitted preprocessing; returned as it is if it has as many components.
-    matrix
-        The training matrix. Shape: `(n_obs, n_vars)`.
-    width
-        Components wanted.
-    seed
-        Start of the iteration; see :func:`principal_axes`.
-    """
+    """Copy preprocessing with as many components as `width`, or as there can be."""
     width = min(width, matrix.shape[0] - 1, len(features.selected))
     if features.components.shape[1] >= width:
         return features
@@ -132,8 +105,7 @@ def widened(features: _Made, matrix: Matrix, width: int, *, seed: int) -> _Made:
 def _noise(total: float, variances: NDArray[np.float64], n_obs: int, n_selected: int) -> float:
     """Variance in a direction that no axis explains: what the axes leave, by its degrees of freedom.
 
-    Of all axes that there can be, the smaller half counts as left: where they explain all of the training
-    rows, they do not explain all of other rows.
+    The smaller half of all possible axes counts as left: all of them explain the training rows too well.
     """
     n_kept = min(len(variances), min(n_obs - 1, n_selected) // 2)
     left = max(total - float(variances[:n_kept].sum()), 0.0) * n_obs

@@ -43,7 +43,7 @@ class FittedFeatures(Standardised):
 
     @property
     def used(self) -> NDArray[np.int64]:
-        """Numbers of the features that are kept."""
+        """Numbers of the kept features."""
         return self.selected
 
     @property
@@ -89,7 +89,7 @@ class FittedFeatures(Standardised):
         feature_names: Sequence[str] | None,
         is_detected: bool,
     ) -> None:
-        """Refuse values that the state cannot hold; warn of others than in the fit, and of other totals."""
+        """Refuse values that the state cannot hold; warn of another state, and of other totals."""
         summary = summarise(matrix, feature_names=feature_names)
         check_like_training(matrix, summary, state=self.state, detected=is_detected)
         if not summary.is_integer or self.target_sum is not None or matrix.shape[0] < _TELLING_ROWS:
@@ -188,24 +188,10 @@ class FittedFeatures(Standardised):
 def fit_features(
     matrix: Matrix, config: FeatureConfig, *, seed: int, feature_names: Sequence[str] | None = None
 ) -> FittedFeatures:
-    """Learn the preprocessing of a matrix, and say in the log what was found.
+    """Learn the preprocessing of a matrix of features `(n_obs, n_vars)`; names are for messages.
 
-    Parameters
-    ----------
-    matrix
-        Dense or CSR. Shape: `(n_obs, n_vars)`.
-    config
-        Settings.
-    seed
-        Start of the iteration that finds the components of matrices with more than 4096 rows and kept
-        features.
-    feature_names
-        Names for messages.
-
-    Raises
-    ------
-    InputError
-        If the matrix is too small, infinite, constant, wholly missing in a column, or not what it is
-        declared to be.
+    `seed` starts the iteration for matrices of more than 4096 rows and kept features. Raises an
+    `InputError` if the matrix is too small, infinite, constant, without values in a column, or not as
+    declared.
     """
     return learned(FittedFeatures, matrix, config, seed=seed, feature_names=feature_names)

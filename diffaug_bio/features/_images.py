@@ -272,35 +272,17 @@ class FittedImages:
         )
 
     def linear_map(self) -> tuple[Floats, Floats]:
-        """One matrix and one offset from pooled responses to components.
-
-        Returns
-        -------
-        Shapes: `(n_pooled, n_components)` and `(n_components,)`.
-        """
+        """Map from pooled responses to components: weight `(n_pooled, n_components)` and offset."""
         return self.components, -self.pooled.center @ self.components
 
 
 def fit_images(
     pixels: Matrix, image_shape: tuple[int, int, int], config: FeatureConfig, *, seed: int
 ) -> FittedImages:
-    """Fit the front ends to rows of pixels.
+    """Fit the front ends to rows of pixels, bytes by row, column and channel.
 
-    Parameters
-    ----------
-    pixels
-        Bytes by row, column and channel. Shape: `(n_obs, height * width * channels)`.
-    image_shape
-        Height, width and channels.
-    config
-        Its `n_components` are kept of both.
-    seed
-        Which rows and patches are looked at.
-
-    Raises
-    ------
-    InputError
-        If images are too small, or all alike.
+    `seed` draws the images and patches that are looked at. Raises an `InputError` if images are smaller
+    than 8 x 8 pixels, or all alike.
     """
     if min(image_shape[:2]) < _LEAST_SIDE:
         msg = (
@@ -333,20 +315,9 @@ def fit_filters(images: NDArray[np.uint8], *, n_filters: int, seed: int) -> tupl
     """Cluster patches of images, normalised in contrast and whitened (Coates et al. 2011, section 4).
 
     Clusters are directions: a patch belongs to the centre to which it is most similar, or most opposite,
-    since responses to either side are used.
-
-    Parameters
-    ----------
-    images
-        Shape: `(n_obs, height, width, channels)`.
-    n_filters
-        Centres.
-    seed
-        Which patches are looked at, and where the centres start.
-
-    Returns
-    -------
-    Filters `(n_filters, 6 * 6 * channels)` and offsets `(n_filters,)`, with the whitening in them.
+    since responses to either side are used. Images have the shape `(n_obs, height, width, channels)`;
+    returns filters `(n_filters, 6 * 6 * channels)` and offsets `(n_filters,)`, with the whitening in
+    them.
     """
     from diffaug_bio.core.patches import LEAST_VARIANCE
 
@@ -365,12 +336,7 @@ def fit_filters(images: NDArray[np.uint8], *, n_filters: int, seed: int) -> tupl
 def pool_patches(
     pixels: NDArray[np.uint8], image_shape: tuple[int, int, int], filters: Floats, offsets: Floats
 ) -> Floats:
-    """Compute what :func:`diffaug_bio.core.patches.pooled_responses` does, block by block.
-
-    Returns
-    -------
-    Shape: `(n_obs, n_pooled)`.
-    """
+    """Compute :func:`diffaug_bio.core.patches.pooled_responses` in blocks; shape `(n_obs, n_pooled)`."""
     import torch
 
     from diffaug_bio.core.images import ImageShape

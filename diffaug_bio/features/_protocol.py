@@ -1,4 +1,4 @@
-"""Fitted preprocessing of any kind of data: its interface, and the class that suits a matrix."""
+"""Fitted preprocessing of any kind of data: its protocol, and the class that suits a matrix."""
 
 from __future__ import annotations
 
@@ -116,8 +116,8 @@ class Fitted(Protocol):
     ) -> Rows:
         """Hold preprocessed rows on a device, or make them batch by batch.
 
-        `columns` gives for each training feature its column in the matrix, or -1; `scores` what
-        :meth:`scores` gave.
+        `columns` holds the column of each training feature in the matrix, or -1; `scores` are those of
+        :meth:`scores`, if known.
         """
         ...
 
@@ -144,10 +144,9 @@ class Fitted(Protocol):
     def baseline(
         self, fitted: Matrix, matrix: Matrix, *, width: int, seed: int, known: Floats | None = None
     ) -> Floats:
-        """Compute plain principal components, which embeddings are compared with.
+        """Compute plain principal components, which embeddings are compared with; shape `(n_obs, width)`.
 
         `fitted` are the rows of the fit, `known` components of `matrix` that were computed before.
-        Shape: `(n_obs, width)`.
         """
         ...
 
@@ -157,10 +156,7 @@ class Fitted(Protocol):
 
     @classmethod
     def check_record(cls, plain: Mapping[str, Any], config: DiffAugConfig, where: str) -> int:
-        """Check the plain values against the settings, and return the number of columns.
-
-        Raises :class:`~diffaug_bio.features.records.Damage`.
-        """
+        """Check plain values against the settings, else raise `Damage`; return the number of columns."""
         ...
 
     @classmethod
@@ -179,20 +175,8 @@ def fit_preprocessing(
 ) -> tuple[Fitted, DiffAugConfig]:
     """Fit the preprocessing that suits a matrix, and decide the settings that are left to the data.
 
-    Parameters
-    ----------
-    matrix
-        Features, or tokens of sequences or pixels of images if the settings say so. Shape:
-        `(n_obs, n_vars)`.
-    config
-        All settings.
-    seed, feature_names
-        As for :func:`fit_features`.
-
-    Raises
-    ------
-    InputError
-        If nothing can be learned from the matrix, or it does not suit the encoder.
+    The matrix holds features, or tokens or pixels if the settings say so. Raises an `InputError` if
+    nothing can be learned from it, or it does not suit the encoder.
     """
     kind = declared_kind(config.features.input_state, config.encoder.kind)
     found = _class_named(KINDS[kind or "expression"].preprocessing)
@@ -205,13 +189,7 @@ def fitted_class(state: InputState) -> type[Fitted]:
 
 
 def from_record(plain: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Fitted:
-    """Rebuild fitted preprocessing from a record; other arrays may be among its own.
-
-    Raises
-    ------
-    KeyError, TypeError
-        If something is missing or unknown; shapes and values are checked where a model is read.
-    """
+    """Rebuild preprocessing from a record that was checked; other arrays may be among its own."""
     return fitted_class(plain["state"]).from_record(plain, arrays)
 
 

@@ -207,12 +207,7 @@ class FittedSequences:
         return cls(n_vars=plain["n_vars"], levels=levels, spectra=spectra)
 
     def linear_map(self) -> tuple[Floats, Floats]:
-        """One matrix and one offset from the spectra of all columns to components.
-
-        Returns
-        -------
-        Shapes: `(n_columns, n_components)` and `(n_components,)`.
-        """
+        """Map from all spectra to components: weight `(n_columns, n_components)` and offset."""
         fitted = self.spectra
         weight = np.zeros((fitted.n_vars, fitted.components.shape[1]), np.float32)
         weight[fitted.selected] = fitted.components / fitted.std[:, None]
@@ -220,7 +215,7 @@ class FittedSequences:
         return weight, bias.astype(np.float32)
 
     def widened(self, tokens: NDArray[np.uint8], width: int, *, seed: int) -> Self:
-        """Copy with more components; see :func:`diffaug_bio.features._axes.widened`."""
+        """Copy with more components."""
         matrix = encode_spectra(_sampled(tokens, seed=seed), self.levels)
         return replace(self, spectra=widened(self.spectra, matrix, width, seed=seed))
 
@@ -257,21 +252,9 @@ class FittedSequences:
 
 
 def fit_sequences(tokens: NDArray[np.uint8], config: FeatureConfig, *, seed: int) -> FittedSequences:
-    """Fit the front end to rows of tokens.
+    """Fit the front end to rows of tokens; of more than 20,000, `seed` draws those that are looked at.
 
-    Parameters
-    ----------
-    tokens
-        As :func:`diffaug_bio.pp.encode_tokens` gives them. Shape: `(n_obs, length)`.
-    config
-        Its `n_components` are kept.
-    seed
-        Which rows are looked at where there are more than 20,000.
-
-    Raises
-    ------
-    InputError
-        If all sequences are alike.
+    Raises an `InputError` if all sequences are alike.
     """
     return FittedSequences.fitted_to(tokens, config, seed=seed)
 
@@ -290,7 +273,7 @@ def levels_of(length: int) -> tuple[tuple[int, int], ...]:
 
 
 def encode_spectra(tokens: NDArray[np.uint8], levels: tuple[tuple[int, int], ...]) -> Matrix:
-    """Count words at each resolution; CSR of float32, the same as the front end of the networks sees."""
+    """Count words at each resolution, as the front end of the networks does; CSR of float32."""
     sequences = decode_tokens(tokens)
     parts = [KmerEncoding(k=(k,), n_bins=n_bins).encode(sequences)[0] for k, n_bins in levels]
     return sparse.hstack(parts, format="csr", dtype=np.float32)

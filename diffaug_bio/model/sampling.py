@@ -49,13 +49,9 @@ def generate_views(
 
     Each part is an array with the numbers of its source rows, and gives a matrix with as many rows:
     features like the input (sparse if that is expression and sparse), or tokens or pixels as bytes. The
-    first part takes `seed`, each further one the next number.
-
-    Raises
-    ------
-    InputError
-        If the model has no generator, the data do not fit it, there are no rows, or more dense values would
-        be made than a machine is sure to hold.
+    first part takes `seed`, each further one the next number. Raises an `InputError` if the model has no
+    generator, the data do not fit it or have no rows, or more dense values would be made than a machine
+    is sure to hold.
     """
     if matrix.shape[0] == 0:  # which can be embedded, as no rows, but are no sources
         msg = "The data have no rows to generate from. Look whether a filter before left none."
@@ -101,11 +97,6 @@ def move_to_batch(
     """Change each row to what would have been measured in another batch, averaged over draws of noise.
 
     Returns float32 values, sparse if `matrix` is expression and sparse. Shape: `(n_obs, n_vars)`.
-
-    Raises
-    ------
-    InputError
-        If the data are no features or have no rows, do not fit the model, or are too many dense values.
     """
     if (inverse := _inverse_of(model, names)) is None or matrix.shape[0] == 0:
         msg = "There is no expression to correct: the data have no rows, or no features."
@@ -134,7 +125,7 @@ class _Sampling:
 
     model: DiffAug
     config: DiffAugConfig
-    """The model's, with the strength and guidance that are used."""
+    """Configuration of the model with the strength and guidance that are used."""
     numbers: Numbers
     """Rows of the matrix that are prepared, in order."""
     rows: Rows
@@ -175,10 +166,7 @@ class _Sampling:
         return self._generated(self._rows(numbers), own, self.config, seed=seed)
 
     def generate_there(self, numbers: Numbers, *, seed: int) -> _Generated:
-        """Generate in the batch that is asked for, from where the rows would lie in it.
-
-        Rows that are half noise still show where they come from: they are moved before noise is put on.
-        """
+        """Generate in the batch that is asked for, from rows moved there before noise is put on."""
         import torch
 
         from diffaug_bio.core.batches import DenseRows
@@ -193,8 +181,7 @@ class _Sampling:
     def move(self, numbers: Numbers, *, n_draws: int = _N_DRAWS, seed: int = 0) -> _Generated:
         """Find where rows of features would lie in the batch that is asked for.
 
-        The change is the difference between rows that are generated in either batch from the same noise,
-        averaged over draws. Rows of the batch that is asked for stay where they are.
+        The change is the mean difference between rows generated in either batch from the same noise.
         """
         from diffaug_bio.core.generated import sampling_config
 
@@ -240,7 +227,7 @@ class _Sampling:
 
 
 def _picked(matrix: Matrix, numbers: Numbers) -> Matrix:
-    """Rows of a matrix. All in order need no copy, and images that stay on the disk stay there."""
+    """Rows of a matrix: all in order without a copy, so that images on the disk stay there."""
     return matrix if np.array_equal(numbers, np.arange(matrix.shape[0])) else matrix[numbers]
 
 
