@@ -17,7 +17,7 @@ from diffaug_bio.features._align import (
     match_columns,
     match_names,
 )
-from diffaug_bio.features._axes import principal_axes, widened
+from diffaug_bio.features._axes import widened
 from diffaug_bio.features._fitted import FittedFeatures, fit_features
 from diffaug_bio.features._images import FittedImages, fit_images
 from diffaug_bio.features._inverse import FeatureInverse
@@ -48,6 +48,5 @@ __all__ = [
     "match_names",
     "nearest_rows",
     "normalize",
-    "principal_axes",
     "widened",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -23,24 +23,8 @@ _LARGEST_DENSE = 2**26  # values of a wide matrix of few rows: 256 MB in float32
 _LEAST_NOISE = 0.01  # of the mean variance: what few features hardly show must not be blown up
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PrincipalAxes:
-    """Principal axes of standardised rows, and the Gaussian model that they are part of."""
-
-    center: NDArray[np.float32]
-    """Mean of the standardised rows. Shape: `(n_selected,)`."""
-    components: NDArray[np.float32]
-    """Axes, divided by one number so that scores have a mean variance of 1 `(n_selected, n_components)`."""
-    variances: NDArray[np.float32]
-    """Variances of the scores. Shape: `(n_components,)`."""
-    noise: NDArray[np.float32]
-    """Variance in any direction that no axis explains, on the scale of `variances`. Shape: `(1,)`."""
-
-
-def principal_axes(
-    matrix: Matrix, features: Standardised, *, n_components: int, seed: int
-) -> PrincipalAxes:
-    """Find the principal axes of the standardised rows in blocks; at most `min(n_obs - 1, n_selected)`.
+def with_components(features: _Made, matrix: Matrix, *, n_components: int, seed: int) -> _Made:
+    """Copy preprocessing with principal axes, at most `min(n_obs - 1, n_selected)`, found in blocks.
 
     With at most 4096 kept features (or rows, of a matrix of up to 256 MB) this is an exact
     eigendecomposition of the small Gram matrix; beyond that ARPACK iterates over blocks, from a start
@@ -72,24 +56,12 @@ def principal_axes(
     signs = np.sign(axes[np.abs(axes).argmax(0), np.arange(axes.shape[1])])
     scale = np.sqrt(max(float(np.mean(variances)), 1e-12))
     noise = _noise(squares / n_obs - float(center @ center), variances, n_obs, n_selected)
-    return PrincipalAxes(
-        center=centered.center,
+    return replace(
+        centered,
         # In the order of memory that a loaded model has, so that it gives the same bits.
         components=np.ascontiguousarray((axes * signs / scale).astype(np.float32)),
         variances=(variances / scale**2).astype(np.float32),
         noise=np.array([noise / scale**2], np.float32),
-    )
-
-
-def with_components(features: _Made, matrix: Matrix, *, n_components: int, seed: int) -> _Made:
-    """Copy preprocessing with the principal axes of a matrix."""
-    axes = principal_axes(matrix, features, n_components=n_components, seed=seed)
-    return replace(
-        features,
-        center=axes.center,
-        components=axes.components,
-        variances=axes.variances,
-        noise=axes.noise,
     )
 
 

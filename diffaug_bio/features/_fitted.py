@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from diffaug_bio.core.inputs import Input
     from diffaug_bio.matrix.blocks import Matrix
 
+    Columns = NDArray[np.int64] | None
     Floats = NDArray[np.float32]
 
 logger = logging.getLogger(__name__)
@@ -82,12 +83,7 @@ class FittedFeatures(Standardised):
         return self.project(matrix) if self.front_end or for_neighbors else None
 
     def check_later(
-        self,
-        matrix: Matrix,
-        columns: NDArray[np.int64] | None,
-        *,
-        feature_names: Sequence[str] | None,
-        is_detected: bool,
+        self, matrix: Matrix, columns: Columns, *, feature_names: Sequence[str] | None, is_detected: bool
     ) -> None:
         """Refuse values that the state cannot hold; warn of another state, and of other totals."""
         summary = summarise(matrix, feature_names=feature_names)
@@ -108,12 +104,7 @@ class FittedFeatures(Standardised):
             )
 
     def rows(
-        self,
-        matrix: Matrix,
-        device: torch.device,
-        *,
-        columns: NDArray[np.int64] | None = None,
-        scores: Floats | None = None,
+        self, matrix: Matrix, device: torch.device, *, columns: Columns = None, scores: Floats | None = None
     ) -> Rows:
         """Hold components on the device, or make standardised features batch by batch."""
         import torch
@@ -149,7 +140,7 @@ class FittedFeatures(Standardised):
         """Return 1: codes are rows."""
         return np.ones(1, np.float32)
 
-    def inverse(self, columns: NDArray[np.int64] | None) -> FeatureInverse:
+    def inverse(self, columns: Columns) -> FeatureInverse:
         """Find the way from components back to features."""
         return FeatureInverse.of(self, columns)
 

@@ -16,8 +16,8 @@ from diffaug_bio.features.records import (
     COUNT,
     FLAG,
     POSITIVE,
+    STATE,
     ArrayRule,
-    Field,
     check_equal,
     check_fields,
     size_of,
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 _FIELDS = ("state", "n_vars", "target_sum", "max_value", "front_end")
 _ARRAYS = ("selected", "medians", "mean", "std", "center", "components", "variances", "noise", "expected")
 _PREFIX = "features."  # of the arrays' names in a model folder, beside those of networks
-STATE = Field(f"one of {', '.join(STATES)}", lambda value: isinstance(value, str) and value in STATES)
 PLAIN_FIELDS = {
     "state": STATE,
     "n_vars": COUNT,
@@ -201,6 +200,24 @@ class Standardised:
         is_counted = STATES[plain["state"]].is_counted
         names = _ARRAYS if is_counted else _ARRAYS[:-1]
         return cls(**{**plain, **{name: arrays[f"{_PREFIX}{name}"] for name in names}})
+
+
+def inner(n_vars: int, selected: NDArray[np.int64], mean: Floats, std: Floats) -> Standardised:
+    """Make standardisation without axes yet, for within the preprocessing of sequences or images."""
+    zeros = np.zeros(len(selected), np.float32)
+    return Standardised(
+        state="continuous",
+        n_vars=n_vars,
+        target_sum=1.0,
+        max_value=None,
+        front_end=True,
+        selected=selected,
+        medians=zeros,
+        mean=mean,
+        std=std,
+        center=zeros,
+        components=np.zeros((len(selected), 0), np.float32),
+    )
 
 
 def check_inner(plain: Mapping[str, Any], n_vars: int, where: str) -> None:

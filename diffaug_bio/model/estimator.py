@@ -172,8 +172,21 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     ) -> NDArray[np.float32]:
         """Fit as :meth:`fit` does, and return the embedding of the training rows.
 
-        The result equals `fit(X).transform(X)`, with the rows checked and preprocessed once. Shape:
-        `(n_obs, n_latent)`.
+        The result equals `fit(X).transform(X)`, with the rows checked and preprocessed once.
+
+        Parameters
+        ----------
+        X, y, feature_names, batches, callbacks
+            As for :meth:`fit`.
+
+        Returns
+        -------
+        Embeddings. Shape: `(n_obs, n_latent)`.
+
+        Raises
+        ------
+        InputError, TrainingError
+            As :meth:`fit`.
         """
         with few_threads(self):
             rows = learn(self, X, feature_names=feature_names, batches=batches, callbacks=callbacks)
@@ -221,8 +234,15 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     ) -> Novelty:
         """Score how much rows differ from the training rows; see :class:`~diffaug_bio.mapping.Novelty`.
 
-        Arguments and errors are those of :meth:`transform`; a model without kept training rows is an
-        `InputError`.
+        Parameters
+        ----------
+        X, feature_names
+            As for :meth:`transform`.
+
+        Raises
+        ------
+        NotFittedError, InputError
+            As for :meth:`transform`, and if the model kept no training rows.
         """
         return self.transform_with_novelty(X, feature_names=feature_names)[1]
 

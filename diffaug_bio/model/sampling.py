@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple, Self, cast
 import numpy as np
 
 from diffaug_bio.config.kinds import decided
+from diffaug_bio.core.batches import DenseRows, PickedRows
+from diffaug_bio.core.generated import decoded_rows, generated_codes, sampling_config
 from diffaug_bio.errors import InputError
 from diffaug_bio.features import match_names
 from diffaug_bio.matrix.validation import check_generator
+from diffaug_bio.model.batches import batch_numbers
 from diffaug_bio.model.codes import few_threads, prepare
 
 if TYPE_CHECKING:
@@ -146,8 +149,6 @@ class _Sampling:
         guidance: float | None,
     ) -> Self:
         """Prepare rows, and take the training's strength (at most 0.5) and guidance where none is given."""
-        from diffaug_bio.core.generated import sampling_config
-
         check_generator(exists=model.has_generator)
         if strength is None:
             strength = min(decided(model.config_.generator.noising), _MAX_STRENGTH)
@@ -169,8 +170,6 @@ class _Sampling:
         """Generate in the batch that is asked for, from rows moved there before noise is put on."""
         import torch
 
-        from diffaug_bio.core.batches import DenseRows
-
         if self.targets.asked == self.targets.own:
             return self.generate(numbers, seed=seed)
         codes, moved = self.move(numbers)
@@ -183,8 +182,6 @@ class _Sampling:
 
         The change is the mean difference between rows generated in either batch from the same noise.
         """
-        from diffaug_bio.core.generated import sampling_config
-
         rows, config = self._rows(numbers), sampling_config(self.config, strength=1.0, guidance=None)
         own, asked = ([names[number] for number in numbers] for names in self.targets)
         changes, sources = np.zeros(0, np.float32), np.zeros(0, np.float32)
@@ -197,8 +194,6 @@ class _Sampling:
 
     def decoded(self, numbers: Numbers, *, seed: int) -> NDArray[np.generic]:
         """Generate letters or pixels from rows of the matrix. Shape: `(len(numbers), n_vars)`."""
-        from diffaug_bio.core.generated import decoded_rows
-
         _, codes = self.generate(numbers, seed=seed)
         decoded = decoded_rows(self.model.state_, codes, self._rows(numbers), seed=seed)
         return cast("NDArray[np.generic]", decoded.cpu().numpy())
@@ -206,8 +201,6 @@ class _Sampling:
     def _rows(self, numbers: Numbers) -> Rows:
         """Rows of the matrix as the networks take them."""
         import torch
-
-        from diffaug_bio.core.batches import PickedRows
 
         if np.array_equal(numbers, self.numbers):
             return self.rows
@@ -218,9 +211,6 @@ class _Sampling:
         self, rows: Rows, batches: list[str | None], config: DiffAugConfig, *, seed: int
     ) -> _Generated:
         """Generate from rows in batches, by name, if the model was fitted with batches."""
-        from diffaug_bio.core.generated import generated_codes
-        from diffaug_bio.model.batches import batch_numbers
-
         number = batch_numbers(batches, config, rows.shape[0]) if config.batches.names else None
         found = generated_codes(self.model.state_, rows, config, seed=seed, batch=number)
         return _Generated(*(codes.cpu().numpy() for codes in found))
