@@ -337,7 +337,7 @@ def declared_kind(state: DeclaredState, encoder: EncoderKind) -> DataKind | None
 
 
 def decided(setting: _T | None) -> _T:
-    """Return a setting that is decided; a ValueError if not: see :meth:`DiffAugConfig.resolved`."""
+    """Return a setting that is decided, or raise a ValueError: see :meth:`DiffAugConfig.resolved`."""
     if setting is None:
         msg = (
             "A setting that is left to the data is needed before it was decided; resolve the configuration."

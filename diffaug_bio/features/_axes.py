@@ -77,7 +77,7 @@ def widened(features: _Made, matrix: Matrix, width: int, *, seed: int) -> _Made:
 def _noise(total: float, variances: NDArray[np.float64], n_obs: int, n_selected: int) -> float:
     """Variance in a direction that no axis explains: what the axes leave, by its degrees of freedom.
 
-    The smaller half of all possible axes counts as left: all of them explain the training rows too well.
+    The smaller half of all possible axes counts as left: they explain training rows better than others.
     """
     n_kept = min(len(variances), min(n_obs - 1, n_selected) // 2)
     left = max(total - float(variances[:n_kept].sum()), 0.0) * n_obs

@@ -39,13 +39,13 @@ class CountNoise:
     power: Floats
     """Power of expression, below 1 where generated rates vary more than real counts. Shape: `(n,)`."""
     added: Floats
-    """Factor of what is added where rates rise, for what is lost where they fall. Shape: `(n,)`."""
+    """Factor of what is added where rates rise, making up for losses where they fall. Shape: `(n,)`."""
     noise: Floats
     """Share of Poisson noise in the counts that components do not explain, 0 to 1. Shape: `(n,)`."""
     dispersion_before: Floats
-    """Variance of the gamma distributed error of the rates of real rows, a factor. Shape: `(n,)`."""
+    """Variance of the gamma-distributed factor by which rates of real rows are off. Shape: `(n,)`."""
     dispersion_after: Floats
-    """The same of generated rows: counts drawn anew vary as real ones do. Shape: `(n,)`."""
+    """The same for generated rows, so that counts drawn anew vary as real ones do. Shape: `(n,)`."""
     explained: NDArray[np.int64]
     """Numbers of features of which components explain more than Poisson noise would leave."""
     quantiles: tuple[Floats, Floats, Floats]

@@ -87,7 +87,7 @@ def decode_codes(
     *,
     random_state: int = 0,
 ) -> NDArray[np.generic]:
-    """Turn codes generated from rows `X` into tokens or pixels `(n_obs, n_features)`, if they are to be."""
+    """Turn codes made from rows `X` into tokens or pixels `(n_obs, n_features)`; codes of features stay."""
     if not model.features_.is_decoded:
         return codes
     check_generator(exists=model.has_generator)
