@@ -329,7 +329,7 @@ def drawings(state: InputState, *, counts_words: bool) -> tuple[str, ...]:
 def declared_kind(state: DeclaredState, encoder: EncoderKind) -> DataKind | None:
     """Name the kind of data that settings declare, or None where the values of a matrix decide.
 
-    An encoder of letters says that rows are sequences, whatever state is declared.
+    The encoder of letters says what the rows are, whatever state is declared.
     """
     if reads_letters(encoder) and state != "image":
         return "sequence"
@@ -337,7 +337,7 @@ def declared_kind(state: DeclaredState, encoder: EncoderKind) -> DataKind | None
 
 
 def decided(setting: _T | None) -> _T:
-    """Return a setting that is decided; raise ValueError if :meth:`DiffAugConfig.for_kind` was left out."""
+    """Return a setting that is decided, or raise a ValueError: see :meth:`DiffAugConfig.resolved`."""
     if setting is None:
         msg = "A setting that is left to the data was not decided yet; call `DiffAugConfig.for_kind`."
         raise ValueError(msg)

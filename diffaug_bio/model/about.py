@@ -109,17 +109,7 @@ def model_facts(model: ModelDescription) -> Facts:
 
 
 def use_section(model: ModelDescription, run: Run | None, *, place: str = "MODEL") -> Section:
-    """Show how new data are embedded with a model.
-
-    Parameters
-    ----------
-    model
-        Model.
-    run
-        Run of the model, if it is known: new data are taken to be like those of the run.
-    place
-        Path of the model in the commands.
-    """
+    """Show how data like those of the run are embedded; `place` is the model's path in the commands."""
     data: Mapping[str, Any] = {} if run is None else run.record["data"]
     new = f"new{_file_ending(model, data)}"
     size = model.image_shape[0] if data.get("image_size") else None

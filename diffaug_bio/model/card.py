@@ -22,20 +22,9 @@ _SPDX = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*")
 
 
 def model_card(model: ModelDescription, *, model_license: str | None, run: Run | None) -> str:
-    """Write a model card.
+    """Write a model card: Markdown, with the YAML front matter of model hubs; text from data is escaped.
 
-    Parameters
-    ----------
-    model
-        Model.
-    model_license
-        Licence of the model, best an SPDX identifier; None says that it is to be filled in.
-    run
-        Run of the model, if it is known.
-
-    Returns
-    -------
-    Markdown, with the YAML front matter that model hubs read. Text from data is escaped.
+    The licence is best an SPDX identifier; None says that it is to be filled in.
     """
     license_text = one_line(model_license or "")
     title = "DiffAug model"

@@ -38,16 +38,9 @@ _NOTEWORTHY = 0.005  # a smaller difference is level, whatever the spread
 
 
 def scores_section(scores: Mapping[str, Any], *, front_end: str, explained: bool = True) -> Section:
-    """Tabulate the scores of an embedding beside those of principal components of the same rows.
+    """Tabulate the scores (of `metrics.json`) of an embedding beside those of principal components.
 
-    Parameters
-    ----------
-    scores
-        Content of `metrics.json`.
-    front_end
-        Name of the front end of the data; see :class:`diffaug_bio.config.kinds.Kind`.
-    explained
-        If True, say below each score what it means.
+    `front_end` names the front end of the data; if `explained`, each score is explained below it.
     """
     titles = {
         "embedding": "DiffAug",
@@ -74,17 +67,7 @@ def scores_section(scores: Mapping[str, Any], *, front_end: str, explained: bool
 
 
 def verdict(scores: Mapping[str, Any], other: str, title: str) -> str:
-    """Say in which scores DiffAug is better, level and worse.
-
-    Parameters
-    ----------
-    scores
-        Content of `metrics.json`.
-    other
-        Embedding to compare with: "pca" or "front_end".
-    title
-        Name of that embedding.
-    """
+    """Say in which scores DiffAug is better, level and worse than "pca" or "front_end", called `title`."""
     said: dict[str, list[str]] = {"better by": [], "level by": [], "worse by": []}
     for key, name in _COMPARED.items():
         if key not in scores["embedding"] or key not in scores[other]:
