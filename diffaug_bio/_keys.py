@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+ANNDATA_ENDINGS = (".h5ad", ".h5")
+"""Endings of files that hold an AnnData."""
 OBSM_KEY = "X_diffaug"
 UNASSIGNED = "unassigned"
 """Predicted label of a row whose nearest neighbours do not agree on one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import reprlib
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from diffaug_bio.errors import InputError
@@ -41,6 +42,12 @@ def told(value: object) -> str:
 def cut(text: str) -> str:
     """Shorten a text to 100 characters and `...`."""
     return text if len(text) <= _LONGEST_NAME else f"{text[:_LONGEST_NAME]}..."
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """Ask for the known name that a misspelt one is most like; say nothing where none is."""
+    found = get_close_matches(name, list(known), n=1)
+    return f" (did you mean {found[0]!r}?)" if found else ""
 
 
 def shorten(names: Iterable[object], *, limit: int = 5) -> str:

@@ -97,8 +97,8 @@ def project_adata(
     if novelty and model.reference_ is not None:
         embedding, found = model.transform_with_novelty(matrix, feature_names=names)
         logger.info(
-            "%d of %d rows (%.1f %%) are farther from the training rows than 99 %% of these are from each "
-            "other.",
+            "%d of %d rows (%.1f %%) look unlike the training data: farther from them than 99 %% of the "
+            "training rows are from their neighbours.",
             found.n_far,
             adata.n_obs,
             100 * found.n_far / max(1, adata.n_obs),

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import asdict, dataclass, field, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
-from diffaug_bio._wording import told
+from diffaug_bio._wording import near, told
 from diffaug_bio.config._batches import BatchConfig
 from diffaug_bio.config._sections import (
     EncoderConfig,
@@ -129,10 +128,8 @@ class DiffAugConfig:
             If there is no such preset.
         """
         if name not in get_args(Preset):
-            near = get_close_matches(str(name), get_args(Preset), n=1)
-            guess = f"; did you mean {near[0]!r}?" if near else "."
             msg = (
-                f"There is no preset {told(name)}{guess} Take one of {', '.join(get_args(Preset))}, or "
+                f"There is no preset {told(name)}{near(str(name), get_args(Preset))}. Take one of {', '.join(get_args(Preset))}, or "
                 "give the path of a TOML file."
             )
             raise InputError(msg)

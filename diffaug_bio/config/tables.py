@@ -8,7 +8,7 @@ from dataclasses import fields, is_dataclass, replace
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from diffaug_bio._wording import cut, told
+from diffaug_bio._wording import cut, near, told
 from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,7 +24,10 @@ def replaced(node: _Node, table: Mapping[str, Any], *, source: str = "", where: 
     if unknown := sorted(str(key) for key in set(table) - known):
         first = unknown[0] if unknown[0].isidentifier() else repr(unknown[0])
         place = f" of [{where[:-1]}]" if where else ""
-        msg = f"{origin}unknown key {where}{cut(first)}; keys{place} are {', '.join(sorted(known))}."
+        msg = (
+            f"{origin}unknown key {where}{cut(first)}{near(first, known)}; keys{place} are "
+            f"{', '.join(sorted(known))}."
+        )
         raise InputError(msg)
     hints = get_type_hints(type(node))
     changes: dict[str, Any] = {}

@@ -173,12 +173,13 @@ def _simple_view(fit: Fit, indices: Tensor, x: Tensor, generator: torch.Generato
         first, second = (_random_neighbors(fit, indices, generator) for _ in range(2))
         moved = views.neighbor_noise(x, first, second, strength=strength)
         return fit.source.limited(moved)
-    return views.neighbor_mix(
-        x,
-        _random_neighbors(fit, indices, generator),
-        strength=strength,
-        generator=generator,
+    if settings.warmup_view == "neighbor_mix":
+        neighbors = _random_neighbors(fit, indices, generator)
+        return views.neighbor_mix(x, neighbors, strength=strength, generator=generator)
+    msg = (
+        f"The view {settings.warmup_view!r} is named in `config/kinds.py` and missing in `core/inputs.py`."
     )
+    raise ValueError(msg)
 
 
 def _random_neighbors(fit: Fit, indices: Tensor, generator: torch.Generator) -> Tensor:

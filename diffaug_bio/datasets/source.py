@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from diffaug_bio._checks import check_unique
-from diffaug_bio._keys import SEQUENCE_KEY
+from diffaug_bio._keys import ANNDATA_ENDINGS, SEQUENCE_KEY
 from diffaug_bio._wording import printable, shorten
 from diffaug_bio.choose.split import AUTO
 from diffaug_bio.datasets._load import load, recipe_fingerprint
@@ -122,7 +122,7 @@ def read_source(source: DataSource, *, annotations: Sequence[str] = ()) -> tuple
         columns = list(dict.fromkeys([*([label_key] if label_key else []), *annotations]))
         adata = io.read(
             source.data,
-            obs_columns=[] if source.data.endswith((".h5ad", ".h5")) else columns,
+            obs_columns=[] if source.data.endswith(ANNDATA_ENDINGS) else columns,
             transpose=source.transpose,
             modality=source.modality,
             kmers=source.kmers,
@@ -168,7 +168,7 @@ def read_for_model(source: DataSource, model: DiffAug, *, annotations: Sequence[
 
     kmers = MatrixChoice.from_dict(model.source_).kmers
     # The words of an h5ad file are counted already; other words are counted from its letters later.
-    is_counted = source.data.lower().endswith((".h5ad", ".h5")) or source.recipe is not None
+    is_counted = source.data.lower().endswith(ANNDATA_ENDINGS) or source.recipe is not None
     if kmers is not None and not is_counted:
         source = replace(source, kmers=kmers)
     return read_source(source, annotations=annotations)[0]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from diffaug_bio._checks import check_exists
+from diffaug_bio._keys import ANNDATA_ENDINGS
 from diffaug_bio.config.kinds import ReadAs
 from diffaug_bio.errors import InputError
 from diffaug_bio.io._files import FASTA_ENDINGS, FASTQ_ENDINGS, bare_name, reading
@@ -27,7 +28,6 @@ _Format = Literal[
     "h5ad", "table", "table or sequences", "sequence table", "sequences", "bed", "folder", "image"
 ]
 
-_H5AD_ENDINGS = (".h5ad", ".h5")
 _TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".tab")
 
 
@@ -162,7 +162,7 @@ def _find_format(path: Path, modality: ReadAs) -> _Format:
         return "image"
     if modality == "table":
         return "table"
-    if modality == "h5ad" or (is_auto and bare_name(path).endswith(_H5AD_ENDINGS)):
+    if modality == "h5ad" or (is_auto and bare_name(path).endswith(ANNDATA_ENDINGS)):
         return "h5ad"
     return _find_text_format(path, is_dna=modality == "dna")
 

@@ -79,7 +79,7 @@ def mutual_neighbor_shift(
         raise InputError(msg)
     if len(rows) < _FEW_ROWS:
         logger.warning(
-            "Only %d rows are corrected: rows of kinds that the training data lack may get partners, too.",
+            "Only %d rows are corrected: types that the other rows lack may be matched to other types.",
             len(rows),
         )
     moved = rows.astype(np.float32)  # a copy, which is changed in place

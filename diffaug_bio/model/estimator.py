@@ -49,8 +49,8 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     config
         Configuration: the name of a preset (`"quick"`, `"default"`, `"paper"`, `"paper-images"`), the path
-        of a TOML file, a dict shaped like such a file, or a :class:`~diffaug_bio.DiffAugConfig`. None is
-        `"default"`.
+        of a TOML file, a dict shaped like such a file, or a :class:`~diffaug_bio.config.DiffAugConfig`.
+        None is `"default"`.
     random_state
         Seed of everything random. The same seed gives the same bits on the same number of threads, and
         the global random states of numpy and torch are left alone.

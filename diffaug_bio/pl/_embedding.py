@@ -223,6 +223,7 @@ def _draw(ax: Axes, shown: AnnData, color: str | None, *, dense: bool, settings:
     for text in ax.texts:
         text.set_path_effects([withStroke(linewidth=2, foreground=backdrop(), alpha=0.8)])
     dots = ax.collections[n_before]
+    dots.set_rasterized(True)  # else a vector file grows with the rows
     if dense:
         _draw_density(ax, dots)
     if color is not None and _is_number(shown.obs[color]):

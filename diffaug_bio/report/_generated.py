@@ -29,13 +29,14 @@ _SCORES = {
     "label_kept": (
         "Label kept",
         "as of real rows, {label_kept_real}",
-        "Share of generated rows whose nearest real rows, without the source, have its label.",
+        "Share of generated rows whose nearest real rows, not counting the source, have its label.",
     ),
     "cosine_generated": (
         "Cosine similarity",
         "high, below 1",
-        """Similarity of source and generated row in the embedding, minus the mean of all rows. Mixup with
-        another row has {cosine_mixup}, a swap of a fifth of the features {cosine_feature_swap}.""",
+        """Similarity of source and generated row in the embedding, after subtracting the mean embedding. To
+        compare: mixing with another row {cosine_mixup}, swapping a fifth of the features
+        {cosine_feature_swap}.""",
     ),
     "source_distance": (
         "Distance to the source",

@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from diffaug_bio._checks import check_held
-from diffaug_bio._keys import OBSM_KEY, UNASSIGNED, confidence_key, transferred_key
+from diffaug_bio._keys import ANNDATA_ENDINGS, OBSM_KEY, UNASSIGNED, confidence_key, transferred_key
 from diffaug_bio._wording import printable
 from diffaug_bio.choose.fitting import project_adata
 from diffaug_bio.choose.results import same_model
@@ -137,7 +137,7 @@ def _reference_path(run_folder: Path) -> Path:
 
 
 def _is_h5ad(path: Path) -> bool:
-    return path.name.lower().endswith((".h5ad", ".h5"))
+    return path.name.lower().endswith(ANNDATA_ENDINGS)
 
 
 def _embedded(path: Path, labelled: DataSource, label_key: str) -> AnnData | None:

@@ -59,7 +59,7 @@ def embed(
     config
         Configuration: the name of a preset (`"quick"`, `"default"` or `"paper"`), the path of a TOML file,
         a dict shaped like such a file (`{"preset": "quick", "encoder": {"kind": "cnn"}}`), or a
-        :class:`~diffaug_bio.DiffAugConfig`. None is `"default"`.
+        :class:`~diffaug_bio.config.DiffAugConfig`. None is `"default"`.
     n_latent
         Width of the embedding, in place of the configured width: with the presets `"default"` and
         `"quick"` 128 for expression, and 256 for measured features, sequences and images.

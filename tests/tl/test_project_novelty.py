@@ -82,7 +82,7 @@ def test_a_cluster_that_the_training_lacked_is_found(
     truth = query.obs["cluster"] == "c2"
     for column in ("diffaug_distance", "diffaug_denoising"):
         assert roc_auc_score(truth, query.obs[column]) > 0.9
-    assert "%) are farther from the training rows" in caplog.text
+    assert "look unlike the training data" in caplog.text
     # Forty training rows say little of a density.
     assert query.obs["diffaug_density"].isna().all()
     assert "there are 80 and 40: it is NaN" in caplog.text
