@@ -128,8 +128,9 @@ class DiffAugConfig:
             If there is no such preset.
         """
         if name not in get_args(Preset):
+            known = get_args(Preset)
             msg = (
-                f"There is no preset {told(name)}{near(str(name), get_args(Preset))}. Take one of {', '.join(get_args(Preset))}, or "
+                f"There is no preset {told(name)}{near(str(name), known)}. Take one of {', '.join(known)}, or "
                 "give the path of a TOML file."
             )
             raise InputError(msg)

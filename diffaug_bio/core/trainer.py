@@ -176,9 +176,7 @@ def _simple_view(fit: Fit, indices: Tensor, x: Tensor, generator: torch.Generato
     if settings.warmup_view == "neighbor_mix":
         neighbors = _random_neighbors(fit, indices, generator)
         return views.neighbor_mix(x, neighbors, strength=strength, generator=generator)
-    msg = (
-        f"The view {settings.warmup_view!r} is named in `config/kinds.py` and missing in `core/inputs.py`."
-    )
+    msg = f"View {settings.warmup_view!r} is named in `config/kinds.py`, and missing in `core/inputs.py`."
     raise ValueError(msg)
 
 
