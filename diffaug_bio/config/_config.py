@@ -130,8 +130,8 @@ class DiffAugConfig:
         if name not in get_args(Preset):
             known = get_args(Preset)
             msg = (
-                f"There is no preset {told(name)}{near(str(name), known)}. Take one of {', '.join(known)}, or "
-                "give the path of a TOML file."
+                f"There is no preset {told(name)}{near(str(name), known)}. Take one of {', '.join(known)}, "
+                "or give the path of a TOML file."
             )
             raise InputError(msg)
         return cls(**_PRESETS[name])

@@ -78,7 +78,7 @@ def test_every_loss_trains(tiny_config: DiffAugConfig, name: Loss) -> None:
     assert encode(state.encoder, DenseRows(clustered_rows())).isfinite().all()
 
 
-@pytest.mark.parametrize("view", ["auto", *get_args(FeatureView)])
+@pytest.mark.parametrize("view", get_args(FeatureView))
 def test_every_view_trains(tiny_config: DiffAugConfig, view: WarmupView) -> None:
     state = trained(changed(tiny_config, train={"warmup_view": view}), neighbors=nearest(clustered_rows()))
     assert encode(state.encoder, DenseRows(clustered_rows())).isfinite().all()
@@ -167,7 +167,7 @@ def test_generated_rows_change_the_encoder_and_none_are_taken_at_fraction_zero(
 
 
 def shown_pairs(
-    config: DiffAugConfig, *, bank: Tensor | None, values: Tensor, view_strength: float = 0.0
+    config: DiffAugConfig, *, bank: Tensor | None, values: Tensor, view_strength: float = 1e-30
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Rows, first and other views that an objective is shown in the training batches of one phase."""
     fit, state = fit_and_state(changed(config, train={"view_strength": view_strength}), values=values)
