@@ -12,10 +12,11 @@ from diffaug_bio.config.kinds import decided
 from diffaug_bio.errors import InputError
 from diffaug_bio.features._axes import widened, with_components
 from diffaug_bio.features._protocol import Record
-from diffaug_bio.features._standardised import STATE, Standardised, check_inner
+from diffaug_bio.features._standardised import Standardised, check_inner
 from diffaug_bio.features.records import (
     CONFIG,
     COUNT,
+    STATE,
     TABLE,
     ArrayRule,
     Field,

@@ -16,8 +16,8 @@ from diffaug_bio.features.records import (
     COUNT,
     FLAG,
     POSITIVE,
+    STATE,
     ArrayRule,
-    Field,
     check_equal,
     check_fields,
     size_of,
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 _FIELDS = ("state", "n_vars", "target_sum", "max_value", "front_end")
 _ARRAYS = ("selected", "medians", "mean", "std", "center", "components", "variances", "noise", "expected")
 _PREFIX = "features."  # of the arrays' names in a model folder, beside those of networks
-STATE = Field(f"one of {', '.join(STATES)}", lambda value: isinstance(value, str) and value in STATES)
 PLAIN_FIELDS = {
     "state": STATE,
     "n_vars": COUNT,

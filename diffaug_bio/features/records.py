@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn
 import numpy as np
 
 from diffaug_bio._wording import told
+from diffaug_bio.config.kinds import STATES
 from diffaug_bio.config.tables import is_number, is_whole
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def is_count(value: object) -> bool:
     return is_whole(value) and 1 <= value <= MOST  # type: ignore[operator]
 
 
+STATE = Field(f"one of {', '.join(STATES)}", lambda value: isinstance(value, str) and value in STATES)
 TABLE = Field("a table", lambda value: isinstance(value, dict))
 FLAG = Field("true or false", lambda value: isinstance(value, bool))
 COUNT = Field(f"a whole number from 1 to {MOST}", is_count)

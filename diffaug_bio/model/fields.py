@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from diffaug_bio.config.kinds import STATES, data_kind, declared_kind
+from diffaug_bio.config.kinds import data_kind, declared_kind
 from diffaug_bio.config.tables import is_number, is_whole
 from diffaug_bio.errors import InputError
 from diffaug_bio.features import fitted_class
@@ -13,6 +13,7 @@ from diffaug_bio.features.records import (
     COUNT,
     FLAG,
     MOST,
+    STATE,
     TABLE,
     Damage,
     Field,
@@ -65,7 +66,6 @@ _NAMES = Field(
 )
 
 _VERSION_FIELDS = {"format_version": COUNT, "diffaug_bio": _TEXT}
-STATE = Field(f"one of {', '.join(STATES)}", lambda value: isinstance(value, str) and value in STATES)
 _CONFIG_FIELDS = {
     **_VERSION_FIELDS,
     "seed": _SEED,
