@@ -10,8 +10,7 @@ import numpy as np
 from diffaug_bio.config.kinds import decided
 from diffaug_bio.errors import InputError
 from diffaug_bio.features import match_names
-from diffaug_bio.matrix.validation import check_generator
-from diffaug_bio.model.codes import few_threads, prepare
+from diffaug_bio.model.codes import check_generator, few_threads, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
