@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import click
 
 from diffaug_bio.config import WarmupView, resolve_config
+from diffaug_bio.config.kinds import kind_of
 from diffaug_bio.output.kept import kept
 
 from ._help import Command
@@ -175,9 +176,9 @@ def _summary(result: dict[str, Any], folder: Path) -> str:
             row = scores[name]
             if name == "front_end" and row == scores["pca"]:
                 continue
-            given = "Patches alone" if data["input_state"] == "image" else "PCA as given to the networks"
-            kind = {"embedding": "DiffAug", "pca": "PCA", "front_end": given}[name]
-            title = f"{kind}, {row['width']} wide"
+            front_end = kind_of(data["input_state"]).front_end
+            given = {"embedding": "DiffAug", "pca": "PCA", "front_end": front_end}[name]
+            title = f"{given}, {row['width']} wide"
             values = (row[key] for key in ("knn_accuracy", "kmeans_nmi", "kmeans_ari"))
             figures = "".join(f"{value:8.3f}" for value in values)
             lines.append(f"{title:44}{row['linear_probe']:14.3f}{figures}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from diffaug_bio._checks import check_held, check_unique
-from diffaug_bio._keys import IMAGE_SHAPE_KEY, TEST
+from diffaug_bio._keys import IMAGE_SHAPE_KEY, SEQUENCE_KEY, TEST
 from diffaug_bio._wording import shorten
 from diffaug_bio.choose.images import image_shape
 from diffaug_bio.choose.labels import choose_labels
@@ -169,7 +169,7 @@ class BenchmarkData:
             check_held(batch_key, adata.obs, what="batch column", where="`.obs`")
         state = declared_state(adata, choice)
         fitted = matrix if labels.split is None else matrix[labels.split != TEST]
-        has_sequences = "kmers" in adata.uns and "sequence" in adata.obs
+        has_sequences = "kmers" in adata.uns and SEQUENCE_KEY in adata.obs
         return cls(
             name=name,
             matrix=matrix,
@@ -178,7 +178,7 @@ class BenchmarkData:
             groups=labels.groups,
             split=labels.split,
             batches=None if batch_key is None else _strings(adata.obs[batch_key]),
-            sequences=_strings(adata.obs["sequence"]) if has_sequences else None,
+            sequences=_strings(adata.obs[SEQUENCE_KEY]) if has_sequences else None,
             input_state=detect_state(fitted) if state == "auto" else state,
             image_shape=image_shape(adata) if choice.images else (),
         )

@@ -13,7 +13,7 @@ from diffaug_bio.choose.images import are_images, image_matrix, image_shape
 from diffaug_bio.choose.names import check_known, feature_names
 from diffaug_bio.choose.states import stands_in, suggest_matrix
 from diffaug_bio.config import FeatureView
-from diffaug_bio.config.kinds import reads_letters
+from diffaug_bio.config.kinds import holds_images, reads_letters
 from diffaug_bio.errors import InputError
 from diffaug_bio.io.dna import check_letters
 from diffaug_bio.matrix.validation import as_matrix
@@ -99,8 +99,8 @@ def resolve_choice(adata: AnnData, choice: MatrixChoice, config: DiffAugConfig) 
     around a site, so that positions mean something. Words are counted (`"mlp"`) otherwise, and in reads
     with qualities and for views of features. Raises InputError if letters are asked for in vain.
     """
-    is_open = config.features.input_state in {"auto", "image"}
-    if choice.is_open and IMAGE_SHAPE_KEY in adata.uns and is_open:
+    may_be_images = holds_images(config.features.input_state) is not False
+    if choice.is_open and IMAGE_SHAPE_KEY in adata.uns and may_be_images:
         return replace(choice, images=True)
     encoder, has_letters = config.encoder.kind, SEQUENCE_KEY in adata.obs
     reads, is_words = reads_letters(encoder), config.features.input_state == "words"
@@ -123,16 +123,16 @@ def resolve_choice(adata: AnnData, choice: MatrixChoice, config: DiffAugConfig) 
         return replace(choice, sequences=True)
     if _KMERS_KEY not in adata.uns:  # letters beside features of another kind
         return choice
-    if encoder == "auto" and _suits_letters(adata, config):
+    if encoder == "auto" and _suits_letters(adata, config, are_words=is_words):
         return replace(choice, sequences=True)
     return replace(choice, kmers=KmerEncoding.from_dict(adata.uns[_KMERS_KEY], source="`.uns`"))
 
 
-def _suits_letters(adata: AnnData, config: DiffAugConfig) -> bool:
+def _suits_letters(adata: AnnData, config: DiffAugConfig, *, are_words: bool) -> bool:
     """Decide whether to take the encoder of letters, and log the reason."""
     lengths = adata.obs[SEQUENCE_KEY].astype(str).str.len()
     against = ""
-    if config.features.input_state == "words":
+    if are_words:
         against = "are declared as counted words"
     elif lengths.nunique() != 1:
         against = "are of different lengths"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from diffaug_bio.config.kinds import STATES, is_expression
+from diffaug_bio.config.kinds import STATES, kind_of
 from diffaug_bio.errors import InputError
 from diffaug_bio.matrix.state import is_undecided, state_of
 from diffaug_bio.matrix.summary import summarise
@@ -28,7 +28,7 @@ _LOOKED_AT = 200  # rows; what is embedded is checked as a whole later
 
 def suggest_matrix(adata: AnnData, matrix: Matrix, state: InputState) -> None:
     """Log which matrix holds expression of a kind (`state`), if the chosen one looks like another kind."""
-    if not is_expression(state) or _compare(matrix, state) != "another":
+    if not kind_of(state).is_told_apart or _compare(matrix, state) != "another":
         return
     for where, remedy, other in _matrices(adata):
         if _compare(other, state) == "this":

@@ -29,7 +29,7 @@ from diffaug_bio.config.kinds import (
     WarmupView,
     Whitening,
     decided,
-    declared_kind,
+    holds_images,
 )
 from diffaug_bio.errors import InputError
 
@@ -67,8 +67,7 @@ class FeatureConfig:
         require_at_least(self, 0, n_top_features=10**7)
         require_at_least(self, 1, n_components=10_000)
         shape = self.image_shape
-        holds_images = declared_kind(self.input_state, "auto") == "image"
-        if holds_images != bool(shape) or (shape and not _is_image_shape(shape)):
+        if bool(holds_images(self.input_state)) != bool(shape) or (shape and not _is_image_shape(shape)):
             msg = (
                 "`image_shape` holds height, width and channels (1 or 3) if `input_state` is 'image', "
                 f"and nothing otherwise, up to {_MOST_PIXELS} pixels a side; got {told(shape)} and "

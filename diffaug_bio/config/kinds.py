@@ -96,6 +96,8 @@ class State:
     """If False, columns keep their proportions, and no value is cut off."""
     unit: str = "value"
     """Label of an axis that shows the values."""
+    limits: str = "Embeddings of other values mean nothing."
+    """Sentence of a model's card about other values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,8 +119,14 @@ class Kind:
     drawings: tuple[str, ...] = ("violin",)
     """Plots of generated rows."""
     file_ending: str
-    made_ending: str = ".h5ad"
-    """Ending of a file that generated rows are written to."""
+    made: str = "features"
+    """Values of generated rows."""
+    made_endings: tuple[str, ...] = (".h5ad", ".csv")
+    """Endings of files that generated rows are written to; the first is the usual one."""
+    front_end: str = "PCA as given to the networks"
+    """Name of the fixed front end in tables of scores."""
+    note: str = ""
+    """Sentence in the limits of a model's card."""
     encoders: tuple[EncoderKind, ...] = ("mlp",)
     backbones: tuple[Backbone, ...] = ("mlp",)
     views: tuple[str, ...] = get_args(FeatureView)
@@ -134,6 +142,10 @@ class Kind:
     projection: Projection = "free"
     has_totals: bool = False
     """If True, totals of rows may be kept."""
+    is_told_apart: bool = False
+    """If True, values tell their state, and later data that look like another state get a warning."""
+    has_shape: bool = False
+    """If True, `image_shape` gives the shape of a row."""
     has_names: bool = True
     """If True, columns are features with names, by which later data are matched."""
     has_own_front_end: bool = False
@@ -196,7 +208,12 @@ STATES: dict[str, State] = {
         treatment="taken as they are",
         is_standardised=False,
     ),
-    "sequence": State(kind="sequence", noun="letters of sequences", reads="sequences of DNA"),
+    "sequence": State(
+        kind="sequence",
+        noun="letters of sequences",
+        reads="DNA sequences of up to {n_features} letters",
+        limits="Longer ones are cut off; letters other than A, C, G and T count as unknown.",
+    ),
     "image": State(kind="image", noun="images", reads="images, as bytes"),
 }
 """Every state of a matrix."""
@@ -211,7 +228,9 @@ KINDS: dict[str, Kind] = {
         n_components=50,
         n_latent=128,
         noising=0.5,
+        note="New batches are corrected only on request (diffaug-bio embed --correct mnn).",
         has_totals=True,
+        is_told_apart=True,
     ),
     "measured": Kind(
         noun="features",
@@ -242,7 +261,8 @@ KINDS: dict[str, Kind] = {
         preprocessing="_sequences.FittedSequences",
         drawings=("logo", "kmers"),
         file_ending=".fa",
-        made_ending=".fa",
+        made="letters",
+        made_endings=(".fa", ".h5ad"),
         encoders=("cnn",),
         views=get_args(SequenceView),
         view="mutation",
@@ -259,7 +279,9 @@ KINDS: dict[str, Kind] = {
         preprocessing="_images.FittedImages",
         drawings=("grid",),
         file_ending="_images",
-        made_ending=".npz",
+        made="images",
+        made_endings=(".npz", ".png", ".h5ad"),
+        front_end="Patches alone",
         encoders=("patches", "convnet", "resnet18"),
         backbones=("mlp", "unet"),
         views=get_args(ImageView),
@@ -269,6 +291,7 @@ KINDS: dict[str, Kind] = {
         loss="nt_xent",
         temperature=0.2,
         projection="sphere",
+        has_shape=True,
         has_names=False,
         has_own_front_end=True,
         is_only_by_components=True,
@@ -287,9 +310,9 @@ def kind_of(state: InputState) -> Kind:
     return KINDS[STATES[state].kind]
 
 
-def is_expression(state: InputState) -> bool:
-    """Tell whether values of a state are expression, or made of it."""
-    return STATES[state].kind == "expression"
+def holds_images(state: DeclaredState) -> bool | None:
+    """Say whether rows of a declared state are images; None where the data decide."""
+    return None if state == "auto" else kind_of(state).has_shape
 
 
 def reads_letters(encoder: EncoderKind) -> bool:
@@ -306,7 +329,7 @@ def drawings(state: InputState, *, counts_words: bool) -> tuple[str, ...]:
 def declared_kind(state: DeclaredState, encoder: EncoderKind) -> DataKind | None:
     """Name the kind of data that settings declare, or None where the values of a matrix decide.
 
-    An encoder of letters says that rows are sequences, whatever state is declared.
+    The encoder of letters says what the rows are, whatever state is declared.
     """
     if reads_letters(encoder) and state != "image":
         return "sequence"
@@ -314,7 +337,7 @@ def declared_kind(state: DeclaredState, encoder: EncoderKind) -> DataKind | None
 
 
 def decided(setting: _T | None) -> _T:
-    """Return a setting that is decided; raise ValueError if :meth:`DiffAugConfig.for_kind` was left out."""
+    """Return a setting that is decided, or raise a ValueError: see :meth:`DiffAugConfig.resolved`."""
     if setting is None:
         msg = (
             "A setting that is left to the data is needed before it was decided; resolve the configuration."

@@ -1,10 +1,8 @@
 """Fitted preprocessing: from a user's matrix to the rows that the networks see.
 
 Counts are brought to one library size, unless totals are kept, and logged, features are chosen,
-standardised and cut off, and a fixed linear front end (principal components) is applied. Everything is
-done in blocks of rows: neither fitting nor applying it makes a second copy of the matrix, and sparse rows
-stay sparse up to a block.
-Letters of sequences and pixels of images have front ends of their own, which networks run themselves.
+standardised and cut off, and projected to principal components. Rows are read in blocks: no second copy of
+the matrix is made. Letters of sequences and pixels of images have front ends that networks run themselves.
 """
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ from diffaug_bio.features._align import (
     match_columns,
     match_names,
 )
-from diffaug_bio.features._axes import principal_axes, widened
+from diffaug_bio.features._axes import widened
 from diffaug_bio.features._fitted import FittedFeatures, fit_features
 from diffaug_bio.features._images import FittedImages, fit_images
 from diffaug_bio.features._inverse import FeatureInverse
@@ -50,6 +48,5 @@ __all__ = [
     "match_names",
     "nearest_rows",
     "normalize",
-    "principal_axes",
     "widened",
 ]

@@ -38,18 +38,18 @@ class NameMatch:
     n_versions: int
     """Features that are the same but for the version of an Ensembl id."""
     recased: list[tuple[str, str]]
-    """Names in the data and the training names that they differ from by case alone."""
+    """Names in the data, and the training names that they differ from by case alone."""
     used: NDArray[np.int64]
     """Numbers of the training features that the model uses. Shape: `(n_used,)`."""
 
     @property
     def n_found(self) -> int:
-        """Features that the model uses, and that are there."""
+        """Number of features that the model uses, and that are there."""
         return int((self.columns[self.used] >= 0).sum())
 
     @property
     def share(self) -> float:
-        """Their share of all that the model uses."""
+        """Share of the features that the model uses which are there."""
         return self.n_found / len(self.used)
 
     def __str__(self) -> str:
@@ -68,23 +68,8 @@ def match_columns(
 ) -> NDArray[np.int64] | None:
     """Find where each training feature stands in new data, by name where both have names.
 
-    Parameters
-    ----------
-    n_columns, names
-        Features of the new data.
-    n_training, training_names
-        Features of the fit.
-    used, are_estimated
-        As for :func:`align_features`.
-
-    Returns
-    -------
-    As :func:`align_features`, or None where all stand as in the fit.
-
-    Raises
-    ------
-    InputError
-        If there are more or fewer, and no names to tell them by, or too few of them.
+    Arguments and result are those of :func:`align_features`; None if all stand as in the fit. Raises an
+    `InputError` if there are more or fewer, and no names to tell them by.
     """
     if names is None or training_names is None:
         if n_columns != n_training:
@@ -102,20 +87,7 @@ def match_columns(
 def check_names_in(
     names: Sequence[str] | None, *, n_training: int, training_names: Sequence[str] | None
 ) -> None:
-    """Refuse names of input features that are not those of a fit; worded as scikit-learn words it.
-
-    Parameters
-    ----------
-    names
-        What `get_feature_names_out` was given.
-    n_training, training_names
-        Features of the fit; None where they had no names.
-
-    Raises
-    ------
-    InputError
-        If there are more or fewer, or others.
-    """
+    """Refuse names of input features that are not those of a fit, in the words of scikit-learn."""
     if names is None:
         return
     if training_names is not None and list(names) != list(training_names):
@@ -136,23 +108,11 @@ def align_features(
     used: NDArray[np.int64] | None = None,
     are_estimated: bool = False,
 ) -> NDArray[np.int64]:
-    """Find each training feature among the features of new data, and say in the log how many there are.
+    """Find each training feature among the features of new data, and log how many there are.
 
-    Parameters
-    ----------
-    names, training_names, used
-        As for :func:`match_names`.
-    are_estimated
-        Whether the model estimates missing ones from the others, for the log.
-
-    Returns
-    -------
-    Column numbers, -1 where a feature is missing. Shape: `(len(training_names),)`.
-
-    Raises
-    ------
-    InputError
-        If a name is repeated, or fewer than a fifth of the features that the model uses are there.
+    Returns column numbers, -1 where a feature is missing. Raises an `InputError` if a name is repeated,
+    or fewer than a fifth of the features that the model uses are there. `are_estimated` says in the log
+    that the model estimates missing ones from the others.
     """
     match = match_names(names, training_names, used=used)
     if match.share < MIN_SHARE:
@@ -181,25 +141,11 @@ def align_features(
 def match_names(
     names: Sequence[str], training_names: Sequence[str], *, used: NDArray[np.int64] | None = None
 ) -> NameMatch:
-    """Find each training feature among the features of new data.
+    """Find each training feature among the features of new data, whose names must not repeat.
 
     First by its very name, then without the versions of Ensembl ids (`ENSG00000141510.18`), last without
     regard to case. A column stands for one feature at most, and where several names become the same in a
-    step, that step matches none of them.
-
-    Parameters
-    ----------
-    names
-        Features of the new data.
-    training_names
-        Features of the fit.
-    used
-        Numbers of those that the model uses; all if None.
-
-    Raises
-    ------
-    InputError
-        If a name is repeated.
+    step, that step matches none of them. `used` numbers the features that the model uses; None for all.
     """
     remedy = "Make them unique, for example with `adata.var_names_make_unique()`."
     check_unique(names, what="feature names of the data", remedy=remedy)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -23,44 +23,13 @@ _LARGEST_DENSE = 2**26  # values of a wide matrix of few rows: 256 MB in float32
 _LEAST_NOISE = 0.01  # of the mean variance: what few features hardly show must not be blown up
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PrincipalAxes:
-    """Principal axes of standardised rows, and the Gaussian model that they are part of."""
-
-    center: NDArray[np.float32]
-    """Mean of the standardised rows. Shape: `(n_selected,)`."""
-    components: NDArray[np.float32]
-    """The axes, all divided by one number that gives the scores a mean variance of 1. Shape:
-    `(n_selected, n_components)`."""
-    variances: NDArray[np.float32]
-    """Variances of the scores. Shape: `(n_components,)`."""
-    noise: NDArray[np.float32]
-    """Variance in any direction that no axis explains, on the scale of `variances`. Shape: `(1,)`."""
-
-
-def principal_axes(
-    matrix: Matrix, features: Standardised, *, n_components: int, seed: int
-) -> PrincipalAxes:
-    """Find the principal axes of the standardised rows, block by block.
+def with_components(features: _Made, matrix: Matrix, *, n_components: int, seed: int) -> _Made:
+    """Copy preprocessing with principal axes, at most `min(n_obs - 1, n_selected)`, found in blocks.
 
     With at most 4096 kept features (or rows, of a matrix of up to 256 MB) this is an exact
-    eigendecomposition of the small Gram matrix; beyond that ARPACK iterates over blocks.
-
-    Parameters
-    ----------
-    matrix
-        Training rows. Shape: `(n_obs, n_vars)`.
-    features
-        Preprocessing without a front end.
-    n_components
-        Axes wanted; there are at most `min(n_obs - 1, n_selected)`.
-    seed
-        Start of the iteration.
-
-    Returns
-    -------
-    The axes are divided by one number, not each by its own: the diffusion needs rows of about unit
-    variance, but whitening each component would blow up noise.
+    eigendecomposition of the small Gram matrix; beyond that ARPACK iterates over blocks, from a start
+    that `seed` draws. Axes are divided by one number, not each by its own: the diffusion needs rows of
+    about unit variance, but whitening each component would blow up noise.
     """
     n_obs, n_selected = matrix.shape[0], len(features.selected)
     n_components = min(n_components, n_obs - 1, n_selected)
@@ -87,8 +56,8 @@ def principal_axes(
     signs = np.sign(axes[np.abs(axes).argmax(0), np.arange(axes.shape[1])])
     scale = np.sqrt(max(float(np.mean(variances)), 1e-12))
     noise = _noise(squares / n_obs - float(center @ center), variances, n_obs, n_selected)
-    return PrincipalAxes(
-        center=centered.center,
+    return replace(
+        centered,
         # In the order of memory that a loaded model has, so that it gives the same bits.
         components=np.ascontiguousarray((axes * signs / scale).astype(np.float32)),
         variances=(variances / scale**2).astype(np.float32),
@@ -96,32 +65,8 @@ def principal_axes(
     )
 
 
-def with_components(features: _Made, matrix: Matrix, *, n_components: int, seed: int) -> _Made:
-    """Copy preprocessing with the principal axes of a matrix; see :func:`principal_axes`."""
-    axes = principal_axes(matrix, features, n_components=n_components, seed=seed)
-    return replace(
-        features,
-        center=axes.center,
-        components=axes.components,
-        variances=axes.variances,
-        noise=axes.noise,
-    )
-
-
 def widened(features: _Made, matrix: Matrix, width: int, *, seed: int) -> _Made:
-    """Copy preprocessing with more components, as many as `width` or as there can be.
-
-    Parameters
-    ----------
-    features
-        Fitted preprocessing; returned as it is if it has as many components.
-    matrix
-        The training matrix. Shape: `(n_obs, n_vars)`.
-    width
-        Components wanted.
-    seed
-        Start of the iteration; see :func:`principal_axes`.
-    """
+    """Copy preprocessing with as many components as `width`, or as there can be."""
     width = min(width, matrix.shape[0] - 1, len(features.selected))
     if features.components.shape[1] >= width:
         return features
@@ -132,8 +77,7 @@ def widened(features: _Made, matrix: Matrix, width: int, *, seed: int) -> _Made:
 def _noise(total: float, variances: NDArray[np.float64], n_obs: int, n_selected: int) -> float:
     """Variance in a direction that no axis explains: what the axes leave, by its degrees of freedom.
 
-    Of all axes that there can be, the smaller half counts as left: where they explain all of the training
-    rows, they do not explain all of other rows.
+    The smaller half of all possible axes counts as left: they explain training rows better than others.
     """
     n_kept = min(len(variances), min(n_obs - 1, n_selected) // 2)
     left = max(total - float(variances[:n_kept].sum()), 0.0) * n_obs

@@ -27,46 +27,37 @@ class CountNoise:
     """How counts vary around the rates that components give.
 
     Rates are reconstructed expression times a gain for each feature, scaled so that every row keeps its
-    total, or gets that which its components say where totals are not brought to one. The gains make the
-    mean of each feature that of the real counts: once for the reconstruction of real rows, once for
-    generated ones, whose logarithm is off by other amounts.
+    total, or gets the one that its components say. Gains make the mean of each feature that of the real
+    counts: one for reconstructed real rows, one for generated rows, whose logarithm is off by other
+    amounts.
     """
 
     gain_before: Floats
-    """Of reconstructed real rows. Shape: `(n,)`."""
+    """Gains of reconstructed real rows. Shape: `(n,)`."""
     gain_after: Floats
-    """Of generated rows. Shape: `(n,)`."""
+    """Gains of generated rows. Shape: `(n,)`."""
     power: Floats
-    """To which expression is taken, below 1 where generated rates vary more than real counts `(n,)`."""
+    """Power of expression, below 1 where generated rates vary more than real counts. Shape: `(n,)`."""
     added: Floats
-    """Factor of what is added where rates rise, so that it makes up for what is lost where they fall.
-
-    It is 1 unless components tell less of a count than they seem to. Shape: `(n,)`."""
+    """Factor of what is added where rates rise, making up for losses where they fall. Shape: `(n,)`."""
     noise: Floats
     """Share of Poisson noise in the counts that components do not explain, 0 to 1. Shape: `(n,)`."""
     dispersion_before: Floats
-    """Variance of the factor by which the rates of real rows are off, gamma distributed. Shape: `(n,)`."""
+    """Variance of the gamma-distributed factor by which rates of real rows are off. Shape: `(n,)`."""
     dispersion_after: Floats
-    """The same of generated rows, which gives counts drawn anew the variance of real ones `(n,)`."""
+    """The same for generated rows, so that counts drawn anew vary as real ones do. Shape: `(n,)`."""
     explained: NDArray[np.int64]
-    """Features of which components explain more than Poisson noise would leave."""
+    """Numbers of features of which components explain more than Poisson noise would leave."""
     quantiles: tuple[Floats, Floats, Floats]
-    """Of those, sorted: rates of real rows, rates of generated ones, and the counts that both become.
-
-    Shape of each: `(n_obs, n_explained)`."""
+    """Sorted rates of real and generated rows, and counts, of `explained`; each `(n_obs, n_explained)`."""
 
     @classmethod
     def fit(cls, counts: Floats, before: Floats, after: Floats, *, totals: Floats | None = None) -> Self:
         """Learn gains and noise; of fewer than 50 rows one gain only, and noise is taken as Poisson.
 
-        Parameters
-        ----------
-        counts
-            Of real rows. Shape: `(n_obs, n)`.
-        before, after
-            Expected expression by the rows' components, and by generated ones. Shape: `(n_obs, n)`.
-        totals
-            Of each row once it is generated; what it holds if left out. Shape: `(n_obs, 1)`.
+        `counts` are those of real rows, `before` and `after` the expression expected by their components
+        and by generated ones, all of shape `(n_obs, n)`; `totals`, `(n_obs, 1)`, those of the generated
+        rows.
         """
         held = counts.sum(1, keepdims=True)
         totals = held if totals is None else totals
@@ -105,7 +96,7 @@ class CountNoise:
 
     @classmethod
     def _poisson(cls, gain: Floats) -> Self:
-        """Without anything but gains, the same of real and of generated rows."""
+        """Make noise that is Poisson, with the same gains for real and generated rows."""
         nothing = np.zeros((0, 0), np.float32)
         return cls(
             gain_before=gain,
@@ -129,31 +120,14 @@ class CountNoise:
         generator: np.random.Generator,
         totals: Floats | None = None,
     ) -> Floats:
-        """Draw counts at the new rates, coupled to the old ones.
+        """Draw counts at the new rates, coupled to the old ones; arguments as for :meth:`fit`.
 
         A count `x` at rate `a` whose rate becomes `b` is thinned, `Binomial(x, b / a)`, where that is
         lower, and added to, `Poisson(f (b - a))`, where it is higher: a count whose rate does not change
-        stays as it is. Rates are off by a factor `f` with a gamma distribution of mean 1 and variance `d`;
-        what is known of it by the count, `Gamma(1 / d + x, 1 / d + a)`, stays with it. So a Poisson count
-        becomes one, and a negative binomial count does. A share of the counts is drawn anew. Counts that
-        components explain move by as much as the quantile of their rate does.
-
-        Parameters
-        ----------
-        counts
-            Of the sources. Shape: `(n_obs, n)`.
-        before, after
-            As for :meth:`fit`.
-        redraw
-            Share drawn anew, 0 to 1.
-        generator
-            Source of noise.
-        totals
-            What rows are to hold; what they held if left out. Shape: `(n_obs, 1)`.
-
-        Returns
-        -------
-        Whole numbers. Shape: `(n_obs, n)`.
+        stays as it is. Rates are off by a factor `f` with a gamma distribution of mean 1 and variance
+        `d`; what is known of it by the count, `Gamma(1 / d + x, 1 / d + a)`, stays with it. So a Poisson
+        count becomes one, and a negative binomial count does. A share `redraw` of the counts is drawn
+        anew. Counts that components explain move by as much as the quantile of their rate does.
         """
         held = counts.sum(1, keepdims=True)
         old = _scaled(_powered(before, self.power) * self.gain_before, held)

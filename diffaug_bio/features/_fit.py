@@ -1,4 +1,4 @@
-"""Fitting the preprocessing to training rows."""
+"""Preprocessing learned from training rows."""
 
 from __future__ import annotations
 

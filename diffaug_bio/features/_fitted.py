@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from diffaug_bio.core.inputs import Input
     from diffaug_bio.matrix.blocks import Matrix
 
+    Columns = NDArray[np.int64] | None
     Floats = NDArray[np.float32]
 
 logger = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ class FittedFeatures(Standardised):
 
     @property
     def used(self) -> NDArray[np.int64]:
-        """Numbers of the features that are kept."""
+        """Numbers of the kept features."""
         return self.selected
 
     @property
@@ -82,14 +83,9 @@ class FittedFeatures(Standardised):
         return self.project(matrix) if self.front_end or for_neighbors else None
 
     def check_later(
-        self,
-        matrix: Matrix,
-        columns: NDArray[np.int64] | None,
-        *,
-        feature_names: Sequence[str] | None,
-        is_detected: bool,
+        self, matrix: Matrix, columns: Columns, *, feature_names: Sequence[str] | None, is_detected: bool
     ) -> None:
-        """Refuse values that the state cannot hold; warn of others than in the fit, and of other totals."""
+        """Refuse values that the state cannot hold; warn of another state, and of other totals."""
         summary = summarise(matrix, feature_names=feature_names)
         check_like_training(matrix, summary, state=self.state, detected=is_detected)
         if not summary.is_integer or self.target_sum is not None or matrix.shape[0] < _TELLING_ROWS:
@@ -108,12 +104,7 @@ class FittedFeatures(Standardised):
             )
 
     def rows(
-        self,
-        matrix: Matrix,
-        device: torch.device,
-        *,
-        columns: NDArray[np.int64] | None = None,
-        scores: Floats | None = None,
+        self, matrix: Matrix, device: torch.device, *, columns: Columns = None, scores: Floats | None = None
     ) -> Rows:
         """Hold components on the device, or make standardised features batch by batch."""
         import torch
@@ -149,7 +140,7 @@ class FittedFeatures(Standardised):
         """Return 1: codes are rows."""
         return np.ones(1, np.float32)
 
-    def inverse(self, columns: NDArray[np.int64] | None) -> FeatureInverse:
+    def inverse(self, columns: Columns) -> FeatureInverse:
         """Find the way from components back to features."""
         return FeatureInverse.of(self, columns)
 
@@ -188,24 +179,10 @@ class FittedFeatures(Standardised):
 def fit_features(
     matrix: Matrix, config: FeatureConfig, *, seed: int, feature_names: Sequence[str] | None = None
 ) -> FittedFeatures:
-    """Learn the preprocessing of a matrix, and say in the log what was found.
+    """Learn the preprocessing of a matrix of features `(n_obs, n_vars)`; names are for messages.
 
-    Parameters
-    ----------
-    matrix
-        Dense or CSR. Shape: `(n_obs, n_vars)`.
-    config
-        Settings.
-    seed
-        Start of the iteration that finds the components of matrices with more than 4096 rows and kept
-        features.
-    feature_names
-        Names for messages.
-
-    Raises
-    ------
-    InputError
-        If the matrix is too small, infinite, constant, wholly missing in a column, or not what it is
-        declared to be.
+    `seed` starts the iteration for matrices of more than 4096 rows and kept features. Raises an
+    `InputError` if the matrix is too small, infinite, constant, without values in a column, or not as
+    declared.
     """
     return learned(FittedFeatures, matrix, config, seed=seed, feature_names=feature_names)

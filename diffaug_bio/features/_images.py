@@ -12,7 +12,7 @@ from diffaug_bio.config.kinds import decided
 from diffaug_bio.errors import InputError
 from diffaug_bio.features._axes import widened, with_components
 from diffaug_bio.features._protocol import Record
-from diffaug_bio.features._standardised import Standardised, check_inner
+from diffaug_bio.features._standardised import Standardised, check_inner, inner
 from diffaug_bio.features.records import (
     CONFIG,
     STATE,
@@ -24,6 +24,7 @@ from diffaug_bio.features.records import (
     is_count,
 )
 from diffaug_bio.matrix.blocks import row_blocks
+from diffaug_bio.matrix.sample import sample_rows
 from diffaug_bio.matrix.validation import LazyMatrix, as_pixels, check_size
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from diffaug_bio.core.inputs import Input
     from diffaug_bio.matrix.blocks import Matrix
 
+    Columns = NDArray[np.int64] | None
     Floats = NDArray[np.float32]
 
 logger = logging.getLogger(__name__)
@@ -122,7 +124,7 @@ class FittedImages:
         pixels = as_pixels(matrix, shape)
         return fit_images(pixels, (height, width, channels), config.features, seed=seed), config
 
-    def project(self, matrix: Matrix, columns: NDArray[np.int64] | None = None) -> Floats:
+    def project(self, matrix: Matrix, columns: Columns = None) -> Floats:
         """Map rows of pixels to components of pooled responses; shape `(n_obs, n_components)`."""
         pixels = _in_order(matrix, columns)
         out = np.empty((pixels.shape[0], self.components.shape[1]), np.float32)
@@ -131,7 +133,7 @@ class FittedImages:
             out[rows] = self.pooled.project(responses)
         return out
 
-    def dense_rows(self, block: Matrix, columns: NDArray[np.int64] | None = None) -> Floats:
+    def dense_rows(self, block: Matrix, columns: Columns = None) -> Floats:
         """Pixels, centred; shape `(n_obs, n_values)`."""
         return self.pixels.dense_rows(np.asarray(_in_order(block, columns)))
 
@@ -140,22 +142,12 @@ class FittedImages:
         return self.project(matrix) if for_neighbors else None
 
     def check_later(
-        self,
-        matrix: Matrix,
-        columns: NDArray[np.int64] | None,
-        *,
-        feature_names: Sequence[str] | None,
-        is_detected: bool,
+        self, matrix: Matrix, columns: Columns, *, feature_names: Sequence[str] | None, is_detected: bool
     ) -> None:
         """Leave it to :meth:`rows`, which reads pixels of one shape only."""
 
     def rows(
-        self,
-        matrix: Matrix,
-        device: torch.device,
-        *,
-        columns: NDArray[np.int64] | None = None,
-        scores: Floats | None = None,
+        self, matrix: Matrix, device: torch.device, *, columns: Columns = None, scores: Floats | None = None
     ) -> Rows:
         """Keep pixels as bytes: on the device, or on the disk if they are there."""
         import torch
@@ -198,9 +190,8 @@ class FittedImages:
         """Factors that make distances between codes those of pixels."""
         return self.spread if config.generator.backbone == "mlp" else np.ones(1, np.float32)
 
-    def inverse(self, columns: NDArray[np.int64] | None) -> None:
+    def inverse(self, columns: Columns) -> None:
         """Return None: the model decodes pixels itself."""
-        return
 
     def hand_made(self, matrix: Matrix, *, seed: int) -> tuple[str, NDArray[np.generic]]:
         """Crop each image at random."""
@@ -273,35 +264,17 @@ class FittedImages:
         )
 
     def linear_map(self) -> tuple[Floats, Floats]:
-        """One matrix and one offset from pooled responses to components.
-
-        Returns
-        -------
-        Shapes: `(n_pooled, n_components)` and `(n_components,)`.
-        """
+        """Map from pooled responses to components: weight `(n_pooled, n_components)` and offset."""
         return self.components, -self.pooled.center @ self.components
 
 
 def fit_images(
     pixels: Matrix, image_shape: tuple[int, int, int], config: FeatureConfig, *, seed: int
 ) -> FittedImages:
-    """Fit the front ends to rows of pixels.
+    """Fit the front ends to rows of pixels, bytes by row, column and channel.
 
-    Parameters
-    ----------
-    pixels
-        Bytes by row, column and channel. Shape: `(n_obs, height * width * channels)`.
-    image_shape
-        Height, width and channels.
-    config
-        Its `n_components` are kept of both.
-    seed
-        Which rows and patches are looked at.
-
-    Raises
-    ------
-    InputError
-        If images are too small, or all alike.
+    `seed` draws the images and patches that are looked at. Raises an `InputError` if images are smaller
+    than 8 x 8 pixels, or all alike.
     """
     if min(image_shape[:2]) < _LEAST_SIDE:
         msg = (
@@ -334,20 +307,9 @@ def fit_filters(images: NDArray[np.uint8], *, n_filters: int, seed: int) -> tupl
     """Cluster patches of images, normalised in contrast and whitened (Coates et al. 2011, section 4).
 
     Clusters are directions: a patch belongs to the centre to which it is most similar, or most opposite,
-    since responses to either side are used.
-
-    Parameters
-    ----------
-    images
-        Shape: `(n_obs, height, width, channels)`.
-    n_filters
-        Centres.
-    seed
-        Which patches are looked at, and where the centres start.
-
-    Returns
-    -------
-    Filters `(n_filters, 6 * 6 * channels)` and offsets `(n_filters,)`, with the whitening in them.
+    since responses to either side are used. Images have the shape `(n_obs, height, width, channels)`;
+    returns filters `(n_filters, 6 * 6 * channels)` and offsets `(n_filters,)`, with the whitening in
+    them.
     """
     from diffaug_bio.core.patches import LEAST_VARIANCE
 
@@ -366,12 +328,7 @@ def fit_filters(images: NDArray[np.uint8], *, n_filters: int, seed: int) -> tupl
 def pool_patches(
     pixels: NDArray[np.uint8], image_shape: tuple[int, int, int], filters: Floats, offsets: Floats
 ) -> Floats:
-    """Compute what :func:`diffaug_bio.core.patches.pooled_responses` does, block by block.
-
-    Returns
-    -------
-    Shape: `(n_obs, n_pooled)`.
-    """
+    """Compute :func:`diffaug_bio.core.patches.pooled_responses` in blocks; shape `(n_obs, n_pooled)`."""
     import torch
 
     from diffaug_bio.core.images import ImageShape
@@ -404,11 +361,10 @@ def _sampled(pixels: Matrix, n_rows: int, *, seed: int) -> NDArray[np.uint8]:
     n_obs = pixels.shape[0]
     if n_obs <= n_rows:
         return np.asarray(pixels[:])
-    chosen = np.random.default_rng(seed).choice(n_obs, n_rows, replace=False)
-    return np.asarray(pixels[np.sort(chosen)])
+    return np.asarray(pixels[sample_rows(n_obs, n_rows, seed=seed)])
 
 
-def _in_order(matrix: Matrix, columns: NDArray[np.int64] | None) -> Matrix:
+def _in_order(matrix: Matrix, columns: Columns) -> Matrix:
     """Put pixels in the order of the fit; those of whole images only, since none can be made up."""
     if columns is None:
         return matrix
@@ -424,19 +380,8 @@ def _in_order(matrix: Matrix, columns: NDArray[np.int64] | None) -> Matrix:
 def _components(matrix: NDArray[np.generic], scale: float, n_components: int, *, seed: int) -> Standardised:
     """Fit principal components to columns that all have one scale."""
     n_columns = matrix.shape[1]
-    unfitted = Standardised(
-        state="continuous",
-        n_vars=n_columns,
-        target_sum=1.0,
-        max_value=None,
-        front_end=True,
-        selected=np.arange(n_columns),
-        medians=np.zeros(n_columns, np.float32),
-        mean=np.zeros(n_columns, np.float32),
-        std=np.full(n_columns, scale, np.float32),
-        center=np.zeros(n_columns, np.float32),
-        components=np.zeros((n_columns, 0), np.float32),
-    )
+    mean, std = np.zeros(n_columns, np.float32), np.full(n_columns, scale, np.float32)
+    unfitted = inner(n_columns, np.arange(n_columns), mean, std)
     return with_components(unfitted, matrix, n_components=n_components, seed=seed)
 
 

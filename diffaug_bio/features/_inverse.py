@@ -1,4 +1,4 @@
-"""From generated components back to the features of the input: counts, expression, measured values."""
+"""Features of the input from generated components: counts, other expression, measured values."""
 
 from __future__ import annotations
 
@@ -33,37 +33,27 @@ _TELLING = 100.0  # counts up to which it shows whether they are whole: larger o
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureInverse:
-    """Turns the change of a row's components into a change of its features.
+    """Changes the features of rows as their components change; the rest stays as in the source.
 
-    What no component holds stays as in the source. Of measured values and scaled expression the change is
-    added. Of counts each is thinned or added to as its rate changes, and some are drawn anew; see
-    :class:`CountNoise`. Expression that was brought to a library size is taken apart into the counts that
-    it was made of, where the smallest value of a row shows them; else its values change in proportion, and
-    what was zero stays zero.
+    To measured values and scaled expression the change is added. Counts are thinned or added to as their
+    rates change, and some are drawn anew; see :class:`CountNoise`. Expression that was brought to a
+    library size is taken apart into its counts where the smallest value of a row shows them; else its
+    values change in proportion, and zeros stay zeros.
     """
 
     features: Standardised
-    """The preprocessing."""
     held: NDArray[np.bool_]
-    """Which of the kept features the data hold. Shape: `(n_selected,)`."""
+    """True for each kept feature that the data hold. Shape: `(n_selected,)`."""
     columns: NDArray[np.int64]
-    """Where those stand in the data. Shape: `(held.sum(),)`."""
+    """Columns of those in the data. Shape: `(held.sum(),)`."""
     ceiling: float
-    """Largest logged value that reconstructed expression may have: its exponential could fill a library."""
+    """Largest logged value that reconstructed expression may have."""
     noise: CountNoise | None = None
-    """Of counts, once it is learned; of anything else nothing."""
+    """Noise of counts, once it is learned."""
 
     @classmethod
     def of(cls, features: Standardised, columns: NDArray[np.int64] | None) -> Self:
-        """Find the kept features in data.
-
-        Parameters
-        ----------
-        features
-            The preprocessing.
-        columns
-            For each training feature its column in the data, or -1; None where all stand as in the fit.
-        """
+        """Find the kept features in data by the column of each training feature, or -1."""
         chosen = features.selected if columns is None else columns[features.selected]
         held = chosen >= 0
         library = features.target_sum if STATES[features.state].is_counted else None
@@ -72,19 +62,13 @@ class FeatureInverse:
 
     @property
     def is_expression(self) -> bool:
-        """Whether values are expression, whose noise is to be learned before rows are changed."""
+        """True of expression, whose noise is to be learned before rows are changed."""
         return STATES[self.features.state].is_sparse
 
     def calibrated(self, matrix: Matrix, codes: Floats, generated: Floats) -> Self:
-        """Learn how expression follows from components.
+        """Learn how expression follows from components; from rows of all kinds, the more the better.
 
-        Parameters
-        ----------
-        matrix
-            Rows of any kind that the model knows, the more the better. Shape: `(n_obs, n)`.
-        codes, generated
-            Of these rows, and generated from them at the strength that is to be used. Shape:
-            `(n_obs, n_features)`.
+        `generated` are codes made from the rows' `codes` at the strength that is to be used.
         """
         counts, units = self.counts(matrix)
         known = self
@@ -121,22 +105,10 @@ class FeatureInverse:
         redraw: float,
         generator: np.random.Generator,
     ) -> Matrix:
-        """Change rows as their components changed.
+        """Change rows as their components changed; float32, sparse if :meth:`keeps_sparse` says so.
 
-        Parameters
-        ----------
-        matrix
-            The sources. Shape: `(n_obs, n)`.
-        codes, generated
-            Their components, and what was generated from them. Shape: `(n_obs, n_features)`.
-        redraw
-            Share of counts that are drawn anew.
-        generator
-            Source of the counts' noise, drawn from block by block: its size is part of what a seed fixes.
-
-        Returns
-        -------
-        As wide as `matrix`, sparse where that is expression and sparse; float32.
+        A share `redraw` of counts is drawn anew. Noise is drawn block by block: the size of a block is
+        part of what a seed fixes.
         """
         if not self.is_expression:
             return self._measured(matrix, np.asarray(generated, np.float32) - codes)
@@ -151,7 +123,7 @@ class FeatureInverse:
         return sparse.vstack(parts, format="csr") if self.keeps_sparse(matrix) else np.vstack(parts)
 
     def keeps_sparse(self, matrix: Matrix) -> bool:
-        """Whether what comes out of a matrix is sparse."""
+        """Return True if changed rows of a matrix are sparse."""
         return self.is_expression and sparse.issparse(matrix)
 
     def expected(self, codes: Floats) -> Floats:
@@ -164,11 +136,9 @@ class FeatureInverse:
         return np.expm1(np.clip(logged, 0.0, self.ceiling))
 
     def counts(self, block: Matrix) -> tuple[Floats, Floats]:
-        """Find the counts of the kept features, and how much of the input one count of each row is.
+        """Find the counts of the kept features `(n_obs, n_held)`, and the units of rows `(n_obs, 1)`.
 
-        Returns
-        -------
-        Counts `(n_obs, n_held)`; and units `(n_obs, 1)`, NaN of rows that are not made of counts.
+        A unit is the value of one count; NaN of rows that are not made of counts.
         """
         kept = _dense(block[:, self.columns])
         if STATES[self.features.state].is_counted:
@@ -210,7 +180,7 @@ class FeatureInverse:
         return self._placed(block, np.log1p(values) if is_logged else values)
 
     def _totals(self, counts: Floats, before: Floats, after: Floats) -> Floats | None:
-        """Totals of rows once they are changed, where components know of totals. Shape: `(n_obs, 1)`."""
+        """Totals `(n_obs, 1)` of changed rows; None where components do not know of totals."""
         if not STATES[self.features.state].is_counted or self.features.target_sum is not None:
             return None
         totals: Floats = counts.sum(1, keepdims=True)

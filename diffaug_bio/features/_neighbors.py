@@ -17,22 +17,9 @@ _EXACT_ROWS = 50_000  # up to which brute force finds neighbors faster than an i
 def nearest_rows(
     scores: NDArray[np.float32], n_neighbors: int, *, seed: int, n_threads: int = 1
 ) -> NDArray[np.int64]:
-    """Find each row's nearest other rows.
+    """Find each row's nearest other rows by components; shape `(n_obs, n_neighbors)`, nearest first.
 
-    Parameters
-    ----------
-    scores
-        Principal components. Shape: `(n_obs, n_components)`.
-    n_neighbors
-        How many; fewer where there are not as many others.
-    seed
-        Seed of the approximate search in more than 50,000 rows.
-    n_threads
-        CPU threads of that search.
-
-    Returns
-    -------
-    Row numbers, nearest first. Shape: `(n_obs, n_neighbors)`.
+    Fewer where there are not as many others. Above 50,000 rows the search is approximate, with `seed`.
     """
     n_neighbors = min(n_neighbors, len(scores) - 1)
     if len(scores) <= _EXACT_ROWS:

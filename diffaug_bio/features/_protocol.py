@@ -1,4 +1,4 @@
-"""Fitted preprocessing of any kind of data: its interface, and the class that suits a matrix."""
+"""Fitted preprocessing of any kind of data: its protocol, and the class that suits a matrix."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from diffaug_bio.features.records import ArrayRule
     from diffaug_bio.matrix.blocks import Matrix
 
+    Columns = NDArray[np.int64] | None
     Floats = NDArray[np.float32]
 
 
@@ -39,139 +40,101 @@ class Fitted(Protocol):
     @property
     def state(self) -> InputState:
         """State of the training matrix."""
-        ...
 
     @property
     def n_vars(self) -> int:
         """Columns of the training matrix."""
-        ...
 
     @property
     def n_features(self) -> int:
         """Width of the rows that the encoder sees."""
-        ...
 
     @property
     def front_end(self) -> bool:
         """True if there are principal components."""
-        ...
 
     @property
     def used(self) -> NDArray[np.int64] | None:
         """Numbers of the columns that are kept; None for all."""
-        ...
 
     @property
     def estimates_missing(self) -> bool:
         """True if features that later data lack are estimated from the others."""
-        ...
 
     @property
     def unites_batches(self) -> bool:
         """True if batches can be brought together by principal components of the rows."""
-        ...
 
     @property
     def is_decoded(self) -> bool:
         """True if the model turns generated codes into rows by changing their sources."""
-        ...
 
     @classmethod
     def fit(
         cls, matrix: Matrix, config: DiffAugConfig, *, seed: int, feature_names: Sequence[str] | None
     ) -> tuple[Self, DiffAugConfig]:
         """Learn the preprocessing, and decide the settings that are left to the data."""
-        ...
 
-    def project(self, matrix: Matrix, columns: NDArray[np.int64] | None = None) -> Floats:
+    def project(self, matrix: Matrix, columns: Columns = None) -> Floats:
         """Compute principal components; shape `(n_obs, n_components)`."""
-        ...
 
-    def dense_rows(self, block: Matrix, columns: NDArray[np.int64] | None = None) -> Floats:
+    def dense_rows(self, block: Matrix, columns: Columns = None) -> Floats:
         """Preprocess a few rows without principal components."""
-        ...
 
     def scores(self, matrix: Matrix, *, for_neighbors: bool) -> Floats | None:
         """Compute components of the training rows if they are the rows, or neighbours are found by them."""
-        ...
 
     def check_later(
-        self,
-        matrix: Matrix,
-        columns: NDArray[np.int64] | None,
-        *,
-        feature_names: Sequence[str] | None,
-        is_detected: bool,
+        self, matrix: Matrix, columns: Columns, *, feature_names: Sequence[str] | None, is_detected: bool
     ) -> None:
         """Refuse, or warn of, later data unlike those of the fit."""
-        ...
 
     def rows(
-        self,
-        matrix: Matrix,
-        device: torch.device,
-        *,
-        columns: NDArray[np.int64] | None = None,
-        scores: Floats | None = None,
+        self, matrix: Matrix, device: torch.device, *, columns: Columns = None, scores: Floats | None = None
     ) -> Rows:
         """Hold preprocessed rows on a device, or make them batch by batch.
 
-        `columns` gives for each training feature its column in the matrix, or -1; `scores` what
-        :meth:`scores` gave.
+        `columns` holds the column of each training feature in the matrix, or -1; `scores` are those of
+        :meth:`scores`, if known.
         """
-        ...
 
     def held(self, rows: NDArray[np.generic], device: torch.device) -> Rows:
         """Hold rows that are preprocessed already. Shape: `(n_obs, n_features)`."""
-        ...
 
     def inputs(self, config: DiffAugConfig) -> Input:
         """Describe a row to the networks, with the front ends that run in the inner loop."""
-        ...
 
     def code_scale(self, config: DiffAugConfig) -> Floats:
         """Factors that make distances between codes those of what the codes stand for."""
-        ...
 
-    def inverse(self, columns: NDArray[np.int64] | None) -> FeatureInverse | None:
+    def inverse(self, columns: Columns) -> FeatureInverse | None:
         """Find the way from codes back to features; None if the model decodes them itself."""
-        ...
 
     def hand_made(self, matrix: Matrix, *, seed: int) -> tuple[str, NDArray[np.generic]] | None:
         """Make the usual view of rows by hand, with its name; None of features."""
-        ...
 
     def baseline(
         self, fitted: Matrix, matrix: Matrix, *, width: int, seed: int, known: Floats | None = None
     ) -> Floats:
-        """Compute plain principal components, which embeddings are compared with.
+        """Compute plain principal components, which embeddings are compared with; shape `(n_obs, width)`.
 
         `fitted` are the rows of the fit, `known` components of `matrix` that were computed before.
-        Shape: `(n_obs, width)`.
         """
-        ...
 
     def record(self) -> Record:
         """Split into plain values and arrays."""
-        ...
 
     @classmethod
     def check_record(cls, plain: Mapping[str, Any], config: DiffAugConfig, where: str) -> int:
-        """Check the plain values against the settings, and return the number of columns.
-
-        Raises :class:`~diffaug_bio.features.records.Damage`.
-        """
-        ...
+        """Check plain values against the settings, else raise `Damage`; return the number of columns."""
 
     @classmethod
     def rules(cls, plain: Mapping[str, Any], arrays: Mapping[str, Any]) -> dict[str, ArrayRule]:
         """List the rules of the arrays, given plain values that are right."""
-        ...
 
     @classmethod
     def from_record(cls, plain: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Rebuild what :meth:`record` split; other arrays may be among them."""
-        ...
 
 
 def fit_preprocessing(
@@ -179,20 +142,8 @@ def fit_preprocessing(
 ) -> tuple[Fitted, DiffAugConfig]:
     """Fit the preprocessing that suits a matrix, and decide the settings that are left to the data.
 
-    Parameters
-    ----------
-    matrix
-        Features, or tokens of sequences or pixels of images if the settings say so. Shape:
-        `(n_obs, n_vars)`.
-    config
-        All settings.
-    seed, feature_names
-        As for :func:`fit_features`.
-
-    Raises
-    ------
-    InputError
-        If nothing can be learned from the matrix, or it does not suit the encoder.
+    The matrix holds features, or tokens or pixels if the settings say so. Raises an `InputError` if
+    nothing can be learned from it, or it does not suit the encoder.
     """
     kind = declared_kind(config.features.input_state, config.encoder.kind)
     found = _class_named(KINDS[kind or "expression"].preprocessing)
@@ -205,13 +156,7 @@ def fitted_class(state: InputState) -> type[Fitted]:
 
 
 def from_record(plain: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Fitted:
-    """Rebuild fitted preprocessing from a record; other arrays may be among its own.
-
-    Raises
-    ------
-    KeyError, TypeError
-        If something is missing or unknown; shapes and values are checked where a model is read.
-    """
+    """Rebuild preprocessing from a record that was checked; other arrays may be among its own."""
     return fitted_class(plain["state"]).from_record(plain, arrays)
 
 

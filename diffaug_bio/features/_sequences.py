@@ -12,7 +12,7 @@ from diffaug_bio.config.kinds import decided
 from diffaug_bio.errors import InputError
 from diffaug_bio.features._axes import widened, with_components
 from diffaug_bio.features._protocol import Record
-from diffaug_bio.features._standardised import Standardised, check_inner
+from diffaug_bio.features._standardised import Standardised, check_inner, inner
 from diffaug_bio.features.records import (
     CONFIG,
     COUNT,
@@ -25,6 +25,7 @@ from diffaug_bio.features.records import (
     is_count,
 )
 from diffaug_bio.matrix.blocks import row_blocks
+from diffaug_bio.matrix.sample import sample_rows
 from diffaug_bio.matrix.validation import as_tokens, check_shape, check_size
 from diffaug_bio.pp import KmerEncoding, decode_tokens
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from diffaug_bio.core.inputs import Input
     from diffaug_bio.matrix.blocks import Matrix
 
+    Columns = NDArray[np.int64] | None
     Floats = NDArray[np.float32]
 
 _FINEST_BINS = 256  # single letters are told apart by position in sequences of up to as many
@@ -90,13 +92,13 @@ class FittedSequences:
     @classmethod
     def fit(
         cls, matrix: Matrix, config: DiffAugConfig, *, seed: int, feature_names: Sequence[str] | None
-    ) -> tuple[Self, DiffAugConfig]:
+    ) -> tuple[FittedSequences, DiffAugConfig]:
         """Learn the principal axes of words, and decide the settings that are left to the data."""
         config = config.for_kind("sequence")
         check_size(matrix)
-        return cls.fitted_to(as_tokens(matrix), config.features, seed=seed), config
+        return fit_sequences(as_tokens(matrix), config.features, seed=seed), config
 
-    def project(self, matrix: Matrix, columns: NDArray[np.int64] | None = None) -> Floats:
+    def project(self, matrix: Matrix, columns: Columns = None) -> Floats:
         """Map rows of tokens to components; shape `(n_obs, n_components)`."""
         tokens = matrix if columns is None else as_tokens(matrix, columns)
         out = np.empty((len(tokens), self.components.shape[1]), np.float32)
@@ -104,32 +106,21 @@ class FittedSequences:
             out[rows] = self.spectra.project(encode_spectra(block, self.levels))
         return out
 
-    def dense_rows(self, block: Matrix, columns: NDArray[np.int64] | None = None) -> Floats:
+    def dense_rows(self, block: Matrix, columns: Columns = None) -> Floats:
         """Spectra, standardised; shape `(n_obs, n_selected)`."""
         tokens = block if columns is None else as_tokens(block, columns)
         return self.spectra.dense_rows(encode_spectra(tokens, self.levels))
 
     def scores(self, matrix: Matrix, *, for_neighbors: bool) -> None:
         """Return None: networks read letters, and no view of letters has neighbours."""
-        return
 
     def check_later(
-        self,
-        matrix: Matrix,
-        columns: NDArray[np.int64] | None,
-        *,
-        feature_names: Sequence[str] | None,
-        is_detected: bool,
+        self, matrix: Matrix, columns: Columns, *, feature_names: Sequence[str] | None, is_detected: bool
     ) -> None:
         """Leave it to :meth:`rows`, which reads tokens only."""
 
     def rows(
-        self,
-        matrix: Matrix,
-        device: torch.device,
-        *,
-        columns: NDArray[np.int64] | None = None,
-        scores: Floats | None = None,
+        self, matrix: Matrix, device: torch.device, *, columns: Columns = None, scores: Floats | None = None
     ) -> Rows:
         """Hold tokens on the device."""
         import torch
@@ -157,9 +148,8 @@ class FittedSequences:
         """Return 1: codes are components."""
         return np.ones(1, np.float32)
 
-    def inverse(self, columns: NDArray[np.int64] | None) -> None:
+    def inverse(self, columns: Columns) -> None:
         """Return None: the model decodes letters itself."""
-        return
 
     def hand_made(self, matrix: Matrix, *, seed: int) -> tuple[str, NDArray[np.generic]]:
         """Substitute a fifth of the letters."""
@@ -208,12 +198,7 @@ class FittedSequences:
         return cls(n_vars=plain["n_vars"], levels=levels, spectra=spectra)
 
     def linear_map(self) -> tuple[Floats, Floats]:
-        """One matrix and one offset from the spectra of all columns to components.
-
-        Returns
-        -------
-        Shapes: `(n_columns, n_components)` and `(n_components,)`.
-        """
+        """Map from all spectra to components: weight `(n_columns, n_components)` and offset."""
         fitted = self.spectra
         weight = np.zeros((fitted.n_vars, fitted.components.shape[1]), np.float32)
         weight[fitted.selected] = fitted.components / fitted.std[:, None]
@@ -221,68 +206,31 @@ class FittedSequences:
         return weight, bias.astype(np.float32)
 
     def widened(self, tokens: NDArray[np.uint8], width: int, *, seed: int) -> Self:
-        """Copy with more components; see :func:`diffaug_bio.features._axes.widened`."""
-        matrix = encode_spectra(_sampled(tokens, seed=seed), self.levels)
+        """Copy with more components."""
+        matrix = encode_spectra(tokens[sample_rows(len(tokens), _FITTED_ROWS, seed=seed)], self.levels)
         return replace(self, spectra=widened(self.spectra, matrix, width, seed=seed))
-
-    @classmethod
-    def fitted_to(cls, tokens: NDArray[np.uint8], config: FeatureConfig, *, seed: int) -> Self:
-        """Fit the principal axes to rows of tokens; see :func:`fit_sequences`."""
-        levels = levels_of(tokens.shape[1])
-        matrix = encode_spectra(_sampled(tokens, seed=seed), levels)
-        # A variance would not tell: rounding leaves that of a constant column just above 0, or below.
-        varying = np.flatnonzero((matrix.max(0) != matrix.min(0)).toarray())
-        if len(varying) == 0:
-            msg = "All sequences hold the same words: there is nothing to learn. Give different sequences."
-            raise InputError(msg)
-        mean = np.asarray(matrix.mean(0, dtype=np.float64)).ravel()[varying]
-        squares = np.asarray(matrix.multiply(matrix).mean(0, dtype=np.float64)).ravel()[varying]
-        widths = np.concatenate([np.full(n_bins * 4**k, n_bins * 4**k) for k, n_bins in levels])[varying]
-        std = np.sqrt(np.maximum(squares - mean**2, 1e-12) * widths)
-        unfitted = Standardised(
-            state="continuous",
-            n_vars=matrix.shape[1],
-            target_sum=1.0,
-            max_value=None,
-            front_end=True,
-            selected=varying,
-            medians=np.zeros(len(varying), np.float32),
-            mean=mean.astype(np.float32),
-            std=std.astype(np.float32),
-            center=np.zeros(len(varying), np.float32),
-            components=np.zeros((len(varying), 0), np.float32),
-        )
-        n_components = decided(config.resolved("sequence").n_components)
-        spectra = with_components(unfitted, matrix, n_components=n_components, seed=seed)
-        return cls(n_vars=tokens.shape[1], levels=levels, spectra=spectra)
 
 
 def fit_sequences(tokens: NDArray[np.uint8], config: FeatureConfig, *, seed: int) -> FittedSequences:
-    """Fit the front end to rows of tokens.
+    """Fit the front end to rows of tokens; of more than 20,000, `seed` draws those that are looked at.
 
-    Parameters
-    ----------
-    tokens
-        As :func:`diffaug_bio.pp.encode_tokens` gives them. Shape: `(n_obs, length)`.
-    config
-        Its `n_components` are kept.
-    seed
-        Which rows are looked at where there are more than 20,000.
-
-    Raises
-    ------
-    InputError
-        If all sequences are alike.
+    Raises an `InputError` if all sequences are alike.
     """
-    return FittedSequences.fitted_to(tokens, config, seed=seed)
-
-
-def _sampled(tokens: NDArray[np.uint8], *, seed: int) -> NDArray[np.uint8]:
-    """Take the rows that the front end is fitted to."""
-    if len(tokens) <= _FITTED_ROWS:
-        return tokens
-    chosen = np.random.default_rng(seed).choice(len(tokens), _FITTED_ROWS, replace=False)
-    return tokens[np.sort(chosen)]
+    levels = levels_of(tokens.shape[1])
+    matrix = encode_spectra(tokens[sample_rows(len(tokens), _FITTED_ROWS, seed=seed)], levels)
+    # A variance would not tell: rounding leaves that of a constant column just above 0, or below.
+    varying = np.flatnonzero((matrix.max(0) != matrix.min(0)).toarray())
+    if len(varying) == 0:
+        msg = "All sequences hold the same words: there is nothing to learn. Give different sequences."
+        raise InputError(msg)
+    mean = np.asarray(matrix.mean(0, dtype=np.float64)).ravel()[varying]
+    squares = np.asarray(matrix.multiply(matrix).mean(0, dtype=np.float64)).ravel()[varying]
+    widths = np.concatenate([np.full(n_bins * 4**k, n_bins * 4**k) for k, n_bins in levels])[varying]
+    std = np.sqrt(np.maximum(squares - mean**2, 1e-12) * widths)
+    unfitted = inner(matrix.shape[1], varying, mean.astype(np.float32), std.astype(np.float32))
+    n_components = decided(config.resolved("sequence").n_components)
+    spectra = with_components(unfitted, matrix, n_components=n_components, seed=seed)
+    return FittedSequences(n_vars=tokens.shape[1], levels=levels, spectra=spectra)
 
 
 def levels_of(length: int) -> tuple[tuple[int, int], ...]:
@@ -291,7 +239,7 @@ def levels_of(length: int) -> tuple[tuple[int, int], ...]:
 
 
 def encode_spectra(tokens: NDArray[np.uint8], levels: tuple[tuple[int, int], ...]) -> Matrix:
-    """Count words at each resolution; CSR of float32, the same as the front end of the networks sees."""
+    """Count words at each resolution, as the front end of the networks does; CSR of float32."""
     sequences = decode_tokens(tokens)
     parts = [KmerEncoding(k=(k,), n_bins=n_bins).encode(sequences)[0] for k, n_bins in levels]
     return sparse.hstack(parts, format="csr", dtype=np.float32)

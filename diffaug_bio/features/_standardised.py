@@ -73,8 +73,7 @@ class Standardised:
     components: Floats
     """Principal axes over one common scale. Shape: `(n_selected, n_components)`."""
     expected: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
-    """Mean of every feature of counts, not logged, at the library size if they are brought to one; empty
-    for other data. Shape: `(n_vars,)`."""
+    """Mean of each feature of counts, not logged, at the library size if any. Shape: `(n_vars,)`."""
     variances: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
     """Variances of the components among the training rows. Shape: `(n_components,)`."""
     noise: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
@@ -86,19 +85,10 @@ class Standardised:
         return self.components.shape[1] if self.front_end else len(self.selected)
 
     def project(self, matrix: Matrix, columns: NDArray[np.int64] | None = None) -> Floats:
-        """Preprocess rows and project them to the principal components.
+        """Preprocess rows and project them to the principal components; shape `(n_obs, n_components)`.
 
-        Parameters
-        ----------
-        matrix
-            Dense or CSR. Shape: `(n_obs, n)`, where `n` is `n_vars` unless `columns` is given.
-        columns
-            For each training feature its column in `matrix`, or -1 if it is missing. Components are then
-            estimated from the features that are there. Shape: `(n_vars,)`.
-
-        Returns
-        -------
-        Shape: `(n_obs, n_components)`.
+        `columns` holds the column of each training feature in `matrix`, or -1: components are then
+        estimated from the features that are there.
         """
         components = self.components if columns is None else self._completed(columns[self.selected] < 0)
         out = np.empty((matrix.shape[0], components.shape[1]), np.float32)
@@ -110,15 +100,11 @@ class Standardised:
     def _completed(self, absent: NDArray[np.bool_]) -> Floats:
         """Axes by which rows that lack features have the scores that are expected of whole rows.
 
-        Rows are Gaussian, with the variances of the components and the same noise in every direction [1]_.
-        Of that model the conditional mean of missing features is `V_m S t`, with their part `V_m` of the
-        axes, `t` the scores of the row so completed, and `S` the share of each score's variance that is
-        not noise. With `V_p` of the features which are there, `t = V_p' s_p + V_m' V_m S t`, which is
-        solved for `t` once for all rows.
-
-        References
-        ----------
-        .. [1] Tipping & Bishop (1999), "Probabilistic principal component analysis", J. R. Stat. Soc. B 61.
+        Rows are Gaussian, with the variances of the components and the same noise in every direction
+        (probabilistic PCA, Tipping & Bishop 1999). Of that model the conditional mean of missing features
+        is `V_m S t`, with their part `V_m` of the axes, `t` the scores of the row so completed, and `S`
+        the share of each score's variance that is not noise. With `V_p` of the features which are there,
+        `t = V_p' s_p + V_m' V_m S t`, which is solved for `t` once for all rows.
         """
         if not absent.any():
             return self.components
@@ -131,18 +117,13 @@ class Standardised:
         return np.linalg.solve(np.eye(len(signal)) - unknown, axes.T).T.astype(np.float32)
 
     def dense_rows(self, block: Matrix, columns: NDArray[np.int64] | None = None) -> Floats:
-        """Preprocess a few rows without the front end.
-
-        Returns
-        -------
-        Standardised features, centred. Shape: `(n_obs, n_selected)`.
-        """
+        """Standardise a few rows, centred, without the front end; shape `(n_obs, n_selected)`."""
         values, offset = self.standardised(block, columns)
         dense = values.toarray() if sparse.issparse(values) else values
         return np.asarray(dense + (offset - self.center), dtype=np.float32)
 
     def standardised(self, block: Matrix, columns: NDArray[np.int64] | None) -> tuple[Matrix, Floats]:
-        """Kept features, standardised and cut off, less an offset that keeps zeros zero."""
+        """Standardise and cut off kept features, less an offset that keeps zeros zero."""
         absent, target_sum = np.zeros(len(self.selected), bool), self.target_sum
         if columns is not None:
             block, absent = _take_columns(block, columns), columns[self.selected] < 0
@@ -160,10 +141,9 @@ class Standardised:
         return np.where(absent, self.center, kept), np.zeros_like(self.mean)
 
     def _expected_share(self, present: NDArray[np.bool_]) -> float:
-        """Share of a library that the features which are there carry among the training rows.
+        """Share of a library that the present features carry among the training rows.
 
-        Brought to the whole library size, what is left of a row of which features are missing would be
-        inflated: all its values would lie above those of the training rows.
+        Brought to the whole library size, rows that lack features would be inflated.
         """
         if present.all() or not len(self.expected):
             return 1.0
@@ -176,7 +156,7 @@ class Standardised:
         return np.clip(values, -self.max_value, self.max_value)
 
     def record(self) -> Record:
-        """Split into plain values and arrays."""
+        """Split into plain values and arrays; see :class:`Fitted`."""
         names = _ARRAYS if len(self.expected) else _ARRAYS[:-1]
         return Record(
             {name: getattr(self, name) for name in _FIELDS},
@@ -194,7 +174,7 @@ class Standardised:
     ) -> dict[str, ArrayRule]:
         """List the rules of the arrays, given plain values that are right.
 
-        Within the preprocessing of images, names of arrays may have a prefix, and all columns are kept.
+        Within the preprocessing of images, arrays' names have a prefix, and all columns are kept.
         """
         prefix, state = f"{prefix}{_PREFIX}", STATES[plain["state"]]
         n_vars = plain["n_vars"]
@@ -222,6 +202,24 @@ class Standardised:
         return cls(**{**plain, **{name: arrays[f"{_PREFIX}{name}"] for name in names}})
 
 
+def inner(n_vars: int, selected: NDArray[np.int64], mean: Floats, std: Floats) -> Standardised:
+    """Make standardisation without axes yet, for within the preprocessing of sequences or images."""
+    zeros = np.zeros(len(selected), np.float32)
+    return Standardised(
+        state="continuous",
+        n_vars=n_vars,
+        target_sum=1.0,
+        max_value=None,
+        front_end=True,
+        selected=selected,
+        medians=zeros,
+        mean=mean,
+        std=std,
+        center=zeros,
+        components=np.zeros((len(selected), 0), np.float32),
+    )
+
+
 def check_inner(plain: Mapping[str, Any], n_vars: int, where: str) -> None:
     """Check the plain values of standardisation within the preprocessing of sequences or images."""
     check_fields(plain, PLAIN_FIELDS, CONFIG, where)
@@ -230,21 +228,10 @@ def check_inner(plain: Mapping[str, Any], n_vars: int, where: str) -> None:
 
 
 def normalize(block: Matrix, state: InputState, *, target_sum: float | None) -> Matrix:
-    """Bring rows to log-normalised expression, or leave measured values as they are.
+    """Normalise counts to a library size and log what is not logged; copy other values.
 
-    Parameters
-    ----------
-    block
-        Dense or CSR rows. Shape: `(n_obs, n_vars)`.
-    state
-        What they hold; counts are brought to `target_sum` and logged, normalised values logged.
-    target_sum
-        Library size; with None counts keep their totals.
-
-    Returns
-    -------
-    A new float32 matrix: CSR for expression, whatever came in, else dense; the same values give the
-    same bits in either container.
+    Counts keep their totals if `target_sum` is None. Returns float32: CSR for expression, whatever came
+    in, else dense; the same values give the same bits in either container.
     """
     if not STATES[state].is_sparse:
         dense = block.toarray() if sparse.issparse(block) else block

@@ -1,7 +1,4 @@
-"""Rules of what a model folder holds of fitted preprocessing: fields of JSON, and arrays of weights.
-
-Folders come from strangers, and are checked whole before anything is made of them.
-"""
+"""Rules of fields and arrays that fitted preprocessing has in a model folder, which strangers may write."""
 
 from __future__ import annotations
 
@@ -38,7 +35,7 @@ _MEANT = {
 
 
 class Damage(Exception):  # noqa: N818 - no error of this package, but what is told in one
-    """Something in a file of a model is not what it has to be: the file, the entry and how it is wrong."""
+    """Fault in a file of a model: the file, the entry and how it is wrong."""
 
 
 class Field(NamedTuple):
@@ -83,13 +80,7 @@ POSITIVE = Field("a number above 0", lambda value: is_number(value) and value > 
 
 
 def check_fields(table: Mapping[str, Any], fields: Mapping[str, Field], file: str, where: str = "") -> None:
-    """Check the fields of a table: none missing, none unknown, each what it has to be.
-
-    Raises
-    ------
-    Damage
-        If one is not.
-    """
+    """Check that no field of a table is missing, unknown or wrong; else raise :class:`Damage`."""
     prefix = f"{where}." if where else ""
     for name, field in fields.items():
         if field.is_needed:
@@ -109,13 +100,7 @@ def check_equal(table: Mapping[str, Any], expected: Mapping[str, object], where:
 
 
 def check_arrays(arrays: Arrays, rules: Mapping[str, ArrayRule]) -> None:
-    """Check that each array is there, and of the type, shape and values that its rule says.
-
-    Raises
-    ------
-    Damage
-        If one is not.
-    """
+    """Check that arrays have the type, shape and values of their rules, else raise :class:`Damage`."""
     for name, rule in rules.items():
         if name not in arrays:
             refuse_array(name, "is missing")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
-from diffaug_bio.config.kinds import STATES, InputState, is_expression
+from diffaug_bio.config.kinds import STATES, InputState, kind_of
 from diffaug_bio.errors import InputError
 from diffaug_bio.matrix.summary import summarise
 from diffaug_bio.matrix.validation import as_matrix
@@ -104,7 +104,7 @@ def check_like_training(
 ) -> None:
     """Check values against the state of the training data, and log a warning if they look different."""
     check_declared(state, summary)
-    if not is_expression(state) or not detected:
+    if not kind_of(state).is_told_apart or not detected:
         return
     found = state_of(matrix, summary)
     if found != state and not is_undecided(found, state, summary):

@@ -109,24 +109,14 @@ def model_facts(model: ModelDescription) -> Facts:
 
 
 def use_section(model: ModelDescription, run: Run | None, *, place: str = "MODEL") -> Section:
-    """Show how new data are embedded with a model.
-
-    Parameters
-    ----------
-    model
-        Model.
-    run
-        Run of the model, if it is known: new data are taken to be like those of the run.
-    place
-        Path of the model in the commands.
-    """
+    """Show how data like those of the run are embedded; `place` is the model's path in the commands."""
     data: Mapping[str, Any] = {} if run is None else run.record["data"]
     new = f"new{_file_ending(model, data)}"
     size = model.image_shape[0] if data.get("image_size") else None
     option, argument = (f" --image-size {size}", f", image_size={size}") if size else ("", "")
     shell = [f"diffaug-bio embed {new} --model {place} -o embedded{option}"]
     if model.can_generate:
-        made = f"more{KINDS[model.kind].made_ending}"
+        made = f"more{KINDS[model.kind].made_endings[0]}"
         shell.append(f"diffaug-bio augment {new} --model {place} -o {made}{option}")
     python = [
         "import diffaug_bio as db",
@@ -158,8 +148,8 @@ def limits_section(model: ModelDescription) -> Section:
         said.append(
             "The training data had no feature names: new data need the same features in the same order."
         )
-    if model.kind == "expression":
-        said.append("New batches are corrected only on request (diffaug-bio embed --correct mnn).")
+    if note := KINDS[model.kind].note:
+        said.append(note)
     if not model.can_generate:
         said.append("The model has no generator: it embeds rows, but makes no new ones.")
     if model.n_reference:
@@ -308,15 +298,11 @@ def _accepted(model: ModelDescription) -> str:
         return f"Takes images of {height} x {width} pixels, {colors}, as bytes."
     if model.source.get("kmers") is not None:
         return "Takes DNA sequences, and counts their words as in the fit."
-    if model.kind == "sequence":
-        return (
-            f"Takes DNA sequences of up to {model.n_features} letters. Longer ones are cut off; letters "
-            "other than A, C, G and T count as unknown."
-        )
-    values = STATES[model.input_state].reads
+    state = STATES[model.input_state]
+    values = state.reads.format(n_features=model.n_features)
     if model.config.features.totals == "kept":
         values = "raw counts, which it logs itself, with the total of each row kept"
-    return f"Takes {values}. Embeddings of other values mean nothing."
+    return f"Takes {values}. {state.limits}"
 
 
 def _file_ending(model: ModelDescription, data: Mapping[str, Any]) -> str:

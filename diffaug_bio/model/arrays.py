@@ -43,13 +43,7 @@ _BY_ENDING: dict[str, Values] = {
 
 
 def check_header(header: Mapping[str, ArrayHeader]) -> None:
-    """Check the types of all arrays before any is read.
-
-    Raises
-    ------
-    Damage
-        If one is of another type than those of a model are.
-    """
+    """Check the types of all arrays before any is read; else raise `Damage`."""
     for name, (dtype, _) in header.items():
         if dtype not in ARRAY_TYPES:
             refuse_array(
@@ -58,20 +52,7 @@ def check_header(header: Mapping[str, ArrayHeader]) -> None:
 
 
 def check_fitted_arrays(plain: Mapping[str, Any], arrays: Arrays) -> frozenset[str]:
-    """Check the arrays of the preprocessing, and return their names.
-
-    Parameters
-    ----------
-    plain
-        Checked fields of the preprocessing.
-    arrays
-        All arrays of the model.
-
-    Raises
-    ------
-    Damage
-        If one is missing, or not what it has to be.
-    """
+    """Check the arrays of preprocessing whose plain values are right, and return their names."""
     rules = fitted_class(plain["state"]).rules(plain, arrays)
     check_arrays(arrays, rules)
     return frozenset(rules)
@@ -80,24 +61,7 @@ def check_fitted_arrays(plain: Mapping[str, Any], arrays: Arrays) -> frozenset[s
 def check_other_arrays(
     arrays: Arrays, source: Input, config: DiffAugConfig, *, fitted: frozenset[str]
 ) -> None:
-    """Check the arrays of networks and reference, and that there are no others.
-
-    Parameters
-    ----------
-    arrays
-        All arrays of the model.
-    source
-        A row as the networks see it.
-    config
-        All settings.
-    fitted
-        Names of the arrays of the preprocessing.
-
-    Raises
-    ------
-    Damage
-        If one is missing, unknown, or not what it has to be.
-    """
+    """Check the arrays of networks and reference, and that no array is unknown; `fitted` names the rest."""
     from diffaug_bio.core.state import expected_arrays
 
     rules = {

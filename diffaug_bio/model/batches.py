@@ -99,16 +99,10 @@ def batches_of_rows(
 def batch_numbers(
     batch: str | Sequence[str | None] | None, config: DiffAugConfig, n_obs: int
 ) -> torch.Tensor | None:
-    """Find the numbers of batches to generate in, given as one name for all rows, or one or None each.
+    """Find the numbers of batches to generate in, -1 for none, by one name for all rows or one for each.
 
-    Returns
-    -------
-    Numbers of the batches, -1 for none; None if `batch` is None. Shape: `(n_obs,)`.
-
-    Raises
-    ------
-    InputError
-        If the model was fitted without batches or without that one, or the number of names is wrong.
+    Raises an `InputError` if the model was fitted without batches or without that one, or the number of
+    names is wrong.
     """
     import torch
 

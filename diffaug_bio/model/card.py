@@ -22,20 +22,9 @@ _SPDX = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*")
 
 
 def model_card(model: ModelDescription, *, model_license: str | None, run: Run | None) -> str:
-    """Write a model card.
+    """Write a model card: Markdown, with the YAML front matter of model hubs; text from data is escaped.
 
-    Parameters
-    ----------
-    model
-        Model.
-    model_license
-        Licence of the model, best an SPDX identifier; None says that it is to be filled in.
-    run
-        Run of the model, if it is known.
-
-    Returns
-    -------
-    Markdown, with the YAML front matter that model hubs read. Text from data is escaped.
+    The licence is best an SPDX identifier; None says that it is to be filled in.
     """
     license_text = one_line(model_license or "")
     title = "DiffAug model"
@@ -47,7 +36,7 @@ def model_card(model: ModelDescription, *, model_license: str | None, run: Run |
         use_section(model, run),
         Section(key="data", title="Data", blocks=(data_facts(model, run),)),
         Section(key="model", title="Model", blocks=(model_facts(model),)),
-        *([] if scores is None else [scores_section(scores, is_image=bool(model.image_shape))]),
+        *([] if scores is None else [scores_section(scores, front_end=KINDS[model.kind].front_end)]),
         limits_section(model),
         fit_section(model, run),
         Section(key="licence", title="Licence", blocks=(Text(text=license_text or NOT_STATED),)),

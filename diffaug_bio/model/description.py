@@ -21,25 +21,20 @@ class ModelDescription:
     """Description of a model, without its weights."""
 
     format_version: int
-    """Format of the folder."""
     written_by: str
     """Version of diffaug-bio that wrote it."""
     kind: DataKind
-    """Kind of data that it embeds."""
     input_state: InputState
-    """State of the values of the training matrix; see :func:`diffaug_bio.pp.detect_state`."""
     n_features: int
     """Columns of the training matrix: features, letters or pixels."""
     feature_names: Sequence[str] | None
-    """Names of the features, if they had any."""
     image_shape: tuple[int, ...]
     """Height, width and channels of images."""
     source: Mapping[str, Any]
     """Matrix of an AnnData that was fitted, its split and batches; empty for a plain matrix."""
     config: DiffAugConfig
-    """Configuration, with all settings decided that were left to the data."""
+    """Configuration, with all settings decided."""
     seed: int
-    """Seed of the fit."""
     n_epochs: Mapping[str, int]
     """Epochs by phase."""
     n_weights: Mapping[str, int]
@@ -115,27 +110,9 @@ def describe(
     phases: Sequence[str],
     sizes: Mapping[str, tuple[int, int]],
 ) -> ModelDescription:
-    """Describe a model by the parts of its folder.
+    """Describe a model by `config.json` and the other parts of its folder.
 
-    Parameters
-    ----------
-    description
-        Content of `config.json`.
-    config
-        Configuration in it.
-    n_vars
-        Number of columns of the training matrix.
-    names
-        Names of the features.
-    phases
-        Phase of every epoch.
-    sizes
-        Numbers and bytes of each array, by its dotted name.
-
-    Raises
-    ------
-    KeyError, TypeError, ValueError
-        If the folder is damaged.
+    `phases` holds the phase of every epoch, `sizes` the numbers and bytes of each array by its dotted name.
     """
     state = description["preprocessing"]["state"]
     n_weights = dict.fromkeys((*_NETWORKS, "other"), 0)

@@ -1,4 +1,4 @@
-"""Every field of the JSON files of a model folder: what it has to be, and how it agrees with the others."""
+"""Rules of every field of the JSON files of a model folder, and of their agreement."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ _PHASES = ("warm_up", "decoder", "generator", "encoder")
 
 
 def _is_text(value: object) -> bool:
-    """Whether it is text that files of all kinds can hold."""
+    """Return True for text that files of all kinds can hold."""
     return _is_name(value) and "\0" not in value  # type: ignore[operator]
 
 
 def _is_name(value: object) -> bool:
-    """Whether it is text in Unicode."""
+    """Return True for text in Unicode."""
     if not isinstance(value, str):
         return False
     try:
@@ -49,7 +49,7 @@ def _is_name(value: object) -> bool:
 
 
 def _column(what: str, fits: Callable[[Any], bool]) -> Field:
-    """Column of the history."""
+    """Rule of a column of the history."""
     return Field(
         f"a list of {what}", lambda value: isinstance(value, list) and all(fits(item) for item in value)
     )
@@ -93,25 +93,13 @@ _HISTORY_FIELDS = {
 
 
 def check_version(description: Mapping[str, Any]) -> None:
-    """Check the two fields of `config.json` that every format has.
-
-    Raises
-    ------
-    Damage
-        If one is missing, or not what it has to be.
-    """
+    """Check the two fields of `config.json` that every format has, else raise `Damage`."""
     held = {name: value for name, value in description.items() if name in _VERSION_FIELDS}
     check_fields(held, _VERSION_FIELDS, CONFIG)
 
 
 def check_description(description: Mapping[str, Any]) -> None:
-    """Check the fields of `config.json` but those of the configuration, which knows its own.
-
-    Raises
-    ------
-    Damage
-        If one is missing, unknown, or not what it has to be.
-    """
+    """Check the fields of `config.json` but those of the configuration, which knows its own."""
     check_fields(description, _CONFIG_FIELDS, CONFIG)
     check_fields(description["source"], _SOURCE_FIELDS, CONFIG, "source")
     for name, section in description["config"].items():
@@ -120,26 +108,7 @@ def check_description(description: Mapping[str, Any]) -> None:
 
 
 def check_agreement(description: Mapping[str, Any], config: DiffAugConfig, names: list[str] | None) -> int:
-    """Check that preprocessing, configuration, source and names of a model are of one fit.
-
-    Parameters
-    ----------
-    description
-        What `config.json` holds, with fields that :func:`check_description` knows.
-    config
-        The configuration in it.
-    names
-        Names of the features.
-
-    Returns
-    -------
-    Number of columns of the training matrix.
-
-    Raises
-    ------
-    Damage
-        If they contradict each other.
-    """
+    """Check that preprocessing, configuration, source and names are of one fit; return the columns."""
     plain = description["preprocessing"]
     state = plain["state"]
     n_vars = fitted_class(state).check_record(plain, config, _WHERE)
@@ -165,26 +134,14 @@ def check_agreement(description: Mapping[str, Any], config: DiffAugConfig, names
 
 
 def check_names(table: Mapping[str, Any]) -> list[str] | None:
-    """Check and return what `features.json` holds.
-
-    Raises
-    ------
-    Damage
-        If that is not the names of features, each there once.
-    """
+    """Check and return the names of features in `features.json`, each there once."""
     check_fields(table, {"names": _NAMES}, FEATURES)
     names: list[str] | None = table["names"]
     return names
 
 
 def check_history(table: Mapping[str, Sequence[Any]]) -> None:
-    """Check what `history.json` holds.
-
-    Raises
-    ------
-    Damage
-        If a column is missing, unknown, of other values or of another length than the others.
-    """
+    """Check `history.json`: no column missing, unknown, of other values or of another length."""
     check_fields(table, _HISTORY_FIELDS, HISTORY)
     lengths = {name: len(column) for name, column in table.items()}
     for name, length in lengths.items():

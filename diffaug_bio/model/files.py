@@ -27,10 +27,10 @@ _MOST_BYTES = {CONFIG: 2**24, FEATURES: 2**28, HISTORY: 2**26}
 
 
 class ArrayHeader(NamedTuple):
-    """What the head of a file of weights says of an array."""
+    """Head of an array in a file of weights."""
 
     dtype: str
-    """By the name that safetensors gives it: F32, I64, BF16 and so on."""
+    """Name that safetensors gives the type: F32, I64, BF16 and so on."""
     shape: tuple[int, ...]
 
 
@@ -52,14 +52,7 @@ def damage_told(folder: object) -> Iterator[None]:
 
 
 def read_table(folder: Path, name: str) -> dict[str, Any]:
-    """Read one of the JSON files of a model.
-
-    Raises
-    ------
-    Damage
-        If it cannot be read, is larger than that of any model, or holds anything but one table of strict
-        JSON, in which every entry stands once.
-    """
+    """Read a JSON file of a model: one table of strict JSON, every entry there once; else `Damage`."""
     try:
         with (folder / name).open("rb") as stream:
             content = stream.read(_MOST_BYTES[name] + 1)
@@ -84,13 +77,7 @@ def read_table(folder: Path, name: str) -> dict[str, Any]:
 
 
 def read_header(folder: Path) -> dict[str, ArrayHeader]:
-    """Read names, types and shapes of the arrays of a model, and none of their values.
-
-    Raises
-    ------
-    Damage
-        If the file is no whole file of weights.
-    """
+    """Read names, types and shapes of the arrays of a model, and none of their values."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -105,13 +92,7 @@ def read_header(folder: Path) -> dict[str, ArrayHeader]:
 
 
 def read_arrays(folder: Path) -> dict[str, NDArray[np.generic]]:
-    """Read all arrays of a model, whose types :func:`read_header` has told to be known ones.
-
-    Raises
-    ------
-    Damage
-        As :func:`read_header`.
-    """
+    """Read all arrays of a model, of types that :func:`read_header` found to be known."""
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
@@ -123,10 +104,10 @@ def read_arrays(folder: Path) -> dict[str, NDArray[np.generic]]:
 
 
 def digest_of(description: Mapping[str, Any], names: Sequence[str] | None) -> str:
-    """SHA-256 of what `config.json` holds beside it, and of the features' names in order.
+    """SHA-256 of the other entries of `config.json`, and of the features' names in order.
 
-    It tells a change that makes another model which is as valid: two names that changed places, or a truth
-    value that was turned.
+    It tells a change to another valid model: two names that changed places, or a truth value that was
+    turned.
     """
     entries = {key: value for key, value in description.items() if key != DIGEST_ENTRY}
     text = json.dumps([entries, names], sort_keys=True, allow_nan=False, ensure_ascii=False)

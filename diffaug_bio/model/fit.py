@@ -1,4 +1,4 @@
-"""Fitting a model to a matrix: preprocessing, networks, and the training rows that it remembers."""
+"""Models fitted to a matrix: preprocessing, networks, and kept training rows."""
 
 from __future__ import annotations
 
@@ -40,11 +40,9 @@ def learn(
 ) -> Rows:
     """Fit preprocessing, encoder and generator, and put them into a model; see :meth:`DiffAug.fit`.
 
-    Only the number of threads that networks train on is set here; the caller limits all others.
-
-    Returns
-    -------
-    The training rows as the networks take them, so that embedding them needs no second preprocessing.
+    Returns the training rows as the networks take them, so that embedding them needs no second
+    preprocessing. Only the number of threads that networks train on is set here; the caller limits all
+    others.
     """
     load = Load()
     check_seed(model.random_state)

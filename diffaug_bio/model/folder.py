@@ -57,20 +57,17 @@ NEEDED_FILES = frozenset({CONFIG, FEATURES, HISTORY, WEIGHTS})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRecord:
-    """Everything that a model folder holds, as plain values and arrays."""
+    """Content of a model folder, as plain values and arrays."""
 
     config: DiffAugConfig
-    """The resolved configuration."""
     seed: int
-    """Seed of the fit."""
     preprocessing: Mapping[str, Any]
     """Numbers and names of the fitted preprocessing; its arrays are in `arrays`."""
     source: Mapping[str, Any]
-    """Which matrix of an AnnData was fitted, and by which split; empty for a plain matrix."""
+    """Matrix of an AnnData that was fitted, and its split; empty for a plain matrix."""
     n_vars: int
     """Number of columns of the training matrix."""
     feature_names: Sequence[str] | None
-    """Names of the training features in order, if they had any."""
     history: Mapping[str, Sequence[object]]
     """Columns of the training history."""
     arrays: Mapping[str, NDArray[np.generic]]
@@ -78,24 +75,7 @@ class ModelRecord:
 
 
 def save_model(folder: Path, record: ModelRecord, *, overwrite: bool, model_license: str | None) -> None:
-    """Write a model folder, whole or not at all.
-
-    Parameters
-    ----------
-    folder
-        Where to; its parents are made.
-    record
-        What to write.
-    overwrite
-        Whether a model that is there may be replaced.
-    model_license
-        Licence of the model, for its card.
-
-    Raises
-    ------
-    InputError
-        If the folder exists and may not be replaced, or lies within one that a run wrote.
-    """
+    """Write a model folder, whole or not at all; an `InputError` if it is there and not to be replaced."""
     check_apart(folder, {})
     with staged_folder(folder, overwrite=overwrite) as stage:
         write_model(stage, record, model_license=model_license)
@@ -104,17 +84,7 @@ def save_model(folder: Path, record: ModelRecord, *, overwrite: bool, model_lice
 def write_model(
     folder: Path, record: ModelRecord, *, model_license: str | None = None, run: Run | None = None
 ) -> ModelDescription:
-    """Write a model's files into a folder that the caller stages, and describe it.
-
-    Parameters
-    ----------
-    folder
-        Where to.
-    record
-        What to write.
-    model_license, run
-        As for :func:`diffaug_bio.model.card.model_card`.
-    """
+    """Write a model's files into a folder that the caller stages, and describe it."""
     from safetensors.numpy import save
 
     description: dict[str, Any] = {
@@ -146,18 +116,7 @@ def write_model(
 
 
 def load_model(folder: Path) -> ModelRecord:
-    """Read a model folder, or a run folder that holds one.
-
-    Parameters
-    ----------
-    folder
-        What :func:`save_model` or `diffaug-bio fit` wrote.
-
-    Raises
-    ------
-    CheckpointError
-        If the folder is missing, incomplete, damaged, or of a newer format.
-    """
+    """Read a model folder, or a run folder that holds one; a `CheckpointError` if it cannot be used."""
     folder = find_model(folder)
     with damage_told(folder):
         parts = _read_parts(folder)
@@ -175,18 +134,7 @@ def load_model(folder: Path) -> ModelRecord:
 
 
 def describe_model(folder: Path) -> ModelDescription:
-    """Describe a model folder, or a run folder that holds one, without reading the weights.
-
-    Parameters
-    ----------
-    folder
-        As for :func:`load_model`.
-
-    Raises
-    ------
-    CheckpointError
-        As :func:`load_model`.
-    """
+    """Describe a model folder, or a run folder that holds one, without reading the weights."""
     folder = find_model(folder)
     with damage_told(folder):
         parts = _read_parts(folder)
@@ -201,13 +149,7 @@ def describe_model(folder: Path) -> ModelDescription:
 
 
 def find_model(folder: Path) -> Path:
-    """Find the model folder that is meant: the one that is named, or that within a run folder.
-
-    Raises
-    ------
-    CheckpointError
-        If there is none, it lacks a file, or its files are being put in place.
-    """
+    """Find the model folder that is named, or that of a run; a `CheckpointError` if there is none."""
     for place in (folder, folder.parent):
         check_finished(place)
     folder = folder / "model" if (folder / "model" / "config.json").is_file() else folder
@@ -234,13 +176,7 @@ def columns_of(rows: Sequence[Any]) -> dict[str, list[object]]:
 
 
 def rows_of(kind: type[_Row], columns: Mapping[str, Sequence[object]]) -> list[_Row]:
-    """Turn columns back into a list of dataclasses; None becomes nan.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a column is missing, unknown, or shorter than another.
-    """
+    """Turn columns back into a list of dataclasses; None becomes nan."""
     filled = {
         name: [math.nan if value is None else value for value in values] for name, values in columns.items()
     }
@@ -248,7 +184,7 @@ def rows_of(kind: type[_Row], columns: Mapping[str, Sequence[object]]) -> list[_
 
 
 class _Parts(NamedTuple):
-    """All of a model folder but the values of its arrays, checked."""
+    """Checked content of a model folder but the values of its arrays."""
 
     description: Mapping[str, Any]
     config: DiffAugConfig

@@ -30,17 +30,7 @@ def is_watched() -> bool:
 
 @contextmanager
 def progress_bar(*, verbose: bool = True) -> Iterator[Show | None]:
-    """Draw a bar while the block runs, and remove it at the end.
-
-    Parameters
-    ----------
-    verbose
-        If False, draw nothing.
-
-    Yields
-    ------
-    A function that moves the bar, or None where nobody would see one.
-    """
+    """Draw a bar while the block runs; yield the function that moves it, None where nobody would see it."""
     if not verbose or not is_watched():
         yield None
         return

@@ -32,21 +32,11 @@ def score_generated(
     held_out: NDArray[np.int64] | None = None,
     seed: int,
 ) -> dict[str, float]:
-    """Generate a row from each training row, and score the generated rows.
+    """Generate a row from each training row of `matrix`, and score the generated rows.
 
-    Parameters
-    ----------
-    model, matrix
-        A model with a generator, and its training matrix. Shape: `(n_obs, n_vars)`.
-    labels, scored
-        Labels, and True for each row to score by them; all rows if left out. Shape: `(n_obs,)`.
-    feature_names
-        Names of the columns.
-    held_out
-        Row numbers that the training held out for validation, where `matrix` is only part of the training
-        rows; worked out from the model if left out.
-    seed
-        Seed of the noise and of what is sampled.
+    `scored` is True for rows to score, all if left out; `held_out` numbers rows that the training held
+    out for validation, where `matrix` is only part of the training rows. `seed` draws the noise and
+    samples.
     """
     from diffaug_bio.core.batches import split_rows
 

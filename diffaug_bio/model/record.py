@@ -41,13 +41,7 @@ def record_of(model: DiffAug) -> ModelRecord:
 
 
 def put_into(model: DiffAug, record: ModelRecord, folder: str | PathLike[str]) -> None:
-    """Turn a model that is not fitted into the one that was saved in a folder.
-
-    Raises
-    ------
-    CheckpointError
-        If something is missing, or of another shape than the configuration says.
-    """
+    """Turn a model that is not fitted into a saved one; a `CheckpointError` if that is damaged."""
     with damage_told(folder):
         model.features_, model.state_, model.reference_ = _restored(record)
     model.config_ = record.config

@@ -42,10 +42,7 @@ def embed_with_novelty(
 ) -> tuple[NDArray[np.float32], Novelty]:
     """Embed later rows, and score how much they differ from the training rows.
 
-    Raises
-    ------
-    InputError
-        If an embedding or a score is not finite; a density that was not compared is NaN.
+    An `InputError` if an embedding or a score is not finite; a density that was not compared is NaN.
     """
     embedding, denoising = _encoded(state, rows, config)
     with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is refused

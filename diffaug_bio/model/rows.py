@@ -27,12 +27,7 @@ if TYPE_CHECKING:
 def flatten_images(X: object, config: DiffAugConfig) -> tuple[object, DiffAugConfig]:  # noqa: N803
     """Write images as rows, and their shape into the configuration; anything else stays as it is.
 
-    Parameters
-    ----------
-    X
-        Images are bytes of shape `(n_obs, height, width)` or `(n_obs, height, width, channels)`.
-    config
-        All settings.
+    Images are bytes of shape `(n_obs, height, width)` or `(n_obs, height, width, channels)`.
     """
     if not isinstance(X, np.ndarray) or X.ndim not in {3, 4} or X.dtype != np.uint8:
         return X, config
@@ -73,27 +68,9 @@ def prepared_rows(
     training_names: Sequence[str] | None,
     device: torch.device,
 ) -> Rows:
-    """Preprocess rows that come after a fit, and refuse those unlike the fit's.
+    """Preprocess rows that come after a fit, and refuse those unlike the fit's with an `InputError`.
 
-    Parameters
-    ----------
-    features
-        The fitted preprocessing.
-    X
-        Dense or sparse, of shape `(n_obs, n)`, or images.
-    config
-        Settings of the fit, all decided.
-    feature_names
-        Names of the columns; those of a data frame are known.
-    training_names
-        Names of the features of the fit.
-    device
-        Device of the networks.
-
-    Raises
-    ------
-    InputError
-        If features cannot be matched with those of the fit, or the data are of another kind.
+    `X` is dense or sparse, of shape `(n_obs, n)`, or images; the names of a data frame's columns are known.
     """
     feature_names = column_names(X) if feature_names is None else feature_names
     matrix = later_matrix(X, config)

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple, Self, cast
 import numpy as np
 
 from diffaug_bio.config.kinds import decided
+from diffaug_bio.core.batches import DenseRows, PickedRows
+from diffaug_bio.core.generated import decoded_rows, generated_codes, sampling_config
 from diffaug_bio.errors import InputError
 from diffaug_bio.features import match_names
+from diffaug_bio.model.batches import batch_numbers
 from diffaug_bio.model.codes import check_generator, few_threads, prepare
 
 if TYPE_CHECKING:
@@ -48,13 +51,9 @@ def generate_views(
 
     Each part is an array with the numbers of its source rows, and gives a matrix with as many rows:
     features like the input (sparse if that is expression and sparse), or tokens or pixels as bytes. The
-    first part takes `seed`, each further one the next number.
-
-    Raises
-    ------
-    InputError
-        If the model has no generator, the data do not fit it, there are no rows, or more dense values would
-        be made than a machine is sure to hold.
+    first part takes `seed`, each further one the next number. Raises an `InputError` if the model has no
+    generator, the data do not fit it or have no rows, or more dense values would be made than a machine
+    is sure to hold.
     """
     if matrix.shape[0] == 0:  # which can be embedded, as no rows, but are no sources
         msg = "The data have no rows to generate from. Look whether a filter before left none."
@@ -100,11 +99,6 @@ def move_to_batch(
     """Change each row to what would have been measured in another batch, averaged over draws of noise.
 
     Returns float32 values, sparse if `matrix` is expression and sparse. Shape: `(n_obs, n_vars)`.
-
-    Raises
-    ------
-    InputError
-        If the data are no features or have no rows, do not fit the model, or are too many dense values.
     """
     if (inverse := _inverse_of(model, names)) is None or matrix.shape[0] == 0:
         msg = "There is no expression to correct: the data have no rows, or no features."
@@ -133,7 +127,7 @@ class _Sampling:
 
     model: DiffAug
     config: DiffAugConfig
-    """The model's, with the strength and guidance that are used."""
+    """Configuration of the model with the strength and guidance that are used."""
     numbers: Numbers
     """Rows of the matrix that are prepared, in order."""
     rows: Rows
@@ -154,8 +148,6 @@ class _Sampling:
         guidance: float | None,
     ) -> Self:
         """Prepare rows, and take the training's strength (at most 0.5) and guidance where none is given."""
-        from diffaug_bio.core.generated import sampling_config
-
         check_generator(exists=model.has_generator)
         if strength is None:
             strength = min(decided(model.config_.generator.noising), _MAX_STRENGTH)
@@ -174,13 +166,8 @@ class _Sampling:
         return self._generated(self._rows(numbers), own, self.config, seed=seed)
 
     def generate_there(self, numbers: Numbers, *, seed: int) -> _Generated:
-        """Generate in the batch that is asked for, from where the rows would lie in it.
-
-        Rows that are half noise still show where they come from: they are moved before noise is put on.
-        """
+        """Generate in the batch that is asked for, from rows moved there before noise is put on."""
         import torch
-
-        from diffaug_bio.core.batches import DenseRows
 
         if self.targets.asked == self.targets.own:
             return self.generate(numbers, seed=seed)
@@ -192,11 +179,8 @@ class _Sampling:
     def move(self, numbers: Numbers, *, n_draws: int = _N_DRAWS, seed: int = 0) -> _Generated:
         """Find where rows of features would lie in the batch that is asked for.
 
-        The change is the difference between rows that are generated in either batch from the same noise,
-        averaged over draws. Rows of the batch that is asked for stay where they are.
+        The change is the mean difference between rows generated in either batch from the same noise.
         """
-        from diffaug_bio.core.generated import sampling_config
-
         rows, config = self._rows(numbers), sampling_config(self.config, strength=1.0, guidance=None)
         own, asked = ([names[number] for number in numbers] for names in self.targets)
         changes, sources = np.zeros(0, np.float32), np.zeros(0, np.float32)
@@ -209,8 +193,6 @@ class _Sampling:
 
     def decoded(self, numbers: Numbers, *, seed: int) -> NDArray[np.generic]:
         """Generate letters or pixels from rows of the matrix. Shape: `(len(numbers), n_vars)`."""
-        from diffaug_bio.core.generated import decoded_rows
-
         _, codes = self.generate(numbers, seed=seed)
         decoded = decoded_rows(self.model.state_, codes, self._rows(numbers), seed=seed)
         return cast("NDArray[np.generic]", decoded.cpu().numpy())
@@ -218,8 +200,6 @@ class _Sampling:
     def _rows(self, numbers: Numbers) -> Rows:
         """Rows of the matrix as the networks take them."""
         import torch
-
-        from diffaug_bio.core.batches import PickedRows
 
         if np.array_equal(numbers, self.numbers):
             return self.rows
@@ -230,16 +210,13 @@ class _Sampling:
         self, rows: Rows, batches: list[str | None], config: DiffAugConfig, *, seed: int
     ) -> _Generated:
         """Generate from rows in batches, by name, if the model was fitted with batches."""
-        from diffaug_bio.core.generated import generated_codes
-        from diffaug_bio.model.batches import batch_numbers
-
         number = batch_numbers(batches, config, rows.shape[0]) if config.batches.names else None
         found = generated_codes(self.model.state_, rows, config, seed=seed, batch=number)
         return _Generated(*(codes.cpu().numpy() for codes in found))
 
 
 def _picked(matrix: Matrix, numbers: Numbers) -> Matrix:
-    """Rows of a matrix. All in order need no copy, and images that stay on the disk stay there."""
+    """Rows of a matrix: all in order without a copy, so that images on the disk stay there."""
     return matrix if np.array_equal(numbers, np.arange(matrix.shape[0])) else matrix[numbers]
 
 

@@ -37,22 +37,15 @@ _SCORES = {
 _NOTEWORTHY = 0.005  # a smaller difference is level, whatever the spread
 
 
-def scores_section(scores: Mapping[str, Any], *, is_image: bool, explained: bool = True) -> Section:
-    """Tabulate the scores of an embedding beside those of principal components of the same rows.
+def scores_section(scores: Mapping[str, Any], *, front_end: str, explained: bool = True) -> Section:
+    """Tabulate the scores (of `metrics.json`) of an embedding beside those of principal components.
 
-    Parameters
-    ----------
-    scores
-        Content of `metrics.json`.
-    is_image
-        If True, rows are images, whose front end is called otherwise.
-    explained
-        If True, say below each score what it means.
+    `front_end` names the front end of the data; if `explained`, each score is explained below it.
     """
     titles = {
         "embedding": "DiffAug",
         "pca": "PCA",
-        "front_end": "Patches alone" if is_image else "PCA as given to the networks",
+        "front_end": front_end,
     }
     if scores.get("front_end") == scores["pca"]:
         del titles["front_end"]
@@ -74,17 +67,7 @@ def scores_section(scores: Mapping[str, Any], *, is_image: bool, explained: bool
 
 
 def verdict(scores: Mapping[str, Any], other: str, title: str) -> str:
-    """Say in which scores DiffAug is better, level and worse.
-
-    Parameters
-    ----------
-    scores
-        Content of `metrics.json`.
-    other
-        Embedding to compare with: "pca" or "front_end".
-    title
-        Name of that embedding.
-    """
+    """Say in which scores DiffAug is better, level and worse than "pca" or "front_end", called `title`."""
     said: dict[str, list[str]] = {"better by": [], "level by": [], "worse by": []}
     for key, name in _COMPARED.items():
         if key not in scores["embedding"] or key not in scores[other]:

@@ -68,11 +68,11 @@ def data_section(model: ModelDescription, run: Run) -> Section:
     return Section(key="data", title="Data", blocks=(facts, messages) if said else (facts,))
 
 
-def scores_section(run: RunData, *, is_image: bool) -> Section:
+def scores_section(run: RunData, *, front_end: str) -> Section:
     """Show the scores of the run, or say how to get some."""
     if run.scores is None:
         return Section(key="scores", title="Scores", lead=_without_scores(run))
-    section = table_of_scores(run.scores, is_image=is_image)
+    section = table_of_scores(run.scores, front_end=front_end)
     scored = run.scores["label_key"]
     if run.label_key in {None, scored}:
         return section

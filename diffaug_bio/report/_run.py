@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from diffaug_bio import __version__
 from diffaug_bio._wording import printable
+from diffaug_bio.config.kinds import KINDS
 from diffaug_bio.document import Report, base_name
 from diffaug_bio.errors import InputError
 from diffaug_bio.model.about import Run
@@ -117,7 +118,7 @@ def _run_report(run: RunData, folder: Path) -> Report:
         sections=(
             data_section(model, origin),
             embedding_section(run),
-            scores_section(run, is_image=bool(model.image_shape)),
+            scores_section(run, front_end=KINDS[model.kind].front_end),
             generated_section(run, model),
             neighbors_section(run),
             training_section(run.model),

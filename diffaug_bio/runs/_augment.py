@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from diffaug_bio.config.kinds import kind_of
 from diffaug_bio.datasets.source import DataSource, read_for_model
 from diffaug_bio.errors import InputError
 from diffaug_bio.output.apart import check_apart
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
 
 _FASTA = (".fa", ".fasta", ".fna")
 _TABLES = (".csv", ".tsv")
+_HELD = {
+    ".npz": "images",
+    ".png": "images",
+    **dict.fromkeys(_FASTA, "letters"),
+    **dict.fromkeys(_TABLES, "features"),
+}
+"""Values that a file can hold, by its ending; .h5ad holds all."""
 _GRID_ROWS = 10  # originals that a picture shows
 
 
@@ -125,19 +133,14 @@ def _check_output(output: Path, *, force: bool) -> None:
 
 def _check_kind(model: DiffAug, output: Path, ending: str) -> None:
     """Refuse a file that cannot hold what a model generates."""
-    made = {"sequence": "letters", "image": "images"}.get(model.features_.state, "features")
-    held = {".npz": "images", ".png": "images", ".h5ad": made}.get(ending, "letters")
-    held = "features" if ending in _TABLES else held
-    if made == held:
+    kind = kind_of(model.features_.state)
+    held = _HELD.get(ending, kind.made)
+    if held == kind.made:
         return
-    remedy = {
-        "letters": "Write .fa or .h5ad",
-        "images": "Write .npz, .png or .h5ad",
-        "features": "Write .csv or .h5ad",
-    }[made]
-    if (made, held) == ("features", "letters"):
+    remedy = f"Write {', '.join(kind.made_endings[:-1])} or {kind.made_endings[-1]}"
+    if kind.has_names and ending in _FASTA:
         remedy += ", or fit sequences with the encoder 'cnn'"
-    msg = f"The model generates {made}, not {held}, which {output.name} would hold. {remedy}."
+    msg = f"The model generates {kind.made}, not {held}, which {output.name} would hold. {remedy}."
     raise InputError(msg)
 
 

@@ -39,6 +39,7 @@ def info(folder: Path) -> dict[str, Any]:
 
 def info_sections(folder: Path) -> list[Section]:
     """Describe a model as its card and report do: data, networks, scores and limits."""
+    from diffaug_bio.config.kinds import KINDS
     from diffaug_bio.document import Section
     from diffaug_bio.model.about import Run, data_facts, limits_section, model_facts
     from diffaug_bio.model.folder import describe_model
@@ -53,7 +54,7 @@ def info_sections(folder: Path) -> list[Section]:
         *(
             []
             if scores is None
-            else [scores_section(scores, is_image=bool(model.image_shape), explained=False)]
+            else [scores_section(scores, front_end=KINDS[model.kind].front_end, explained=False)]
         ),
         limits_section(model),
     ]

@@ -137,7 +137,7 @@ def test_a_strength_out_of_range_is_a_wrong_call(
 def test_features_do_not_go_into_a_file_of_letters(place: Path, call: Callable[..., Result]) -> None:
     result = call(*words(place, "more.fa", "--groupby", "cluster"))
     assert result.code == 1
-    assert "The model generates features, not letters, which more.fa would hold. Write .csv" in result.err
+    assert "The model generates features, not letters, which more.fa would hold. Write .h5ad" in result.err
 
 
 def test_numbers_that_are_classes_are_read_as_the_source_is(

@@ -68,9 +68,9 @@ def without(n_vars: int, missing: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def by_mean(features: FittedFeatures) -> FittedFeatures:
-    """What a model of an older version does."""
-    empty = np.zeros(0, np.float32)
-    return dataclasses.replace(features, variances=empty, noise=empty)
+    """Put in the training mean of missing features: components are all noise."""
+    variances = np.ones_like(features.variances)
+    return dataclasses.replace(features, variances=variances, noise=np.ones(1, np.float32))
 
 
 def distance(found: NDArray[np.float32], expected: NDArray[np.float32]) -> float:

