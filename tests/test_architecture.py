@@ -138,6 +138,29 @@ def test_modules_do_not_import_each_other_in_circles() -> None:
     assert circle == []
 
 
+def test_types_go_round_in_circles_in_few_rooms_alone() -> None:
+    graph: dict[str, set[str]] = {}
+    for _, module, name in own_imports():
+        if not is_within(module, name) and not {"features", "model"} & {room_of(module), room_of(name)}:
+            graph.setdefault(module, set()).add(name)
+    try:
+        TopologicalSorter(graph).prepare()
+        circle = []
+    except CycleError as error:
+        circle = error.args[1]
+    assert circle == []
+
+
+def test_a_constant_is_computed_once() -> None:
+    places: dict[str, list[str]] = {}
+    for module, path in SOURCES.items():
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            value = ast.unparse(node.value) if isinstance(node, ast.Assign) else ""
+            if " lambda " in value:
+                places.setdefault(value, []).append(f"{module}:{node.lineno}")
+    assert [found for found in places.values() if len(found) > 1] == []
+
+
 def test_private_modules_are_imported_only_within_their_package() -> None:
     found = []
     for place, module, name in own_imports():

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from diffaug_bio.benchmark._data import BenchmarkData, read_data
 from diffaug_bio.benchmark._methods import METHODS, Method, choose_methods
-from diffaug_bio.benchmark._run import BenchmarkResult, run
+from diffaug_bio.benchmark._result import BenchmarkResult
+from diffaug_bio.benchmark._run import run
 from diffaug_bio.benchmark._summary import Summary, gains, summarise
 from diffaug_bio.benchmark._text import overview, report, sections
 

@@ -124,6 +124,8 @@ class BenchmarkData:
         batch_key: str | None = None,
         layer: str | None = None,
         use_rep: str | None = None,
+        use_raw: bool = False,
+        var_key: str | None = None,
     ) -> BenchmarkData:
         """Make the data of a benchmark from an AnnData, and find the rows that can be scored.
 
@@ -140,8 +142,11 @@ class BenchmarkData:
         split_key
             Column of `.obs` with "train" and "test": no method is fitted on test rows, and only these are
             scored. Not together with `group_key`.
-        layer, use_rep
-            Layer, or entry of `.obsm`, in place of `.X`.
+        layer, use_rep, use_raw
+            Layer, entry of `.obsm`, or `.raw`, in place of `.X`.
+        var_key
+            Column of `.var` (with `use_raw`, of `.raw.var`) with feature names, which have to be unique; by
+            default `.var_names`.
 
         Raises
         ------
@@ -149,8 +154,9 @@ class BenchmarkData:
             If a key is missing; if labels, groups or split cannot be used; if there are groups and a split;
             or if images stay on disk.
         """
-        images = IMAGE_SHAPE_KEY in adata.uns and layer is None and use_rep is None
-        choice = MatrixChoice(layer=layer, use_rep=use_rep, images=images)
+        choice = MatrixChoice(layer=layer, use_rep=use_rep, use_raw=use_raw, var_key=var_key)
+        if choice.is_open and IMAGE_SHAPE_KEY in adata.uns:
+            choice = replace(choice, images=True)
         matrix, _ = choose_matrix(adata, choice)
         if isinstance(matrix, LazyMatrix):
             msg = (

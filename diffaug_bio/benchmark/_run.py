@@ -12,7 +12,7 @@ import os
 import platform
 import signal
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import version
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -24,6 +24,7 @@ from diffaug_bio.benchmark._data import BenchmarkData
 from diffaug_bio.benchmark._folder import SCORES, SETTINGS, SUMMARY, add, check_folder
 from diffaug_bio.benchmark._methods import METHODS, choose_methods, missing_extra
 from diffaug_bio.benchmark._processes import process_context
+from diffaug_bio.benchmark._result import BenchmarkResult
 from diffaug_bio.benchmark._text import report
 from diffaug_bio.config import DiffAugConfig, resolve_config
 from diffaug_bio.config.kinds import declared_kind
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
-
-    import pandas as pd
 
     from diffaug_bio.config import Config, DataKind
 
@@ -83,18 +82,6 @@ class Cell:
     def file_name(self) -> str:
         """Name of the file with the result; other settings have other files."""
         return f"{self.data}--{self.method}--{self.seed}--{self.key[:12]}.json"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BenchmarkResult:
-    """Result of a benchmark."""
-
-    scores: pd.DataFrame
-    """Scores, one a row; columns data, method, seed, metric, value, seconds, peak_memory_mb."""
-    left_out: dict[str, str] = field(default_factory=dict)
-    """Reason for each method that could not run on all or some data."""
-    failed: dict[str, str] = field(default_factory=dict)
-    """Error of each cell that failed."""
 
 
 def run(

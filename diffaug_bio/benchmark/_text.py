@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from diffaug_bio.benchmark._run import BenchmarkResult
+    from diffaug_bio.benchmark._result import BenchmarkResult
 
 _TITLES = ("Linear probe", "Nearest neighbours", "k-means NMI", "Leiden NMI")  # of the main metrics
 _QUALITY = {

@@ -16,14 +16,12 @@ from diffaug_bio.config._sections import (
     LossConfig,
     TrainConfig,
 )
-from diffaug_bio.config.kinds import KINDS
+from diffaug_bio.config.kinds import KINDS, DataKind
 from diffaug_bio.config.tables import replaced
 from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from diffaug_bio.config.kinds import DataKind
 
 _MOST_BYTES = 10**6
 
@@ -214,13 +212,17 @@ class DiffAugConfig:
         Raises
         ------
         InputError
-            If the encoder or the view does not suit that kind of data, or a setting does not suit batches.
+            If there is no such kind, the encoder or the view does not suit it, or a setting does not suit
+            batches.
 
         Examples
         --------
         >>> DiffAugConfig().for_kind("expression").encoder.n_latent
         128
         """
+        if kind not in get_args(DataKind):
+            msg = f"There is no kind of data {told(kind)}. Take one of {', '.join(get_args(DataKind))}."
+            raise InputError(msg)
         has_batches = bool(self.batches.names)
         has_components = KINDS[kind].has_own_front_end or self.features.front_end == "pca"
         return replace(

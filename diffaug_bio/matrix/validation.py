@@ -179,16 +179,6 @@ def check_names(names: Sequence[str] | None, matrix: Matrix) -> None:
     check_unique(names, what="feature names", remedy="Make them unique.")
 
 
-def check_generator(*, exists: bool) -> None:
-    """Raise an `InputError` if a model has no generator."""
-    if not exists:
-        msg = (
-            "This model has no generator: it was fitted with `rounds = 0` or `generated_views = 'none'`. "
-            "Fit one with a generator, as the presets do."
-        )
-        raise InputError(msg)
-
-
 def check_shape(values: NDArray[np.generic], shape: tuple[int, int], *, what: str) -> None:
     """Raise an `InputError` if an array has another shape."""
     if values.shape != shape:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
+from diffaug_bio._checks import check_seed
 from diffaug_bio.matrix.sample import sample_rows
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def kmeans_agreement(
     """
     from sklearn.cluster import KMeans
 
+    check_seed(random_state)
     clusters = KMeans(len(np.unique(labels)), n_init=10, random_state=random_state).fit_predict(embedding)
     nmi, ari = _agreement(labels, clusters)
     return {"kmeans_nmi": nmi, "kmeans_ari": ari}
@@ -77,6 +79,7 @@ def leiden_agreement(
     """
     from sklearn.metrics import pairwise_distances
 
+    check_seed(random_state)
     rows = sample_rows(len(embedding), _MAX_CLUSTER_ROWS, seed=random_state)
     distances = pairwise_distances(np.asarray(embedding[rows], dtype=np.float64))
     grid = leiden_grid(embedding, random_state=random_state)
@@ -125,6 +128,7 @@ def label_silhouette(
     Silhouette from -1 to 1 (Rousseeuw 1987, Journal of Computational and Applied Mathematics 20, 53-65); 0
     if all rows are of one class, or each has its own.
     """
+    check_seed(random_state)
     rows = sample_rows(len(embedding), _MAX_LABEL_ROWS, seed=random_state)
     found = _silhouette(np.asarray(embedding[rows], dtype=np.float64), labels[rows], metric="euclidean")
     return 0.0 if found is None else found

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from diffaug_bio._checks import check_seed
 from diffaug_bio._wording import shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.metrics._batch_accuracy import batch_accuracy
@@ -91,6 +92,7 @@ def integration(
     >>> scores["bio_conservation"] > 0.9, scores["batch_mixing"] > 0.9
     (True, True)
     """
+    check_seed(random_state)
     _check(embedding, batches, labels, before)
     neighbors = find_neighbors(embedding)
     mixing = {

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from diffaug_bio._checks import check_seed
 from diffaug_bio.matrix.sample import sample_rows
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def silhouette_batch(
     Score from 0 to 1, as `silhouette_batch` of scib-metrics 0.6 (Luecken et al. 2022, Nature Methods 19,
     41-50).
     """
+    check_seed(random_state)
     means = []
     for label in np.unique(labels):
         inside = labels == label
@@ -63,6 +65,7 @@ def silhouette_label(
     random_state
         Seed of the sample of at most 5000 rows.
     """
+    check_seed(random_state)
     codes = np.unique(labels, return_inverse=True)[1]
     rows = sample_rows(len(codes), _MAX_ROWS, seed=random_state)
     return float((np.mean(_silhouettes(embedding, codes, rows)) + 1) / 2)

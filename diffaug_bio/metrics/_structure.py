@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from diffaug_bio._checks import check_seed
 from diffaug_bio.matrix.sample import sample_rows
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def trustworthiness(
     """
     from sklearn.manifold import trustworthiness as score
 
+    check_seed(random_state)
     rows = sample_rows(len(embedding), _MAX_ROWS, seed=random_state)
     n_neighbors = max(1, min(_MAX_NEIGHBORS, (len(rows) - 1) // 2))
     return float(score(reference[rows], embedding[rows], n_neighbors=n_neighbors))

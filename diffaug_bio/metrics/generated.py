@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from diffaug_bio._checks import check_seed
 from diffaug_bio.errors import InputError
 from diffaug_bio.metrics.labels import N_FOLDS
 from diffaug_bio.metrics.probes import N_NEIGHBORS
@@ -75,6 +76,7 @@ def generated_quality(
     InputError
         If the shapes differ.
     """
+    check_seed(random_state)
     if rows.shape != generated.shape or (labels is not None and len(labels) != len(rows)):
         n_labels = "" if labels is None else f" and {len(labels)} labels"
         msg = f"`generated` has shape {generated.shape} for rows of shape {rows.shape}{n_labels}."

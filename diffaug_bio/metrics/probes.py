@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from diffaug_bio._checks import check_seed
 from diffaug_bio._wording import shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.metrics.splits import group_names, inner_splits, make_splits
@@ -75,6 +76,7 @@ def linear_probe(
     InputError
         If a given split has a group on both sides.
     """
+    check_seed(random_state)
     return _score_splits(
         _predict_linear, embedding, labels, groups=groups, splits=splits, random_state=random_state
     )
@@ -104,6 +106,7 @@ def knn_probe(
     InputError
         If a given split has a group on both sides.
     """
+    check_seed(random_state)
     return _score_splits(
         _predict_neighbors, embedding, labels, groups=groups, splits=splits, random_state=random_state
     )

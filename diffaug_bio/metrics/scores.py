@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from diffaug_bio._checks import check_seed
 from diffaug_bio.metrics._clusters import kmeans_agreement, label_silhouette, leiden_agreement
 from diffaug_bio.metrics._structure import trustworthiness
 from diffaug_bio.metrics.probes import knn_probe, linear_probe
@@ -65,6 +66,7 @@ def evaluate(
     InputError
         If the groups or splits cannot be used.
     """
+    check_seed(random_state)
     if splits is None:
         splits = make_splits(labels, groups=groups, random_state=random_state)
     begin = on_step or (lambda _step: None)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from diffaug_bio._checks import check_seed
 from diffaug_bio._keys import TEST, TRAIN
 from diffaug_bio.errors import InputError
 from diffaug_bio.metrics.labels import N_FOLDS
@@ -51,6 +52,7 @@ def make_splits(
     """
     from sklearn.model_selection import StratifiedKFold
 
+    check_seed(random_state)
     if groups is None:
         folds = StratifiedKFold(N_FOLDS, shuffle=True, random_state=random_state)
         return _row_numbers(folds.split(labels, labels))

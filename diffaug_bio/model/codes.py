@@ -12,8 +12,9 @@ from diffaug_bio._checks import check_seed
 from diffaug_bio.core.batches import DenseRows
 from diffaug_bio.core.generated import decoded_rows, embedded, generated_codes, sampling_config
 from diffaug_bio.core.runtime import resolve_device
+from diffaug_bio.errors import InputError
 from diffaug_bio.machine.threads import limited_to, short_work
-from diffaug_bio.matrix.validation import check_generator, check_shape
+from diffaug_bio.matrix.validation import check_shape
 from diffaug_bio.model.batches import batch_numbers
 from diffaug_bio.model.rows import prepared_rows
 
@@ -31,6 +32,16 @@ if TYPE_CHECKING:
 def few_threads(model: DiffAug) -> AbstractContextManager[None]:
     """Compute on one thread, or on as many as the model was given."""
     return limited_to(short_work(model.threads))
+
+
+def check_generator(*, exists: bool) -> None:
+    """Raise an `InputError` if a model has no generator."""
+    if not exists:
+        msg = (
+            "This model has no generator: it was fitted with `rounds = 0` or `generated_views = 'none'`. "
+            "Fit one with a generator, as the presets do."
+        )
+        raise InputError(msg)
 
 
 def prepare(model: DiffAug, X: object, feature_names: Sequence[str] | None) -> Rows:  # noqa: N803

@@ -14,14 +14,14 @@ from diffaug_bio._checks import check_count, check_seed
 from diffaug_bio._keys import CSV_PREFIX
 from diffaug_bio.config.kinds import decided
 from diffaug_bio.features import check_names_in
-from diffaug_bio.matrix.validation import as_matrix, column_names
+from diffaug_bio.matrix.validation import column_names
 from diffaug_bio.model.batches import Targets, batch_numbers
 from diffaug_bio.model.codes import embed, few_threads, prepare
 from diffaug_bio.model.fit import learn
 from diffaug_bio.model.folder import load_model, save_model
 from diffaug_bio.model.record import put_into, record_of
 from diffaug_bio.model.reference import embed_with_novelty, known_reference
-from diffaug_bio.model.rows import flatten_images
+from diffaug_bio.model.rows import later_matrix
 from diffaug_bio.model.sampling import generate_views
 
 if TYPE_CHECKING:
@@ -323,7 +323,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         seed = self.random_state if random_state is None else random_state
         check_seed(seed)
         names = column_names(X) if feature_names is None else feature_names
-        matrix = as_matrix(flatten_images(X, self.config_)[0])
+        matrix = later_matrix(X, self.config_)
         n_obs = matrix.shape[0]
         batch_numbers(batch, self.config_, n_obs)  # refuses batches that the model does not know
         own: list[str | None] = [None] * n_obs

@@ -11,7 +11,6 @@ from diffaug_bio._keys import SOURCE_ENTRIES
 from diffaug_bio._wording import shorten
 from diffaug_bio.config import DiffAugConfig
 from diffaug_bio.errors import CheckpointError, InputError
-from diffaug_bio.features import fitted_class
 from diffaug_bio.features.records import CONFIG, WEIGHTS
 from diffaug_bio.model.arrays import ITEM_BYTES, check_header
 from diffaug_bio.model.card import CARD_FILE, model_card
@@ -66,6 +65,8 @@ class ModelRecord:
     """Numbers and names of the fitted preprocessing; its arrays are in `arrays`."""
     source: Mapping[str, Any]
     """Matrix of an AnnData that was fitted, and its split; empty for a plain matrix."""
+    n_vars: int
+    """Number of columns of the training matrix."""
     feature_names: Sequence[str] | None
     history: Mapping[str, Sequence[object]]
     """Columns of the training history."""
@@ -100,12 +101,10 @@ def write_model(
     write_json(folder / HISTORY, {key: list(col) for key, col in record.history.items()})
     # Written by Python, so that a full disk is an ordinary OSError.
     (folder / WEIGHTS).write_bytes(save(dict(record.arrays)))
-    preprocessing = description["preprocessing"]
-    made_by = fitted_class(preprocessing["state"])
     described = describe(
         description,
         record.config,
-        n_vars=made_by.check_record(preprocessing, record.config, "preprocessing"),
+        n_vars=record.n_vars,
         names=names,
         phases=cast("Sequence[str]", record.history["phase"]),
         sizes={name: (array.size, array.nbytes) for name, array in record.arrays.items()},
@@ -127,6 +126,7 @@ def load_model(folder: Path) -> ModelRecord:
             seed=parts.description["seed"],
             source=parts.description["source"],
             preprocessing=parts.description["preprocessing"],
+            n_vars=parts.n_vars,
             feature_names=parts.names,
             history=parts.history,
             arrays=arrays,

@@ -33,6 +33,7 @@ def record_of(model: DiffAug) -> ModelRecord:
         seed=int(model.random_state),  # a search may have put in one of numpy's integers
         preprocessing=preprocessing,
         source=model.source_,
+        n_vars=model.features_.n_vars,
         feature_names=None if names is None else [str(name) for name in names],
         history=columns_of(model.history_),
         arrays={key: np.ascontiguousarray(value) for key, value in arrays.items()},

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from diffaug_bio.config import DiffAugConfig
     from diffaug_bio.core.batches import Rows
     from diffaug_bio.features import Fitted
+    from diffaug_bio.matrix.blocks import Matrix
 
 
 def flatten_images(X: object, config: DiffAugConfig) -> tuple[object, DiffAugConfig]:  # noqa: N803
@@ -33,6 +34,16 @@ def flatten_images(X: object, config: DiffAugConfig) -> tuple[object, DiffAugCon
     shape = (*X.shape[1:], 1) if X.ndim == 3 else X.shape[1:]
     declared = {"features": {"input_state": "image", "image_shape": list(shape)}}
     return X.reshape(len(X), -1), replaced(config, declared, source="images")
+
+
+def later_matrix(X: object, config: DiffAugConfig) -> Matrix:  # noqa: N803
+    """Return rows that come after a fit as a matrix, and refuse images of another shape than the fit's."""
+    expected = config.features.image_shape
+    rows, declared = flatten_images(X, config)
+    check_image_shape(declared.features.image_shape, expected)
+    matrix = as_matrix(rows)
+    check_image_shape(getattr(matrix, "image_shape", expected), expected)  # of images on the disk
+    return matrix
 
 
 def neighbors_of(
@@ -62,9 +73,7 @@ def prepared_rows(
     `X` is dense or sparse, of shape `(n_obs, n)`, or images; the names of a data frame's columns are known.
     """
     feature_names = column_names(X) if feature_names is None else feature_names
-    rows, declared = flatten_images(X, config)
-    check_image_shape(declared.features.image_shape, config.features.image_shape)
-    matrix = as_matrix(rows)
+    matrix = later_matrix(X, config)
     check_names(feature_names, matrix)
     columns = match_columns(
         matrix.shape[1],

@@ -12,9 +12,8 @@ from diffaug_bio.core.batches import DenseRows, PickedRows
 from diffaug_bio.core.generated import decoded_rows, generated_codes, sampling_config
 from diffaug_bio.errors import InputError
 from diffaug_bio.features import match_names
-from diffaug_bio.matrix.validation import check_generator
 from diffaug_bio.model.batches import batch_numbers
-from diffaug_bio.model.codes import few_threads, prepare
+from diffaug_bio.model.codes import check_generator, few_threads, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

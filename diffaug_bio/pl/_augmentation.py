@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from diffaug_bio._checks import check_count, check_seed
+from diffaug_bio._checks import check_anndata, check_count, check_seed
 from diffaug_bio.choose.matrix import choose_matrix, later_choice
 from diffaug_bio.config.kinds import STATES, drawings
 from diffaug_bio.errors import InputError
 from diffaug_bio.matrix.sample import sample_rows
-from diffaug_bio.matrix.validation import check_generator
 from diffaug_bio.model.source import MatrixChoice
 from diffaug_bio.pl._generated import generate
 from diffaug_bio.pl._grid import draw_grid
@@ -109,15 +107,16 @@ def augmentation(
     >>> model = diffaug_bio.tl.fit(adata)  # doctest: +SKIP
     >>> diffaug_bio.pl.augmentation(adata, model)  # doctest: +SKIP
     """
-    from diffaug_bio.model.estimator import DiffAug
+    from diffaug_bio.model.codes import check_generator
+    from diffaug_bio.model.given import model_of
 
+    check_anndata(adata)
     check_seed(random_state)
     for name, count in (("n_obs", n_obs), ("n_views", n_views)):
         check_count(name, count)
     if n_shown is not None:
         check_count("n_shown", n_shown)
-    if not isinstance(model, DiffAug):
-        model = DiffAug.load(Path(model))
+    model = model_of(model)
     check_generator(exists=model.has_generator)
     chosen = _kind_of(adata, model, kind)
     most = _N_SHOWN[chosen] if n_shown is None else n_shown

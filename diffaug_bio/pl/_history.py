@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from diffaug_bio._checks import check_anndata
 from diffaug_bio._keys import uns_key
 from diffaug_bio._wording import shorten
 from diffaug_bio.errors import InputError
@@ -58,7 +59,7 @@ def history(
     Raises
     ------
     InputError
-        If there are no losses.
+        If there are no losses, or the argument is none of these.
 
     Examples
     --------
@@ -94,6 +95,7 @@ def _losses(source: AnnData | DiffAug | str | PathLike[str], key: str) -> pd.Dat
             raise InputError(msg)
         columns: Any = columns_of(source.history_)
     else:
+        check_anndata(source)
         held = source.uns.get(uns_key(key))
         columns = held.get("history", {}) if hasattr(held, "get") else {}
         if not columns:

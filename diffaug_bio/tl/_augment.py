@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -112,7 +111,7 @@ def augment(
     >>> balanced = anndata.concat([cells, more])  # doctest: +SKIP
     """
     from diffaug_bio.core.generated import sampling_settings
-    from diffaug_bio.model.estimator import DiffAug
+    from diffaug_bio.model.given import model_of
     from diffaug_bio.model.sampling import generate_views
 
     check_anndata(adata)
@@ -130,8 +129,7 @@ def augment(
         seed=random_state,
         row_bytes=_row_bytes(adata),
     )
-    if not isinstance(model, DiffAug):
-        model = DiffAug.load(Path(model), device=device)
+    model = model_of(model, device=device)
     targets = choose_targets(adata, model, batch)
     choice = later_choice(adata, MatrixChoice(var_key=var_key), model)
     matrix, names = choose_matrix(adata, choice, model=model)

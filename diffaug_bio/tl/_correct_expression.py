@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from diffaug_bio._checks import check_anndata, check_count, check_seed
@@ -83,14 +82,13 @@ def correct_expression(
     >>> db.tl.correct_expression(cells, "run", batch="donor1")  # doctest: +SKIP
     >>> cells.layers["diffaug_corrected"]  # doctest: +SKIP
     """
-    from diffaug_bio.model.estimator import DiffAug
+    from diffaug_bio.model.given import model_of
     from diffaug_bio.model.sampling import move_to_batch
 
     check_anndata(adata)
     check_seed(random_state)
     check_count("n_draws", n_draws, most=10_000)
-    if not isinstance(model, DiffAug):
-        model = DiffAug.load(Path(model), device=device)
+    model = model_of(model, device=device)
     targets = choose_targets(adata, model, batch)
     choice = later_choice(adata, MatrixChoice(), model)
     if choice.use_rep is not None or choice.use_raw:

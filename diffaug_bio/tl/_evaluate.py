@@ -135,7 +135,15 @@ def _rows_of(adata: AnnData, name: str) -> NDArray[np.float32]:
 
 
 def evaluate_generated(
-    adata: AnnData, model: DiffAug, *, label_key: str | None = None, random_state: int = 0
+    adata: AnnData,
+    model: DiffAug,
+    *,
+    label_key: str | None = None,
+    layer: str | None = None,
+    use_rep: str | None = None,
+    use_raw: bool = False,
+    var_key: str | None = None,
+    random_state: int = 0,
 ) -> dict[str, float]:
     """Generate a row from each row that the model was fitted on, and score the generated rows.
 
@@ -148,6 +156,9 @@ def evaluate_generated(
         Fitted with a generator.
     label_key
         Column of `.obs`, to see whether generated rows keep the label of their source.
+    layer, use_rep, use_raw, var_key
+        The matrix and the names of its features, as in :func:`diffaug_bio.tl.project`; by default those
+        that the model was fitted on.
     random_state
         Seed of the noise and of what is sampled.
 
@@ -163,7 +174,9 @@ def evaluate_generated(
     from diffaug_bio.model.quality import score_generated
 
     check_anndata(adata)
-    choice = later_choice(adata, MatrixChoice(), model)
+    check_seed(random_state)
+    asked = MatrixChoice(layer=layer, use_rep=use_rep, use_raw=use_raw, var_key=var_key)
+    choice = later_choice(adata, asked, model)
     split_key = model.source_.get(SPLIT_ENTRY)
     split = choose_split(adata, split_key)
     matrix, names = choose_matrix(rows_to_fit(adata, split), choice, model=model)

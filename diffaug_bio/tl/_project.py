@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from diffaug_bio._checks import check_anndata
@@ -91,12 +90,11 @@ def project(
     >>> import diffaug_bio as db
     >>> db.tl.project(new_cells, "run/model")  # doctest: +SKIP
     """
-    from diffaug_bio.model.estimator import DiffAug
+    from diffaug_bio.model.given import model_of
 
     check_anndata(adata)
     choice = MatrixChoice(layer=layer, use_rep=use_rep, use_raw=use_raw, var_key=var_key)
-    if not isinstance(model, DiffAug):
-        model = DiffAug.load(Path(model), device=device)
+    model = model_of(model, device=device)
     adata = adata.copy() if copy else adata
     project_adata(model, adata, choice, novelty=novelty, correct=correct, key_added=key_added)
     return adata if copy else None

@@ -350,3 +350,18 @@ def test_labels_of_one_class_are_an_error_that_names_the_file(tmp_path: Path) ->
     adata.write_h5ad(tmp_path / "cells.h5ad")
     with pytest.raises(InputError, match=r"cells\.h5ad: Labels 'kind' cannot be scored: .*only one class"):
         read_data([str(tmp_path / "cells.h5ad")], {"label_key": ["kind"]})
+
+
+def test_raw_values_and_a_column_of_names_can_be_taken(annotated: AnnData) -> None:
+    annotated.var["symbol"] = [f"s{number}" for number in range(40)]
+    annotated.var["twice"] = "same"
+    annotated.raw = annotated.copy()
+    annotated.X = np.zeros(annotated.shape, np.float32)
+    choice: dict[str, Any] = {"name": "cells", "label_key": "cluster", "use_raw": True}
+    data = BenchmarkData.from_anndata(annotated, **choice, var_key="symbol")
+    np.testing.assert_array_equal(data.matrix.toarray(), annotated.raw.X.toarray())
+    assert data.input_state == "counts"
+    with pytest.raises(InputError, match="none"):
+        BenchmarkData.from_anndata(annotated, **choice, var_key="none")
+    with pytest.raises(InputError, match="same"):
+        BenchmarkData.from_anndata(annotated, **choice, var_key="twice")

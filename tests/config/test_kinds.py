@@ -240,3 +240,9 @@ def test_usual_presets_keep_components_and_the_published_one_has_no_linear_path(
     for name, path in {"quick": "kept", "default": "kept", "paper": "none"}.items():
         preset: Any = name
         assert DiffAugConfig.preset(preset).for_kind(kind).encoder.linear_path == path
+
+
+@pytest.mark.parametrize("kind", ["cells", "", None, ["image"]])
+def test_a_kind_that_is_none_is_refused(kind: Any) -> None:
+    with pytest.raises(InputError, match=r"no kind of data .*expression, measured, words, sequence, image"):
+        DiffAugConfig().for_kind(kind)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from inspect import signature
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from diffaug_bio import metrics
+from diffaug_bio.errors import InputError
 from diffaug_bio.metrics.labels import check_labels
 
 if TYPE_CHECKING:
@@ -83,3 +85,24 @@ def test_the_smallest_data_that_can_be_scored_are() -> None:
     assert check_labels(labels, key="kind").all()
     scores = metrics.evaluate(embedding, labels, reference=embedding)
     assert scores["linear_probe"] == 1.0
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, 2**40, None, True])
+def test_what_is_no_seed_is_refused(make_blobs: MakeBlobs, seed: Any) -> None:
+    embedding, labels = make_blobs(2.0)
+    batches = np.resize(["x", "y"], len(labels))
+    calls: dict[str, tuple[Any, ...]] = {
+        "generated_quality": (embedding, embedding),
+        "integration": (embedding, batches, labels),
+        "make_splits": (labels,),
+        "silhouette_batch": (embedding, batches, labels),
+        "trustworthiness": (embedding, embedding),
+    }
+    parameters = {name: signature(getattr(metrics, name)).parameters for name in metrics.__all__}
+    seeded = [name for name in metrics.__all__ if "random_state" in parameters[name]]
+    assert {"evaluate", *calls} < set(seeded)
+    for name in seeded:
+        needed = {"embed": np.asarray, "held_out": np.arange(5)} if name == "generated_quality" else {}
+        arguments = calls.get(name, (embedding, labels))
+        with pytest.raises(InputError, match="`random_state` has to be a whole number from 0"):
+            getattr(metrics, name)(*arguments, **needed, random_state=seed)

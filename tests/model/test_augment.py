@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from scipy import sparse
 
-from diffaug_bio import DiffAug, tl
+from diffaug_bio import DiffAug, io, tl
 from diffaug_bio.errors import InputError
 from diffaug_bio.pp import encode_tokens
 from tests.conftest import clustered_dna, shifted_textures
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from anndata import AnnData
 
     from diffaug_bio import DiffAugConfig
@@ -96,3 +99,20 @@ def test_a_fit_hands_back_the_embedding_that_transform_gives(
     embedding = model.fit_transform(rows)
     np.testing.assert_array_equal(embedding, model.transform(rows))
     np.testing.assert_array_equal(embedding, DiffAug(config, device="cpu").fit(rows).transform(rows))
+
+
+def test_images_of_another_shape_are_no_sources(
+    counts: AnnData, fitted: DiffAug, images_config: DiffAugConfig, tmp_path: Path
+) -> None:
+    model = DiffAug(images_config, device="cpu").fit(shifted_textures(30, (8, 8, 1)))
+    other = shifted_textures(6, (8, 8, 1)).reshape(6, 4, 16)
+    for number, image in enumerate(other):
+        Image.fromarray(image).save(tmp_path / f"{number}.png")
+    on_disk = io.open_images(io.read(tmp_path, max_bytes=0))
+    for images in (other, on_disk):
+        for method in (model.augment, model.transform):
+            with pytest.raises(InputError, match=r"images of shape \(8, 8, 1\), got .* \(4, 16, 1\)"):
+                method(images)
+    as_images = counts.X.toarray().astype(np.uint8).reshape(-1, 5, 8)
+    with pytest.raises(InputError, match=r"Expected no images, got images of shape \(5, 8, 1\)"):
+        fitted.augment(as_images)

@@ -12,6 +12,7 @@ from safetensors.numpy import load_file, save_file
 
 from diffaug_bio import DiffAug, __version__
 from diffaug_bio.errors import CheckpointError, InputError
+from diffaug_bio.features.records import Damage
 from diffaug_bio.model.card import CARD_FILE
 from diffaug_bio.model.folder import NEEDED_FILES, describe_model
 from diffaug_bio.output.ownership import RECORD_FILE
@@ -196,3 +197,17 @@ def test_preprocessing_of_images_of_another_shape_is_refused(
     save_file({**arrays, name: np.zeros(shape, np.float32)}, path)
     with pytest.raises(CheckpointError, match=r"(?s)is damaged: .* Fit the model again"):
         DiffAug.load(images_folder, device="cpu")
+
+
+def test_what_reading_would_refuse_is_no_error_of_saving(
+    fitted: DiffAug, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> int:
+        msg = "config.json: something differs"
+        raise Damage(msg)
+
+    monkeypatch.setattr(type(fitted.features_), "check_record", refuse)
+    fitted.save(tmp_path / "model")
+    assert (tmp_path / "model" / CARD_FILE).is_file()
+    with pytest.raises(CheckpointError, match="something differs"):
+        DiffAug.load(tmp_path / "model")

@@ -216,3 +216,10 @@ def test_a_model_without_a_generator_is_refused(cells: Fitted, tiny_config: Diff
     for kind in ("auto", "similarity"):
         with pytest.raises(InputError, match="no generator"):
             db.pl.augmentation(cells.adata, model, kind=kind)
+
+
+def test_what_is_no_anndata_or_no_model_is_refused(cells: Fitted) -> None:
+    with pytest.raises(InputError, match="Expected an AnnData"):
+        db.pl.augmentation(cells.adata.obs, "no folder")
+    with pytest.raises(InputError, match="`model` has to be a fitted `DiffAug`"):
+        db.pl.augmentation(cells.adata, 3)  # type: ignore[arg-type]

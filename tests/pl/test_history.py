@@ -95,3 +95,6 @@ def test_other_names_are_found_and_missing_ones_refused(cells: Fitted) -> None:
         db.pl.history(with_history(loss=[1.0]))
     with pytest.raises(InputError, match="not fitted"):
         db.pl.history(db.DiffAug())
+    for other in (adata.obs, 3, None):
+        with pytest.raises(InputError, match="Expected an AnnData"):
+            db.pl.history(other)

@@ -160,6 +160,17 @@ def test_generated_rows_come_from_the_matrix_of_the_fit(
     assert tl.evaluate_generated(counts, model) == expected
 
 
+def test_generated_rows_may_come_from_another_matrix(counts: AnnData, fitted: DiffAug) -> None:
+    expected = tl.evaluate_generated(counts, fitted)
+    counts.var["name"] = counts.var_names
+    counts.raw, counts.layers["counts"] = counts.copy(), counts.X.copy()
+    counts.X = sparse.csr_matrix(counts.X.shape, dtype=np.float32)
+    for where in ({"layer": "counts"}, {"use_raw": True}, {"use_raw": True, "var_key": "name"}):
+        assert tl.evaluate_generated(counts, fitted, **where) == expected
+    with pytest.raises(InputError, match="no layer 'none'"):
+        tl.evaluate_generated(counts, fitted, layer="none")
+
+
 @pytest.mark.parametrize(
     "changes", [{"generated_views": "none"}, {"rounds": 0}], ids=["no generated views", "no rounds"]
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -16,6 +16,7 @@ from diffaug_bio.model.source import MatrixChoice
 from diffaug_bio.tl import fit
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from anndata import AnnData
@@ -36,7 +37,7 @@ def test_projecting_the_training_data_gives_their_embedding(
 def test_an_embedding_that_is_not_finite_is_never_written(counts: AnnData, fitted: DiffAug) -> None:
     embedding = fitted.transform(counts.X)
     embedding[3, 1] = np.nan
-    with pytest.raises(InputError, match=r"The embedding of row 3 .* for 1 of \d+ rows"):
+    with pytest.raises(InputError, match=r"not finite for 1 of \d+ rows, first for row 3"):
         write_embedding(counts, embedding, key_added="X_new", model=fitted, choice=MatrixChoice())
     assert "X_new" not in counts.obsm
 
@@ -123,3 +124,15 @@ def test_data_without_rows_are_embedded_as_such_and_are_no_sources(
     assert nothing.obsm["X_diffaug"].shape == (0, 6)
     with pytest.raises(InputError, match="The data have no rows to generate from"):
         tl.augment(counts[:0].copy(), fitted)
+
+
+@pytest.mark.parametrize("model", [3, None, {}], ids=["number", "nothing", "table"])
+def test_what_is_neither_a_model_nor_a_folder_is_refused(counts: AnnData, model: Any) -> None:
+    calls: list[Callable[[], object]] = [
+        lambda: tl.project(counts, model),
+        lambda: tl.augment(counts, model),
+        lambda: tl.correct_expression(counts, model, batch="a"),
+    ]
+    for call in calls:
+        with pytest.raises(InputError, match=r"`model` has to be a fitted `DiffAug`, or the path .*, got"):
+            call()
