@@ -86,3 +86,10 @@ def check_exists(path: Path) -> None:
         found = f" {folder.resolve()} holds {', '.join(seen)}." if folder and seen else ""
         msg = f"There is no file {path}.{found}"
         raise InputError(msg)
+
+
+def check_folder_of(path: Path) -> None:
+    """Refuse a file to write in a folder that is missing."""
+    if not path.parent.is_dir():
+        msg = f"There is no folder {path.parent} to write {path.name} into. Make it first."
+        raise InputError(msg)

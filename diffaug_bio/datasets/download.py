@@ -46,6 +46,8 @@ class Download:
     """Partial file. A note beside it holds the address, and the name that the server gave the content."""
     size: int | None = None
     """Size in bytes that the file must have, if known."""
+    is_checked: bool = False
+    """True if a hash is checked afterwards: a partial file of unnamed content is then continued, too."""
     on_progress: Callable[[Progress], None] | None = None
     """Called as bytes arrive; if left out, a line is logged every ten seconds."""
     wait: float = 0.5
@@ -62,7 +64,7 @@ class Download:
             if self.size is not None and self._done() != self.size:
                 self._refuse(self._done())
         except BaseException:
-            if not self._noted()[1]:
+            if not (self._noted()[1] or self.is_checked):
                 self.drop()  # nothing would tell whether the rest belongs to the same content
             raise
         self._note.unlink()
@@ -81,7 +83,8 @@ class Download:
 
     def _noted(self) -> tuple[str, str]:
         """Return the address of the partial file, and the name of its content."""
-        text = self._note.read_text(encoding="utf-8") if self._note.exists() else ""
+        # A damaged note names no content that the server has; a header could not hold replaced characters.
+        text = self._note.read_text(encoding="utf-8", errors="ignore") if self._note.exists() else ""
         url, _, content = text.partition("\n")
         return url, content
 
@@ -118,18 +121,16 @@ class Download:
         # The file as it lies on the server: sizes and hashes are those of the file itself.
         headers = {"Accept-Encoding": "identity"}
         url, content = self._noted()
-        start = self._done() if url == self.url and content else 0
+        start = self._done() if url == self.url and (content or self.is_checked) else 0
         if start:
-            headers |= {"Range": f"bytes={start}-", "If-Range": content}
+            headers |= {"Range": f"bytes={start}-"} | ({"If-Range": content} if content else {})
         with requests.get(self.url, headers=headers, stream=True, timeout=(10, 60)) as response:
             code = response.status_code
-            if (
-                code == _RANGE_NOT_SATISFIABLE
-                and response.headers.get("Content-Range") == f"bytes */{start}"
-            ):
+            place = response.headers.get("Content-Range", "")
+            if code == _RANGE_NOT_SATISFIABLE and start > 0 and place == f"bytes */{start}":
                 return  # the file is complete
-            part = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
-            is_rest = code == _PARTIAL_CONTENT and part is not None and int(part[1]) == start
+            part = _RANGE.fullmatch(place) if code == _PARTIAL_CONTENT and start > 0 else None
+            is_rest = part is not None and int(part[1]) == start
             if code == _RANGE_NOT_SATISFIABLE or (code == _PARTIAL_CONTENT and not is_rest):
                 self.drop()
                 msg = "the server sent another part than was asked for"
@@ -140,10 +141,12 @@ class Download:
             if code >= _BAD_REQUEST:
                 msg = f"{self.url} cannot be downloaded: the server answered {code} {response.reason}."
                 raise DownloadError(msg)
-            length = response.headers.get("Content-Length", "")
-            total = int(length) + (start if is_rest else 0) if length.isdigit() else None
-            if not is_rest:
+            # Content-Length is that of the part, which may end before the file does.
+            length = response.headers.get("Content-Length", "") if part is None else part[2]
+            total = int(length) if length.isdigit() else None
+            if part is None:
                 start = 0
+                self.part.unlink(missing_ok=True)  # a note must not name the content of older bytes
                 self.part.parent.mkdir(parents=True, exist_ok=True)
                 self._note.write_text(f"{self.url}\n{_content_name(response)}", encoding="utf-8")
             if self.size is not None and total is not None and total != self.size:

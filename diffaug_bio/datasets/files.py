@@ -309,7 +309,13 @@ def _download(source: Source, store: Store, on_progress: Callable[[Progress], No
     size = "" if source.size is None else f" ({source.size / 1e6:.1f} MB)"
     logger.info("Downloading %s%s from %s", source.file, size, source.url)
     path, part = store.path(source), store.folder / "partial" / f"{source.file}.part"
-    download = Download(url=source.url, part=part, size=source.size, on_progress=on_progress)
+    download = Download(
+        url=source.url,
+        part=part,
+        size=source.size,
+        is_checked=bool(source.sha256),
+        on_progress=on_progress,
+    )
     download.run()
     found, sha256 = digest(part)
     if source.sha256 not in {"", sha256}:

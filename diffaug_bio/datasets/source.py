@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from diffaug_bio._checks import check_unique
+from diffaug_bio._checks import check_held, check_unique
 from diffaug_bio._keys import ANNDATA_ENDINGS, SEQUENCE_KEY
-from diffaug_bio._wording import printable, shorten
+from diffaug_bio._wording import printable
 from diffaug_bio.choose.split import AUTO
 from diffaug_bio.datasets._load import load, recipe_fingerprint
 from diffaug_bio.datasets.catalogue import load_recipe
@@ -136,9 +136,8 @@ def read_source(source: DataSource, *, annotations: Sequence[str] = ()) -> tuple
         what="observation names",
         remedy="Make them unique, for example with `adata.obs_names_make_unique()`, and save again.",
     )
-    if label_key is not None and label_key not in adata.obs:
-        msg = f"There is no label column {label_key!r} in `.obs`; it holds {shorten(adata.obs) or 'none'}."
-        raise InputError(msg)
+    if label_key is not None:
+        check_held(label_key, adata.obs, what="label column", where="`.obs`")
     return adata, label_key
 
 

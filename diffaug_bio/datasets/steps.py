@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from scipy import sparse
 
-from diffaug_bio._checks import check_unique
+from diffaug_bio._checks import check_held, check_unique
 from diffaug_bio._wording import shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.matrix.blocks import row_blocks
@@ -176,9 +176,7 @@ def _matrix(adata: AnnData, step: str) -> Matrix:
 
 def _column(adata: AnnData, key: str) -> pd.Series:
     """Look up a column of `.obs`."""
-    if key not in adata.obs:
-        msg = f"There is no column {key!r} in `.obs`; it holds {', '.join(adata.obs) or 'none'}."
-        raise InputError(msg)
+    check_held(key, adata.obs, what="column", where="`.obs`")
     column: pd.Series = adata.obs[key]
     return column
 

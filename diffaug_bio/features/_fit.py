@@ -52,12 +52,12 @@ def learned(
     declared = config.input_state
     state = state_of(matrix, summary) if declared == "auto" else declared
     check_declared(state, summary)
-    medians = _medians(matrix, state, summary, feature_names)
+    medians = _medians(matrix, state, feature_names)
     target_sum = _target_sum(matrix, state, config)
     mean, variance, dispersion_moments = _moments(matrix, state, target_sum=target_sum, medians=medians)
     is_measured = not STATES[state].is_sparse
     check_spread(matrix, variance == 0, is_measured=is_measured, feature_names=feature_names)
-    selected = _select(state, config, variance, dispersion_moments)
+    selected = _select(config, variance, dispersion_moments)
     _log_findings(
         matrix,
         state,
@@ -88,12 +88,7 @@ def learned(
     return with_components(unfitted, matrix, n_components=n_components, seed=seed)
 
 
-def _medians(
-    matrix: Matrix,
-    state: InputState,
-    summary: MatrixSummary,
-    feature_names: Sequence[str] | None,
-) -> Floats:
+def _medians(matrix: Matrix, state: InputState, feature_names: Sequence[str] | None) -> Floats:
     """Median of each measured feature, a few columns at a time."""
     if STATES[state].is_sparse:
         return np.zeros(0, np.float32)
@@ -169,7 +164,6 @@ def _expected(
 
 
 def _select(
-    state: InputState,
     config: FeatureConfig,
     variance: NDArray[np.float64],
     unlogged: tuple[NDArray[np.float64], NDArray[np.float64]] | None,

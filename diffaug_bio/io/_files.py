@@ -45,11 +45,9 @@ def visible_entries(folder: Path) -> list[Path]:
 
 
 def check_unpacked_size(path: Path, n_bytes: int, *, most_compressed: int = _MOST_COMPRESSED) -> None:
-    """Refuse more than 1 GiB of declared bytes if a file cannot hold them compressed, or memory cannot."""
-    if n_bytes <= _ALWAYS_UNPACKED:
-        return
+    """Refuse more declared bytes than memory holds, or above 1 GiB than a file can hold compressed."""
     gigabytes, held = n_bytes / 2**30, path.stat().st_size
-    if n_bytes > held * most_compressed:
+    if n_bytes > max(_ALWAYS_UNPACKED, held * most_compressed):
         msg = (
             f"{path} declares {gigabytes:.4g} GiB of values, and is a file of {held} bytes, which cannot "
             "hold them. Copy or download it again."

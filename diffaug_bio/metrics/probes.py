@@ -174,7 +174,7 @@ def _predict_linear(
 def _predict_neighbors(
     train: NDArray[np.float64],
     labels: NDArray[np.str_],
-    groups: NDArray[np.str_] | None,
+    _groups: NDArray[np.str_] | None,
     test: NDArray[np.float64],
 ) -> NDArray[np.str_]:
     """Predict by the vote of the nearest training rows."""

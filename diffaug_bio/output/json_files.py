@@ -91,7 +91,11 @@ def _table_of(check: Check, *names: str) -> Test:
 _SCORES = ("width", "linear_probe", "knn_accuracy", "kmeans_nmi", "kmeans_ari")
 _NEEDED: Mapping[str, tuple[str, ...]] = {
     RUN: ("data.data", "data.n_obs"),
-    METRICS: ("label_key", *(f"{row}.{score}" for row in ("embedding", "pca") for score in _SCORES)),
+    METRICS: (
+        "label_key",
+        *(f"{row}.{score}" for row in ("embedding", "pca") for score in _SCORES),
+        *("n_scored", "n_left_out", "n_labels", "n_folds"),
+    ),
     BENCHMARK: (
         *("methods", "data", "n_seeds", "held_out", "threads", "jobs", "platform", "versions"),
         "config",

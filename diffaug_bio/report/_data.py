@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from diffaug_bio._checks import check_held
 from diffaug_bio._keys import BATCH_ENTRY, OBSM_KEY, SPLIT_KEY
-from diffaug_bio._wording import shorten
 from diffaug_bio.choose.matrix import choose_matrix
 from diffaug_bio.config.kinds import decided
 from diffaug_bio.errors import InputError
@@ -33,7 +33,6 @@ _NEEDED_OF_RUN = (
     *("command", "data.input_state", "seed", "seconds", "peak_memory_mb", "threads"),
     *("device", "precision", "platform", "versions", "diffaug_bio"),
 )
-_NEEDED_OF_METRICS = ("n_scored", "n_left_out", "n_labels", "n_folds")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +122,7 @@ def read_run(folder: Path, *, label_key: str | None, batch_key: str | None) -> R
     sample = read_sample(folder / "embedded.h5ad", model, most=MOST_ROWS, seed=seed)
     found = RunData(
         record=record,
-        scores=read_json(folder / METRICS, needed=_NEEDED_OF_METRICS),
+        scores=read_json(folder / METRICS),
         model=model,
         adata=sample.adata,
         rows=sample.rows,
@@ -169,9 +168,7 @@ def _column(adata: AnnData, key: str | None, *, what: str) -> str | None:
     """Check that a column exists, and that labels differ less than rows."""
     if key is None:
         return None
-    if key not in adata.obs:
-        msg = f"There is no {what} column {key!r} in `.obs`; it holds {shorten(adata.obs) or 'none'}."
-        raise InputError(msg)
+    check_held(key, adata.obs, what=f"{what} column", where="`.obs`")
     if what == "label" and adata.n_obs > 1 and adata.obs[key].nunique() == adata.n_obs:
         msg = (
             f"The column {key!r} has a different value in each of {adata.n_obs:,} rows. Choose a column of "

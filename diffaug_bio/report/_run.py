@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from diffaug_bio import __version__
+from diffaug_bio._checks import check_folder_of
 from diffaug_bio._wording import printable
 from diffaug_bio.config.kinds import KINDS
 from diffaug_bio.document import Report, base_name
@@ -90,9 +91,7 @@ def _check_target(target: Path, *, force: bool) -> None:
     if target.is_dir():
         msg = f"{target} is a folder. Name a file."
         raise InputError(msg)
-    if not target.parent.is_dir():
-        msg = f"There is no folder {target.parent} to write {target.name} into. Make it first."
-        raise InputError(msg)
+    check_folder_of(target)
     if target.exists() and not force:
         msg = f"{target} exists already. Choose another output file (`-o`), or overwrite it (`--force`)."
         raise InputError(msg)

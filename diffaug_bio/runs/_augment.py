@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from diffaug_bio._checks import check_folder_of
 from diffaug_bio.config.kinds import kind_of
 from diffaug_bio.datasets.source import DataSource, read_for_model
 from diffaug_bio.errors import InputError
@@ -126,9 +127,7 @@ def _check_output(output: Path, *, force: bool) -> None:
     if output.exists() and not force:
         msg = f"{output} exists already. Choose another output file (`-o`), or overwrite it (`--force`)."
         raise InputError(msg)
-    if not output.parent.is_dir():
-        msg = f"There is no folder {output.parent} to write {output.name} into. Make it first."
-        raise InputError(msg)
+    check_folder_of(output)
 
 
 def _check_kind(model: DiffAug, output: Path, ending: str) -> None:

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from diffaug_bio.document import Section
 
 _OF_RUN = ("diffaug_bio", "data", "device", "precision", "threads", "seconds", "versions")
-_NEEDED = ("n_scored", "n_left_out", "n_labels", "n_folds")
 
 
 def info(folder: Path) -> dict[str, Any]:
@@ -33,7 +32,7 @@ def info(folder: Path) -> dict[str, Any]:
         "folder": printable(str(model)),
         "model": describe_model(model).to_dict(),
         "run": None if run is None else {key: run[key] for key in _OF_RUN if key in run},
-        "metrics": None if run is None else read_json(around / METRICS, needed=_NEEDED),
+        "metrics": None if run is None else read_json(around / METRICS),
     }
 
 

@@ -33,6 +33,10 @@ class Server:
     last_modified: str | None = None
     answers_ranges: bool = True
     sends_length: bool = True
+    most_sent: int | None = None
+    """Most bytes of a part."""
+    unasked: int | None = None
+    """Status, 206 or 416, of every answer to a request of the whole file."""
     shift: int = 0
     """By how much later the parts begin than was asked for."""
     cuts: list[int] = field(default_factory=list)
@@ -60,24 +64,26 @@ def server() -> Iterator[Server]:
                 return
             start = self._start(asked)
             start += state.shift if start else 0
-            if start >= len(content):
+            unasked = None if asked else state.unasked
+            if start >= len(content) or unasked == 416:
                 self.send_response(416)
-                self.send_header("Content-Range", f"bytes */{len(content)}")
+                self.send_header("Content-Range", f"bytes */{0 if unasked else len(content)}")
                 self.send_header("Content-Length", "0")
                 self.end_headers()
                 return
-            self.send_response(206 if start else 200)
-            if start:
-                self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+            end = min(len(content), start + state.most_sent) if start and state.most_sent else len(content)
+            self.send_response(206 if start or unasked else 200)
+            if start or unasked:
+                self.send_header("Content-Range", f"bytes {start}-{end - 1}/{len(content)}")
             if state.sends_length:
-                self.send_header("Content-Length", str(len(content) - start))
+                self.send_header("Content-Length", str(end - start))
             else:
                 self.send_header("Connection", "close")
             for name, value in (("ETag", state.etag), ("Last-Modified", state.last_modified)):
                 if value:
                     self.send_header(name, value)
             self.end_headers()
-            rest = content[start:]
+            rest = content[start:end]
             if state.cuts:
                 self.wfile.write(rest[: state.cuts.pop(0)])
                 self.wfile.flush()

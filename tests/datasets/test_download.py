@@ -11,7 +11,7 @@ import pytest
 
 from diffaug_bio import datasets
 from diffaug_bio.datasets._load import recipe_fingerprint
-from diffaug_bio.datasets.download import Progress
+from diffaug_bio.datasets.download import Download, Progress
 from diffaug_bio.datasets.files import is_here
 from diffaug_bio.errors import DownloadError
 
@@ -44,6 +44,77 @@ def test_a_download_that_is_cut_goes_on_where_it_was(
     assert [asked for _, asked in server.asked] == [None, "bytes=30000-", "bytes=50000-"]
     assert files.find().read_bytes() == TABLE
     assert files_in(cache) == {"t.csv", "record.json"}
+
+
+@pytest.mark.parametrize("size", [None, len(TABLE)])
+def test_a_server_that_sends_less_than_was_asked_for_is_asked_for_the_rest(
+    tmp_path: Path, server: Server, size: int | None
+) -> None:
+    server.files["/t.csv"], server.cuts, server.most_sent = TABLE, [30_000], 45_000
+    more = "" if size is None else f"size = {size}"
+    recipe = write_recipe(tmp_path, f'file = "t.csv"\nurl = "{server.url}/t.csv"\n{more}')
+    told: list[Progress] = []
+    assert datasets.fetch(recipe, on_progress=told.append).find().read_bytes() == TABLE
+    assert [asked for _, asked in server.asked] == [None, "bytes=30000-", "bytes=75000-"]
+    assert {progress.total for progress in told} == {len(TABLE)}
+
+
+def test_a_hash_is_enough_to_go_on(remote: str, server: Server, cache: Path) -> None:
+    server.etag, server.cuts = None, [30_000]
+    assert datasets.fetch(remote).find().read_bytes() == TABLE
+    assert [asked for _, asked in server.asked] == [None, "bytes=30000-"]
+    assert files_in(cache) == {"t.csv", "record.json"}
+
+
+def test_a_hash_refuses_a_file_that_changed_meanwhile(remote: str, server: Server, cache: Path) -> None:
+    server.etag = None
+    with pytest.raises(KeyboardInterrupt):
+        datasets.fetch(remote, on_progress=_interrupt)
+    assert files_in(cache) == {"t.csv.part", "t.csv.part.txt"}
+    server.files["/t.csv"] = TABLE.replace(b"x", b"z") + b"more"
+    with pytest.raises(DownloadError, match=r"SHA-256"):
+        datasets.fetch(remote)
+    assert files_in(cache) == set()
+
+
+@pytest.mark.parametrize("status", [206, 416])
+def test_a_part_that_nobody_asked_for_is_refused(
+    unchecked: str, server: Server, cache: Path, status: int
+) -> None:
+    server.unasked = status
+    with pytest.raises(DownloadError, match=r"the server sent another part than was asked for\."):
+        datasets.fetch(unchecked)
+    assert files_in(cache) == set()
+
+
+@pytest.mark.parametrize("name", ["remote", "unchecked"])
+@pytest.mark.parametrize("damage", [(b"http", b"\xff"), (b"first", b"fir\xff")])
+def test_a_damaged_note_is_as_good_as_none(
+    name: str, request: pytest.FixtureRequest, damage: tuple[bytes, bytes]
+) -> None:
+    recipe = request.getfixturevalue(name)
+    with pytest.raises(KeyboardInterrupt):
+        datasets.fetch(recipe, on_progress=_interrupt)
+    note = folder_of(recipe) / "partial" / "t.csv.part.txt"
+    note.write_bytes(note.read_bytes().replace(*damage))
+    assert datasets.fetch(recipe).find().read_bytes() == TABLE
+
+
+def test_old_bytes_never_lie_beside_a_new_note(
+    unchecked: str, server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        datasets.fetch(unchecked, on_progress=_interrupt)
+    server.etag, server.files["/t.csv"] = '"second"', TABLE.replace(b"x", b"z")
+    with monkeypatch.context() as patch:
+        patch.setattr(Download, "_append", killed)
+        with pytest.raises(KeyboardInterrupt):
+            datasets.fetch(unchecked)
+    assert files_in(cache) == {"t.csv.part.txt"}
+    assert datasets.fetch(unchecked).find().read_bytes() == TABLE.replace(b"x", b"z")
 
 
 def test_a_later_call_goes_on_too(remote: str, server: Server, cache: Path) -> None:

@@ -7,6 +7,8 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
+import anndata
+import numpy as np
 import pytest
 
 from diffaug_bio.datasets import DataSource, read_source
@@ -46,6 +48,12 @@ def test_label_of_a_folder_is_a_label_key(tmp_path: Path) -> None:
     adata, label_key = read_source(DataSource(data=str(write_classes(tmp_path / "set")), label_key="label"))
     assert label_key == "label"
     assert list(adata.obs["label"]) == ["a", "a", "b", "b"]
+
+
+def test_a_missing_label_column_is_named(tmp_path: Path) -> None:
+    anndata.AnnData(np.eye(3)).write_h5ad(tmp_path / "a.h5ad")
+    with pytest.raises(InputError, match=r"no label column 'kind' in `\.obs`; it holds nothing\."):
+        read_source(DataSource(data=str(tmp_path / "a.h5ad"), label_key="kind"))
 
 
 def test_source_is_written_as_json(tmp_path: Path) -> None:

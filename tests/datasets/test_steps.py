@@ -223,7 +223,7 @@ def test_names_that_do_not_fit_are_refused(old: tuple[str], new: tuple[str], mes
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_missing_column_is_named(step: str, keywords: dict[str, Any]) -> None:
-    with pytest.raises(InputError, match=r"There is no column 'cell' in `.obs`; it holds label"):
+    with pytest.raises(InputError, match=r"There is no column 'cell' in `.obs`; it holds 'label'"):
         STEPS[step](make(np.eye(2), label=["a", "b"]), key="cell", **keywords)
 
 

@@ -89,6 +89,16 @@ def test_npz_that_unpacks_to_gigabytes_is_refused_before(tmp_path: Path) -> None
         io.read(path)
 
 
+def test_npz_that_memory_cannot_hold_is_refused_at_any_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.savez(tmp_path / "x.npz", images=np.zeros((4, 8, 8), np.uint8))
+    assert io.read(tmp_path / "x.npz").shape == (4, 64)
+    monkeypatch.setattr(_files, "free_bytes", lambda: 100)
+    with pytest.raises(InputError, match="GiB of memory are free"):
+        io.read(tmp_path / "x.npz")
+
+
 def test_images_whose_pixels_cannot_all_be_features_are_refused(tmp_path: Path) -> None:
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from diffaug_bio._checks import check_anndata, check_folder_of
 from diffaug_bio.errors import InputError
 from diffaug_bio.output.interrupts import interrupts_held
 
@@ -27,19 +28,21 @@ def write_h5ad(path: str | PathLike[str], adata: AnnData) -> None:
     """Write an h5ad file as `adata.write_h5ad` does, safely on a full disk and when interrupted.
 
     A full disk raises an error, where `adata.write_h5ad` can end the Python process; Ctrl-C waits for the
-    part that is being written. Columns of repeated strings become categories, as in anndata.
+    part that is being written. As in anndata, columns of repeated text become categories, in `adata` itself
+    too.
 
     Parameters
     ----------
     path
-        The file; an existing one is overwritten.
+        The file, in a folder that exists; an existing file is overwritten.
     adata
         Data to write.
 
     Raises
     ------
     InputError
-        If h5ad cannot hold some entry, which the message names.
+        If `adata` is no AnnData, the folder is missing, or h5ad cannot hold some entry, which the message
+        names.
     OSError
         If the disk is full or cannot be written to.
 
@@ -48,7 +51,8 @@ def write_h5ad(path: str | PathLike[str], adata: AnnData) -> None:
     >>> from diffaug_bio import io
     >>> io.write_h5ad("embedded.h5ad", adata)  # doctest: +SKIP
     """
-    path = Path(path)
+    check_anndata(adata)
+    check_folder_of(path := Path(path))
     adata.strings_to_categoricals()
     if adata.raw is not None:
         adata.strings_to_categoricals(adata.raw.var)

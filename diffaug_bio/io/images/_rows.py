@@ -83,8 +83,13 @@ class Decoding:
 
 
 def require_files(folder: Path, names: Sequence[str], *, of: str) -> None:
-    """Raise an `InputError` if a folder lacks files of a known image set."""
-    if missing := [name for name in names if not (folder / name).exists()]:
+    """Raise an `InputError` if a folder lacks files, or folders (`"name/"`), of a known image set."""
+    missing = [
+        name
+        for name in names
+        if not ((folder / name).is_dir() if name.endswith("/") else (folder / name).is_file())
+    ]
+    if missing:
         msg = f"{folder} lacks {shorten(missing, limit=8)} of {of}. {UNPACK_AGAIN}"
         raise InputError(msg)
 

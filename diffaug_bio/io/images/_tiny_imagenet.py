@@ -43,7 +43,7 @@ def is_tiny_imagenet(folder: Path) -> bool:
 
 def read_tiny_imagenet(folder: Path, options: ImageOptions) -> AnnData:
     """Read the folder `tiny-imagenet-200`; see :func:`diffaug_bio.io.read`."""
-    needed = ("wnids.txt", "train", "val/val_annotations.txt", "val/images")
+    needed = ("wnids.txt", "train/", "val/val_annotations.txt", "val/images/")
     require_files(folder, needed, of="Tiny-ImageNet")
     wnids = list(dict.fromkeys(_lines(folder / "wnids.txt")))
     labels = _labels(folder / "words.txt", wnids)

@@ -87,3 +87,19 @@ def test_what_h5ad_cannot_hold_is_named(tmp_path: Path) -> None:
     adata.uns["odd"] = {"thing": object()}
     with pytest.raises(InputError, match=r"in uns/odd/thing that h5ad cannot: .*Remove or rename it"):
         write_h5ad(tmp_path / "a.h5ad", adata)
+
+
+def test_anything_but_an_anndata_and_a_missing_folder_are_named(tmp_path: Path) -> None:
+    adata: Any = make_counts()
+    with pytest.raises(InputError, match=r"Expected an AnnData, got pandas.* Make one with"):
+        write_h5ad(tmp_path / "a.h5ad", adata.obs)
+    with pytest.raises(InputError, match=r"no folder .*new to write a\.h5ad into\. Make it first"):
+        write_h5ad(tmp_path / "new" / "a.h5ad", adata)
+    assert not any(tmp_path.iterdir())
+
+
+def test_text_becomes_categories_in_place(tmp_path: Path) -> None:
+    adata = make_counts()
+    adata.obs["few"] = ["a", "b"] * 60
+    write_h5ad(tmp_path / "a.h5ad", adata)
+    assert isinstance(adata.obs["few"].dtype, pd.CategoricalDtype)

@@ -238,7 +238,9 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
     write_cifar10(tmp_path)
     (tmp_path / "data_batch_2").unlink()
     (tmp_path / "test_batch").unlink()
-    with pytest.raises(InputError, match=r"lacks 'data_batch_2', 'test_batch' of CIFAR"):
+    (tmp_path / "data_batch_3").unlink()
+    (tmp_path / "data_batch_3").mkdir()
+    with pytest.raises(InputError, match=r"lacks 'data_batch_2', 'data_batch_3', 'test_batch' of CIFAR"):
         io.read(tmp_path)
 
 

@@ -131,6 +131,7 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
     write_stl10(tmp_path)
     (tmp_path / "test_y.bin").unlink()
     (tmp_path / "class_names.txt").unlink()
+    (tmp_path / "class_names.txt").mkdir()
     with pytest.raises(InputError, match=r"lacks 'test_y\.bin', 'class_names\.txt' of STL-10"):
         io.read(tmp_path)
 

@@ -89,6 +89,14 @@ def test_missing_tables_are_named(tmp_path: Path, name: str) -> None:
         io.read(tmp_path)
 
 
+def test_a_file_is_no_folder_of_images(tmp_path: Path) -> None:
+    folder = write_tiny_imagenet(tmp_path)
+    (folder / "train").rename(folder / "elsewhere")
+    (folder / "train").touch()
+    with pytest.raises(InputError, match=r"lacks 'train/' of Tiny-ImageNet"):
+        io.read(folder)
+
+
 def test_missing_and_unknown_images_are_named(tmp_path: Path) -> None:
     folder = write_tiny_imagenet(tmp_path)
     write_jpeg(folder / "val" / "images" / "val_7.JPEG", 0)
