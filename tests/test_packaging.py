@@ -132,7 +132,7 @@ def test_the_sdist_builds_and_holds_no_data(built: Built) -> None:
 
 
 def test_the_installed_wheel_runs_without_the_checkout(built: Built, tmp_path: Path) -> None:
-    assert "Label-free embeddings" in run(built.bin / "diffaug-bio", "--help", cwd=tmp_path)
+    assert "without labels" in run(built.bin / "diffaug-bio", "--help", cwd=tmp_path)
     assert "pbmc68k" in run(built.bin / "diffaug-bio", "recipes", "list", cwd=tmp_path)
     packages = [name for name in read_project()["tool"]["setuptools"]["packages"] if name != "diffaug_bio"]
     code = (
@@ -179,7 +179,8 @@ def test_the_types_of_the_installed_package_are_seen(built: Built, tmp_path: Pat
     seen = re.findall(r'^script\.py:(\d+): note: Revealed type is "(.*)"$', done.stdout, flags=re.MULTILINE)
     types = {int(line): revealed for line, revealed in seen}
     float32 = "numpy.ndarray[tuple[Any, ...], numpy.dtype[numpy.floating[numpy._typing._nbit_base._32Bit]]]"
-    expected = {5: "int", 6: "diffaug_bio.model.estimator.DiffAug", 7: float32, 8: "str | None", 9: "int"}
+    model = "diffaug_bio.model.estimator.DiffAug"
+    expected = {5: "int | None", 6: model, 7: float32, 8: "str | None", 9: "int"}
     assert {line: types[line] for line in expected} == expected, done.stdout
     assert types[10].startswith(f"def (query: {float32}, ")
     errors = re.findall(r"^script\.py:(\d+): error: .*\[(.*)\]$", done.stdout, flags=re.MULTILINE)

@@ -220,8 +220,8 @@ class DiffAugConfig:
         >>> DiffAugConfig().for_kind("expression").encoder.n_latent
         128
         """
-        if kind not in get_args(DataKind):
-            msg = f"There is no kind of data {told(kind)}. Take one of {', '.join(get_args(DataKind))}."
+        if kind not in KINDS:
+            msg = f"There is no kind of data {told(kind)}. Take one of {', '.join(KINDS)}."
             raise InputError(msg)
         has_batches = bool(self.batches.names)
         has_components = KINDS[kind].has_own_front_end or self.features.front_end == "pca"

@@ -167,7 +167,7 @@ CASES: dict[str, tuple[Case, str]] = {
     ),
     "unknown recipe": (unknown_recipe, "There is no recipe 'everything'. `diffaug-bio recipes list`"),
     "unknown device": (with_options("--device", "abacus"), "abacus"),
-    "unknown preset": (with_options("--config", "quik"), "no preset 'quik'; did you mean 'quick'?"),
+    "unknown preset": (with_options("--config", "quik"), "no preset 'quik' (did you mean 'quick'?)"),
     "missing configuration": (with_options("--config", "nowhere.toml"), "nowhere.toml cannot be read"),
     "configuration that is no TOML": (with_config("[encoder\n"), "is not a TOML file"),
     "configuration with an unknown key": (

@@ -103,7 +103,7 @@ def test_scores_are_printed_as_a_table(place: Path, call: Callable[..., Result])
     header, *lines = result.out.splitlines()
     assert header.split() == ["against", "'cluster'", "X_pca", "X_diffaug"]
     empty = lines.index("")
-    assert lines[empty + 1] == "rows that the generator makes"
+    assert lines[empty + 1] == "generated rows"
     assert all(len(line.split()) == 3 for line in lines[:empty])
     assert all(len(line.split()) == 2 for line in lines[empty + 2 :])
 

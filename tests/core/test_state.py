@@ -145,15 +145,6 @@ def test_a_missing_array_is_named(tiny_config: DiffAugConfig, name: str) -> None
         from_arrays(tiny_config, FEATURES, arrays)
 
 
-def test_codes_of_earlier_versions_are_not_scaled(tiny_config: DiffAugConfig) -> None:
-    config = changed(tiny_config, generator={"whitening": "full"})
-    arrays = to_arrays(trained(config, rows=DenseRows(2 * clustered_rows())))
-    assert (arrays["code_scale"] != 1).all()
-    del arrays["code_scale"]
-    rebuilt = from_arrays(tiny_config, FEATURES, arrays)
-    assert torch.equal(rebuilt.code_scale, torch.ones(N_FEATURES))
-
-
 def test_everything_of_a_state_moves(tiny_config: DiffAugConfig) -> None:
     state = fit_and_state(tiny_config)[1].to(torch.device("meta"))
     moved = [state.condition_mean, state.condition_std, state.limits, state.code_scale]

@@ -153,7 +153,7 @@ def test_of_few_rows_the_density_is_unknown_which_the_log_says(
         found = density_ratio(rows, reference)
     assert found.shape == (n_rows,)
     assert np.isnan(found).all()
-    assert f"there are {n_rows} and {n_reference}: it is NaN" in caplog.text
+    assert f"needs 50 rows, here and in training; there are {n_rows} and {n_reference}" in caplog.text
     assert np.isfinite(relative_distance(rows, reference)).all()
 
 

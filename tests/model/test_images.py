@@ -264,7 +264,7 @@ def test_views_and_encoders_of_other_rows_are_refused(
 
 
 def test_the_published_preset_of_features_is_not_for_images() -> None:
-    with pytest.raises(InputError, match=r"always have a front end.*preset 'paper-images' for 'paper'"):
+    with pytest.raises(InputError, match=r"`front_end`.*'paper-images'.*'paper'"):
         fitted_to(IMAGES, DiffAugConfig.preset("paper"))
     config = DiffAugConfig().replace(encoder={"kind": "mlp"})
     with pytest.raises(InputError, match=r"encoder 'mlp' does not fit the rows"):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
-MODEL = Path(__file__).parents[1] / "fixtures/models/format_1_kept/expression/model"
+MODEL = Path(__file__).parents[1] / "fixtures/models/format_1/expression/model"
 _N_GENES = 20
 
 

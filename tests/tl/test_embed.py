@@ -223,7 +223,7 @@ def test_a_toml_file_is_a_configuration(
     lines = []
     for section, values in tiny_config.to_dict().items():
         lines.append(f"[{section}]")
-        lines += [f"{key} = {json.dumps(value)}" for key, value in values.items()]
+        lines += [f"{key} = {json.dumps(value)}" for key, value in values.items() if value is not None]
     (tmp_path / "tiny.toml").write_text("\n".join(lines))
     expected = embedding_of(counts, tiny_config)
     for path in (tmp_path / "tiny.toml", str(tmp_path / "tiny.toml")):
