@@ -10,7 +10,6 @@ import sys
 import traceback
 import warnings
 from contextlib import suppress
-from difflib import get_close_matches
 from importlib import import_module
 
 import click
@@ -46,6 +45,8 @@ class _LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in _COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
             near = get_close_matches(args[0], _COMMANDS, n=1)
             guess = f"Did you mean {near[0]!r}?" if near else f"Commands are {', '.join(_COMMANDS)}."
             ctx.fail(f"No such command {args[0]!r}. {guess}")

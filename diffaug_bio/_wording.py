@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import reprlib
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from diffaug_bio.errors import InputError
@@ -46,6 +45,8 @@ def cut(text: str) -> str:
 
 def near(name: str, known: Iterable[str]) -> str:
     """Ask for the known name that a misspelt one is most like; say nothing where none is."""
+    from difflib import get_close_matches
+
     found = get_close_matches(name, list(known), n=1)
     return f" (did you mean {found[0]!r}?)" if found else ""
 

@@ -26,7 +26,7 @@ def check_folder(folder: Path) -> None:
     if SETTINGS not in (read_record(folder) or {}):
         what = "files other than those of a benchmark"
         if (folder / SETTINGS).is_file():
-            what = f"a {SETTINGS} that is not in its record {RECORD_FILE}, as an earlier version leaves it"
+            what = f"a {SETTINGS} that is not in its record {RECORD_FILE}"
         msg = f"{folder} holds {what}. Choose another or an empty output folder."
         raise InputError(msg)
     check_addable(folder, [SETTINGS, SCORES, SUMMARY])

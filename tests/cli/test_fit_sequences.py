@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.cli.cells import TINY
 from tests.conftest import clustered_dna
 
 if TYPE_CHECKING:
@@ -20,26 +21,7 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Result
 
 N_OBS, LENGTH = 60, 30
-TINY = """
-[features]
-n_components = 8
-[encoder]
-n_latent = 6
-hidden = [16]
-projector_hidden = [16]
-n_projection = 8
-[generator]
-width = 16
-n_blocks = 1
-n_steps = 50
-n_sampling_steps = 5
-[train]
-warmup_epochs = 2
-generator_epochs = 2
-encoder_epochs = 2
-min_steps = 4
-batch_size = 32
-"""
+TINY_DNA = TINY.replace("batch_size = 64", "batch_size = 32")
 OPTIONS = ["--threads", "1", "--device", "cpu"]
 
 
@@ -51,7 +33,7 @@ def write_sequences(path: Path, letters: Sequence[str]) -> Path:
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     """A folder with a configuration, and sequences of one length and of several."""
-    (tmp_path / "tiny.toml").write_text(TINY)
+    (tmp_path / "tiny.toml").write_text(TINY_DNA)
     write_sequences(tmp_path / "equal.fa", clustered_dna(N_OBS, LENGTH))
     write_sequences(tmp_path / "unequal.fa", clustered_dna(N_OBS, LENGTH, unequal=True))
     return tmp_path
