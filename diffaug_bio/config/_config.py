@@ -220,7 +220,7 @@ class DiffAugConfig:
         >>> DiffAugConfig().for_kind("expression").encoder.n_latent
         128
         """
-        if kind not in KINDS:
+        if not isinstance(kind, str) or kind not in KINDS:
             msg = f"There is no kind of data {told(kind)}. Take one of {', '.join(KINDS)}."
             raise InputError(msg)
         has_batches = bool(self.batches.names)
