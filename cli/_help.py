@@ -7,7 +7,7 @@ import click
 _HEADINGS = {
     "Input": (
         *("layer", "use_rep", "use_raw", "var_key", "transpose", "modality"),
-        *("reference", "image_size", "skip_bad", "external_links"),
+        *("modality_key", "sheet", "reference", "image_size", "skip_bad", "external_links"),
     ),
     "DNA": ("k", "canonical", "bins"),
     "Model": ("encoder", "n_latent", "warmup_view"),

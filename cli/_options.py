@@ -48,10 +48,15 @@ var_key_option = click.option(
     metavar="COLUMN",
     help="Column of .var with the names of the features, in place of .var_names.",
 )
+modality_key_option = click.option(
+    "--modality-key",
+    metavar="NAME",
+    help="Part of DATA: modality of .h5mu (else rna), type of features of 10x (else Gene Expression).",
+)
 external_links_option = click.option(
     "--external-links",
     is_flag=True,
-    help="Let an .h5ad file that you trust take values from other files that it names.",
+    help="Let an HDF5 file (.h5ad) that you trust take values from other files that it names.",
 )
 
 
@@ -62,6 +67,7 @@ class Reading:
     data: str
     transpose: bool
     modality: Literal["auto", "h5ad", "table", "dna", "image"]
+    modality_key: str | None
     reference: str | None
     image_size: int | None
     skip_bad: bool
@@ -114,6 +120,7 @@ reading_options = _together(
         show_default=True,
         help="Kind of DATA; dna for a table of sequences that has numeric columns, too.",
     ),
+    modality_key_option,
     click.option(
         "--reference",
         type=click.Path(),

@@ -13,6 +13,7 @@ from ._options import (
     external_links_option,
     group_key_option,
     machine_options,
+    modality_key_option,
     seed_option,
     set_threads,
     split_option,
@@ -56,6 +57,7 @@ Examples:
 @click.option(
     "--reference", type=click.Path(), help="FASTA file with the genome that intervals are cut from."
 )
+@modality_key_option
 @external_links_option
 @split_option
 @group_key_option
@@ -77,6 +79,7 @@ def command(
     model: str | None,
     var_key: str | None,
     reference: str | None,
+    modality_key: str | None,
     external_links: bool,
     seed: int,
     device: str,
@@ -102,6 +105,7 @@ def command(
             group_key=group_key,
             split_key=split_key,
             reference=reference,
+            modality_key=modality_key,
             external_links=external_links,
         ),
         use_rep=use_rep,

@@ -42,6 +42,8 @@ _EPILOG = """\b
 Examples:
   diffaug-bio fit cells.h5ad
   diffaug-bio fit cells.h5ad -o run --label-key cell_type --batch-key donor --layer counts
+  diffaug-bio fit run/outs -o run-fit
+  diffaug-bio fit samples -o together --batch-key batch
   diffaug-bio fit proteins.csv.gz -o run --config quick --n-latent 64 --seed 1
   diffaug-bio fit promoters.fa.gz -o run --label-key label --encoder cnn
   diffaug-bio fit reads.fastq.gz -o run --k 3,4,5 --canonical
@@ -116,7 +118,8 @@ def command(
 ) -> None:
     """Fit DiffAug to DATA and write a folder with embedding, model and scores.
 
-    DATA is an .h5ad file, a table (.csv, .tsv, also .gz) with a row per observation, DNA (.fa, .fastq,
+    DATA is an AnnData (.h5ad, .zarr), counts of Cell Ranger (.h5, .mtx, or a folder of runs), .h5mu,
+    .loom, a table (.csv, .tsv, also .gz) with a row per observation, DNA (.fa, .fastq,
     .bed, a table with a column of sequences, a folder with a file for each class), images (a folder of
     files, CIFAR, STL-10, Tiny-ImageNet, idx, .npz), or recipe:NAME. The folder holds embedding.csv,
     embedded.h5ad, model/, run.json, report.html and, with labels, metrics.json.

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-ANNDATA_ENDINGS = (".h5ad", ".h5")
-"""Endings of files that hold an AnnData."""
+HDF5_ENDINGS = (".h5ad", ".h5", ".hdf5", ".h5mu", ".loom")
+"""Endings of HDF5 files, whose content tells what they hold."""
+ANNDATA_ENDINGS = (*HDF5_ENDINGS, ".zarr", ".zarr.zip", ".mtx")
+"""Endings of files and folders with a matrix, its annotations and more, as an AnnData has them."""
+BATCH_KEY = "batch"
+"""Column of `.obs` with the sample of a cell, as readers of several samples write it."""
 OBSM_KEY = "X_diffaug"
 UNASSIGNED = "unassigned"
 """Predicted label of a row whose nearest neighbours do not agree on one."""
@@ -34,6 +38,11 @@ SOURCE_ENTRIES = frozenset(
     {"layer", "use_rep", "use_raw", "sequences", "kmers", "images", "var_key", SPLIT_ENTRY, BATCH_ENTRY}
 )
 """All entries of `source_`: the matrix of the AnnData that was fitted, its rows and batches."""
+
+
+def holds_anndata(name: str) -> bool:
+    """Return True for the name of a file or folder with a matrix and its annotations, `.gz` aside."""
+    return name.lower().rstrip("/\\").removesuffix(".gz").endswith(ANNDATA_ENDINGS)
 
 
 def uns_key(key_added: str) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from diffaug_bio._checks import check_held, check_unique
-from diffaug_bio._keys import ANNDATA_ENDINGS, IMAGE_SHAPE_KEY, SEQUENCE_KEY, TEST
+from diffaug_bio._keys import HDF5_ENDINGS, IMAGE_SHAPE_KEY, SEQUENCE_KEY, TEST
 from diffaug_bio._wording import shorten
 from diffaug_bio.choose.images import image_shape
 from diffaug_bio.choose.labels import choose_labels
@@ -285,7 +285,7 @@ def _read_one(
     """Read one file, or a recipe."""
     from diffaug_bio import io
 
-    may_link = external_links and name.lower().endswith(ANNDATA_ENDINGS)  # only these files have links
+    may_link = external_links and name.lower().endswith(HDF5_ENDINGS)  # only these files have links
     source = DataSource(data=name, external_links=may_link)
     adata, _ = read_source(source)
     if source.recipe is not None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from diffaug_bio._checks import check_held, check_unique
-from diffaug_bio._keys import ANNDATA_ENDINGS, SEQUENCE_KEY
+from diffaug_bio._keys import SEQUENCE_KEY, holds_anndata
 from diffaug_bio._wording import printable
 from diffaug_bio.choose.split import AUTO
 from diffaug_bio.datasets._load import load, recipe_fingerprint
@@ -49,6 +49,8 @@ class DataSource:
     """Counting of DNA words; shares of words of four letters if left out."""
     modality: ReadAs = "auto"
     """Kind of data in the file; `"auto"` goes by its name and content."""
+    modality_key: str | None = None
+    """Part of the file to read: a modality of .h5mu, or a type of features or genome of 10x data."""
     image_size: int | None = None
     """Height and width that image files are resized to, in pixels."""
     skip_bad: bool = False
@@ -122,9 +124,10 @@ def read_source(source: DataSource, *, annotations: Sequence[str] = ()) -> tuple
         columns = list(dict.fromkeys([*([label_key] if label_key else []), *annotations]))
         adata = io.read(
             source.data,
-            obs_columns=[] if source.data.endswith(ANNDATA_ENDINGS) else columns,
+            obs_columns=[] if holds_anndata(source.data) else columns,
             transpose=source.transpose,
             modality=source.modality,
+            modality_key=source.modality_key,
             kmers=source.kmers,
             reference=source.reference,
             image_size=source.image_size,
@@ -148,10 +151,11 @@ def _read_recipe(source: DataSource, name: str) -> tuple[AnnData, str | None]:
     recipe = load_recipe(name)
     kmers = source.kmers
     has_words = kmers is not None and recipe.modality != "dna"
-    if source.reference or source.image_size or source.skip_bad or source.external_links or has_words:
+    given = (source.reference, source.image_size, source.skip_bad, source.external_links)
+    if any(given) or source.modality_key or has_words:
         msg = (
             f"{source.data} says itself how its files are read. Leave out `reference`, `kmers`, "
-            "`image_size`, `skip_bad` and `external_links`."
+            "`modality_key`, `image_size`, `skip_bad` and `external_links`."
         )
         raise InputError(msg)
     adata = load(name)
@@ -167,7 +171,7 @@ def read_for_model(source: DataSource, model: DiffAug, *, annotations: Sequence[
 
     kmers = MatrixChoice.from_dict(model.source_).kmers
     # The words of an h5ad file are counted already; other words are counted from its letters later.
-    is_counted = source.data.lower().endswith(ANNDATA_ENDINGS) or source.recipe is not None
+    is_counted = holds_anndata(source.data) or source.recipe is not None
     if kmers is not None and not is_counted:
         source = replace(source, kmers=kmers)
     return read_source(source, annotations=annotations)[0]
@@ -176,14 +180,27 @@ def read_for_model(source: DataSource, model: DiffAug, *, annotations: Sequence[
 def fingerprint(source: DataSource) -> dict[str, object]:
     """Return size and SHA-256 of the data, and of the reference if there is one.
 
-    Folders go by names and contents of files that are not hidden, recipes by their files; a recipe of a
-    package without files by its name and the versions of packages.
+    Folders go by names and contents of files that are not hidden, of counts of Cell Ranger only of those
+    that are read; recipes by their files; a recipe of a package without files by its name and the versions
+    of packages.
     """
     if source.recipe is not None:
         files = recipe_fingerprint(source.recipe)
         return {"files": files} if files else {}
-    n_bytes, sha256 = digest(Path(source.data))
+    n_bytes, sha256 = digest(Path(source.data), files=_files_read(source))
     found: dict[str, object] = {"bytes": n_bytes, "sha256": sha256}
     if source.reference is not None:
         found["reference_bytes"], found["reference_sha256"] = digest(Path(source.reference))
     return found
+
+
+def _files_read(source: DataSource) -> list[Path] | None:
+    """List the files of counts of Cell Ranger, which may lie among gigabytes of others; else None."""
+    from diffaug_bio.io.stores import is_zarr
+    from diffaug_bio.io.tenx import files_read, has_tenx
+
+    path = Path(source.data)
+    if source.modality not in {"auto", "h5ad"} or is_zarr(path):
+        return None
+    has_names_beside = path.name.lower().removesuffix(".gz").endswith(".mtx")
+    return files_read(path) if has_names_beside or (path.is_dir() and has_tenx(path)) else None

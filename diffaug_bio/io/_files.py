@@ -44,13 +44,18 @@ def visible_entries(folder: Path) -> list[Path]:
     return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
 
 
-def check_unpacked_size(path: Path, n_bytes: int, *, most_compressed: int = _MOST_COMPRESSED) -> None:
-    """Refuse more declared bytes than memory holds, or above 1 GiB than a file can hold compressed."""
-    gigabytes, held = n_bytes / 2**30, path.stat().st_size
+def check_unpacked_size(
+    path: Path, n_bytes: int, *, most_compressed: int = _MOST_COMPRESSED, held: int | None = None
+) -> None:
+    """Refuse more declared bytes than memory holds, or above 1 GiB than a file can hold compressed.
+
+    `held` is the size of what is there, of a folder for example; by default that of the file.
+    """
+    gigabytes, held = n_bytes / 2**30, path.stat().st_size if held is None else held
     if n_bytes > max(_ALWAYS_UNPACKED, held * most_compressed):
         msg = (
-            f"{path} declares {gigabytes:.4g} GiB of values, and is a file of {held} bytes, which cannot "
-            "hold them. Copy or download it again."
+            f"{path} declares {gigabytes:.4g} GiB of values, and has {held} bytes on the disk, which "
+            "cannot hold them. Copy or download it again."
         )
         raise InputError(msg)
     free = free_bytes()

@@ -6,15 +6,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from diffaug_bio._checks import check_exists
-from diffaug_bio._keys import ANNDATA_ENDINGS
+from diffaug_bio._keys import ANNDATA_ENDINGS, HDF5_ENDINGS
 from diffaug_bio.config.kinds import ReadAs
 from diffaug_bio.errors import InputError
+from diffaug_bio.io._elsewhere import how_to_convert
 from diffaug_bio.io._files import FASTA_ENDINGS, FASTQ_ENDINGS, bare_name, reading
 from diffaug_bio.io._folder import read_folder
 from diffaug_bio.io._table import read_table
 from diffaug_bio.io.dna import BED_ENDINGS, first_letter, read_bed, read_sequence_table, read_sequences
 from diffaug_bio.io.h5ad import read_h5ad
 from diffaug_bio.io.images import ImageOptions, is_image_folder, is_image_name, read_images
+from diffaug_bio.io.stores import hdf5_format, is_zarr, read_loom, read_mudata, read_zarr
+from diffaug_bio.io.tenx import has_tenx, read_tenx
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,9 +27,13 @@ if TYPE_CHECKING:
 
     from diffaug_bio.pp import KmerEncoding
 
-_Format = Literal[
-    "h5ad", "table", "table or sequences", "sequence table", "sequences", "bed", "folder", "image"
-]
+_Store = Literal["h5ad", "10x", "zarr", "h5mu", "loom"]  # a matrix with its annotations
+_Format = (
+    _Store | Literal["table", "table or sequences", "sequence table", "sequences", "bed", "folder", "image"]
+)
+_STORES: frozenset[str] = frozenset(get_args(_Store))
+_IN_HDF5 = frozenset({"h5ad", "10x", "h5mu", "loom"})  # or, of 10x, in text
+_IN_PARTS = frozenset({"10x", "h5mu"})
 
 _TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".tab")
 
@@ -38,6 +45,7 @@ def read(
     obs_columns: Sequence[str] = (),
     transpose: bool = False,
     kmers: KmerEncoding | None = None,
+    modality_key: str | None = None,
     reference: str | PathLike[str] | None = None,
     image_size: int | None = None,
     skip_bad: bool = False,
@@ -51,7 +59,10 @@ def read(
     path
         One of (text files may be gzipped, `.gz`)
 
-        - an `.h5ad` file;
+        - an AnnData: an `.h5ad` file, or a zarr store (folder `.zarr`, or `.zarr.zip`);
+        - counts of Cell Ranger 2 to 9: an `.h5` file, a `matrix.mtx` with barcodes and features beside it,
+          or a folder that holds such files at some depth, of one sample or several;
+        - MuData `.h5mu`, of which one modality is read, or loom `.loom`;
         - a table `.csv`, `.tsv`, `.txt` or `.tab`;
         - DNA `.fa`, `.fasta`, `.fna`, `.fastq` or `.fq`, or intervals `.bed`;
         - a folder with a file of DNA for each class, or in a layout of Genomic Benchmarks
@@ -67,6 +78,9 @@ def read(
         `cell_type`, `batch`, ...) always are. For DNA and images, keys or columns that are required.
     transpose
         If True, a table has features in rows and observations in columns.
+    modality_key
+        Modality of an `.h5mu` file, by default `"rna"`; type of features of 10x data, by default
+        `"Gene Expression"`; or genome in a file of Cell Ranger 2.
     kmers
         How DNA words are counted. By default, shares of words of four letters.
     reference
@@ -81,14 +95,17 @@ def read(
         Memory for pixels, in bytes. With more, `.X` of image files and of STL-10 is None, and
         :func:`diffaug_bio.io.open_images` decodes rows when needed.
     external_links
-        If True, an `.h5ad` file may take values from other files. A file from a stranger could so copy your
-        private files into your results.
+        If True, an `.h5ad` or other HDF5 file may take values from other files. A file from a stranger
+        could so copy your private files into your results.
 
     Returns
     -------
-    Data with `.X` as stored, or for a table float32 with nan for missing values. For DNA, `.X` holds counts
-    or shares of words, `.obs["sequence"]` the letters and `.uns["kmers"]` how they were counted, as with
-    :func:`diffaug_bio.io.from_sequences`. Other columns of `.obs` for DNA are
+    Data with `.X` as stored, or for a table float32 with nan for missing values. For several samples of
+    Cell Ranger, `.X` holds the features that all of them have, `.obs["batch"]` the sample, and row names
+    are `SAMPLE/BARCODE`.
+
+    For DNA, `.X` holds counts or shares of words, `.obs["sequence"]` the letters and `.uns["kmers"]` how
+    they were counted, as with :func:`diffaug_bio.io.from_sequences`. Other columns of `.obs` for DNA are
 
     - from FASTA and FASTQ, every `key=value` of the headers; from FASTQ also `mean_quality` (Phred);
     - from a table, its other columns;
@@ -110,6 +127,7 @@ def read(
     Examples
     --------
     >>> from diffaug_bio import io
+    >>> adata = io.read("run/outs/filtered_feature_bc_matrix.h5")  # doctest: +SKIP
     >>> adata = io.read("proteins.csv.gz", obs_columns=["genotype"])  # doctest: +SKIP
     >>> adata = io.read("enhancers.bed", reference="genome.fa")  # doctest: +SKIP
     >>> adata = io.read("photographs", image_size=64)  # doctest: +SKIP
@@ -127,13 +145,14 @@ def read(
         kind,
         transpose=transpose,
         kmers=kmers,
+        modality_key=modality_key,
         reference=genome,
         images=images,
         external_links=external_links,
     )
     with reading(path):
-        if kind == "h5ad":
-            return read_h5ad(path, external_links=external_links)
+        if kind in _STORES:
+            return _read_store(path, kind, modality_key=modality_key, external_links=external_links)
         if kind == "image":
             return read_images(path, images, obs_columns=obs_columns)
         if kind == "sequences":
@@ -150,9 +169,22 @@ def read(
         return read_table(path, obs_columns=obs_columns, transpose=transpose)
 
 
+def _read_store(path: Path, kind: _Format, *, modality_key: str | None, external_links: bool) -> AnnData:
+    """Read a matrix with its annotations."""
+    if kind == "zarr":
+        return read_zarr(path)
+    if kind in _IN_PARTS:
+        read_part = read_tenx if kind == "10x" else read_mudata
+        return read_part(path, modality_key=modality_key, external_links=external_links)
+    read_whole = read_loom if kind == "loom" else read_h5ad
+    return read_whole(path, external_links=external_links)
+
+
 def _find_format(path: Path, modality: ReadAs) -> _Format:
     """Find the format by what the user says, the ending, and for DNA the first letter."""
     is_auto = modality == "auto"
+    if (is_auto or modality == "h5ad") and (store := _find_store(path, modality)):
+        return store
     if path.is_dir():
         if modality in {"h5ad", "table"}:
             msg = f"{path} is a folder. Name a file, or leave `modality` out."
@@ -162,9 +194,18 @@ def _find_format(path: Path, modality: ReadAs) -> _Format:
         return "image"
     if modality == "table":
         return "table"
-    if modality == "h5ad" or (is_auto and bare_name(path).endswith(ANNDATA_ENDINGS)):
-        return "h5ad"
     return _find_text_format(path, is_dna=modality == "dna")
+
+
+def _find_store(path: Path, modality: ReadAs) -> _Store | None:
+    """Find the format of a matrix with its annotations; None of what is something else."""
+    if is_zarr(path):
+        return "zarr"
+    if bare_name(path).endswith(".mtx") or (path.is_dir() and has_tenx(path)):
+        return "10x"
+    if path.is_file() and (modality == "h5ad" or bare_name(path).endswith(HDF5_ENDINGS)):
+        return hdf5_format(path)
+    return None
 
 
 def _find_text_format(path: Path, *, is_dna: bool) -> _Format:
@@ -178,11 +219,10 @@ def _find_text_format(path: Path, *, is_dna: bool) -> _Format:
         return "sequences" if first_letter(path) in {">", "@", ""} else "sequence table"
     if is_dna or name.endswith(FASTA_ENDINGS + FASTQ_ENDINGS):
         return "sequences"
-    known = ", ".join((".h5ad", *_TABLE_ENDINGS, *FASTA_ENDINGS))
-    msg = (
-        f"{path} has no ending that tells what it is. Known are {known} (all but .h5ad also with .gz), and "
-        f"with or without .gz {', '.join(FASTQ_ENDINGS + BED_ENDINGS)}. Images come as .npz, idx files or "
-        "folders."
+    texts = ", ".join((*_TABLE_ENDINGS, *FASTA_ENDINGS, *FASTQ_ENDINGS, *BED_ENDINGS))
+    msg = how_to_convert(path) or (
+        f"{path} has no ending that tells what it is. Known are {', '.join(ANNDATA_ENDINGS)} for annotated "
+        f"matrices, and as text, also with .gz, {texts}. Images come as .npz, idx files or folders."
     )
     raise InputError(msg)
 
@@ -193,6 +233,7 @@ def _refuse_unfit(
     *,
     transpose: bool,
     kmers: KmerEncoding | None,
+    modality_key: str | None,
     reference: Path | None,
     images: ImageOptions,
     external_links: bool,
@@ -200,7 +241,15 @@ def _refuse_unfit(
     """Refuse arguments that do not apply to a format."""
     if transpose and kind not in {"h5ad", "table", "table or sequences"}:
         what = "images" if kind == "image" else "sequences"
+        if kind in _STORES:
+            what = "cells, and says which axis they lie on"
         msg = f"{path} holds {what}, which cannot be transposed; leave `transpose` out."
+        raise InputError(msg)
+    if modality_key is not None and kind not in _IN_PARTS:
+        msg = (
+            f"{path} has no parts to choose from, unlike .h5mu and counts of Cell Ranger. Leave "
+            "`modality_key` (`--modality-key`) out."
+        )
         raise InputError(msg)
     if reference is not None and kind not in {"bed", "folder"}:
         msg = (
@@ -211,10 +260,10 @@ def _refuse_unfit(
     if images.concern_files and kind != "image":
         msg = f"{path} is not read as images. Leave {images.given} out."
         raise InputError(msg)
-    if external_links and kind != "h5ad":
+    if external_links and kind not in _IN_HDF5:
         msg = f"{path} cannot hold links, unlike .h5ad. Leave `external_links` (`--external-links`) out."
         raise InputError(msg)
-    if kind in {"h5ad", "table", "image"}:
+    if kind in _STORES | {"table", "image"}:
         _refuse_kmers(path, kmers)
 
 

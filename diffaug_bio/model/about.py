@@ -6,7 +6,7 @@ import json
 import shlex
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
-from diffaug_bio._keys import ANNDATA_ENDINGS, BATCH_ENTRY
+from diffaug_bio._keys import BATCH_ENTRY, holds_anndata
 from diffaug_bio.config import DiffAugConfig, Preset
 from diffaug_bio.config.kinds import KINDS, STATES, data_kind
 from diffaug_bio.document import Code, Facts, Messages, Section, Text, base_name, one_line
@@ -29,7 +29,7 @@ _N_NAMES = 5
 _READ = (".csv", ".tsv", ".txt", ".tab", ".bed", ".fastq", ".fq", ".npz")  # .fa stands for all FASTA
 _OPTIONS = (
     *("layer", "use_rep", "var_key", "label_key", "group_key", "split_key", "batch_key", "image_size"),
-    *("modality", "reference"),
+    *("modality", "modality_key", "reference"),
 )
 _FLAGS = ("use_raw", "transpose", "skip_bad", "external_links")
 _DECIDED_BY_DATA = ("input_state", "image_shape", "target_sum")  # settings that are no choice of the user's
@@ -60,7 +60,7 @@ def data_facts(model: ModelDescription, run: Run | None) -> Facts:
     elif KINDS[model.kind].has_names:
         facts.append(("Names", "none: features are matched by their order"))
     facts.append(("Values", _values(model)))
-    if model.matrix != ".X" or str(data.get("data", "")).endswith(ANNDATA_ENDINGS):  # others have one
+    if model.matrix != ".X" or holds_anndata(str(data.get("data", ""))):  # others have one
         facts.append(("Matrix", model.matrix))
     if split := model.source.get("split_key"):
         facts.append(("Split", f"{split}; test rows were not used in the fit"))
@@ -307,7 +307,7 @@ def _accepted(model: ModelDescription) -> str:
 def _file_ending(model: ModelDescription, data: Mapping[str, Any]) -> str:
     """Find the ending of files like the training data."""
     name = str(data.get("data", "")).lower().removesuffix(".gz")
-    if name.startswith("recipe:") or name.endswith(ANNDATA_ENDINGS) or model.source.get("layer"):
+    if name.startswith("recipe:") or holds_anndata(name) or model.source.get("layer"):
         return ".h5ad"
     return next((ending for ending in _READ if name.endswith(ending)), KINDS[model.kind].file_ending)
 

@@ -44,6 +44,7 @@ def _name_of(data: str) -> str:
     if not is_recipe and path.is_dir():
         if Path.cwd().is_relative_to(path.resolve()):
             _ask(data, "is the folder that we are in, or holds it")
+        name = _bare(name)  # a store is a folder with an ending
     elif not is_recipe and path.exists() and not path.is_file():
         _ask(data, "is no ordinary file")
     else:
@@ -57,7 +58,14 @@ def _without_endings(name: str, *, is_recipe: bool) -> str:
     if is_recipe:
         return name.removesuffix(".toml")
     name = name.lstrip(".")
-    return Path(name[:-3] if name.lower().endswith(".gz") else name).stem
+    bare = _bare(name)
+    return bare if bare != name else Path(name[:-3] if name.lower().endswith(".gz") else name).stem
+
+
+def _bare(name: str) -> str:
+    """Remove the ending of a zarr store, which may be zipped."""
+    found = next((ending for ending in (".zarr.zip", ".zarr") if name.lower().endswith(ending)), "")
+    return name[: len(name) - len(found)] or name
 
 
 def _ask(data: str, why: str) -> NoReturn:

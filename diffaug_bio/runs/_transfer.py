@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from diffaug_bio._checks import check_held
-from diffaug_bio._keys import ANNDATA_ENDINGS, OBSM_KEY, UNASSIGNED, confidence_key, transferred_key
+from diffaug_bio._keys import HDF5_ENDINGS, OBSM_KEY, UNASSIGNED, confidence_key, transferred_key
 from diffaug_bio._wording import printable
 from diffaug_bio.choose.fitting import project_adata
 from diffaug_bio.choose.results import same_model
@@ -74,7 +74,7 @@ def transfer(
         labelled = DataSource(
             data=str(path),
             label_key=label_key,
-            external_links=source.external_links and _is_h5ad(path),
+            external_links=source.external_links and _is_hdf5(path),
         )
         held = _embedded(path, labelled, label_key)
         adata = read_for_model(source, model)
@@ -136,8 +136,8 @@ def _reference_path(run_folder: Path) -> Path:
     raise InputError(msg)
 
 
-def _is_h5ad(path: Path) -> bool:
-    return path.name.lower().endswith(ANNDATA_ENDINGS)
+def _is_hdf5(path: Path) -> bool:
+    return path.name.lower().endswith(HDF5_ENDINGS)
 
 
 def _embedded(path: Path, labelled: DataSource, label_key: str) -> AnnData | None:
@@ -147,7 +147,7 @@ def _embedded(path: Path, labelled: DataSource, label_key: str) -> AnnData | Non
 
     from diffaug_bio.io.h5ad import read_parts
 
-    if not _is_h5ad(path):
+    if not path.name.lower().endswith((".h5ad", ".h5")):
         return None
     if not path.is_file():
         msg = f"There is no file {path} to take labels from."

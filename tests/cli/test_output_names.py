@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with data of several kinds; its folder `here` is the current one."""
-    for folder in ("photographs", "set.v2", "here"):
+    for folder in ("photographs", "set.v2", "stored.zarr", "here"):
         (tmp_path / folder).mkdir()
     (tmp_path / "cells.h5ad").touch()
     (tmp_path / "link.h5ad").symlink_to("cells.h5ad")
@@ -44,6 +44,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (".csv.gz", "csv"),
         ("-dash.csv", "dash"),
         ("../photographs", "photographs"),
+        ("../stored.zarr/", "stored"),
+        ("../zipped.zarr.zip", "zipped"),
+        ("../GSM1_matrix.mtx.gz", "GSM1_matrix"),
         ("../photographs/", "photographs"),
         ("../photographs/../set.v2//", "set.v2"),
         ("recipe:pbmc68k", "pbmc68k"),

@@ -206,8 +206,8 @@ def test_folder_is_an_error(tmp_path: Path) -> None:
 
 
 def test_unknown_ending_names_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"Known are \.h5ad, \.csv, \.tsv"):
-        io.read(write_text(tmp_path, TABLE, "table.xlsx"))
+    with pytest.raises(InputError, match=r"Known are \.h5ad, .*\.csv, \.tsv"):
+        io.read(write_text(tmp_path, TABLE, "table.xyz"))
 
 
 def test_unknown_modality_names_the_known_ones(tmp_path: Path) -> None:
@@ -262,7 +262,7 @@ def test_hdf5_without_an_anndata_says_what_it_lacks_and_holds(tmp_path: Path) ->
     with h5py.File(tmp_path / "cells.h5", "w") as file:
         file["X"] = VALUES
         file["extra"] = 1
-    with pytest.raises(InputError, match=r"lacks obs, var and holds X, extra"):
+    with pytest.raises(InputError, match=r"no AnnData.*'X 3 x 2', 'extra'"):
         io.read(tmp_path / "cells.h5")
 
 

@@ -1,0 +1,148 @@
+"""Zarr stores of AnnData: folders `.zarr`, or one zipped into a file, of zarr's formats 2 and 3."""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+import warnings
+import zipfile
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from diffaug_bio._wording import shorten
+from diffaug_bio.errors import InputError
+from diffaug_bio.io._files import check_unpacked_size
+from diffaug_bio.io.stores._group import PARTS, read_group
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from anndata import AnnData
+
+logger = logging.getLogger(__name__)
+
+_METADATA = ("zarr.json", ".zgroup", ".zarray")
+_MOST_COMPRESSED = 1100  # bytes that one byte of a store can unpack to, as for HDF5
+_SPARSE = re.compile(r"(^|/)(data|indices|indptr)$")
+
+
+def is_zarr(path: Path) -> bool:
+    """Return True for a folder, or a zip of one, that holds a zarr store at its top."""
+    if path.is_dir():
+        return any((path / name).is_file() for name in _METADATA)
+    return path.name.lower().endswith(".zarr.zip")
+
+
+def read_zarr(path: Path) -> AnnData:
+    """Read an AnnData from a zarr store, after a check of its links, sizes and pieces."""
+    with _errors(path), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of zarr, about metadata that anndata writes
+        group = _open(path)
+        if not {"obs", "var"} <= set(group):
+            raise InputError(_why_not(path, list(group)))
+        _check(group, path)
+        if foreign := sorted(set(group) - {*PARTS}):
+            logger.info("%s: %s do not belong to an AnnData, and are left out.", path, shorten(foreign))
+        return read_group(group, path)
+
+
+@contextmanager
+def _errors(path: Path) -> Iterator[None]:
+    """Turn what zarr and anndata raise on damaged stores, which is nearly anything, into one sentence."""
+    try:
+        yield
+    except InputError:
+        raise
+    except MemoryError as error:
+        msg = f"{path} does not fit into memory. Take a part of it, or a machine with more memory."
+        raise InputError(msg) from error
+    except PermissionError as error:
+        msg = f"{path} cannot be read: permission denied."
+        raise InputError(msg) from error
+    except Exception as error:
+        lines = str(error).splitlines()
+        reason = lines[0].rstrip(".") if lines else type(error).__name__
+        msg = f"{path} is a damaged zarr store: {reason}. Copy it again, with all its files."
+        raise InputError(msg) from error
+
+
+def _open(path: Path) -> Any:
+    """Open the group of the AnnData; a zip may hold the store's folder or its content."""
+    import zarr
+
+    if path.is_dir():
+        _check_links(path)
+        return zarr.open_group(path, mode="r")
+    with zipfile.ZipFile(path) as archive:
+        names = [name for name in archive.namelist() if name.rpartition("/")[2] in _METADATA]
+    if not names:
+        msg = f"{path} is a zip without a zarr store. Unpack it, and name what it holds."
+        raise InputError(msg)
+    top = min(names, key=lambda name: name.count("/")).rpartition("/")[0]
+    return zarr.open_group(zarr.storage.ZipStore(path, mode="r"), path=top, mode="r")
+
+
+def _check_links(path: Path) -> None:
+    """Refuse links out of a store, through which a stranger's store could read private files."""
+    top = path.resolve()
+    for entry in path.rglob("*"):
+        if entry.is_symlink() and not entry.resolve().is_relative_to(top):
+            msg = f"{path}: {entry.relative_to(path)} is a link out of the store. Copy what it leads to."
+            raise InputError(msg)
+
+
+def _check(group: Any, path: Path) -> None:
+    """Refuse more values than the store can hold, and pieces that are missing."""
+    import zarr
+
+    arrays = {
+        name: member for name, member in group.members(max_depth=None) if isinstance(member, zarr.Array)
+    }
+    n_bytes = 0
+    for member in arrays.values():
+        size = member.dtype.itemsize if member.dtype.kind in "biufcSU" else 8
+        n_bytes += math.prod(member.shape) * size
+    check_unpacked_size(path, n_bytes, most_compressed=_MOST_COMPRESSED, held=_size(path))
+    names = {f"{frame}/{group[frame].attrs.get('_index')}" for frame in ("obs", "var")}
+    for name, member in arrays.items():
+        if name == "X" or name in names or _SPARSE.search(name):
+            _check_pieces(name, member, path)
+
+
+def _check_pieces(name: str, array: Any, path: Path) -> None:
+    """Refuse missing pieces, which read as zeros, unless they may really be left out as such."""
+    n_missing = array.nchunks - array.nchunks_initialized
+    if n_missing == 0 or math.prod(array.shape) <= 1:
+        return
+    if name == "X":
+        logger.warning(
+            "%s: %d of %d pieces of X are not there, and read as zeros. That is right if they hold no "
+            "other value; if the copy may be incomplete, copy it again.",
+            path,
+            n_missing,
+            array.nchunks,
+        )
+        return
+    msg = (
+        f"{path} is incomplete: {n_missing} of {array.nchunks} pieces of {name} are missing. Copy it "
+        "again, with all its files."
+    )
+    raise InputError(msg)
+
+
+def _size(path: Path) -> int:
+    """Count the bytes of a store."""
+    if path.is_dir():
+        return sum(entry.stat().st_size for entry in path.rglob("*") if entry.is_file())
+    return path.stat().st_size
+
+
+def _why_not(path: Path, keys: list[str]) -> str:
+    """Word the error for a store without an AnnData at its top; SpatialData has tables below it."""
+    if "tables" in keys or "table" in keys:
+        hint = f"Name a table of it, such as {path / 'tables' / 'table'}."
+    else:
+        hint = "Name the group of the AnnData, if there is one."
+    return f"{path} is a zarr store, but not of an AnnData: it holds {shorten(keys) or 'nothing'}. {hint}"
