@@ -177,11 +177,14 @@ def fingerprint(source: DataSource) -> dict[str, object]:
     """Return size and SHA-256 of the data, and of the reference if there is one.
 
     Folders go by names and contents of files that are not hidden, recipes by their files; a recipe of a
-    package without files by its name and the versions of packages.
+    package without files by its name and the versions of packages. A pipe can be read once, and
+    has none.
     """
     if source.recipe is not None:
         files = recipe_fingerprint(source.recipe)
         return {"files": files} if files else {}
+    if Path(source.data).is_fifo():
+        return {}
     n_bytes, sha256 = digest(Path(source.data))
     found: dict[str, object] = {"bytes": n_bytes, "sha256": sha256}
     if source.reference is not None:

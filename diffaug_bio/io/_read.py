@@ -9,12 +9,12 @@ from diffaug_bio._checks import check_exists
 from diffaug_bio._keys import ANNDATA_ENDINGS
 from diffaug_bio.config.kinds import ReadAs
 from diffaug_bio.errors import InputError
-from diffaug_bio.io._files import FASTA_ENDINGS, FASTQ_ENDINGS, bare_name, reading
+from diffaug_bio.io._files import FASTA_ENDINGS, FASTQ_ENDINGS, bare_name, plain_file, reading
 from diffaug_bio.io._folder import read_folder
-from diffaug_bio.io._table import read_table
 from diffaug_bio.io.dna import BED_ENDINGS, first_letter, read_bed, read_sequence_table, read_sequences
 from diffaug_bio.io.h5ad import read_h5ad
 from diffaug_bio.io.images import ImageOptions, is_image_folder, is_image_name, read_images
+from diffaug_bio.io.table import read_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,7 @@ _Format = Literal[
     "h5ad", "table", "table or sequences", "sequence table", "sequences", "bed", "folder", "image"
 ]
 
-_TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".tab")
+_TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".tab", ".gct")
 
 
 def read(
@@ -121,17 +121,18 @@ def read(
         raise InputError(msg)
     images = ImageOptions(image_size=image_size, skip_bad=skip_bad, max_bytes=max_bytes)
     check_exists(path)
-    kind = _find_format(path, modality)
-    _refuse_unfit(
-        path,
-        kind,
-        transpose=transpose,
-        kmers=kmers,
-        reference=genome,
-        images=images,
-        external_links=external_links,
-    )
-    with reading(path):
+    is_stream = path.is_fifo() or path.is_relative_to("/dev")  # such as /dev/stdin, which has no ending
+    with plain_file(path) as path, reading(path):
+        kind = _find_format(path, modality, is_stream=is_stream)
+        _refuse_unfit(
+            path,
+            kind,
+            transpose=transpose,
+            kmers=kmers,
+            reference=genome,
+            images=images,
+            external_links=external_links,
+        )
         if kind == "h5ad":
             return read_h5ad(path, external_links=external_links)
         if kind == "image":
@@ -150,8 +151,8 @@ def read(
         return read_table(path, obs_columns=obs_columns, transpose=transpose)
 
 
-def _find_format(path: Path, modality: ReadAs) -> _Format:
-    """Find the format by what the user says, the ending, and for DNA the first letter."""
+def _find_format(path: Path, modality: ReadAs, *, is_stream: bool) -> _Format:
+    """Find the format by what the user says, the ending, and for DNA and pipes the first letter."""
     is_auto = modality == "auto"
     if path.is_dir():
         if modality in {"h5ad", "table"}:
@@ -164,10 +165,10 @@ def _find_format(path: Path, modality: ReadAs) -> _Format:
         return "table"
     if modality == "h5ad" or (is_auto and bare_name(path).endswith(ANNDATA_ENDINGS)):
         return "h5ad"
-    return _find_text_format(path, is_dna=modality == "dna")
+    return _find_text_format(path, is_dna=modality == "dna", is_stream=is_stream)
 
 
-def _find_text_format(path: Path, *, is_dna: bool) -> _Format:
+def _find_text_format(path: Path, *, is_dna: bool, is_stream: bool) -> _Format:
     """Find the format of a table, of sequences or of intervals."""
     name = bare_name(path)
     if name.endswith(BED_ENDINGS):
@@ -178,6 +179,8 @@ def _find_text_format(path: Path, *, is_dna: bool) -> _Format:
         return "sequences" if first_letter(path) in {">", "@", ""} else "sequence table"
     if is_dna or name.endswith(FASTA_ENDINGS + FASTQ_ENDINGS):
         return "sequences"
+    if is_stream and not path.suffix:
+        return "sequences" if first_letter(path) in {">", "@"} else "table or sequences"
     known = ", ".join((".h5ad", *_TABLE_ENDINGS, *FASTA_ENDINGS))
     msg = (
         f"{path} has no ending that tells what it is. Known are {known} (all but .h5ad also with .gz), and "
