@@ -25,6 +25,8 @@ from ._options import (
 from ._signals import end_if_interrupted
 
 if TYPE_CHECKING:
+    from diffaug_bio.features import Missing
+
     from ._options import Reading
 
 _EPILOG = """\b
@@ -76,6 +78,12 @@ Examples:
 @click.option(
     "--batch", metavar="NAME", help="Batch of the fit to generate rows in.  [default: that of each row]"
 )
+@click.option(
+    "--missing",
+    type=click.Choice(["fill", "keep"]),
+    default="fill",
+    help="Values that a row of a table lacks: filled in, or missing in the new row, too.  [default: fill]",
+)
 @seed_option
 @click.option("--force", is_flag=True, help="Replace the file if it exists, whoever wrote it.")
 @var_key_option
@@ -92,6 +100,7 @@ def command(
     strength: float | None,
     guidance: float | None,
     batch: str | None,
+    missing: Missing,
     seed: int,
     force: bool,
     var_key: str | None,
@@ -122,6 +131,7 @@ def command(
         strength=strength,
         guidance=guidance,
         batch=batch,
+        missing=missing,
         var_key=var_key,
         random_state=seed,
         device=device,

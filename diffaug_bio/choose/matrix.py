@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from diffaug_bio._checks import check_held
 from diffaug_bio._keys import IMAGE_SHAPE_KEY, QUALITY_KEY, SEQUENCE_KEY
 from diffaug_bio._wording import shorten
+from diffaug_bio.choose.columns import coded_columns, declared_columns, recoded
 from diffaug_bio.choose.images import are_images, image_matrix, image_shape
 from diffaug_bio.choose.names import check_known, feature_names
 from diffaug_bio.choose.states import stands_in, suggest_matrix
@@ -64,6 +65,8 @@ def choose_matrix(
     if model is not None and model.config_.features.input_state == "auto":
         suggest_matrix(adata, matrix, model.features_.state)
     names = feature_names(var, choice.var_key)
+    if model is not None:
+        matrix, names = recoded(adata, matrix, names, model)
     known = None if model is None else getattr(model, "feature_names_in_", None)
     if model is not None and known is not None:
         used = model.features_.used
@@ -152,12 +155,17 @@ def _suits_letters(adata: AnnData, config: DiffAugConfig, *, are_words: bool) ->
 
 
 def declare(config: DiffAugConfig, adata: AnnData, choice: MatrixChoice) -> DiffAugConfig:
-    """Put the kind of data into a configuration that leaves it open."""
-    if config.features.input_state != "auto":
+    """Put the kind of data, and columns that are no plain numbers, into a configuration without them."""
+    declared = config.features.input_state
+    if declared not in {"auto", "continuous"} or config.features.columns:
         return config
-    known: dict[str, Any] = {"input_state": declared_state(adata, choice)}
+    known: dict[str, Any] = {}
+    if declared == "auto":
+        known["input_state"] = declared_state(adata, choice)
     if choice.images:
         known["image_shape"] = list(image_shape(adata))
+    elif known.get("input_state", declared) in {"auto", "continuous"}:
+        known["columns"] = declared_columns(adata, _names(adata, choice)).to_setting()
     return config.replace(features=known)
 
 
@@ -171,7 +179,15 @@ def declared_state(adata: AnnData, choice: MatrixChoice) -> DeclaredState:
         return "sequence"
     if choice.kmers is not None:
         return "words"
-    return "words" if choice.is_open and _KMERS_KEY in adata.uns else "auto"
+    if choice.is_open and _KMERS_KEY in adata.uns:
+        return "words"
+    return "continuous" if coded_columns(adata, _names(adata, choice)) else "auto"
+
+
+def _names(adata: AnnData, choice: MatrixChoice) -> list[str]:
+    """Name the columns of `.raw.X`, a layer or `.X`, as they are, for a look at which are there."""
+    var = adata.raw.var if choice.use_raw and adata.raw is not None else adata.var
+    return [str(name) for name in (var.index if choice.var_key is None else var[choice.var_key])]
 
 
 def _variables(adata: AnnData, choice: MatrixChoice) -> tuple[Matrix, pd.DataFrame]:

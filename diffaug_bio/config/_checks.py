@@ -6,6 +6,7 @@ would take hours, or all memory of the machine.
 
 from __future__ import annotations
 
+import math
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, get_type_hints
 
@@ -17,6 +18,13 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 _MOST_LAYERS = 32
+_N_LEVELS = {
+    "categorical": (1, math.inf, "one or more"),
+    "ordinal": (1, math.inf, "one or more, in order"),
+    "boolean": (2, 2, "two, the false and the true one"),
+    "missing": (0, 0, "none"),
+}
+"""Least and largest number of levels of a column of each kind, and what to say of it."""
 MOST_WIDE = 16_384
 """Largest width of a layer of a perceptron."""
 
@@ -77,6 +85,33 @@ def require_widths(config: object, *names: str) -> None:
                 f"{_MOST_LAYERS} layers; got {told(widths)}."
             )
             raise InputError(msg)
+
+
+def require_columns(columns: tuple[tuple[str, ...], ...]) -> None:
+    """Check columns of a table: each a kind, a name, and the levels that the kind has."""
+    for entry in columns:
+        kind, levels = entry[0] if entry else "", entry[2:]
+        if len(entry) < 2 or kind not in _N_LEVELS:
+            msg = (
+                "`columns` holds lists of a kind, the name of a column and its levels, as "
+                f'["ordinal", "grade", "I", "II"], with a kind of {", ".join(_N_LEVELS)}; got '
+                f"{told(list(entry))}."
+            )
+            raise InputError(msg)
+        least, most, words = _N_LEVELS[kind]
+        if not least <= len(levels) <= most:
+            msg = f"`columns`: {kind} column {told(entry[1])} has {len(levels)} levels, and needs {words}."
+            raise InputError(msg)
+        if repeated := sorted(level for level in set(levels) if levels.count(level) > 1):
+            msg = (
+                f"`columns`: column {told(entry[1])} has the level {told(repeated[0])} twice. Name it once."
+            )
+            raise InputError(msg)
+    # A column and the feature that tells where it is missing have one name.
+    named = [(entry[0] == "missing", entry[1]) for entry in columns]
+    if repeats := [name for number, name in enumerate(named) if name in named[:number]]:
+        msg = f"`columns` describes column {told(repeats[0][1])} twice. Leave one of them out."
+        raise InputError(msg)
 
 
 def _require_at_most(config: object, most: dict[str, float]) -> None:

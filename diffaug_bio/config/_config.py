@@ -255,11 +255,14 @@ class DiffAugConfig:
     def to_dict(self) -> dict[str, Any]:
         """Return nested plain values, as in `config.json` of a model."""
         return {
-            section: {
-                key: list(value) if isinstance(value, tuple) else value for key, value in values.items()
-            }
+            section: {key: _plain(value) for key, value in values.items()}
             for section, values in asdict(self).items()
         }
+
+
+def _plain(value: object) -> object:
+    """Return tuples as lists, at any depth."""
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

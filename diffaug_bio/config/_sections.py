@@ -9,6 +9,7 @@ from diffaug_bio._wording import told
 from diffaug_bio.config._checks import (
     MOST_WIDE,
     require_at_least,
+    require_columns,
     require_fraction,
     require_positive,
     require_share,
@@ -45,6 +46,11 @@ class FeatureConfig:
     """Values that the matrix holds; `"auto"` detects them and says so in the log."""
     image_shape: tuple[int, ...] = ()
     """Height, width and channels of images, whose rows hold pixels in that order; empty for other data."""
+    columns: tuple[tuple[str, ...], ...] = ()
+    """Columns of a table that are no plain numbers: for each a list of its kind (`"categorical"`,
+    `"ordinal"`, `"boolean"`, or `"missing"` for a feature that tells where a column has no value), its name
+    and its levels, as `["ordinal", "grade", "I", "II"]`. A table that is read says so itself; set it for
+    plain arrays with names of features."""
     totals: Totals = "normalized"
     """`"normalized"` brings counts to one library size before log1p. `"kept"` keeps row totals: right if
     they are biological, not sequencing depth."""
@@ -74,10 +80,23 @@ class FeatureConfig:
                 f"{self.input_state!r}."
             )
             raise InputError(msg)
+        require_columns(self.columns)
+        if self.columns and self.input_state not in {"auto", "continuous"}:
+            msg = (
+                "`columns` describes a table of measured values, and `input_state` is "
+                f"{told(self.input_state)}. Take 'continuous', or leave one of them out."
+            )
+            raise InputError(msg)
 
     def resolved(self, kind: DataKind) -> Self:
         """Decide what is left to the data; see :meth:`DiffAugConfig.for_kind`."""
         suited = KINDS[kind]
+        if self.columns and kind != "measured":
+            msg = (
+                f"`columns` describes a table of measured values, and these rows are {suited.noun}. "
+                "Leave it out."
+            )
+            raise InputError(msg)
         if suited.is_only_by_components and self.front_end == "none":
             msg = (
                 f"Preprocessing of {suited.noun} always has principal components, which the encoders "

@@ -51,6 +51,8 @@ Totals = Literal["normalized", "kept"]
 LinearPath = Literal["auto", "kept", "learned", "none"]
 EncoderKind = Literal["auto", "mlp", "cnn", "patches", "convnet", "resnet18"]
 Backbone = Literal["mlp", "unet"]
+CodedKind = Literal["categorical", "ordinal", "boolean", "missing"]
+"""Kinds of columns of a table that are no plain numbers."""
 Projection = Literal["auto", "free", "sphere"]
 
 NEIGHBOR_VIEWS = frozenset({"neighbor_noise", "neighbor_mix"})
@@ -94,6 +96,8 @@ class State:
     """If False, values are logged before they are standardised."""
     is_standardised: bool = True
     """If False, columns keep their proportions, and no value is cut off."""
+    keeps_range: bool = False
+    """If True, generated values stay in the range of the training rows, and whole columns whole."""
     unit: str = "value"
     """Label of an axis that shows the values."""
     limits: str = "Embeddings of other values mean nothing."
@@ -194,6 +198,7 @@ STATES: dict[str, State] = {
         noun="measured values",
         reads="measured values, of which missing ones are replaced by the medians of the fit",
         treatment="standardised",
+        keeps_range=True,
     ),
     "words": State(
         kind="words",

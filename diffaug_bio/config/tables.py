@@ -69,14 +69,20 @@ def parsed(value: object, hint: Any, *, name: str) -> object:
         value = int(value) if fits else value  # type: ignore[call-overload]
     elif hint is bool:
         expected, fits = "true or false", isinstance(value, bool)
+    elif hint == tuple[tuple[str, ...], ...]:
+        expected, rows = "a list of lists of words", _items(value)
+        words = None if rows is None else [_items(row) for row in rows]
+        fits = words is not None and all(row is not None and all(map(_is_word, row)) for row in words)
+        if fits and words is not None:
+            value = tuple(tuple(row) for row in words if row is not None)
     else:  # the remaining kinds: tuple[str, ...] and tuple[int, ...]
         holds_words = hint == tuple[str, ...]
         expected = f"a list of {'words' if holds_words else 'whole numbers'}"
-        items = value if isinstance(value, Sequence) and not isinstance(value, str) else None
+        items = _items(value)
         is_one = _is_word if holds_words else is_whole
         fits = items is not None and all(is_one(item) for item in items)
         if fits and items is not None:
-            value = tuple(items if holds_words else map(int, items))
+            value = tuple(items if holds_words else (int(item) for item in items))  # type: ignore[call-overload]
     if not fits:
         msg = f"`{name}` has to be {expected}, got {told(value)}."
         raise InputError(msg)
@@ -96,6 +102,11 @@ def is_number(value: object) -> bool:
         return math.isfinite(value)
     except OverflowError:  # a whole number of hundreds of digits
         return False
+
+
+def _items(value: object) -> Sequence[object] | None:
+    """Return a list or tuple as it is, and None for anything else."""
+    return value if isinstance(value, Sequence) and not isinstance(value, str) else None
 
 
 def _is_word(value: object) -> bool:

@@ -25,6 +25,7 @@ from diffaug_bio.features._neighbors import nearest_rows
 from diffaug_bio.features._protocol import Fitted, fit_preprocessing, fitted_class, from_record
 from diffaug_bio.features._sequences import FittedSequences, fit_sequences
 from diffaug_bio.features._standardised import normalize
+from diffaug_bio.features._valid import Missing, ValidValues, check_missing
 
 __all__ = [
     "GOOD_SHARE",
@@ -34,8 +35,11 @@ __all__ = [
     "FittedFeatures",
     "FittedImages",
     "FittedSequences",
+    "Missing",
     "NameMatch",
+    "ValidValues",
     "align_features",
+    "check_missing",
     "check_names_in",
     "describe_too_few",
     "fit_features",

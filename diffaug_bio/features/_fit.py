@@ -12,8 +12,10 @@ from diffaug_bio._wording import shorten
 from diffaug_bio.config.kinds import STATES, data_kind, decided
 from diffaug_bio.errors import InputError
 from diffaug_bio.features._axes import with_components
+from diffaug_bio.features._observed import Observed, column_blocks, one_hot_places
 from diffaug_bio.features._standardised import Standardised, normalize
 from diffaug_bio.matrix.blocks import row_blocks
+from diffaug_bio.matrix.columns import CodedColumns
 from diffaug_bio.matrix.state import check_declared, state_of
 from diffaug_bio.matrix.summary import check_spread, summarise
 from diffaug_bio.matrix.validation import check_size
@@ -35,7 +37,6 @@ logger = logging.getLogger(__name__)
 _Made = TypeVar("_Made", bound=Standardised)
 _PANEL = 100  # features: fewer counted ones are a panel
 _LIBRARY = 1e4  # counts
-_MEDIAN_VALUES = 2**24  # looked at once: 64 MB
 
 
 def learned(
@@ -49,10 +50,13 @@ def learned(
     """Learn the preprocessing of a matrix, of the class `made`; see :func:`fit_features`."""
     check_size(matrix)
     summary = summarise(matrix, feature_names=feature_names)
-    declared = config.input_state
+    coded = CodedColumns.from_setting(config.columns)
+    one_hots = one_hot_places(coded, feature_names)
+    # Codes are whole numbers, as counts are: that there are columns of a table tells them apart.
+    declared = "continuous" if coded else config.input_state
     state = state_of(matrix, summary) if declared == "auto" else declared
     check_declared(state, summary)
-    medians = _medians(matrix, state, feature_names)
+    medians = _put_in(matrix, state, feature_names, one_hots)
     target_sum = _target_sum(matrix, state, config)
     mean, variance, dispersion_moments = _moments(matrix, state, target_sum=target_sum, medians=medians)
     is_measured = not STATES[state].is_sparse
@@ -63,11 +67,17 @@ def learned(
         state,
         summary,
         declared=declared != "auto",
+        coded=coded,
         keeps_totals=target_sum is None,
         n_selected=len(selected),
     )
     keeps_proportions = not STATES[state].is_standardised
-    std = np.sqrt(variance[selected])
+    # A column of many levels has many features, and would weigh as many columns, its rare levels most. One
+    # standard deviation for all of them gives the column the variance 1 that any other column has.
+    together = variance.copy()
+    for places in one_hots:
+        together[places] = variance[places].sum()
+    std = np.sqrt(together[selected])
     if keeps_proportions:  # one number makes the mean variance of the columns 1
         std = np.full(len(selected), np.sqrt(variance[selected].mean()))
     unfitted = made(
@@ -83,28 +93,35 @@ def learned(
         center=np.zeros(len(selected), np.float32),
         components=np.zeros((len(selected), 0), np.float32),
         expected=_expected(state, dispersion_moments),
+        observed=Observed.of(matrix) if STATES[state].keeps_range else None,
     )
     n_components = decided(config.resolved(data_kind(state)).n_components)
     return with_components(unfitted, matrix, n_components=n_components, seed=seed)
 
 
-def _medians(matrix: Matrix, state: InputState, feature_names: Sequence[str] | None) -> Floats:
-    """Median of each measured feature, a few columns at a time."""
+def _put_in(
+    matrix: Matrix,
+    state: InputState,
+    feature_names: Sequence[str] | None,
+    one_hots: Sequence[NDArray[np.int64]],
+) -> Floats:
+    """Values that stand for missing ones: medians of measured features, means of those of categories."""
     if STATES[state].is_sparse:
         return np.zeros(0, np.float32)
-    medians = np.zeros(matrix.shape[1], np.float32)
-    matrix = matrix.tocsc() if sparse.issparse(matrix) else matrix
-    step = max(1, _MEDIAN_VALUES // matrix.shape[0])
-    for start in range(0, matrix.shape[1], step):
-        block = matrix[:, start : start + step]
-        values = np.asarray(block.toarray() if sparse.issparse(block) else block, np.float32)
-        empty = [start + int(i) for i in np.flatnonzero(np.isnan(values).all(0))]
+    # A median would be a level of the column. The shares of all levels are as near to each as chance is.
+    by_mean = np.zeros(matrix.shape[1], bool)
+    by_mean[[place for places in one_hots for place in places.tolist()]] = True
+    put_in = np.zeros(matrix.shape[1], np.float32)
+    for columns, values in column_blocks(matrix):
+        empty = [columns.start + int(i) for i in np.flatnonzero(np.isnan(values).all(0))]
         if empty:
             names = [feature_names[i] if feature_names else i for i in empty]
             msg = f"Features without a single value: {shorten(names)}. Remove these columns."
             raise InputError(msg)
-        medians[start : start + step] = np.nanmedian(values, axis=0)
-    return medians
+        put_in[columns] = np.nanmedian(values, axis=0)
+        means = by_mean[columns]
+        put_in[columns][means] = np.nanmean(values[:, means], axis=0, dtype=np.float64)
+    return put_in
 
 
 def _target_sum(matrix: Matrix, state: InputState, config: FeatureConfig) -> float | None:
@@ -187,6 +204,7 @@ def _log_findings(
     summary: MatrixSummary,
     *,
     declared: bool,
+    coded: CodedColumns,
     keeps_totals: bool,
     n_selected: int,
 ) -> None:
@@ -204,11 +222,14 @@ def _log_findings(
         treatment,
         n_selected,
     )
+    if coded:
+        logger.info("Columns of the table: %s.", coded.counted(n_vars))
     if summary.n_missing:
         logger.warning(
-            "%d missing values (%.2g %%) are replaced by their features' medians.",
+            "%d missing values (%.2g %%) are replaced by their features' medians%s.",
             summary.n_missing,
             100 * summary.n_missing / (n_obs * n_vars),
+            ", those of categories by the shares of the levels" if coded else "",
         )
     if summary.n_zero_rows:
         logger.warning("%d rows hold nothing but zeros; consider removing them.", summary.n_zero_rows)

@@ -76,6 +76,8 @@ class FittedFeatures(Standardised):
             decided = replace(config.features, target_sum=features.target_sum)
         else:
             decided = replace(config.features, totals="normalized")
+        if decided.columns:
+            decided = replace(decided, input_state=features.state)
         return features, replace(config, features=decided)
 
     def scores(self, matrix: Matrix, *, for_neighbors: bool) -> Floats | None:

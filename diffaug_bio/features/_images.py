@@ -240,9 +240,9 @@ class FittedImages:
     @classmethod
     def rules(cls, plain: Mapping[str, Any], arrays: Mapping[str, Any]) -> dict[str, ArrayRule]:
         """List the rules of the arrays, given plain values that are right."""
-        pixels = Standardised.rules(plain["pixels"], arrays, prefix=_PIXELS, keeps_all=True)
+        pixels = Standardised.rules(plain["pixels"], arrays, prefix=_PIXELS, keeps_all=True, is_inner=True)
         return {
-            **Standardised.rules(plain["pooled"], arrays, keeps_all=True),
+            **Standardised.rules(plain["pooled"], arrays, keeps_all=True, is_inner=True),
             **pixels,
             "features.filters": ArrayRule((N_FILTERS, _PATCH * plain["image_shape"][2])),
             "features.offsets": ArrayRule((N_FILTERS,)),

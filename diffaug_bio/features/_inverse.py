@@ -46,6 +46,8 @@ class FeatureInverse:
     """True for each kept feature that the data hold. Shape: `(n_selected,)`."""
     columns: NDArray[np.int64]
     """Columns of those in the data. Shape: `(held.sum(),)`."""
+    places: NDArray[np.int64]
+    """Column in the data of each feature of the fit, -1 where there is none. Shape: `(n_vars,)`."""
     ceiling: float
     """Largest logged value that reconstructed expression may have."""
     noise: CountNoise | None = None
@@ -54,11 +56,12 @@ class FeatureInverse:
     @classmethod
     def of(cls, features: Standardised, columns: NDArray[np.int64] | None) -> Self:
         """Find the kept features in data by the column of each training feature, or -1."""
-        chosen = features.selected if columns is None else columns[features.selected]
+        places = np.arange(features.n_vars) if columns is None else columns
+        chosen = places[features.selected]
         held = chosen >= 0
         library = features.target_sum if STATES[features.state].is_counted else None
         ceiling = _MAX_LOGGED if library is None else float(np.log1p(library))
-        return cls(features=features, held=held, columns=chosen[held], ceiling=ceiling)
+        return cls(features=features, held=held, columns=chosen[held], places=places, ceiling=ceiling)
 
     @property
     def is_expression(self) -> bool:

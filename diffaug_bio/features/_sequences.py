@@ -188,7 +188,7 @@ class FittedSequences:
     @classmethod
     def rules(cls, plain: Mapping[str, Any], arrays: Mapping[str, Any]) -> dict[str, ArrayRule]:
         """List the rules of the arrays, given plain values that are right."""
-        return Standardised.rules(plain["spectra"], arrays)
+        return Standardised.rules(plain["spectra"], arrays, is_inner=True)
 
     @classmethod
     def from_record(cls, plain: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:

@@ -9,6 +9,8 @@ import numpy as np
 from scipy import sparse
 
 from diffaug_bio.config.kinds import STATES
+from diffaug_bio.features._observed import ARRAYS as RANGES
+from diffaug_bio.features._observed import Observed
 from diffaug_bio.features._protocol import Record
 from diffaug_bio.features.records import (
     ARRAY_TYPES,
@@ -78,6 +80,8 @@ class Standardised:
     """Variances of the components among the training rows. Shape: `(n_components,)`."""
     noise: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
     """Variance in any direction that no component explains, on the scale of `variances`. Shape: `(1,)`."""
+    observed: Observed | None = None
+    """Range of each feature of a table among the training rows; None of other data."""
 
     @property
     def n_features(self) -> int:
@@ -158,9 +162,12 @@ class Standardised:
     def record(self) -> Record:
         """Split into plain values and arrays; see :class:`Fitted`."""
         names = _ARRAYS if len(self.expected) else _ARRAYS[:-1]
+        arrays = {name: getattr(self, name) for name in names}
+        if self.observed is not None:
+            arrays |= self.observed.arrays()
         return Record(
             {name: getattr(self, name) for name in _FIELDS},
-            {f"{_PREFIX}{name}": getattr(self, name) for name in names},
+            {f"{_PREFIX}{name}": array for name, array in arrays.items()},
         )
 
     @classmethod
@@ -171,10 +178,12 @@ class Standardised:
         *,
         prefix: str = "",
         keeps_all: bool = False,
+        is_inner: bool = False,
     ) -> dict[str, ArrayRule]:
         """List the rules of the arrays, given plain values that are right.
 
-        Within the preprocessing of images, arrays' names have a prefix, and all columns are kept.
+        Within the preprocessing of images, arrays' names have a prefix, and all columns are kept. Within
+        that of images or sequences (`is_inner`), there are no ranges.
         """
         prefix, state = f"{prefix}{_PREFIX}", STATES[plain["state"]]
         n_vars = plain["n_vars"]
@@ -192,6 +201,8 @@ class Standardised:
         }
         if state.is_counted:
             rules["expected"] = ArrayRule((n_vars,), "some_positive")
+        if state.keeps_range and not is_inner:
+            rules |= {name: ArrayRule((n_vars,)) for name in RANGES}
         return {f"{prefix}{name}": rule for name, rule in rules.items()}
 
     @classmethod
@@ -199,7 +210,10 @@ class Standardised:
         """Rebuild what :meth:`record` split; other arrays may be among them."""
         is_counted = STATES[plain["state"]].is_counted
         names = _ARRAYS if is_counted else _ARRAYS[:-1]
-        return cls(**{**plain, **{name: arrays[f"{_PREFIX}{name}"] for name in names}})
+        # Pixels and words are continuous within their own preprocessing, and have no ranges.
+        ranges = {name: arrays[key] for name in RANGES if (key := f"{_PREFIX}{name}") in arrays}
+        observed = Observed.from_arrays(ranges) if ranges else None
+        return cls(**{**plain, **{name: arrays[f"{_PREFIX}{name}"] for name in names}}, observed=observed)
 
 
 def inner(n_vars: int, selected: NDArray[np.int64], mean: Floats, std: Floats) -> Standardised:

@@ -17,6 +17,7 @@ from diffaug_bio._keys import CSV_PREFIX, QUALITY_KEY, SEQUENCE_KEY
 from diffaug_bio._wording import shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.io._files import bare_name
+from diffaug_bio.io._written import TableColumns, dense
 from diffaug_bio.io.table import is_annotation
 from diffaug_bio.matrix.blocks import row_blocks
 from diffaug_bio.matrix.sparse import check_sparse
@@ -59,8 +60,11 @@ def write_embedding(
 def write_table(path: str | PathLike[str], adata: AnnData) -> None:
     """Write `.X` and `.obs` as a text table with columns for the id, the features and the annotations.
 
-    :func:`diffaug_bio.io.read` reads the same values back if its `obs_columns` name numeric annotations
-    that have no usual name for labels, such as `label`. The log lists them.
+    Columns of categories, ordered levels and truth values are written as one column each, with the levels
+    that the table had which was read; features that tell of missing values are left out, since empty cells
+    do. Columns of whole numbers are written without a decimal point. :func:`diffaug_bio.io.read` reads the
+    same values back if its `obs_columns` name numeric annotations that have no usual name for labels, such
+    as `label`. The log lists them.
 
     Parameters
     ----------
@@ -77,7 +81,8 @@ def write_table(path: str | PathLike[str], adata: AnnData) -> None:
     path = Path(path)
     if sparse.issparse(adata.X):
         check_sparse(adata.X, what="The `.X` to write")
-    names = [str(name) for name in adata.var_names]
+    features = TableColumns.of(adata)
+    names = features.names
     remedy = "Rename or drop all but one."
     check_unique(
         [_ID, *names, *map(str, adata.obs)], what="names of features and annotations", remedy=remedy
@@ -91,8 +96,7 @@ def write_table(path: str | PathLike[str], adata: AnnData) -> None:
     separator = "\t" if bare_name(path).endswith(".tsv") else ","
     with _staged_text(path) as stream:
         for rows, block in row_blocks(adata.X):
-            values = block.toarray() if sparse.issparse(block) else block
-            frame = pd.DataFrame(values, index=adata.obs_names[rows], columns=names)
+            frame = features.frame(dense(block), adata.obs_names[rows])
             frame = pd.concat([frame, adata.obs.iloc[rows]], axis=1)
             text = frame.to_csv(sep=separator, index_label=_ID, header=rows.start == 0)
             stream.write(text.encode())

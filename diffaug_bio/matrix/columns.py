@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Self, get_args
 
+import numpy as np
+
+from diffaug_bio.config.kinds import CodedKind
 from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
-CodedKind = Literal["categorical", "ordinal", "boolean", "missing"]
+    from numpy.typing import NDArray
+
+__all__ = ["CodedColumn", "CodedColumns", "CodedKind"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +43,29 @@ class CodedColumn:
             return tuple(f"{self.name}={level}" for level in self.levels)
         return (f"{self.name}=missing",) if self.kind == "missing" else (self.name,)
 
+    def numbers(self, values: NDArray[np.floating]) -> NDArray[np.int64]:
+        """Find the number of each row's level, -1 where it is missing or no code of this column.
+
+        `values` are those of the features. Shape: `(n_obs, len(features))`.
+        """
+        if self.kind == "categorical":
+            known = np.where(np.isnan(values), 0, values)
+            is_one = (known.max(1) == 1) & (np.abs(known).sum(1) == 1)
+            return np.where(is_one, known.argmax(1), -1).astype(np.int64)
+        codes = values[:, 0]
+        known = np.where(np.isnan(codes), -1, codes)
+        is_code = (known >= 0) & (known < len(self.levels)) & (known == np.rint(known))
+        return np.where(is_code, known, -1).astype(np.int64)
+
+    def coded(self, numbers: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Code rows by the numbers of their levels, -1 for missing; shape `(n_obs, len(features))`."""
+        if self.kind == "categorical":
+            coded = np.array(numbers[:, None] == np.arange(len(self.levels)), np.float32)
+        else:
+            coded = np.array(numbers[:, None], np.float32)
+        coded[numbers < 0] = np.nan
+        return coded
+
 
 @dataclass(frozen=True, slots=True)
 class CodedColumns:
@@ -50,6 +78,40 @@ class CodedColumns:
 
     def __bool__(self) -> bool:
         return bool(self.columns)
+
+    def held_by(self, names: Iterable[str]) -> Self:
+        """Keep the columns all of whose features are among these names."""
+        held = set(names)
+        return type(self)(tuple(column for column in self if held.issuperset(column.features)))
+
+    def first_feature(self, name: str) -> str:
+        """Name the first feature of a column; of a plain number, that is the column itself."""
+        return next((one.features[0] for one in self if one.name == name and one.kind != "missing"), name)
+
+    def counted(self, n_features: int) -> str:
+        """Say how many columns of each kind there are in a table of so many features."""
+        n_coded = sum(len(column.features) for column in self)
+        counts = {kind: sum(column.kind == kind for column in self) for kind in get_args(CodedKind)}
+        n_missing = counts.pop("missing")
+        said = [
+            f"{number:,} {kind}" for kind, number in {"numeric": n_features - n_coded, **counts}.items()
+        ]
+        said += [f"{n_missing:,} that tell of missing values"] if n_missing else []
+        return ", ".join(one for one in said if not one.startswith("0 "))
+
+    def to_setting(self) -> tuple[tuple[str, ...], ...]:
+        """Return the setting `features.columns` of a configuration: kind, name and levels of each."""
+        return tuple((column.kind, column.name, *column.levels) for column in self)
+
+    @classmethod
+    def from_setting(cls, setting: Sequence[Sequence[str]]) -> Self:
+        """Rebuild columns from the setting of a configuration, which checks it."""
+        return cls(
+            tuple(
+                CodedColumn(kind=_kind(kind), name=name, levels=tuple(levels))
+                for kind, name, *levels in setting
+            )
+        )
 
     def to_text(self) -> str:
         """Return JSON, as `.uns` of an AnnData holds it."""
@@ -72,7 +134,8 @@ class CodedColumns:
 
 
 def _kind(kind: object) -> CodedKind:
-    if kind == "categorical" or kind == "ordinal" or kind == "boolean" or kind == "missing":  # noqa: PLR1714
-        return kind
+    for known in get_args(CodedKind):
+        if kind == known:
+            return known  # type: ignore[no-any-return]
     msg = f"there is no kind of column {kind!r}"
     raise ValueError(msg)

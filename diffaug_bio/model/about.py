@@ -11,6 +11,7 @@ from diffaug_bio.config import DiffAugConfig, Preset
 from diffaug_bio.config.kinds import KINDS, STATES, data_kind
 from diffaug_bio.document import Code, Facts, Messages, Section, Text, base_name, one_line
 from diffaug_bio.errors import InputError
+from diffaug_bio.matrix.columns import CodedColumns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -32,7 +33,8 @@ _OPTIONS = (
     *("modality", "modality_key", "reference"),
 )
 _FLAGS = ("use_raw", "transpose", "skip_bad", "external_links")
-_DECIDED_BY_DATA = ("input_state", "image_shape", "target_sum")  # settings that are no choice of the user's
+# Settings that are no choice of the user's.
+_DECIDED_BY_DATA = ("input_state", "image_shape", "columns", "target_sum")
 _UNLIKE = "Data unlike the training data (another organism, tissue, instrument or protocol) are embedded"
 
 
@@ -59,6 +61,8 @@ def data_facts(model: ModelDescription, run: Run | None) -> Facts:
         facts.append(("Names", ", ".join(model.feature_names[:_N_NAMES]) + more))
     elif KINDS[model.kind].has_names:
         facts.append(("Names", "none: features are matched by their order"))
+    if coded := CodedColumns.from_setting(model.config.features.columns):
+        facts.append(("Columns", coded.counted(model.n_features)))
     facts.append(("Values", _values(model)))
     if model.matrix != ".X" or holds_anndata(str(data.get("data", ""))):  # others have one
         facts.append(("Matrix", model.matrix))
@@ -167,7 +171,7 @@ def fit_section(model: ModelDescription, run: Run | None) -> Section:
     """Describe the run that fitted a model, with the command and settings that fit it again."""
     settings = Code(
         title="settings.toml, all settings that differ from the defaults",
-        text=changed_settings(model.config),
+        text=changed_settings(model.config, with_columns=run is None),
         language="toml",
     )
     if run is None:
@@ -225,13 +229,22 @@ def command_line(run: Run) -> str:
     return shlex.join(one_line(word) for word in words)
 
 
-def changed_settings(config: DiffAugConfig) -> str:
-    """Write the settings that differ from the defaults, as TOML."""
+def changed_settings(config: DiffAugConfig, *, with_columns: bool = False) -> str:
+    """Write the settings that differ from the defaults, as TOML; columns of a table only if asked for.
+
+    A table that is read again says itself which columns it has.
+    """
     lines = []
     for section, changed in _changes(config, DiffAugConfig()).items():
-        # Numbers, text, truth and lists of numbers are written in TOML as in JSON.
-        lines += [f"[{section}]", *(f"{key} = {json.dumps(value)}" for key, value in changed.items())]
+        kept = {key: value for key, value in changed.items() if key != "columns" or with_columns}
+        lines += [f"[{section}]"] if kept else []
+        lines += [f"{key} = {_toml(value)}" for key, value in kept.items()]
     return "".join(f"{line}\n" for line in lines)
+
+
+def _toml(value: object) -> str:
+    """Write numbers, text, truth and lists of them, which stand in TOML as in JSON but for two escapes."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def megabytes(number: float | None) -> str:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from diffaug_bio.core.phases import Callback, EpochEnd
     from diffaug_bio.core.runtime import Precision
     from diffaug_bio.core.state import TrainState
-    from diffaug_bio.features import Fitted
+    from diffaug_bio.features import Fitted, Missing
     from diffaug_bio.machine.threads import Threads
     from diffaug_bio.mapping import Novelty, Reference
     from diffaug_bio.matrix.blocks import Matrix
@@ -267,6 +267,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         strength: float | None = None,
         guidance: float | None = None,
         batch: str | Sequence[str | None] | None = None,
+        missing: Missing = "fill",
         random_state: int | None = None,
         feature_names: Sequence[str] | None = None,
     ) -> Matrix:
@@ -290,6 +291,8 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         batch
             Batch of the fit to generate in: one for all rows, or one a row. Without it, rows are generated
             in no particular batch.
+        missing
+            Values that a source row of a table lacks: `"fill"` generates them, `"keep"` leaves them nan.
         random_state
             Seed of the first view, one more for each further one; the model's own if left out.
         feature_names
@@ -336,6 +339,7 @@ class DiffAug(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             targets=Targets(own, asked),
             strength=strength,
             guidance=guidance,
+            missing=missing,
             seed=int(seed),
         )
         if sparse.issparse(views[0]):

@@ -11,7 +11,8 @@ from diffaug_bio.config.kinds import decided
 from diffaug_bio.core.batches import DenseRows, PickedRows
 from diffaug_bio.core.generated import decoded_rows, generated_codes, sampling_config
 from diffaug_bio.errors import InputError
-from diffaug_bio.features import match_names
+from diffaug_bio.features import ValidValues, check_missing, match_names
+from diffaug_bio.matrix.columns import CodedColumns
 from diffaug_bio.model.batches import batch_numbers
 from diffaug_bio.model.codes import check_generator, few_threads, prepare
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from diffaug_bio.config import DiffAugConfig
     from diffaug_bio.core.batches import Rows
-    from diffaug_bio.features import FeatureInverse
+    from diffaug_bio.features import FeatureInverse, Missing
     from diffaug_bio.matrix.blocks import Matrix
     from diffaug_bio.model.batches import Targets
     from diffaug_bio.model.estimator import DiffAug
@@ -45,16 +46,19 @@ def generate_views(
     targets: Targets,
     strength: float | None,
     guidance: float | None,
+    missing: Missing = "fill",
     seed: int,
 ) -> list[Matrix]:
     """Generate rows from rows of a matrix, part by part, in the space of the matrix.
 
     Each part is an array with the numbers of its source rows, and gives a matrix with as many rows:
     features like the input (sparse if that is expression and sparse), or tokens or pixels as bytes. The
-    first part takes `seed`, each further one the next number. Raises an `InputError` if the model has no
-    generator, the data do not fit it or have no rows, or more dense values would be made than a machine
-    is sure to hold.
+    first part takes `seed`, each further one the next number. Values of tables are valid, and where a
+    source lacks one, filled in, or missing again if `missing` is "keep". Raises an `InputError` if the
+    model has no generator, the data do not fit it or have no rows, or more dense values would be made than
+    a machine is sure to hold.
     """
+    check_missing(missing)
     if matrix.shape[0] == 0:  # which can be embedded, as no rows, but are no sources
         msg = "The data have no rows to generate from. Look whether a filter before left none."
         raise InputError(msg)
@@ -72,6 +76,7 @@ def generate_views(
             # Whatever the seed of the views: what they are drawn from is one and the same. In their own
             # batches, since what is generated in another is to differ from what was measured.
             inverse = inverse.calibrated(matrix[sample], *sampling.generate(sample, seed=0))
+        valid = None if inverse is None else _valid_values(model, inverse, names)
         views = []
         for part, rows in enumerate(parts):
             part_seed = (seed + part) % 2**32
@@ -81,9 +86,8 @@ def generate_views(
             codes, generated = sampling.generate_there(rows, seed=part_seed)
             noise = np.random.default_rng([part_seed, 1])
             sources = _picked(matrix, rows)
-            views.append(
-                inverse.apply(sources, codes, generated, redraw=sampling.strength, generator=noise)
-            )
+            made = inverse.apply(sources, codes, generated, redraw=sampling.strength, generator=noise)
+            views.append(made if valid is None else valid.applied(made, sources, missing=missing))
     return views
 
 
@@ -230,6 +234,16 @@ def _inverse_of(model: DiffAug, names: list[str] | None) -> FeatureInverse | Non
         # The data may hold the features in another order than the model, or lack some.
         columns = match_names(names, [str(name) for name in known]).columns
     return model.features_.inverse(columns)
+
+
+def _valid_values(model: DiffAug, inverse: FeatureInverse, names: list[str] | None) -> ValidValues | None:
+    """Find which values generated rows may have; None of expression, which has its own rules."""
+    if inverse.is_expression:
+        return None
+    known = getattr(model, "feature_names_in_", None)
+    if names is None and known is not None:  # the data have the order of the fit
+        names = [str(name) for name in known]
+    return ValidValues.of(inverse, CodedColumns.from_setting(model.config_.features.columns), names)
 
 
 def _calibration_rows(matrix: Matrix, inverse: FeatureInverse) -> Numbers:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
+    from diffaug_bio.features import Missing
     from diffaug_bio.model.estimator import DiffAug
 
 _FASTA = (".fa", ".fasta", ".fna")
@@ -46,6 +47,7 @@ def augment(
     strength: float | None = None,
     guidance: float | None = None,
     batch: str | None = None,
+    missing: Missing = "fill",
     var_key: str | None = None,
     random_state: int = 0,
     device: str = "auto",
@@ -84,6 +86,7 @@ def augment(
         strength=strength,
         guidance=guidance,
         batch=batch,
+        missing=missing,
         var_key=var_key,
         random_state=random_state,
     )

@@ -8,11 +8,13 @@ import numpy as np
 from scipy import sparse
 
 from diffaug_bio._checks import check_anndata, check_seed
-from diffaug_bio._keys import IMAGE_KEY, IMAGE_SHAPE_KEY, SEQUENCE_KEY
+from diffaug_bio._keys import COLUMNS_KEY, IMAGE_KEY, IMAGE_SHAPE_KEY, SEQUENCE_KEY
+from diffaug_bio.choose.columns import coded_columns
 from diffaug_bio.choose.matrix import choose_matrix, later_choice
 from diffaug_bio.choose.sources import Sources, choose_sources
 from diffaug_bio.choose.targets import choose_targets
 from diffaug_bio.errors import InputError
+from diffaug_bio.features import check_missing
 from diffaug_bio.model.source import MatrixChoice
 from diffaug_bio.pp import KmerEncoding, decode_tokens
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
+    from diffaug_bio.features import Missing
     from diffaug_bio.matrix.blocks import Matrix
     from diffaug_bio.model.estimator import DiffAug
 
@@ -39,6 +42,7 @@ def augment(
     strength: float | None = None,
     guidance: float | None = None,
     batch: str | None = None,
+    missing: Missing = "fill",
     var_key: str | None = None,
     random_state: int = 0,
     device: str = "auto",
@@ -54,6 +58,8 @@ def augment(
       the total changes with the components);
     - logged or normalised expression stays 0 or more; measured features, counted words and pixels change as
       their components change (a U-Net makes all pixels);
+    - values of a table stay within the range of the training rows, whole columns whole, and each column of
+      categories has one of its levels;
     - letters are drawn; where the code does not determine a letter, the source's is taken.
 
     Values that no component describes, such as genes that the model left out, stay as in the source.
@@ -83,6 +89,9 @@ def augment(
     batch
         Batch to generate all observations in, for models that were fitted with `batch_key`; by default the
         batch of each, where `.obs` names one that the model knows.
+    missing
+        Values that a source row of a table lacks: `"fill"` generates them, so that rows are complete;
+        `"keep"` leaves them missing, so that generated rows lack what real rows lack.
     var_key
         Column of `.var` with feature names, as in :func:`diffaug_bio.tl.project`.
     random_state
@@ -117,6 +126,7 @@ def augment(
     check_anndata(adata)
     check_seed(random_state)
     sampling_settings(strength=strength, guidance=guidance)  # before a model is read
+    check_missing(missing)
     present = [name for name in _ADDED if name in adata.obs]
     if len(present) == 1:  # with both, the data were generated themselves
         msg = f"`.obs` has a column {present[0]!r}, where `augment` writes its own. Rename or drop it."
@@ -141,6 +151,7 @@ def augment(
         targets=targets,
         strength=strength,
         guidance=guidance,
+        missing=missing,
         seed=random_state,
     )
     views = []
@@ -205,6 +216,8 @@ def _annotated(
         result.var = var
     if kmers is not None:
         result.uns["kmers"] = kmers.to_dict()
+    if coded := coded_columns(adata, names or [], model=model):
+        result.uns[COLUMNS_KEY] = coded.to_text()
     return result
 
 

@@ -84,7 +84,7 @@ def test_wide_dense_matrices_are_read_in_smaller_blocks(monkeypatch: pytest.Monk
     matrix = make_clusters()
     expected = fit(matrix).project(matrix)
     monkeypatch.setattr("diffaug_bio.matrix.blocks._BLOCK_VALUES", 7 * matrix.shape[1])
-    monkeypatch.setattr("diffaug_bio.features._fit._MEDIAN_VALUES", 3 * matrix.shape[0])
+    monkeypatch.setattr("diffaug_bio.features._observed._LOOKED_AT", 3 * matrix.shape[0])
     np.testing.assert_allclose(fit(matrix).project(matrix), expected, atol=1e-4)
 
 

@@ -29,8 +29,9 @@ FOLDERS = sorted(path.parent.parent for path in MODELS.glob("*/*/model/config.js
 loaded_and_described = pytest.mark.parametrize(
     "read", [DiffAug.load, describe_model], ids=["load", "describe"]
 )
-KINDS = {"expression", "measured", "words", "sequence", "image", "batches"}
-WITH_NAMES = {"expression", "batches"}
+KINDS = {"expression", "measured", "table", "words", "sequence", "image", "batches"}
+KIND_OF = {"batches": "expression", "table": "measured"}
+WITH_NAMES = {"expression", "table", "batches"}
 
 
 def name_of(folder: Path) -> str:
@@ -111,7 +112,7 @@ def test_what_they_are_is_told(folder: Path) -> None:
     assert found.n_kept == DiffAug.load(folder, device="cpu").state_.n_kept
     is_kept = folder.name != "batches"
     assert found.width == ("3 wide (1 components and 2 learned columns)" if is_kept else "3 wide")
-    assert found.kind == ("expression" if folder.name == "batches" else folder.name)
+    assert found.kind == KIND_OF.get(folder.name, folder.name)
     assert found.can_generate == (folder.name != "measured")
     assert (found.feature_names is not None) == (folder.name in WITH_NAMES)
     assert found.config.batches.names == (("a", "b") if folder.name == "batches" else ())
