@@ -182,11 +182,13 @@ def fingerprint(source: DataSource) -> dict[str, object]:
 
     Folders go by names and contents of files that are not hidden, of counts of Cell Ranger only of those
     that are read; recipes by their files; a recipe of a package without files by its name and the versions
-    of packages.
+    of packages. A pipe can be read once, and has none.
     """
     if source.recipe is not None:
         files = recipe_fingerprint(source.recipe)
         return {"files": files} if files else {}
+    if Path(source.data).is_fifo():
+        return {}
     n_bytes, sha256 = digest(Path(source.data), files=_files_read(source))
     found: dict[str, object] = {"bytes": n_bytes, "sha256": sha256}
     if source.reference is not None:

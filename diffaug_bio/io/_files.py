@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gzip
 import io
+import shutil
 import zlib
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
 from diffaug_bio.errors import InputError
@@ -22,6 +24,28 @@ _ALWAYS_UNPACKED = 2**30  # bytes, whatever the size of the file
 _MOST_COMPRESSED = 200  # bytes that one byte of text or pictures unpacks to; tables of zeros come near
 _PIECE = 2**20
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+@contextmanager
+def plain_file(path: Path) -> Iterator[Path]:
+    """Give a file that can be read more than once: for a pipe, a copy of what comes out of it.
+
+    Readers look at names and values one after the other. Errors name the pipe, not the copy.
+    """
+    if path.is_file() or path.is_dir():
+        yield path
+        return
+    if not path.is_fifo():
+        msg = f"{path} is no file, folder or pipe. Save the data in a file, and name that."
+        raise InputError(msg)
+    with TemporaryDirectory(prefix="diffaug-bio-") as folder:
+        copy = Path(folder) / path.name
+        with path.open("rb") as pipe, copy.open("wb") as file:
+            shutil.copyfileobj(pipe, file)
+        try:
+            yield copy
+        except InputError as error:
+            raise InputError(str(error).replace(str(copy), str(path))) from error
 
 
 def bare_name(path: Path) -> str:
@@ -122,7 +146,10 @@ def reading(path: Path) -> Iterator[None]:
         msg = f"{path} is not a complete gzip file: {error}. Copy or download it again."
         raise InputError(msg) from error
     except UnicodeDecodeError as error:
-        msg = f"{path} is not a UTF-8 text file: {error.reason} at byte {error.start}."
+        msg = (
+            f"{path} is not a UTF-8 text file: {error.reason} at byte {error.start}. Save it as UTF-8 (in "
+            "Excel: 'CSV UTF-8')."
+        )
         raise InputError(msg) from error
     except MemoryError as error:
         msg = f"{path} does not fit into memory. Take a part of it, or a machine with more memory."

@@ -10,14 +10,14 @@ from diffaug_bio._keys import ANNDATA_ENDINGS, HDF5_ENDINGS
 from diffaug_bio.config.kinds import ReadAs
 from diffaug_bio.errors import InputError
 from diffaug_bio.io._elsewhere import how_to_convert
-from diffaug_bio.io._files import FASTA_ENDINGS, FASTQ_ENDINGS, bare_name, reading
+from diffaug_bio.io._files import FASTA_ENDINGS, FASTQ_ENDINGS, bare_name, plain_file, reading
 from diffaug_bio.io._folder import read_folder
-from diffaug_bio.io._table import read_table
 from diffaug_bio.io.dna import BED_ENDINGS, first_letter, read_bed, read_sequence_table, read_sequences
 from diffaug_bio.io.h5ad import read_h5ad
 from diffaug_bio.io.images import ImageOptions, is_image_folder, is_image_name, read_images
 from diffaug_bio.io.stores import hdf5_format, is_zarr, read_loom, read_mudata, read_zarr
 from diffaug_bio.io.tenx import has_tenx, read_tenx
+from diffaug_bio.io.table import read_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,7 @@ _STORES: frozenset[str] = frozenset(get_args(_Store))
 _IN_HDF5 = frozenset({"h5ad", "10x", "h5mu", "loom"})  # or, of 10x, in text
 _IN_PARTS = frozenset({"10x", "h5mu"})
 
-_TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".tab")
+_TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".tab", ".gct")
 
 
 def read(
@@ -139,18 +139,19 @@ def read(
         raise InputError(msg)
     images = ImageOptions(image_size=image_size, skip_bad=skip_bad, max_bytes=max_bytes)
     check_exists(path)
-    kind = _find_format(path, modality)
-    _refuse_unfit(
-        path,
-        kind,
-        transpose=transpose,
-        kmers=kmers,
-        modality_key=modality_key,
-        reference=genome,
-        images=images,
-        external_links=external_links,
-    )
-    with reading(path):
+    is_stream = path.is_fifo() or path.is_relative_to("/dev")  # such as /dev/stdin, which has no ending
+    with plain_file(path) as path, reading(path):
+        kind = _find_format(path, modality, is_stream=is_stream)
+        _refuse_unfit(
+            path,
+            kind,
+            transpose=transpose,
+            kmers=kmers,
+            modality_key=modality_key,
+            reference=genome,
+            images=images,
+            external_links=external_links,
+        )
         if kind in _STORES:
             return _read_store(path, kind, modality_key=modality_key, external_links=external_links)
         if kind == "image":
@@ -180,8 +181,8 @@ def _read_store(path: Path, kind: _Format, *, modality_key: str | None, external
     return read_whole(path, external_links=external_links)
 
 
-def _find_format(path: Path, modality: ReadAs) -> _Format:
-    """Find the format by what the user says, the ending, and for DNA the first letter."""
+def _find_format(path: Path, modality: ReadAs, *, is_stream: bool) -> _Format:
+    """Find the format by what the user says, the ending, and for DNA and pipes the first letter."""
     is_auto = modality == "auto"
     if (is_auto or modality == "h5ad") and (store := _find_store(path, modality)):
         return store
@@ -194,7 +195,7 @@ def _find_format(path: Path, modality: ReadAs) -> _Format:
         return "image"
     if modality == "table":
         return "table"
-    return _find_text_format(path, is_dna=modality == "dna")
+    return _find_text_format(path, is_dna=modality == "dna", is_stream=is_stream)
 
 
 def _find_store(path: Path, modality: ReadAs) -> _Store | None:
@@ -208,7 +209,7 @@ def _find_store(path: Path, modality: ReadAs) -> _Store | None:
     return None
 
 
-def _find_text_format(path: Path, *, is_dna: bool) -> _Format:
+def _find_text_format(path: Path, *, is_dna: bool, is_stream: bool) -> _Format:
     """Find the format of a table, of sequences or of intervals."""
     name = bare_name(path)
     if name.endswith(BED_ENDINGS):
@@ -219,6 +220,8 @@ def _find_text_format(path: Path, *, is_dna: bool) -> _Format:
         return "sequences" if first_letter(path) in {">", "@", ""} else "sequence table"
     if is_dna or name.endswith(FASTA_ENDINGS + FASTQ_ENDINGS):
         return "sequences"
+    if is_stream and not path.suffix:
+        return "sequences" if first_letter(path) in {">", "@"} else "table or sequences"
     texts = ", ".join((*_TABLE_ENDINGS, *FASTA_ENDINGS, *FASTQ_ENDINGS, *BED_ENDINGS))
     msg = how_to_convert(path) or (
         f"{path} has no ending that tells what it is. Known are {', '.join(ANNDATA_ENDINGS)} for annotated "

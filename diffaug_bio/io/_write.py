@@ -17,7 +17,7 @@ from diffaug_bio._keys import CSV_PREFIX, QUALITY_KEY, SEQUENCE_KEY
 from diffaug_bio._wording import shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.io._files import bare_name
-from diffaug_bio.io._table import is_annotation
+from diffaug_bio.io.table import is_annotation
 from diffaug_bio.matrix.blocks import row_blocks
 from diffaug_bio.matrix.sparse import check_sparse
 from diffaug_bio.output.files import staged_file

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,9 @@ logger = logging.getLogger(__name__)
 
 _LEAST_GROUPS = 5  # fewer are classes or batches rather than subjects
 _MOST = 0.9  # share of the names
+_MOST_REPEATS = 30  # of a subject, on average
+_REPEAT = re.compile(r"(?:rep|r)?\d{1,3}", re.IGNORECASE)
+_BARCODE = re.compile(r"[ACGT]{8,}")
 
 
 def fit(
@@ -156,16 +160,22 @@ def _read(source: DataSource, batch_key: str | None) -> tuple[AnnData, DataSourc
         labels = choose_labels(adata, label_key, source.group_key, split_key=split_key)
         if source.group_key is None and split_key is None and look_like_replicates(adata.obs_names):
             logger.info(
-                "Names of rows look like replicates (%s): the group key `id:_` scores those of one "
-                "subject on one side.",
+                "Rows are numbered within longer names (%s). If these are repeats of one subject, the "
+                "group key `id:_` (`--group-key`) scores a subject's rows on one side.",
                 shorten(adata.obs_names, limit=2),
             )
     return adata, dataclasses.replace(source, label_key=label_key, split_key=split_key), labels
 
 
 def look_like_replicates(names: Iterable[str]) -> bool:
-    """Tell whether most names share the part before their last `_` with another, such as `mouse7_1`."""
-    starts = [name.rpartition("_")[0] for name in names]
-    counts = Counter(start for start in starts if start)
-    n_shared = sum(count for count in counts.values() if count > 1)
-    return len(counts) >= _LEAST_GROUPS and n_shared >= _MOST * len(starts)
+    """Tell whether most names are numbers below a name that others share, as `mouse7_1` and `mouse7_2`.
+
+    Cells are named so, too, by barcodes or by hundreds within a sample; these are no repeats.
+    """
+    parts = [name.rpartition("_") for name in names]
+    counts = Counter(
+        start for start, _, end in parts if _REPEAT.fullmatch(end) and not _BARCODE.search(start)
+    )
+    shared = [count for count in counts.values() if count > 1]
+    is_few = bool(shared) and sum(shared) <= _MOST_REPEATS * len(shared)
+    return len(counts) >= _LEAST_GROUPS and is_few and sum(shared) >= _MOST * len(parts)

@@ -11,17 +11,18 @@ from diffaug_bio._checks import check_columns
 from diffaug_bio._keys import SEQUENCE_KEY
 from diffaug_bio._wording import shorten
 from diffaug_bio.errors import InputError
-from diffaug_bio.io._table import (
+from diffaug_bio.io.dna._from_sequences import Records, assemble
+from diffaug_bio.io.dna._letters import is_nucleotides
+from diffaug_bio.io.table import (
     as_categories,
     column_names,
     has_usual_name,
     is_annotation,
     is_text,
-    parse_table,
+    named_rows,
+    parse_text,
     read_texts,
 )
-from diffaug_bio.io.dna._from_sequences import Records, assemble
-from diffaug_bio.io.dna._letters import is_nucleotides
 from diffaug_bio.pp import KmerEncoding
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _find(path: Path, obs_columns: Sequence[str]) -> _Table | None:
     letters = next((name for name in named if is_text(texts[name])), None)
     if letters is None:
         return None
-    frame = parse_table(path, letters=letters)
+    frame = _parsed(path, letters, obs_columns)
     others = frame.drop(columns=letters)
     features = [
         name
@@ -117,7 +118,7 @@ def _require(path: Path, obs_columns: Sequence[str], kmers: KmerEncoding | None)
     if named := _named(names, obs_columns):
         texts = read_texts(path, named)
         letters = next((name for name in named if is_text(texts[name])), named[0])
-        return parse_table(path, letters=letters), letters
+        return _parsed(path, letters, obs_columns), letters
     candidates = [name for name in names if name not in obs_columns and not has_usual_name(name)]
     texts = read_texts(path, candidates)
     k = max((kmers or KmerEncoding()).k)
@@ -129,7 +130,19 @@ def _require(path: Path, obs_columns: Sequence[str], kmers: KmerEncoding | None)
             f"one of the sequences {SEQUENCE_KEY!r}."
         )
         raise InputError(msg)
-    return parse_table(path, letters=found[0]), found[0]
+    return _parsed(path, found[0], obs_columns), found[0]
+
+
+def _parsed(path: Path, letters: str, obs_columns: Sequence[str]) -> pd.DataFrame:
+    """Read a table, its letters as they are written ("NA" is two), and name its rows, never by letters."""
+    frame = parse_text(
+        path,
+        as_text=lambda name: name == letters or name in obs_columns or has_usual_name(name),
+        may_be_single=True,
+    )
+    if frame.columns[0] == letters:
+        return frame.set_axis(pd.RangeIndex(len(frame)).astype(str))
+    return named_rows(frame, path, transpose=False).frame
 
 
 def _named(names: Sequence[str], obs_columns: Sequence[str]) -> list[str]:

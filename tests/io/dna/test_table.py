@@ -83,7 +83,7 @@ def test_single_column_of_sequences_is_read(tmp_path: Path) -> None:
 
 
 def test_letters_are_kept_as_they_are_written(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    path = write_text(tmp_path, "id,seq,kind\na,NA,x\nb,nan,x\nc,NNNNN,NA\nd,ACGTA,x\n")
+    path = write_text(tmp_path, "id,seq,kind\na,NA,x\nb,nan,NA\nc,NNNNN,\nd,ACGTA,x\n")
     adata = io.read(path, kmers=KmerEncoding(k=(2,)))
     assert list(adata.obs["sequence"]) == ["NA", "NAN", "NNNNN", "ACGTA"]
     assert adata.obs["kind"].isna().tolist() == [False, False, True, False]

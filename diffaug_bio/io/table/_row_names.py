@@ -1,0 +1,101 @@
+"""Row names of a table: which column holds them, and what to do where they repeat."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, NamedTuple
+
+import pandas as pd
+
+from diffaug_bio._checks import check_unique
+from diffaug_bio._wording import shorten
+from diffaug_bio.errors import InputError
+from diffaug_bio.io.table._column_names import (
+    ends_as_id,
+    is_usual_id,
+    is_usual_label,
+    may_count_rows,
+    names_genes,
+)
+from diffaug_bio.io.table._numbers import look_at, whole_numbers
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+
+class Named(NamedTuple):
+    """A table whose rows are named."""
+
+    frame: pd.DataFrame
+    """Columns besides the row names, with the row names as index."""
+    id_name: str | None
+    """Column of the row names; None if rows are numbered."""
+
+
+def named_rows(frame: pd.DataFrame, path: Path, *, transpose: bool) -> Named:
+    """Take the index, or the first column if it holds row names, for the names of rows, or number them.
+
+    Names that repeat are numbered where they are those of features (`transpose`), else refused.
+    """
+    if not isinstance(frame.index, pd.RangeIndex):
+        texts, name = _texts(frame.index.to_series()), str(frame.index.name or "")
+    elif frame.shape[1] and _are_names(frame.iloc[:, 0], path, transpose=transpose):
+        texts, name = _texts(frame.iloc[:, 0]), str(frame.columns[0])
+        frame = frame.iloc[:, 1:]
+    else:
+        return Named(frame.set_axis(pd.RangeIndex(len(frame)).astype(str)), None)
+    if (texts == "").any():
+        what = "features without a name" if transpose else "rows without an id"
+        msg = (
+            f"{path} has {int((texts == '').sum())} {what} in column {name!r}. Fill them in, or remove "
+            "these rows."
+        )
+        raise InputError(msg)
+    if transpose and not texts.is_unique:
+        from anndata.utils import make_index_unique
+
+        repeated = list(dict.fromkeys(texts[texts.duplicated()]))
+        logger.warning(
+            "%s: %d names in column %r occur more than once: %s. They are numbered in their order, as "
+            "scanpy does (%r, %r). To have one feature of each name, sum or select these rows first.",
+            *(path.name, len(repeated), name, shorten(repeated), repeated[0], f"{repeated[0]}-1"),
+        )
+        return Named(frame.set_axis(make_index_unique(pd.Index(texts, dtype=object))), name)
+    check_unique(texts, what=f"ids in column {name!r}", remedy=f"Give each row of {path} its own.")
+    return Named(frame.set_axis(pd.Index(list(texts), dtype=object)), name)
+
+
+def counts_rows(values: pd.Series, name: object) -> bool:
+    """Return True for numbers that identify rows: named as ids are, or all different and named `nr`."""
+    if not whole_numbers(values.dropna()):
+        return False
+    return ends_as_id(name) or (may_count_rows(name) and values.is_unique and not values.isna().any())
+
+
+def _are_names(column: pd.Series, path: Path, *, transpose: bool) -> bool:
+    """Return True if the first column holds names: by its own name, or because it is unique text."""
+    name = column.name
+    if is_usual_id(name):
+        return True
+    if is_usual_label(name):
+        return False
+    if transpose and names_genes(name):
+        return True
+    look = look_at(column)
+    if look.kind == "text":
+        return transpose or column.is_unique
+    if not may_count_rows(name) or not column.is_unique or not whole_numbers(look.values):
+        return False
+    logger.info(
+        "%s: column %r holds another whole number in each row: it names the rows, and is no feature.",
+        path.name,
+        name,
+    )
+    return True
+
+
+def _texts(values: pd.Series) -> pd.Series:
+    """Return values as text, and missing ones as no text."""
+    return values.astype(object).where(values.notna(), "").map(str)
