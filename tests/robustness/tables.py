@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io as std_io
+import re
 import zlib
 from typing import TYPE_CHECKING
 
@@ -63,6 +64,9 @@ _ODD_LINES = (
     '"',
     "\0",
     "sep=;",
+    "sep=,",
+    "#1.2",
+    "!end",
     "!x\ty",
     "id,f0",
     "\x1a",
@@ -134,11 +138,17 @@ def _compare_rows(path: Path, n_obs: int) -> None:
             msg = "a damaged gzip file is read"
             raise SilentlyWrongError(msg) from None
     text = content.decode("utf-8-sig")
+    marked = re.match(r'(?:"?sep=.?"?[\r\n]+)?(?:\s*"?[#!].*(?:\r\n|\r|\n|$)\s*)*', text)
+    text = text[marked.end() if marked else 0 :]
     delimiter = max(_DELIMITERS, key=text.splitlines()[0].count)
     csv.field_size_limit(10**9)
     rows = [row for row in csv.reader(std_io.StringIO(text, newline=""), delimiter=delimiter) if row]
-    # A line of blanks alone is none for pandas.
-    n_rows = sum(any(value.strip(" \t") for value in row) or len(row) > 1 for row in rows) - 1
+    while rows and rows[-1][0].strip()[:1] in {"#", "!"} and len(rows[-1]) != len(rows[0]):
+        rows.pop()  # marks of the end
+    # A line of blanks alone is none for pandas, and one of delimiters alone comes from a spreadsheet.
+    n_rows = (
+        sum(any(value.strip(" \t") for value in row) or (any(row) and len(row) > 1) for row in rows) - 1
+    )
     if n_rows != n_obs:
         msg = f"{n_obs} rows are read of {n_rows}"
         raise SilentlyWrongError(msg)

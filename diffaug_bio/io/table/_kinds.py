@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from pathlib import Path
 
-    from numpy.typing import NDArray
 
 logger = logging.getLogger(__name__)
 
@@ -53,21 +52,21 @@ def holds_labels(column: pd.Series) -> bool:
 
 def features_of(frame: pd.DataFrame, annotations: Collection[str], sides: Sides) -> pd.DataFrame:
     """Return all columns but annotations as numbers; refuse numbers that are written otherwise."""
-    found: dict[str, pd.Series | NDArray[np.float64]] = {}
+    found: dict[str, Any] = {}
     for name in frame.columns:
         if name in annotations:
             continue
-        values = frame[name]
-        if not pd.api.types.is_numeric_dtype(values):
-            look = look_at(values)
+        column = frame[name]
+        if not pd.api.types.is_numeric_dtype(column):
+            look = look_at(column)
             if look.kind == "odd":
-                refuse_odd(
-                    look, column=f"{sides.column} {cut(str(name))!r}", row=sides.row, path=sides.path
-                )
-            values = look.values
-        elif pd.api.types.is_extension_array_dtype(values):  # of parquet, where missing is no number
-            values = values.astype("Float64").to_numpy(np.float64, na_value=np.nan)
-        found[name] = values
+                named = f"{sides.column} {cut(str(name))!r}"
+                refuse_odd(look, column=named, row=sides.row, path=sides.path)
+            column = look.values
+        if pd.api.types.is_extension_array_dtype(column):  # of parquet, where missing is no number
+            found[name] = column.astype("Float64").to_numpy(np.float64, na_value=np.nan)
+        else:
+            found[name] = column
     return pd.DataFrame(found, index=frame.index)
 
 

@@ -132,9 +132,10 @@ def _first_lines(stream: Iterator[str], path: Path) -> tuple[list[str], list[str
         line = next(lines, "")
     while is_marked(line) or (before and line and not line.strip()):
         before.append(line)
-        if len(before) == 1 and line.strip().strip('"').startswith(_GCT):
-            before.append(next(lines, ""))  # numbers of rows and columns
         line = next(lines, "")
+        if len(before) == 1 and before[0].strip().strip('"').startswith(_GCT) and _is_size(line):
+            before.append(line)
+            line = next(lines, "")
     if not line.strip():
         above = f" below line {len(before)}" if before else ""
         msg = (
@@ -152,6 +153,12 @@ def _is_header(marked: str, lines: list[str], delimiter: str) -> bool:
     return (
         1 < len(names) == len(values) and not any(map(_is_number, names)) and any(map(_is_number, values))
     )
+
+
+def _is_size(line: str) -> bool:
+    """Return True for the line of a GCT file that counts its rows and columns."""
+    numbers = line.split()
+    return len(numbers) >= 2 and all(number.isdecimal() for number in numbers)
 
 
 def _is_number(text: str) -> bool:
