@@ -146,9 +146,10 @@ def _compare_rows(path: Path, n_obs: int) -> None:
     while rows and rows[-1][0].strip()[:1] in {"#", "!"} and len(rows[-1]) != len(rows[0]):
         rows.pop()  # marks of the end
     # A line of blanks alone is none for pandas, and one of delimiters alone comes from a spreadsheet.
-    n_rows = (
-        sum(any(value.strip(" \t") for value in row) or (any(row) and len(row) > 1) for row in rows) - 1
-    )
+    n_rows = -1
+    for row in rows:
+        text = "".join(row).strip(";,|")
+        n_rows += bool(text) and (bool(text.strip(" \t")) or len(row) > 1)
     if n_rows != n_obs:
         msg = f"{n_obs} rows are read of {n_rows}"
         raise SilentlyWrongError(msg)

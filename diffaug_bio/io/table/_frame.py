@@ -76,7 +76,8 @@ def table_from_frame(
     `.X` in float32 with nan for missing values, annotations as categories in `.obs`, and columns about
     features of a transposed table in `.var`.
     """
-    frame = frame.set_axis(frame.columns.map(str), axis=1)
+    frame = frame.copy(deep=False)  # other names of the same values
+    frame.columns = frame.columns.map(str)
     check_unique(frame.columns, what="column names", remedy=f"Rename them in {path}.")
     frame, id_name = named_rows(frame, path, transpose=transpose)
     sides, facts = Sides(path=path), pd.DataFrame(index=frame.index)
@@ -93,7 +94,8 @@ def table_from_frame(
     features = features_of(frame, set(annotations), sides)
     if not transpose:
         found = identifiers(features, path)
-        features, annotations = features.drop(columns=found), [*annotations, *found]
+        if found:
+            features, annotations = features.drop(columns=found), [*annotations, *found]
         names = list(map(str, features.columns))
         warn_of_genes_in_rows(
             list(frame.index) if id_name is not None else [], names, id_name=id_name, source=path.name

@@ -45,12 +45,15 @@ def parse_text(
         frame = _columns(path, layout, numbers, is_text=False)
         odd = [place for place in numbers if not _is_number(frame[place])]
         text = _columns(path, layout, sorted([*texts, *odd]), is_text=True)
-        frame = pd.concat([frame.drop(columns=odd), text], axis=1)[list(kept)]
+        if odd:
+            frame = frame.drop(columns=odd)
+        frame = pd.concat([frame, text], axis=1)[list(kept)]
     unnamed = [place for place in kept if place != first and not names[place]]
     frame = _without_empty(frame, unnamed, path, is_logged=is_logged)
     left = [int(place) for place in frame.columns]
     named = [names[place] or ("" if place == first else f"Unnamed: {place}") for place in left]
-    return frame.set_axis(pd.Index(named, dtype=object), axis=1)
+    frame.columns = pd.Index(named, dtype=object)
+    return frame
 
 
 def column_names(path: Path) -> list[str]:

@@ -45,7 +45,7 @@ def named_rows(frame: pd.DataFrame, path: Path, *, transpose: bool) -> Named:
         texts, name = _texts(frame.iloc[:, 0]), str(frame.columns[0])
         frame = frame.iloc[:, 1:]
     else:
-        return Named(frame.set_axis(pd.RangeIndex(len(frame)).astype(str)), None)
+        return _named(frame, pd.RangeIndex(len(frame)).astype(str), None)
     if (texts == "").any():
         what = "features without a name" if transpose else "rows without an id"
         msg = (
@@ -62,16 +62,23 @@ def named_rows(frame: pd.DataFrame, path: Path, *, transpose: bool) -> Named:
             "scanpy does (%r, %r). To have one feature of each name, sum or select these rows first.",
             *(path.name, len(repeated), name, shorten(repeated), repeated[0], f"{repeated[0]}-1"),
         )
-        return Named(frame.set_axis(make_index_unique(pd.Index(texts, dtype=object))), name)
+        return _named(frame, make_index_unique(pd.Index(texts, dtype=object)), name)
     check_unique(texts, what=f"ids in column {name!r}", remedy=f"Give each row of {path} its own.")
-    return Named(frame.set_axis(pd.Index(list(texts), dtype=object)), name)
+    return _named(frame, pd.Index(list(texts), dtype=object), name)
+
+
+def _named(frame: pd.DataFrame, names: pd.Index, id_name: str | None) -> Named:
+    """Name the rows of a frame without a copy of its values."""
+    frame = frame.copy(deep=False)
+    frame.index = names
+    return Named(frame, id_name)
 
 
 def counts_rows(values: pd.Series, name: object) -> bool:
     """Return True for numbers that identify rows: named as ids are, or all different and named `nr`."""
-    if not whole_numbers(values.dropna()):
-        return False
-    return ends_as_id(name) or (may_count_rows(name) and values.is_unique and not values.isna().any())
+    if ends_as_id(name):
+        return whole_numbers(values.dropna())
+    return may_count_rows(name) and values.is_unique and whole_numbers(values)
 
 
 def _are_names(column: pd.Series, path: Path, *, transpose: bool) -> bool:
