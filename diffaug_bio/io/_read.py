@@ -16,8 +16,8 @@ from diffaug_bio.io.dna import BED_ENDINGS, first_letter, read_bed, read_sequenc
 from diffaug_bio.io.h5ad import read_h5ad
 from diffaug_bio.io.images import ImageOptions, is_image_folder, is_image_name, read_images
 from diffaug_bio.io.stores import hdf5_format, is_zarr, read_loom, read_mudata, read_zarr
-from diffaug_bio.io.tenx import has_tenx, read_tenx
 from diffaug_bio.io.table import read_table
+from diffaug_bio.io.tenx import has_tenx, read_tenx
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
