@@ -11,7 +11,9 @@ _HEADINGS = {
     ),
     "DNA": ("k", "canonical", "bins"),
     "Model": ("encoder", "n_latent", "warmup_view"),
-    "Splits and scores": ("split_key", "split_keys", "group_key", "group_keys", "before_rep", "held_out"),
+    "Splits and scores": (
+        *("split_key", "split_keys", "group_key", "group_keys", "label_kind", "before_rep", "held_out"),
+    ),
     "Comparison with training data": ("correct", "no_novelty"),
     "Machine": ("device", "precision", "threads", "jobs"),
     "Output": ("model_license", "no_report", "quiet", "as_json", "help"),

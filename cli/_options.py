@@ -9,12 +9,12 @@ from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import click
 
 from diffaug_bio._checks import check_exists
-from diffaug_bio.config import resolve_config
+from diffaug_bio.config import LabelKind, resolve_config
 from diffaug_bio.machine.threads import MAX_THREADS
 
 from ._arguments import word_lengths
@@ -60,6 +60,15 @@ external_links_option = click.option(
 )
 
 
+label_kind_option = click.option(
+    "--label-kind",
+    type=click.Choice(get_args(LabelKind)),
+    default="auto",
+    show_default=True,
+    help="Scoring of labels: as classes, or as one number (such as age) by R2.",
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """Data to read, and how to read them."""
@@ -77,6 +86,7 @@ class Reading:
         self,
         *,
         label_key: str | None = None,
+        label_kind: LabelKind = "auto",
         group_key: str | None = None,
         split_key: str | None = None,
         kmers: KmerEncoding | None = None,
@@ -86,7 +96,12 @@ class Reading:
 
         values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
         return DataSource(
-            **values, label_key=label_key, group_key=group_key, split_key=split_key, kmers=kmers
+            **values,
+            label_key=label_key,
+            label_kind=label_kind,
+            group_key=group_key,
+            split_key=split_key,
+            kmers=kmers,
         )
 
 

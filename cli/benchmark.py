@@ -18,6 +18,7 @@ from ._options import (
     check_data,
     config_option,
     external_links_option,
+    label_kind_option,
     n_latent_option,
     output_of,
     output_options,
@@ -29,7 +30,7 @@ from ._report_file import write_report
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from diffaug_bio.config import DiffAugConfig
+    from diffaug_bio.config import DiffAugConfig, LabelKind
 
 logger = logging.getLogger("diffaug_bio.progress")
 
@@ -57,6 +58,7 @@ Run the same command again to continue an interrupted run.
 @click.option(
     "--label-key", "label_keys", multiple=True, metavar="[NAME=]COLUMN", help="Labels to score against."
 )
+@label_kind_option
 @click.option(
     "--batch-key", "batch_keys", multiple=True, metavar="[NAME=]COLUMN", help="Batches to bring together."
 )
@@ -116,6 +118,7 @@ def command(
     data: tuple[str, ...],
     *,
     label_keys: tuple[str, ...],
+    label_kind: LabelKind,
     group_keys: tuple[str, ...],
     split_keys: tuple[str, ...],
     batch_keys: tuple[str, ...],
@@ -160,7 +163,9 @@ def command(
         "batch_key": batch_keys,
     }
     settled = resolve_config(config, n_latent=n_latent)
-    read = benchmark.read_data(data, keys, min_obs=min_rows, external_links=external_links)
+    read = benchmark.read_data(
+        data, keys, label_kind=label_kind, min_obs=min_rows, external_links=external_links
+    )
     note = f"Finished runs are kept in {folder}. Run the same command to continue."
     with kept(note, on=(KeyboardInterrupt, OSError, MemoryError)):
         result = benchmark.run(
@@ -200,19 +205,25 @@ def _progress() -> Callable[[Any, dict[str, float], int, int], None]:
         first[0] = first[0] or done - 1
         left = (time.monotonic() - started) / max(1, done - first[0]) * (total - done)
         logger.info(
-            "[%d/%d, %.0f min left] %s, %s, seed %d: linear probe %.3f, kNN %.3f (%.1f s)",
+            "[%d/%d, %.0f min left] %s, %s, seed %d: linear %s %.3f, kNN %.3f (%.1f s)",
             done,
             total,
             left / 60,
             cell.data,
             cell.method,
             cell.seed,
-            scores["linear_probe"],
-            scores["knn_accuracy"],
+            *_shown(scores),
             scores["seconds"],
         )
 
     return show
+
+
+def _shown(scores: dict[str, float]) -> tuple[str, float, float]:
+    """Name the linear score, and return it with that of the nearest neighbours."""
+    if "linear_r2" in scores:
+        return "R2", scores["linear_r2"], scores["knn_r2"]
+    return "probe", scores["linear_probe"], scores["knn_accuracy"]
 
 
 def _as_json(result: Any) -> dict[str, Any]:

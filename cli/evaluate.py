@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from diffaug_bio._wording import decimals
 
 from ._help import Command
 from ._options import (
     external_links_option,
     group_key_option,
+    label_kind_option,
     machine_options,
     modality_key_option,
     seed_option,
@@ -21,6 +24,9 @@ from ._options import (
     var_key_option,
 )
 from ._signals import end_if_interrupted
+
+if TYPE_CHECKING:
+    from diffaug_bio.config import LabelKind
 
 _EPILOG = """\b
 Examples:
@@ -36,8 +42,9 @@ Examples:
 @click.option(
     "--label-key",
     metavar="COLUMN",
-    help="Classes to score against.  [default: those of the run folder or recipe]",
+    help="Classes, or a number, to score against.  [default: those of the run folder or recipe]",
 )
+@label_kind_option
 @click.option(
     "--batch-key",
     metavar="COLUMN[,COLUMN]",
@@ -71,6 +78,7 @@ def command(
     data: str,
     *,
     label_key: str | None,
+    label_kind: LabelKind,
     group_key: str | None,
     split_key: str,
     batch_key: str | None,
@@ -89,6 +97,8 @@ def command(
 ) -> None:
     """Score embeddings against labels: linear probe, nearest neighbours, clusters, mixing of batches.
 
+    A number such as age is predicted, and scored by R2; the column chance has what a guess would reach.
+
     DATA is an .h5ad file with embeddings in .obsm, or the folder that `fit` wrote; for the latter, rows
     that its diffusion model generates are scored, too.
     """
@@ -102,6 +112,7 @@ def command(
         DataSource(
             data=data,
             label_key=label_key,
+            label_kind=label_kind,
             group_key=group_key,
             split_key=split_key,
             reference=reference,
@@ -120,16 +131,17 @@ def command(
 
 
 def _text(result: dict[str, Any]) -> str:
-    """Return a line for each score, with a column for each embedding."""
-    scores = result["scores"]
+    """Return a line for each score, with a column for each embedding and the chance level."""
+    scores, chance = result["scores"], result["chance"]
     names = list(scores)
     lines = [
-        f"against {result['data']['label_key']!r}".ljust(26) + "".join(f"{name:>16}" for name in names)
+        f"against {result['data']['label_key']!r}".ljust(26)
+        + "".join(f"{name:>16}" for name in [*names, "chance"])
     ]
-    lines += [
-        f"{metric:26}" + "".join(f"{scores[name][metric]:16.3f}" for name in names)
-        for metric in scores[names[0]]
-    ]
+    for metric in scores[names[0]]:
+        figures = "".join(f"{scores[name][metric]:16.3f}" for name in names)
+        level = decimals(chance[metric]) if metric in chance else "-"
+        lines.append(f"{metric:26}{figures}{level:>16}")
     if result["generated"]:
         lines += ["", "generated rows"]
         lines += [f"{name:26}{value:16.3f}" for name, value in result["generated"].items()]

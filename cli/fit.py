@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import click
 
+from diffaug_bio._wording import decimals
 from diffaug_bio.config import WarmupView, resolve_config
 from diffaug_bio.config.kinds import kind_of
 from diffaug_bio.output.kept import kept
@@ -17,6 +18,7 @@ from ._options import (
     force_option,
     group_key_option,
     kmer_encoding,
+    label_kind_option,
     machine_options,
     matrix_options,
     n_latent_option,
@@ -34,10 +36,19 @@ from ._report_file import write_report
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from diffaug_bio.config import DiffAugConfig
+    from diffaug_bio.config import DiffAugConfig, LabelKind
 
     from ._options import Reading
 
+_SHOWN = {
+    "classes": {
+        "linear_probe": ("linear probe", 14),
+        "knn_accuracy": ("kNN", 8),
+        "kmeans_nmi": ("NMI", 8),
+        "kmeans_ari": ("ARI", 8),
+    },
+    "number": {"linear_r2": ("linear R2", 14), "knn_r2": ("kNN R2", 8)},
+}
 _EPILOG = """\b
 Examples:
   diffaug-bio fit cells.h5ad
@@ -59,6 +70,7 @@ Examples:
 @click.option(
     "--label-key", metavar="COLUMN", help="Labels to score the embedding against; never used to fit it."
 )
+@label_kind_option
 @click.option(
     "--batch-key",
     metavar="COLUMN[,COLUMN]",
@@ -93,6 +105,7 @@ def command(
     output: str | None,
     config: DiffAugConfig,
     label_key: str | None,
+    label_kind: LabelKind,
     batch_key: str | None,
     seed: int,
     force: bool,
@@ -136,7 +149,9 @@ def command(
         encoder={} if encoder is None else {"kind": encoder},
         train={} if warmup_view is None else {"warmup_view": warmup_view},
     )
-    source = reading.source(label_key=label_key, group_key=group_key, split_key=split_key, kmers=kmers)
+    source = reading.source(
+        label_key=label_key, label_kind=label_kind, group_key=group_key, split_key=split_key, kmers=kmers
+    )
     with fit_progress(quiet=quiet) as progress:
         result = runs.fit(
             source,
@@ -171,10 +186,10 @@ def _summary(result: dict[str, Any], folder: Path) -> str:
     data = result["data"]
     lines = [f"{data['n_obs']} rows embedded; see {folder}/embedding.csv and {folder}/embedded.h5ad."]
     if scores := result["metrics"]:
-        lines.append(
-            f"{'':44}{'linear probe':>14}{'kNN':>8}{'NMI':>8}{'ARI':>8}   against {scores['label_key']!r}"
-        )
-        # Accuracies are means over the folds; NMI and ARI are those of k-means clusters.
+        # Accuracies and R2 are means over the folds; NMI and ARI are those of k-means clusters.
+        shown = _SHOWN[scores["label_kind"]]
+        titles = "".join(f"{title:>{width}}" for title, width in shown.values())
+        lines.append(f"{'':44}{titles}   against {scores['label_key']!r}")
         for name in ("embedding", "pca", "front_end"):
             row = scores[name]
             if name == "front_end" and row == scores["pca"]:
@@ -182,9 +197,13 @@ def _summary(result: dict[str, Any], folder: Path) -> str:
             front_end = kind_of(data["input_state"]).front_end
             given = {"embedding": "DiffAug", "pca": "PCA", "front_end": front_end}[name]
             title = f"{given}, {row['width']} wide"
-            values = (row[key] for key in ("knn_accuracy", "kmeans_nmi", "kmeans_ari"))
-            figures = "".join(f"{value:8.3f}" for value in values)
-            lines.append(f"{title:44}{row['linear_probe']:14.3f}{figures}")
+            lines.append(f"{title:44}{_figures(row, shown)}")
+        lines.append(f"{'chance':44}{_figures(scores['chance'], shown)}")
     lines.append(f'In Python: adata = sc.read_h5ad("{folder}/embedded.h5ad")')
     lines.append('           sc.pp.neighbors(adata, use_rep="X_diffaug")')
     return "\n".join(lines)
+
+
+def _figures(scores: dict[str, float], shown: dict[str, tuple[str, int]]) -> str:
+    """Write scores in columns."""
+    return "".join(f"{decimals(scores[key]):>{width}}" for key, (_, width) in shown.items())

@@ -56,3 +56,8 @@ def shorten(names: Iterable[object], *, limit: int = 5) -> str:
     names = list(names)
     listed = ", ".join(repr(cut(str(name))) for name in names[:limit])
     return listed + (f" and {len(names) - limit} more" if len(names) > limit else "")
+
+
+def decimals(value: float) -> str:
+    """Write a score with three decimals; one of -0.0001 is 0, not -0."""
+    return f"{round(value, 3) + 0.0:.3f}"

@@ -9,7 +9,7 @@ from diffaug_bio.benchmark._data import BenchmarkData, read_data
 from diffaug_bio.benchmark._methods import METHODS, Method, choose_methods
 from diffaug_bio.benchmark._result import BenchmarkResult
 from diffaug_bio.benchmark._run import run
-from diffaug_bio.benchmark._summary import Summary, gains, summarise
+from diffaug_bio.benchmark._summary import Summary, by_label_kind, gains, summarise
 from diffaug_bio.benchmark._text import overview, report, sections
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "BenchmarkResult",
     "Method",
     "Summary",
+    "by_label_kind",
     "choose_methods",
     "gains",
     "overview",

@@ -23,6 +23,7 @@ from diffaug_bio.datasets import DataSource, load_recipe, read_source
 from diffaug_bio.errors import InputError
 from diffaug_bio.io.h5ad import write_h5ad
 from diffaug_bio.matrix.validation import LazyMatrix
+from diffaug_bio.metrics.splits import holds_numbers
 from diffaug_bio.model.source import MatrixChoice
 from diffaug_bio.pp import detect_state, encode_tokens
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from diffaug_bio.config import DataKind, DiffAugConfig, InputState
+    from diffaug_bio.config import DataKind, DiffAugConfig, InputState, LabelKind
     from diffaug_bio.datasets.recipe import Recipe
     from diffaug_bio.matrix.blocks import Matrix
 
@@ -53,8 +54,8 @@ class BenchmarkData:
     """Name in the table."""
     matrix: Matrix
     """Values, dense or CSR; rows are observations. Shape: `(n_obs, n_vars)`."""
-    labels: NDArray[np.str_]
-    """Label of each row; any text where `scored` is false. Shape: `(n_obs,)`."""
+    labels: NDArray[np.str_] | NDArray[np.float64]
+    """Class of each row, or a number to predict; anything where `scored` is false. Shape: `(n_obs,)`."""
     scored: NDArray[np.bool_]
     """True for rows whose label can be scored. Shape: `(n_obs,)`."""
     input_state: InputState
@@ -122,6 +123,7 @@ class BenchmarkData:
         group_key: str | None = None,
         split_key: str | None = None,
         batch_key: str | None = None,
+        label_kind: LabelKind = "auto",
         layer: str | None = None,
         use_rep: str | None = None,
         use_raw: bool = False,
@@ -142,6 +144,8 @@ class BenchmarkData:
         split_key
             Column of `.obs` with "train" and "test": no method is fitted on test rows, and only these are
             scored. Not together with `group_key`.
+        label_kind
+            What labels are scored as; see :func:`diffaug_bio.tl.evaluate`.
         layer, use_rep, use_raw
             Layer, entry of `.obsm`, or `.raw`, in place of `.X`.
         var_key
@@ -164,7 +168,7 @@ class BenchmarkData:
                 "(`image_size`), and save them with `diffaug_bio.io.write_images`."
             )
             raise InputError(msg)
-        labels = choose_labels(adata, label_key, group_key, split_key=split_key)
+        labels = choose_labels(adata, label_key, group_key, split_key=split_key, label_kind=label_kind)
         if batch_key is not None:
             check_held(batch_key, adata.obs, what="batch column", where="`.obs`")
         state = declared_state(adata, choice)
@@ -173,7 +177,7 @@ class BenchmarkData:
         return cls(
             name=name,
             matrix=matrix,
-            labels=labels.names,
+            labels=labels.values,
             scored=labels.scored,
             groups=labels.groups,
             split=labels.split,
@@ -199,7 +203,7 @@ class BenchmarkData:
         import anndata
         import pandas as pd
 
-        columns: dict[str, Any] = {"label": self.labels.astype(object), "scored": self.scored}
+        columns: dict[str, Any] = {"label": _column_of(self.labels), "scored": self.scored}
         for column in _OPTIONAL:
             if (values := getattr(self, column)) is not None:
                 columns[column] = values.astype(object)
@@ -221,7 +225,7 @@ class BenchmarkData:
         return cls(
             matrix=adata.X,
             image_shape=tuple(kept.pop("image_shape")),
-            labels=_strings(adata.obs["label"]),
+            labels=_labels(adata.obs["label"]),
             scored=adata.obs["scored"].to_numpy(bool),
             **optional,
             **kept,
@@ -232,6 +236,7 @@ def read_data(
     names: Sequence[str],
     keys: Mapping[str, Sequence[str]],
     *,
+    label_kind: LabelKind = "auto",
     min_obs: int = 0,
     external_links: bool = False,
 ) -> list[BenchmarkData]:
@@ -245,6 +250,8 @@ def read_data(
         Keys given for `label_key`, `group_key`, `split_key` and `batch_key`: `KEY`, of which each data set
         takes the first that it has, or `NAME=KEY` for one data set alone. A split key may be `"none"`, or
         `"auto"` (the default): the column "split" where it holds "train" and "test".
+    label_kind
+        What the labels of all data sets are scored as; see :func:`diffaug_bio.tl.evaluate`.
     min_obs
         Smallest number of rows; smaller data sets are left out, and named in the log.
     external_links
@@ -270,7 +277,7 @@ def read_data(
         if adata.n_obs < min_obs:
             logger.info("%s is left out: it has %d rows, fewer than %d.", stem, adata.n_obs, min_obs)
             continue
-        data.append(_prepared(adata, name, stem, keys, recipe))
+        data.append(_prepared(adata, name, stem, keys, recipe, label_kind=label_kind))
     for option, key in ((option, key) for option, given in keys.items() for key in given):
         # Without this, a misspelt group key would silently put subjects on both sides of splits.
         if "=" not in key and not _fits(key, option, present):
@@ -302,6 +309,8 @@ def _prepared(
     stem: str,
     keys: Mapping[str, Sequence[str]],
     recipe: Recipe | None,
+    *,
+    label_kind: LabelKind,
 ) -> BenchmarkData:
     """Find the keys of a data set, and make the data of a benchmark from it."""
     found: dict[str, str | None] = {}
@@ -333,6 +342,7 @@ def _prepared(
             group_key=found["group_key"],
             split_key=resolve_split_key(adata, found["split_key"], group_key=found["group_key"], name=stem),
             batch_key=found["batch_key"],
+            label_kind=label_kind,
         )
     except InputError as error:
         msg = f"{name}: {error}"
@@ -354,6 +364,17 @@ def _stem(name: str) -> str:
     """Return the name of a data set: that of the recipe, or of the file without its endings."""
     recipe = DataSource(data=name).recipe
     return Path(name).name.split(".")[0] if recipe is None else Path(recipe).stem
+
+
+def _column_of(labels: NDArray[np.str_] | NDArray[np.float64]) -> NDArray[Any]:
+    """Return classes as objects, as a file keeps text, and numbers as they are."""
+    return labels if holds_numbers(labels) else labels.astype(object)
+
+
+def _labels(column: Any) -> NDArray[np.str_] | NDArray[np.float64]:
+    """Return numbers as they are, and classes as fixed-width strings."""
+    values = column.to_numpy()
+    return values if holds_numbers(values) else _strings(column)
 
 
 def _strings(column: Any) -> NDArray[np.str_]:

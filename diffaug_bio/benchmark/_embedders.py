@@ -12,6 +12,7 @@ from diffaug_bio.config import DiffAugConfig
 from diffaug_bio.config.kinds import STATES, data_kind, reads_letters
 from diffaug_bio.errors import DiffAugError, InputError
 from diffaug_bio.features import fit_preprocessing
+from diffaug_bio.metrics.splits import holds_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -164,6 +165,9 @@ def _same_label(task: _Task) -> Embedded:
     from diffaug_bio.core.trainer import train
 
     data, train_rows, matrix = task.data, task.train_rows, task.data.matrix
+    if holds_numbers(data.labels):
+        msg = "it needs classes, and the label is a number"
+        raise NotApplicableError(msg)
     features = replace(task, fit_rows=train_rows).preprocess()
     device = torch.device("cpu")
     scores = features.scores(matrix, for_neighbors=False)
@@ -172,7 +176,7 @@ def _same_label(task: _Task) -> Embedded:
         config = task.config.replace(**settings).for_kind(data_kind(features.state))
     except InputError as error:  # the shared encoder or denoiser is for another kind of data
         raise NotApplicableError(str(error).removesuffix(".")) from error
-    labels = np.where(data.scored, data.labels, "")[train_rows]
+    labels = np.where(data.scored, data.labels.astype(np.str_), "")[train_rows]
     partners = _partners(labels, config.train.n_neighbors, seed=task.seed)
     state = train(
         features.rows(matrix[train_rows], device, scores=None if scores is None else scores[train_rows]),

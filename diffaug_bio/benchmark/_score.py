@@ -9,9 +9,10 @@ import numpy as np
 
 from diffaug_bio import metrics
 from diffaug_bio.benchmark._embedders import embed, preprocess
+from diffaug_bio.benchmark._summary import MAIN_METRICS, NUMBER_METRICS
 from diffaug_bio.machine.memory import peak_memory
 from diffaug_bio.matrix.sample import sample_rows
-from diffaug_bio.metrics.splits import given_split
+from diffaug_bio.metrics.splits import given_split, holds_numbers
 from diffaug_bio.model.quality import score_generated
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ def score_method(
     labelled reference is fitted on the training rows of one fold and scored on its test rows. Data with a
     split of their own are fitted without its test rows, and only these are scored, with every seed.
 
-    Returns scores of :func:`diffaug_bio.metrics.evaluate`; for methods with a diffusion model those of
+    Returns scores of :func:`diffaug_bio.metrics.evaluate`, and the chance levels of the main ones as
+    `chance_…`; for methods with a diffusion model those of
     :func:`diffaug_bio.metrics.generated_quality` as `generated_…`; `width`, `encoder_steps`, `seconds` (fit
     and embedding) and `peak_memory_mb` (of this process). Raises :class:`NotApplicableError`.
     """
@@ -56,6 +58,13 @@ def score_method(
         splits=[(train, test)] if one_split else splits,
         random_state=seed,
     )
+    guess = metrics.chance(
+        data.labels[scored],
+        groups=groups,
+        splits=[(train, test)] if one_split else splits,
+        random_state=seed,
+    )
+    scores |= {f"chance_{name}": guess[name] for name in (*MAIN_METRICS, *NUMBER_METRICS) if name in guess}
     candidates = scored[test] if one_split else np.arange(data.n_obs)
     rows = candidates[sample_rows(len(candidates), _MAX_REFERENCE_ROWS, seed=seed)]
     reference = result.features
@@ -71,7 +80,7 @@ def score_method(
             quality = score_generated(
                 result.model,
                 result.matrix[fitted],
-                labels=data.labels[fitted],
+                labels=None if holds_numbers(data.labels) else data.labels[fitted].astype(np.str_),
                 scored=data.scored[fitted],
                 seed=seed,
             )

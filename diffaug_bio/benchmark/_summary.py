@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MAIN_METRICS = ("linear_probe", "knn_accuracy", "kmeans_nmi", "leiden_nmi")
+"""Metrics that methods are compared by on data with classes, the first before all."""
+NUMBER_METRICS = ("linear_r2", "knn_r2")
+"""Metrics that methods are compared by on data with a number as label, such as age."""
 _NEUTRAL = 0.002  # a mean difference up to this is called no difference
 _TESTABLE = 6  # fewer pairs that differ cannot reach p < 0.05
 
@@ -34,7 +37,25 @@ class Summary:
     data sets that both ran on."""
 
 
-def summarise(scores: pd.DataFrame, *, metrics: Sequence[str] = MAIN_METRICS) -> Summary:
+def by_label_kind(scores: pd.DataFrame) -> list[tuple[tuple[str, ...], pd.DataFrame]]:
+    """Part the table of a benchmark into data with classes and data with a number; leave out empty parts.
+
+    Returns the metrics to compare by, and the rows of the table.
+    """
+    parts: list[tuple[tuple[str, ...], pd.DataFrame]] = []
+    for names in (MAIN_METRICS, NUMBER_METRICS):
+        data = scores.loc[scores["metric"] == names[0], "data"].unique()
+        if len(data):
+            parts.append((names, scores[scores["data"].isin(data)]))
+    return parts
+
+
+def chance_levels(scores: pd.DataFrame, metric: str) -> pd.Series:
+    """Return the mean chance level of a metric for each data set whose level is in the table."""
+    return scores[scores["metric"] == f"chance_{metric}"].groupby("data", sort=False)["value"].mean()
+
+
+def summarise(scores: pd.DataFrame, *, metrics: Sequence[str] | None = None) -> Summary:
     """Condense the table of a benchmark.
 
     Parameters
@@ -42,7 +63,7 @@ def summarise(scores: pd.DataFrame, *, metrics: Sequence[str] = MAIN_METRICS) ->
     scores
         Table of :func:`run`, or `results.csv`.
     metrics
-        Metrics to keep.
+        Metrics to keep; if left out, the main ones, those of classes and those of numbers.
 
     Raises
     ------
@@ -52,6 +73,8 @@ def summarise(scores: pd.DataFrame, *, metrics: Sequence[str] = MAIN_METRICS) ->
     import pandas as pd
 
     known = set(scores["metric"])
+    if metrics is None:
+        metrics = [name for names, _ in by_label_kind(scores) for name in names] or MAIN_METRICS
     if unknown := [name for name in metrics if name not in known]:
         msg = f"The table has no metric {unknown[0]!r}; it holds {', '.join(sorted(known))}."
         raise InputError(msg)

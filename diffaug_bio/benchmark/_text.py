@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from diffaug_bio.benchmark._methods import METHODS
-from diffaug_bio.benchmark._summary import MAIN_METRICS, gains, summarise
+from diffaug_bio.benchmark._summary import by_label_kind, chance_levels, gains, summarise
 from diffaug_bio.document import Cell, Messages, Section, Table, markdown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pandas as pd
 
     from diffaug_bio.benchmark._result import BenchmarkResult
 
-_TITLES = ("Linear probe", "Nearest neighbours", "k-means NMI", "Leiden NMI")  # of the main metrics
+_TITLES = {
+    "linear_probe": "Linear probe",
+    "knn_accuracy": "Nearest neighbours",
+    "kmeans_nmi": "k-means NMI",
+    "leiden_nmi": "Leiden NMI",
+    "linear_r2": "Linear regression, R2",
+    "knn_r2": "Nearest neighbours, R2",
+}
+_NAMES = {"linear_probe": "linear probe", "linear_r2": "linear regression"}
 _QUALITY = {
     "label_kept": ("Label kept", "as real rows"),
     "label_kept_real": ("Label kept, real rows", ""),
@@ -29,6 +38,7 @@ _QUALITY = {
     "memorised": ("Memorised", "0"),
 }
 _COMPARED = ("mask", "no_generator")
+_CHANCE = "Chance, without knowing any row"
 
 
 def overview(result: BenchmarkResult) -> str:
@@ -39,7 +49,7 @@ def overview(result: BenchmarkResult) -> str:
     result
         Results of a benchmark.
     """
-    return markdown([_overview(result.scores)]).removeprefix("## Overview\n\n")
+    return markdown(_overviews(result.scores)).removeprefix("## Overview\n\n")
 
 
 def report(result: BenchmarkResult) -> str:
@@ -65,14 +75,15 @@ def sections(result: BenchmarkResult, *, n_obs: Mapping[str, int] | None = None)
 
     Returns
     -------
-    Overview of all methods; gains by generated positives; a table for each data set; quality of generated
-    rows; methods that were left out or failed. Sections without content are left out.
+    Overview of all methods, of data with classes and of data with a number as label; gains by generated
+    positives; a table for each data set; quality of generated rows; methods that were left out or failed.
+    Sections without content are left out.
     """
     scores = result.scores
     return tuple(
         section
         for section in (
-            _overview(scores),
+            *_overviews(scores),
             _gains(scores),
             _by_data(scores, n_obs or {}),
             _generated(scores),
@@ -82,21 +93,33 @@ def sections(result: BenchmarkResult, *, n_obs: Mapping[str, int] | None = None)
     )
 
 
-def _overview(scores: pd.DataFrame) -> Section:
+def _overviews(scores: pd.DataFrame) -> list[Section]:
+    """Tabulate all methods on data with classes, and on data with a number as label."""
+    first, *others = by_label_kind(scores)
+    return [
+        _overview(first[1], first[0]),
+        *(
+            replace(_overview(part, metrics), key="numbers", title="Data with a number as label")
+            for metrics, part in others
+        ),
+    ]
+
+
+def _overview(scores: pd.DataFrame, metrics: Sequence[str]) -> Section:
     """Tabulate means and ranks over data sets, and DiffAug against each method."""
-    overall = summarise(scores).overall
+    overall = summarise(scores, metrics=metrics).overall
     held = {
         (str(one["metric"]), str(one["method"])): {str(name): value for name, value in one.items()}
         for one in overall.to_dict("records")
     }
     n_data, n_seeds = scores["data"].nunique(), scores["seed"].nunique()
-    names = [method for metric, method in held if metric == "linear_probe"]
-    probe = {name: held["linear_probe", name] for name in names}
+    names = [method for metric, method in held if metric == metrics[0]]
+    probe = {name: held[metrics[0], name] for name in names}
     # Means over fewer data sets do not compare: such methods come last.
     names.sort(key=lambda name: (-probe[name]["n_data"], -probe[name]["mean"]))
     varies = n_data > 1 or n_seeds > 1  # one data set with one seed says nothing about chance
     ranked = [name for name in names if probe[name]["n_data"] == n_data and varies]
-    best = _best(ranked, {(name, metric): one["mean"] for (metric, name), one in held.items()})
+    best = _best(ranked, {(name, metric): one["mean"] for (metric, name), one in held.items()}, metrics)
     rows = []
     for name in names:
         n_ran = int(probe[name]["n_data"])
@@ -106,7 +129,7 @@ def _overview(scores: pd.DataFrame) -> Section:
                 notes=_known(held[metric, name]["rank"], "rank {:.1f}"),
                 mark="best" if (name, metric) in best else "",
             )
-            for metric in MAIN_METRICS
+            for metric in metrics
         ]
         title = Cell(
             text=METHODS[name].title,
@@ -117,6 +140,7 @@ def _overview(scores: pd.DataFrame) -> Section:
             won_lost = f"{probe[name]['won']:.0f}-{probe[name]['lost']:.0f}"
             duel = [Cell(text=won_lost), Cell(text="".join(_known(probe[name]["p"], "{:.3f}")))]
         rows.append((title, *means, *duel))
+    rows += [(*levels, Cell(text=""), Cell(text="")) for levels in _chance_row(scores, metrics)]
     return Section(
         key="overview",
         title="Overview",
@@ -130,10 +154,11 @@ def _overview(scores: pd.DataFrame) -> Section:
                 "All methods; the best unlabelled one of each column is bold"
                 if varies
                 else "All methods; with one data set and one seed, differences may be chance",
-                ("Method", *_TITLES, "Won-lost", "p"),
+                ("Method", *(_TITLES[metric] for metric in metrics), "Won-lost", "p"),
                 rows,
-                "Won-lost: number of data sets on which the linear probe of DiffAug is better and worse "
-                "than that of the method. p: Wilcoxon's signed-rank test over data sets (from six on).",
+                f"Won-lost: number of data sets on which the {_NAMES[metrics[0]]} of DiffAug is better and "
+                "worse than that of the method. p: Wilcoxon's signed-rank test over data sets (from six "
+                "on).",
             ),
         ),
     )
@@ -150,12 +175,17 @@ def _gains(scores: pd.DataFrame) -> Section:
             "Scores of DiffAug minus those of the other method, in points, for the same number of encoder "
             "steps. A gain helps or hurts where the mean is beyond 0.2 points and all seeds agree."
         ),
-        blocks=tuple(_gain_table(scores, name) for name in compared),
+        blocks=tuple(
+            _gain_table(part, name, metrics)
+            for metrics, part in by_label_kind(scores)
+            for name in compared
+            if name in set(part["method"])
+        ),
     )
 
 
-def _gain_table(scores: pd.DataFrame, against: str) -> Table:
-    tables = [gains(scores, against=against, metric=metric).set_index("data") for metric in MAIN_METRICS]
+def _gain_table(scores: pd.DataFrame, against: str, metrics: Sequence[str]) -> Table:
+    tables = [gains(scores, against=against, metric=metric).set_index("data") for metric in metrics]
     rows = [
         (
             Cell(text=str(name), is_code=True),
@@ -169,7 +199,7 @@ def _gain_table(scores: pd.DataFrame, against: str) -> Table:
     means = [Cell(text=f"{100 * table['gain'].mean():+.2f}") for table in tables]
     return _table(
         f"DiffAug minus {METHODS[against].title}",
-        ("Data set", *_TITLES),
+        ("Data set", *(_TITLES[metric] for metric in metrics)),
         [*rows, (Cell(text="Mean"), *means)],
     )
 
@@ -177,27 +207,11 @@ def _gain_table(scores: pd.DataFrame, against: str) -> Table:
 def _by_data(scores: pd.DataFrame, n_obs: Mapping[str, int]) -> Section:
     """Tabulate all methods on each data set."""
     several = scores["seed"].nunique() > 1
-    tables = []
-    for name, part in summarise(scores).by_data.groupby("data", sort=False):
-        held = {(one["method"], one["metric"]): one for one in part.to_dict("records")}
-        methods = sorted({method for method, _ in held}, key=lambda one: -held[one, "linear_probe"]["mean"])
-        best = _best(methods if several else [], {place: one["mean"] for place, one in held.items()})
-        rows = [
-            (
-                Cell(text=METHODS[method].title),
-                *(
-                    Cell(
-                        text=_percent(held[method, metric]["mean"]),
-                        notes=_known(100 * held[method, metric]["spread"], "± {:.1f}"),
-                        mark="best" if (method, metric) in best else "",
-                    )
-                    for metric in MAIN_METRICS
-                ),
-            )
-            for method in methods
-        ]
-        caption = f"{name}, {n_obs[str(name)]:,} rows" if name in n_obs else str(name)
-        tables.append(_table(caption, ("Method", *_TITLES), rows))
+    tables = [
+        _data_table(str(name), one, metrics, n_obs, several=several)
+        for metrics, part in by_label_kind(scores)
+        for name, one in part.groupby("data", sort=False)
+    ]
     return Section(
         key="data",
         title="Each data set",
@@ -206,6 +220,41 @@ def _by_data(scores: pd.DataFrame, n_obs: Mapping[str, int]) -> Section:
         else "Scores in percent with one seed: differences may be chance.",
         blocks=tuple(tables),
     )
+
+
+def _data_table(
+    name: str, scores: pd.DataFrame, metrics: Sequence[str], n_obs: Mapping[str, int], *, several: bool
+) -> Table:
+    """Tabulate all methods on one data set; the best are marked where there are several seeds."""
+    part = summarise(scores, metrics=metrics).by_data
+    held = {(one["method"], one["metric"]): one for one in part.to_dict("records")}
+    methods = sorted({method for method, _ in held}, key=lambda one: -held[one, metrics[0]]["mean"])
+    best = _best(methods if several else [], {place: one["mean"] for place, one in held.items()}, metrics)
+    rows = [
+        (
+            Cell(text=METHODS[method].title),
+            *(
+                Cell(
+                    text=_percent(held[method, metric]["mean"]),
+                    notes=_known(100 * held[method, metric]["spread"], "± {:.1f}"),
+                    mark="best" if (method, metric) in best else "",
+                )
+                for metric in metrics
+            ),
+        )
+        for method in methods
+    ]
+    caption = f"{name}, {n_obs[name]:,} rows" if name in n_obs else name
+    header = ("Method", *(_TITLES[metric] for metric in metrics))
+    return _table(caption, header, [*rows, *_chance_row(scores, metrics)])
+
+
+def _chance_row(scores: pd.DataFrame, metrics: Sequence[str]) -> list[tuple[Cell, ...]]:
+    """Make the row of the mean chance levels; none for results without them."""
+    levels = [chance_levels(scores, metric) for metric in metrics]
+    if any(level.empty for level in levels):
+        return []
+    return [(Cell(text=_CHANCE), *(Cell(text=_percent(level.mean())) for level in levels))]
 
 
 def _generated(scores: pd.DataFrame) -> Section:
@@ -244,18 +293,20 @@ def _table(caption: str, header: tuple[str, ...], rows: Iterable[tuple[Cell, ...
     return Table(caption=caption, header=header, rows=tuple(rows), numeric=figures, notes=notes)
 
 
-def _best(names: Iterable[str], means: Mapping[tuple[str, str], float]) -> set[tuple[str, str]]:
+def _best(
+    names: Iterable[str], means: Mapping[tuple[str, str], float], metrics: Sequence[str]
+) -> set[tuple[str, str]]:
     """Find the unlabelled methods with the highest mean of each metric, as it is shown."""
     unlabelled = [name for name in names if not METHODS[name].is_labelled]
     found = set()
-    for metric in MAIN_METRICS:
+    for metric in metrics:
         shown = {name: round(100 * means[name, metric], 1) for name in unlabelled}
         found |= {(name, metric) for name in shown if shown[name] == max(shown.values())}
     return found
 
 
 def _percent(share: Any) -> str:
-    return f"{100 * share:.1f}"
+    return f"{round(100 * share, 1) + 0.0:.1f}"  # a level of -0.01 is 0, not -0
 
 
 def _known(value: float, form: str) -> tuple[str, ...]:

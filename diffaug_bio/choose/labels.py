@@ -11,13 +11,21 @@ from diffaug_bio._checks import check_held
 from diffaug_bio._wording import shorten
 from diffaug_bio.choose.split import choose_split
 from diffaug_bio.errors import InputError
-from diffaug_bio.metrics.labels import check_groups, check_labels
+from diffaug_bio.metrics.labels import (
+    as_numbers,
+    check_groups,
+    check_labels,
+    check_number_groups,
+    check_numbers,
+    decide_label_kind,
+)
 from diffaug_bio.metrics.splits import given_split
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
+    from diffaug_bio.config.kinds import LabelKind, ScoredAs
     from diffaug_bio.metrics.splits import Split
 
 
@@ -31,6 +39,18 @@ class Labels:
     groups: NDArray[np.str_] | None
     split: NDArray[np.str_] | None = None
     """`"train"`, `"test"`, or anything else for rows that are fitted and not scored."""
+    numbers: NDArray[np.float64] | None = None
+    """Labels that are scored as one number; None for classes."""
+
+    @property
+    def kind(self) -> ScoredAs:
+        """What labels are scored as."""
+        return "classes" if self.numbers is None else "number"
+
+    @property
+    def values(self) -> NDArray[np.str_] | NDArray[np.float64]:
+        """Labels as :func:`diffaug_bio.metrics.evaluate` takes them: names of classes, or numbers."""
+        return self.names if self.numbers is None else self.numbers
 
     @property
     def splits(self) -> list[Split] | None:
@@ -39,9 +59,18 @@ class Labels:
 
 
 def choose_labels(
-    adata: AnnData, label_key: str, group_key: str | None, *, split_key: str | None = None
+    adata: AnnData,
+    label_key: str,
+    group_key: str | None,
+    *,
+    split_key: str | None = None,
+    label_kind: LabelKind = "auto",
 ) -> Labels:
-    """Find labels, and groups or a split, in columns of `.obs`, and the rows that can be scored by them."""
+    """Find labels, and groups or a split, in columns of `.obs`, and the rows that can be scored by them.
+
+    `label_kind` says what they are scored as; by `"auto"` that is decided, and logged where they are
+    numbers.
+    """
     check_held(label_key, adata.obs, what="label column", where="`.obs`")
     if group_key is not None and split_key is not None:
         msg = (
@@ -51,13 +80,23 @@ def choose_labels(
         raise InputError(msg)
     values = adata.obs[label_key].to_numpy(dtype=object)
     split = choose_split(adata, split_key)
-    scored = check_labels(values, key=label_key, split=split)
     groups = choose_groups(adata, group_key)
-    if groups is None or group_key is None:
-        return Labels(names=np.asarray(values.astype(str)), scored=scored, groups=None, split=split)
-    scored &= check_groups(groups, np.where(scored, values, None), key=group_key)
+    numbers = None
+    if decide_label_kind(values, key=label_key, label_kind=label_kind) == "number":
+        numbers = as_numbers(values, key=label_key)
+        scored = check_numbers(numbers, key=label_key, split=split)
+        if groups is not None and group_key is not None:
+            check_number_groups(groups, scored, key=group_key)
+    else:
+        scored = check_labels(values, key=label_key, split=split)
+        if groups is not None and group_key is not None:
+            scored &= check_groups(groups, np.where(scored, values, None), key=group_key)
     return Labels(
-        names=np.asarray(values.astype(str)), scored=scored, groups=np.asarray(groups.astype(str))
+        names=np.asarray(values.astype(str)),
+        scored=scored,
+        groups=None if groups is None else np.asarray(groups.astype(str)),
+        split=split,
+        numbers=numbers,
     )
 
 

@@ -54,6 +54,8 @@ Backbone = Literal["mlp", "unet"]
 CodedKind = Literal["categorical", "ordinal", "boolean", "missing"]
 """Kinds of columns of a table that are no plain numbers."""
 Projection = Literal["auto", "free", "sphere"]
+ScoredAs = Literal["classes", "number"]
+LabelKind = Literal["auto", ScoredAs]
 
 NEIGHBOR_VIEWS = frozenset({"neighbor_noise", "neighbor_mix"})
 """Hand-made views that need the nearest neighbours of every row."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
-    from diffaug_bio.config.kinds import ReadAs
+    from diffaug_bio.config.kinds import LabelKind, ReadAs
     from diffaug_bio.model.estimator import DiffAug
     from diffaug_bio.pp import KmerEncoding
 
@@ -36,6 +36,8 @@ class DataSource:
     """Path, or `recipe:NAME`, where a name that ends in `.toml` is the path of a recipe."""
     label_key: str | None = None
     """Column of `.obs`, or of a table, with labels to score against; a recipe names its own."""
+    label_kind: LabelKind = "auto"
+    """What labels are scored as: `"classes"`, or one `"number"` by R2; `"auto"` goes by their values."""
     group_key: str | None = None
     """Column of `.obs` with groups, such as donors, or `id:SEPARATOR`; a group is scored as a whole."""
     split_key: str | None = "auto"

@@ -13,7 +13,7 @@ from diffaug_bio.errors import InputError
 from diffaug_bio.metrics.splits import group_names, inner_splits, make_splits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -77,7 +77,7 @@ def linear_probe(
         If a given split has a group on both sides.
     """
     check_seed(random_state)
-    return _score_splits(
+    return score_splits(
         _predict_linear, embedding, labels, groups=groups, splits=splits, random_state=random_state
     )
 
@@ -107,12 +107,12 @@ def knn_probe(
         If a given split has a group on both sides.
     """
     check_seed(random_state)
-    return _score_splits(
+    return score_splits(
         _predict_neighbors, embedding, labels, groups=groups, splits=splits, random_state=random_state
     )
 
 
-def _score_splits(
+def score_splits(
     predict: Predict,
     embedding: NDArray[np.float32],
     labels: NDArray[np.str_],
@@ -126,13 +126,8 @@ def _score_splits(
 
     values = np.asarray(embedding, dtype=np.float64)
     ids = None if groups is None else group_names(groups)
-    if splits is None:
-        splits = make_splits(labels, groups=ids, random_state=random_state)
     scores = []
-    for train, test in splits:
-        if ids is not None and len(both := np.intersect1d(ids[train], ids[test])):
-            msg = f"`splits` has groups on both sides: {shorten(both)}. Leave `groups` or `splits` out."
-            raise InputError(msg)
+    for train, test in checked_splits(labels, ids, splits, random_state=random_state):
         found = predict(values[train], labels[train], None if ids is None else ids[train], values[test])
         truth = labels[test]
         mean = {"labels": np.unique(truth), "average": "macro", "zero_division": 0.0}
@@ -144,6 +139,23 @@ def _score_splits(
             ]
         )
     return FoldScores(*np.array(scores, dtype=np.float64).T)
+
+
+def checked_splits(
+    labels: NDArray[np.str_] | NDArray[np.float64],
+    ids: NDArray[np.str_] | None,
+    splits: Sequence[Split] | None,
+    *,
+    random_state: int,
+) -> Iterator[Split]:
+    """Yield folds, or the given splits; refuse one with a group on both sides."""
+    if splits is None:
+        splits = make_splits(labels, groups=ids, random_state=random_state)
+    for train, test in splits:
+        if ids is not None and len(both := np.intersect1d(ids[train], ids[test])):
+            msg = f"`splits` has groups on both sides: {shorten(both)}. Leave `groups` or `splits` out."
+            raise InputError(msg)
+        yield train, test
 
 
 def _predict_linear(
@@ -167,7 +179,7 @@ def _predict_linear(
         tol=1e-3,
         use_legacy_attributes=False,
     )
-    train, test = _standardise(train, test)
+    train, test = standardise(train, test)
     return np.asarray(probe.fit(train, labels).predict(test))
 
 
@@ -184,7 +196,7 @@ def _predict_neighbors(
     return np.asarray(KNeighborsClassifier(n_neighbors).fit(train, labels).predict(test))
 
 
-def _standardise(
+def standardise(
     train: NDArray[np.float64], test: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Centre and scale by the training rows; rotate wide ones onto their row space."""

@@ -9,8 +9,9 @@ import numpy as np
 from diffaug_bio._checks import check_seed
 from diffaug_bio.metrics._clusters import kmeans_agreement, label_silhouette, leiden_agreement
 from diffaug_bio.metrics._structure import trustworthiness
+from diffaug_bio.metrics.numbers import knn_r2, linear_r2
 from diffaug_bio.metrics.probes import knn_probe, linear_probe
-from diffaug_bio.metrics.splits import make_splits
+from diffaug_bio.metrics.splits import holds_numbers, make_splits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,12 +22,14 @@ if TYPE_CHECKING:
     from diffaug_bio.metrics.splits import Groups, Split
 
 STEPS = ("linear probe", "nearest neighbors", "k-means clusters", "Leiden clusters", "silhouette")
-"""Steps of :func:`evaluate` without a reference, in their order."""
+"""Steps of :func:`evaluate` of classes, without a reference, in their order."""
+NUMBER_STEPS = STEPS[:2]
+"""Steps of :func:`evaluate` of a number, in their order."""
 
 
 def evaluate(
     embedding: NDArray[np.float32],
-    labels: NDArray[np.str_],
+    labels: NDArray[np.str_] | NDArray[np.float64],
     *,
     groups: Groups | None = None,
     splits: Sequence[Split] | None = None,
@@ -41,7 +44,8 @@ def evaluate(
     embedding
         Shape: `(n_obs, n_latent)`.
     labels
-        Label of each row, each at least five times unless `splits` are given. Shape: `(n_obs,)`.
+        Class of each row, each at least five times unless `splits` are given; or a number of floating
+        point, such as age. Shape: `(n_obs,)`.
     groups
         Group of each row, such as a subject, whose rows stay together. Shape: `(n_obs,)`.
     splits
@@ -56,10 +60,15 @@ def evaluate(
 
     Returns
     -------
-    `linear_probe` and `knn_accuracy` (mean accuracy over the folds) with `…_spread` (standard deviation
-    over the folds, 0 for one fold), `linear_…` and `knn_…` `macro_f1` and `balanced_accuracy`; the scores
-    of :func:`kmeans_agreement` and :func:`leiden_agreement`; `silhouette` of the labels; `trustworthiness`
-    if there is a `reference`.
+    Of classes, `linear_probe` and `knn_accuracy` (mean accuracy over the folds) with `…_spread` (standard
+    deviation over the folds, 0 for one fold), `linear_…` and `knn_…` `macro_f1` and `balanced_accuracy`;
+    the scores of :func:`kmeans_agreement` and :func:`leiden_agreement`; `silhouette` of the labels.
+
+    Of numbers, `linear_r2` and `knn_r2`, the mean R2 over the folds of :func:`linear_r2` and
+    :func:`knn_r2`, with `…_spread`.
+
+    Of both, `trustworthiness` if there is a `reference`. :func:`chance` gives the level of each score that
+    is reached without knowing any row.
 
     Raises
     ------
@@ -70,34 +79,86 @@ def evaluate(
     if splits is None:
         splits = make_splits(labels, groups=groups, random_state=random_state)
     begin = on_step or (lambda _step: None)
+    if holds_numbers(labels):
+        scores = _evaluate_number(
+            embedding, labels, groups=groups, splits=splits, random_state=random_state, begin=begin
+        )
+    else:
+        names = np.asarray(labels, dtype=np.str_)
+        scores = _evaluate_classes(
+            embedding, names, groups=groups, splits=splits, random_state=random_state, begin=begin
+        )
+    if reference is not None:
+        tested = _tested(splits)
+        scores["trustworthiness"] = trustworthiness(
+            reference[tested], embedding[tested], random_state=random_state
+        )
+    return scores
+
+
+def _tested(splits: Sequence[Split]) -> NDArray[np.int64]:
+    """Return the numbers of all test rows."""
+    return np.unique(np.concatenate([test for _, test in splits]))
+
+
+def _evaluate_number(
+    embedding: NDArray[np.float32],
+    numbers: NDArray[np.float64],
+    *,
+    groups: Groups | None,
+    splits: Sequence[Split],
+    random_state: int,
+    begin: Callable[[str], None],
+) -> dict[str, float]:
+    """Score regressions; there are no clusters to compare a number with."""
+    scores: dict[str, float] = {}
+    for step, name, score in zip(NUMBER_STEPS, ("linear_r2", "knn_r2"), (linear_r2, knn_r2), strict=True):
+        begin(step)
+        folds = score(embedding, numbers, groups=groups, splits=splits, random_state=random_state)
+        scores |= {name: float(folds.mean()), f"{name}_spread": _spread(folds)}
+    return scores
+
+
+def _evaluate_classes(
+    embedding: NDArray[np.float32],
+    labels: NDArray[np.str_],
+    *,
+    groups: Groups | None,
+    splits: Sequence[Split],
+    random_state: int,
+    begin: Callable[[str], None],
+) -> dict[str, float]:
+    """Score classifiers, and clusters of the test rows."""
     begin("linear probe")
     linear = linear_probe(embedding, labels, groups=groups, splits=splits, random_state=random_state)
     begin("nearest neighbors")
     neighbors = knn_probe(embedding, labels, groups=groups, splits=splits, random_state=random_state)
-    tested = np.unique(np.concatenate([test for _, test in splits]))
+    tested = _tested(splits)
     embedding, labels = embedding[tested], labels[tested]
     begin("k-means clusters")
     kmeans = kmeans_agreement(embedding, labels, random_state=random_state)
     begin("Leiden clusters")
     leiden = leiden_agreement(embedding, labels, random_state=random_state)
     begin("silhouette")
-    scores = {
+    return {
         **_summary(linear, accuracy="linear_probe", prefix="linear"),
         **_summary(neighbors, accuracy="knn_accuracy", prefix="knn"),
         **kmeans,
         **leiden,
         "silhouette": label_silhouette(embedding, labels, random_state=random_state),
     }
-    if reference is not None:
-        scores["trustworthiness"] = trustworthiness(reference[tested], embedding, random_state=random_state)
-    return scores
 
 
 def _summary(scores: FoldScores, *, accuracy: str, prefix: str) -> dict[str, float]:
     """Return means over the folds, and the spread of the accuracy."""
     return {
         accuracy: float(scores.accuracy.mean()),
-        f"{accuracy}_spread": float(scores.accuracy.std(ddof=1)) if len(scores.accuracy) > 1 else 0.0,
+        f"{accuracy}_spread": _spread(scores.accuracy),
         f"{prefix}_macro_f1": float(scores.macro_f1.mean()),
         f"{prefix}_balanced_accuracy": float(scores.balanced_accuracy.mean()),
     }
+
+
+def _spread(folds: NDArray[np.float64]) -> float:
+    """Return the standard deviation over the folds, 0 for one fold."""
+    return float(folds.std(ddof=1)) if len(folds) > 1 else 0.0

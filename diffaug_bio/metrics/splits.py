@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,17 +25,17 @@ _N_INNER_FOLDS = 3
 
 
 def make_splits(
-    labels: NDArray[np.str_],
+    labels: NDArray[np.str_] | NDArray[np.float64],
     *,
     groups: Groups | None = None,
     random_state: int = 0,
 ) -> list[Split]:
-    """Make stratified folds for cross-validation, the same for every embedding.
+    """Make folds for cross-validation, the same for every embedding.
 
     Parameters
     ----------
     labels
-        Label of each row. Shape: `(n_obs,)`.
+        Class of each row, by which folds are stratified, or a number of floating point. Shape: `(n_obs,)`.
     groups
         Group of each row, such as a subject, whose rows stay together. Shape: `(n_obs,)`.
     random_state
@@ -43,7 +43,8 @@ def make_splits(
 
     Returns
     -------
-    Row numbers of training and test rows for five folds, or as many as there are groups.
+    Row numbers of training and test rows for five folds, or as many as there are groups; for numbers, of
+    at least two rows.
 
     Raises
     ------
@@ -53,14 +54,24 @@ def make_splits(
     from sklearn.model_selection import StratifiedKFold
 
     check_seed(random_state)
+    n_folds, is_number = N_FOLDS, holds_numbers(labels)
+    # Of one class for all, folds are random and of equal size.
+    names = np.full(len(labels), "number") if is_number else np.asarray(labels, dtype=np.str_)
     if groups is None:
         folds = StratifiedKFold(N_FOLDS, shuffle=True, random_state=random_state)
-        return _row_numbers(folds.split(labels, labels))
+        return _row_numbers(folds.split(names, names))
     ids = group_names(groups)
     if len(np.unique(ids)) < 2:
         msg = "All rows belong to one group; holding out groups needs at least 2."
         raise InputError(msg)
-    return _grouped_splits(labels, ids, n_folds=N_FOLDS, random_state=random_state)
+    if is_number:  # R2 needs two test rows: the smallest groups get no fold of their own
+        n_folds = min(n_folds, max(2, int((np.unique(ids, return_counts=True)[1] >= 2).sum())))
+    return _grouped_splits(names, ids, n_folds=n_folds, random_state=random_state)
+
+
+def holds_numbers(labels: NDArray[Any]) -> TypeGuard[NDArray[np.float64]]:
+    """Tell whether labels are numbers to predict: those of floating point are, all others are classes."""
+    return np.issubdtype(labels.dtype, np.floating)
 
 
 def given_split(split: NDArray[np.str_]) -> Split:

@@ -29,8 +29,8 @@ _LAPS = {"read": "reading", "fit": "fitting and embedding", "evaluate": "scoring
 _N_NAMES = 5
 _READ = (".csv", ".tsv", ".txt", ".tab", ".bed", ".fastq", ".fq", ".npz")  # .fa stands for all FASTA
 _OPTIONS = (
-    *("layer", "use_rep", "var_key", "label_key", "group_key", "split_key", "batch_key", "image_size"),
-    *("modality", "modality_key", "reference"),
+    *("layer", "use_rep", "var_key", "label_key", "label_kind", "group_key", "split_key", "batch_key"),
+    *("image_size", "modality", "modality_key", "reference"),
 )
 _FLAGS = ("use_raw", "transpose", "skip_bad", "external_links")
 # Settings that are no choice of the user's.
@@ -214,8 +214,9 @@ def command_line(run: Run) -> str:
     words: list[object] = ["diffaug-bio", "fit", base_name(data["data"]), "-o", "run"]
     words += ["--config", "settings.toml"]
     data["split_key"] = data.get("split_key") or "none"
-    if data.get("modality") == "auto":
-        del data["modality"]
+    for option in ("modality", "label_kind"):
+        if data.get(option) == "auto":
+            del data[option]
     if data.get("reference") is not None:
         data["reference"] = base_name(data["reference"])
     for option in _OPTIONS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from diffaug_bio._wording import decimals
 from diffaug_bio.document import Cell, Section, Table, Text
 
 if TYPE_CHECKING:
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 _COMPARED = {
     "linear_probe": "linear probe",
     "knn_accuracy": "nearest neighbours",
+    "linear_r2": "linear regression",
+    "knn_r2": "nearest neighbours",
     "kmeans_nmi": "k-means NMI",
     "kmeans_ari": "k-means ARI",
     "leiden_nmi": "Leiden NMI",
@@ -22,6 +25,8 @@ _SPREADS = {
     "linear_macro_f1": "linear_probe_spread",
     "knn_accuracy": "knn_accuracy_spread",
     "knn_macro_f1": "knn_accuracy_spread",
+    "linear_r2": "linear_r2_spread",
+    "knn_r2": "knn_r2_spread",
 }
 _SCORES = {
     "linear_probe": ("Linear probe, accuracy", "Linear classifier trained on labels of other rows"),
@@ -33,6 +38,18 @@ _SCORES = {
     "leiden_nmi": ("Leiden, NMI", "Agreement of clusters of the neighbour graph with the classes"),
     "leiden_ari": ("Leiden, ARI", "The same by pairs of rows; 0 is chance"),
     "silhouette": ("Silhouette", "Distance to other classes compared with the own class, from -1 to 1"),
+    "linear_r2": (
+        "Linear regression, R2",
+        "Ridge regression on other rows; share of the variance explained",
+    ),
+    "knn_r2": ("Nearest neighbours, R2", "Mean of the {n_neighbors} nearest rows that have a number"),
+}
+_CHANCE = {
+    "classes": (
+        "Chance: scores without knowing any row. Always the most frequent class (accuracy, macro-F1), or "
+        "as many random clusters as classes (NMI); ARI is 0 by definition."
+    ),
+    "number": "Chance: R2 without knowing any row, by always guessing the mean of the other rows.",
 }
 _NOTEWORTHY = 0.005  # a smaller difference is level, whatever the spread
 
@@ -55,12 +72,14 @@ def scores_section(scores: Mapping[str, Any], *, front_end: str, explained: bool
         how = f"test rows of the column {split}"
     if group := scores.get("group_key"):
         how += f", rows of one {group} always on the same side"
+    different = "classes" if scores["label_kind"] == "classes" else "different numbers"
     lead = (
-        f"Frozen embeddings against the labels {scores['label_key']} ({scores['n_labels']} classes, "
+        f"Frozen embeddings against the labels {scores['label_key']} ({scores['n_labels']} {different}, "
         f"{scores['n_scored']:,} rows, {how}), which were not used in the fit."
     )
     if scores["n_left_out"]:
-        lead += f" Not scored: {scores['n_left_out']:,} rows without a label, or with a rare one."
+        rare = ", or with a rare one" if scores["label_kind"] == "classes" else ""
+        lead += f" Not scored: {scores['n_left_out']:,} rows without a label{rare}."
     said = [verdict(scores, name, title) for name, title in titles.items() if name != "embedding"]
     table = _table(scores, titles, explained=explained)
     return Section(key="scores", title="Scores", lead=lead, blocks=(Text(text=" ".join(said)), table))
@@ -103,25 +122,29 @@ def _table(scores: Mapping[str, Any], titles: Mapping[str, str], *, explained: b
             top = []
         notes = (meaning.format(n_neighbors=scores.get("n_neighbors", "nearest")),) if explained else ()
         cells = (
-            Cell(text=f"{value:.3f}", notes=_spread(scores[name], key), mark="best" if name in top else "")
+            Cell(text=decimals(value), notes=_spread(scores[name], key), mark="best" if name in top else "")
             for name, value in values.items()
         )
-        rows.append((Cell(text=title, notes=notes), *cells))
+        level = scores["chance"].get(key)
+        chance = Cell(text="none" if level is None else decimals(level))
+        rows.append((Cell(text=title, notes=notes), *cells, chance))
     widths = (f"{title}, {scores[name]['width']} wide" for name, title in titles.items())
     front_end = titles.get("front_end")
     said = (
         "± is the standard deviation over the folds. Differences within it, or below 0.005, are level.",
+        _CHANCE[scores["label_kind"]],
         *([f"{front_end}: input of the encoder, without any training."] if front_end else []),
     )
     return Table(
         caption="Scores (1 is best); bold: the best of a row, and all that are level with it",
-        header=("Score", *widths),
+        header=("Score", *widths, "Chance"),
         rows=tuple(rows),
-        numeric=tuple(range(1, 1 + len(titles))),
+        numeric=tuple(range(1, 2 + len(titles))),
         notes=said if explained else (),
     )
 
 
 def _spread(scores: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    spread = scores.get(_SPREADS[key], 0.0) if key in {"linear_probe", "knn_accuracy"} else 0.0
+    """Show the spread of a score that has one of its own."""
+    spread = scores.get(f"{key}_spread", 0.0)
     return (f"± {spread:.3f}",) if spread else ()

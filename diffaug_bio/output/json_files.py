@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from diffaug_bio._keys import BATCH_ENTRY
 from diffaug_bio._wording import shorten
 from diffaug_bio.config import InputState
+from diffaug_bio.config.kinds import LabelKind, ScoredAs
 from diffaug_bio.config.tables import is_number, is_whole
 from diffaug_bio.errors import InputError
 
@@ -32,7 +33,8 @@ def read_json(path: Path, *, needed: Sequence[str] = ()) -> dict[str, Any] | Non
     except (ValueError, RecursionError) as error:
         why = str(error)
     else:
-        unfit = _unfit(table, [*_NEEDED[path.name], *needed], _KINDS[path.name])
+        scores = _needed_scores(table) if path.name == METRICS else []
+        unfit = _unfit(table, [*_NEEDED[path.name], *scores, *needed], _KINDS[path.name])
         if not unfit:
             return table
         why = f"it lacks, or holds in another form, {shorten(unfit)}"
@@ -88,14 +90,21 @@ def _table_of(check: Check, *names: str) -> Test:
     )
 
 
-_SCORES = ("width", "linear_probe", "knn_accuracy", "kmeans_nmi", "kmeans_ari")
+def _needed_scores(table: object) -> list[str]:
+    """List what `metrics.json` has to hold: scores of classes, or those of a number."""
+    kind = _found(table, "label_kind")
+    scores = _NUMBER_SCORES if kind == "number" else _SCORES
+    rows = ("embedding", "pca")
+    widths = [f"{row}.width" for row in rows]
+    needed = [*widths, *(f"{row}.{score}" for row in (*rows, "chance") for score in scores)]
+    return [*needed, "label_kind", "n_scored", "n_left_out", "n_labels", "n_folds"]
+
+
+_SCORES = ("linear_probe", "knn_accuracy", "kmeans_nmi", "kmeans_ari")
+_NUMBER_SCORES = ("linear_r2", "knn_r2")
 _NEEDED: Mapping[str, tuple[str, ...]] = {
     RUN: ("data.data", "data.n_obs"),
-    METRICS: (
-        "label_key",
-        *(f"{row}.{score}" for row in ("embedding", "pca") for score in _SCORES),
-        *("n_scored", "n_left_out", "n_labels", "n_folds"),
-    ),
+    METRICS: ("label_key",),  # and those of `_needed_scores`
     BENCHMARK: (
         *("methods", "data", "n_seeds", "held_out", "threads", "jobs", "platform", "versions"),
         "config",
@@ -110,6 +119,7 @@ _KINDS: Mapping[str, Mapping[str, Check]] = {
             f"data.{name}": _or_null(str)
             for name in ("label_key", "group_key", "split_key", BATCH_ENTRY, "modality", "reference")
         },
+        "data.label_kind": lambda value: value in get_args(LabelKind),
         "data.kmers": _or_null(
             lambda value: (
                 _table_of(object, "k", "n_bins", "canonical")(value) and _list_of(_is_count)(value["k"])
@@ -129,7 +139,13 @@ _KINDS: Mapping[str, Mapping[str, Check]] = {
         "label_key": str,
         "group_key": _or_null(str),
         "split_key": _or_null(str),
-        **{f"{row}.{score}": is_number for row in ("embedding", "pca") for score in _SCORES},
+        "label_kind": lambda value: value in get_args(ScoredAs),
+        "chance": _table_of(is_number),
+        **{
+            f"{row}.{score}": is_number
+            for row in ("embedding", "pca")
+            for score in ("width", *_SCORES, *_NUMBER_SCORES)
+        },
         **{row: _table_of(_is_score, "width") for row in ("embedding", "pca", "front_end")},
         **dict.fromkeys(("n_scored", "n_left_out", "n_labels", "n_folds", "n_neighbors"), _is_count),
     },

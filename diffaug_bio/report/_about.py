@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from diffaug_bio._wording import decimals
 from diffaug_bio.config.kinds import KINDS
 from diffaug_bio.document import Code, Facts, Highlight, Messages, Section, base_name
 from diffaug_bio.model import about
@@ -33,6 +34,8 @@ _HIGHLIGHTS = {
     "linear_probe": "Linear probe",
     "knn_accuracy": "Nearest neighbours",
     "kmeans_nmi": "Clusters, NMI",
+    "linear_r2": "Linear regression, R2",
+    "knn_r2": "Nearest neighbours, R2",
 }
 
 
@@ -42,9 +45,12 @@ def highlights(run: RunData, model: ModelDescription) -> tuple[Highlight, ...]:
     found = [Highlight(name="Rows", value=f"{run.n_obs:,}", note=columns)]
     if run.scores is not None:
         for key, title in _HIGHLIGHTS.items():
+            if key not in run.scores["embedding"]:  # classes have others than a number
+                continue
             ours, theirs = (run.scores[method][key] for method in ("embedding", "pca"))
-            note = f"PCA {theirs:.3f}; for {run.scores['label_key']}"
-            found.append(Highlight(name=title, value=f"{ours:.3f}", note=note))
+            chance = decimals(run.scores["chance"][key])
+            note = f"PCA {decimals(theirs)}, chance {chance}; for {run.scores['label_key']}"
+            found.append(Highlight(name=title, value=decimals(ours), note=note))
     seconds, memory = sum(run.record["seconds"].values()), about.megabytes(run.record["peak_memory_mb"])
     value = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
     found.append(Highlight(name="Time", value=value, note=f"{memory} at most, {run.record['device']}"))

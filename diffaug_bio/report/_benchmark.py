@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from diffaug_bio import __version__
-from diffaug_bio.benchmark import METHODS, BenchmarkResult, sections, summarise
+from diffaug_bio.benchmark import METHODS, BenchmarkResult, by_label_kind, sections, summarise
 from diffaug_bio.config import DiffAugConfig
 from diffaug_bio.document import Code, Facts, Highlight, Pictures, Report, Section
 from diffaug_bio.errors import InputError
@@ -22,7 +22,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLUMNS = ("data", "method", "seed", "metric", "value")
-_DRAWN = {"linear_probe": "Linear probe", "knn_accuracy": "Nearest neighbours"}
+_DRAWN = {
+    "linear_probe": "Linear probe",
+    "knn_accuracy": "Nearest neighbours",
+    "linear_r2": "Linear regression",
+    "knn_r2": "Nearest neighbours",
+}
 _LEAST_POINTS = 4.0  # width of an axis of percentages, so that chance does not look large
 _GREY, _BLUE, _ORANGE = "#a6a6a6", "#0072b2", "#d55e00"
 
@@ -33,9 +38,13 @@ def benchmark_report(folder: Path) -> Report:
     result = BenchmarkResult(
         scores=scores, left_out=settings.get("left_out", {}), failed=settings.get("failed", {})
     )
-    overall = summarise(scores, metrics=["linear_probe"]).overall.sort_values("mean", ascending=False)
+    # Data with classes come first; those with a number as label have a table of their own.
+    metrics, drawn_scores = by_label_kind(scores)[0]
+    overall = summarise(drawn_scores, metrics=metrics[:1]).overall.sort_values("mean", ascending=False)
     overview, *others = sections(result, n_obs=settings["data"])
-    overview = replace(overview, blocks=(*overview.blocks, _picture(scores, list(overall["method"]))))
+    overview = replace(
+        overview, blocks=(*overview.blocks, _picture(drawn_scores, list(overall["method"]), metrics))
+    )
     n_data, n_seeds = scores["data"].nunique(), scores["seed"].nunique()
     return Report(
         title="Benchmark of embeddings",
@@ -43,7 +52,7 @@ def benchmark_report(folder: Path) -> Report:
             f"{len(overall)} methods on {_counted(n_data, 'data set')} with {_counted(n_seeds, 'seed')}, "
             "with the same budget for each."
         ),
-        highlights=_highlights(overall, n_data=n_data, n_seeds=n_seeds),
+        highlights=_highlights(overall, n_data=drawn_scores["data"].nunique(), n_seeds=n_seeds),
         sections=(overview, *others, _how(settings)),
         footer=(
             f"Made by diffaug-bio {__version__}. This page is one file that loads nothing else. All "
@@ -75,7 +84,7 @@ def _read(folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
     except ValueError as error:
         msg = f"{path} is damaged: {error}. Run the benchmark again."
         raise InputError(msg) from error
-    if not set(_COLUMNS) <= set(scores.columns) or "linear_probe" not in set(scores["metric"]):
+    if not set(_COLUMNS) <= set(scores.columns) or not by_label_kind(scores):
         msg = (
             f"{path} holds no results: it needs the columns {', '.join(_COLUMNS)}. Run the benchmark again."
         )
@@ -93,26 +102,29 @@ def _highlights(probe: pd.DataFrame, *, n_data: int, n_seeds: int) -> tuple[High
         for one in probe.to_dict("records")
         if one["n_data"] == n_data and not METHODS[one["method"]].is_labelled
     ]
+    linear = "linear regression (R2)" if (probe["metric"] == "linear_r2").all() else "linear probe"
     found = [Highlight(name="Data sets", value=str(n_data), note=_counted(n_seeds, "seed"))]
     for record in complete[:1]:
         value, note = f"{100 * record['mean']:.1f} %", METHODS[record["method"]].title
-        found.append(Highlight(name="Best linear probe", value=value, note=note))
+        found.append(Highlight(name=f"Best {linear}", value=value, note=note))
     for record in complete:
         if record["method"] == "diffaug":
             value, note = f"{100 * record['mean']:.1f} %", f"mean rank {record['rank']:.1f}"
-            found.append(Highlight(name="DiffAug, linear probe", value=value, note=note))
+            found.append(Highlight(name=f"DiffAug, {linear}", value=value, note=note))
     return tuple(found)
 
 
-def _picture(scores: pd.DataFrame, names: Sequence[str]) -> Pictures:
-    """Draw the accuracy of each method: a dot for each data set, and the mean over them."""
+def _picture(scores: pd.DataFrame, names: Sequence[str], metrics: Sequence[str]) -> Pictures:
+    """Draw the accuracy or R2 of each method: a dot for each data set, and the mean over them."""
+    titles = {metric: _DRAWN[metric] for metric in metrics if metric in _DRAWN}
+    measure = "R2" if "linear_r2" in titles else "Accuracy"
 
     def draw() -> Figure:
         import matplotlib.pyplot as plt
 
         figure = plt.figure(figsize=(8.4, 0.9 + 0.26 * len(names)), layout="constrained")
         for ax, (metric, title) in zip(
-            figure.subplots(1, len(_DRAWN), sharey=True), _DRAWN.items(), strict=True
+            figure.subplots(1, len(titles), sharey=True), titles.items(), strict=True
         ):
             table = scores[scores["metric"] == metric].groupby(["method", "data"])["value"].mean()
             for height, name in enumerate(reversed(names)):
@@ -126,7 +138,7 @@ def _picture(scores: pd.DataFrame, names: Sequence[str]) -> Pictures:
                 ax.set_xlim(low - missing / 2, high + missing / 2)
             ax.set_ylim(-0.6, len(names) - 0.4)
             ax.set_title(title)
-            ax.set_xlabel("Accuracy, %")
+            ax.set_xlabel(f"{measure}, %")
             ax.grid(axis="y", linewidth=0.4, alpha=0.4)
             ax.spines[["top", "right"]].set_visible(False)
             ax.set_yticks(range(len(names)), [METHODS[name].title for name in reversed(names)])
@@ -136,10 +148,10 @@ def _picture(scores: pd.DataFrame, names: Sequence[str]) -> Pictures:
     picture = drawn(
         "methods",
         draw,
-        alt="Dot plot of the accuracies of each method by linear probe and by nearest neighbours.",
+        alt=f"Dot plot of the {measure} of each method by linear probe and by nearest neighbours.",
         caption="Dots: data sets; lines: their mean, DiffAug in orange."
         if several
-        else "Accuracy of each method, DiffAug in orange.",
+        else f"{measure} of each method, DiffAug in orange.",
     )
     return Pictures(pictures=(picture,))
 

@@ -78,9 +78,15 @@ class RunData:
         """Seed of the run and of all random choices of its report."""
         return int(self.record["seed"])
 
+    @property
+    def number_key(self) -> str | None:
+        """Column with labels that were scored as one number; None if they were classes."""
+        scores = self.scores or {}
+        return scores.get("label_key") if scores.get("label_kind") == "number" else None
+
     def labels(self, key: str | None) -> NDArray[np.object_] | None:
-        """Return a column as text, with None for missing values; None without a key."""
-        if key is None:
+        """Return a column as text, with None for missing values; None without a key, or for a number."""
+        if key is None or key == self.number_key:
             return None
         column = self.adata.obs[key]
         return np.array(
@@ -118,18 +124,21 @@ def read_run(folder: Path, *, label_key: str | None, batch_key: str | None) -> R
         )
         raise InputError(msg)
     model = DiffAug.load(folder, device="cpu")
+    scores = read_json(folder / METRICS)
     seed = int(record["seed"])
     sample = read_sample(folder / "embedded.h5ad", model, most=MOST_ROWS, seed=seed)
     found = RunData(
         record=record,
-        scores=read_json(folder / METRICS),
+        scores=scores,
         model=model,
         adata=sample.adata,
         rows=sample.rows,
         n_obs=len(sample.fitted),
         fitted=sample.fitted[sample.rows],
         held_out=_held_out(model, sample.fitted)[sample.rows],
-        label_key=_column(sample.adata, label_key or record["data"].get("label_key"), what="label"),
+        label_key=_column(
+            sample.adata, label_key or record["data"].get("label_key"), what="label", scores=scores
+        ),
         batch_key=_column(sample.adata, batch_key or _usual_batches(sample.adata, record), what="batch"),
         methods=(),
     )
@@ -138,8 +147,10 @@ def read_run(folder: Path, *, label_key: str | None, batch_key: str | None) -> R
     for key in (found.label_key, found.batch_key):
         if (names := found.labels(key)) is not None and key is not None:
             known = natsorted({name for name in names if name is not None})
-            # Numbers are classes, too: as they are, they would be drawn on a scale.
+            # Numbers that are classes would be drawn on a scale.
             found.adata.obs[key] = pd.Categorical(pd.Series(names, dtype=object), categories=known)
+    if (number := found.number_key) is not None and number == found.label_key:
+        found.adata.obs[number] = pd.to_numeric(found.adata.obs[number].astype(object))
     return replace(found, methods=_methods(found))
 
 
@@ -164,12 +175,15 @@ def _methods(run: RunData) -> tuple[Method, ...]:
     return tuple(methods)
 
 
-def _column(adata: AnnData, key: str | None, *, what: str) -> str | None:
-    """Check that a column exists, and that labels differ less than rows."""
+def _column(
+    adata: AnnData, key: str | None, *, what: str, scores: dict[str, Any] | None = None
+) -> str | None:
+    """Check that a column exists, and that labels, unless scored as a number, differ less than rows."""
     if key is None:
         return None
     check_held(key, adata.obs, what=f"{what} column", where="`.obs`")
-    if what == "label" and adata.n_obs > 1 and adata.obs[key].nunique() == adata.n_obs:
+    is_number = scores is not None and scores["label_kind"] == "number" and scores["label_key"] == key
+    if what == "label" and not is_number and adata.n_obs > 1 and adata.obs[key].nunique() == adata.n_obs:
         msg = (
             f"The column {key!r} has a different value in each of {adata.n_obs:,} rows. Choose a column of "
             "classes as labels."

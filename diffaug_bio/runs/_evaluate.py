@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from diffaug_bio import __version__
-from diffaug_bio._keys import OBSM_KEY
+from diffaug_bio._keys import CHANCE, OBSM_KEY
 from diffaug_bio._wording import shorten
 from diffaug_bio.choose.split import AUTO, NO_SPLIT, resolve_split_key
 from diffaug_bio.datasets.source import DataSource, fingerprint, read_source, with_recipe_keys
@@ -40,7 +40,8 @@ def evaluate(
     `source` is a data file or recipe; or the folder of a run, with its own labels, groups or split, data
     and model. A `model_folder` embeds the data first, as `X_diffaug`. Other settings are those of
     :func:`diffaug_bio.tl.evaluate`; several columns of batches have commas between them. Returns `scores`
-    by name of the embedding, `generated` for a run whose model has a generator, `data` and settings.
+    by name of the embedding, `chance` by name of the score, `generated` for a run whose model has a
+    generator, `data` and settings.
     """
     from diffaug_bio.tl import evaluate as score
     from diffaug_bio.tl import project
@@ -77,11 +78,14 @@ def evaluate(
         split_key=split_key,
         batch_key=batch_key,
         before_rep=before_rep,
+        label_kind=source.label_kind,
         random_state=random_state,
     )
+    # Decided and logged once, also for the rows that are generated.
+    source = dataclasses.replace(source, label_kind="number" if "linear_r2" in table else "classes")
     generated = None
     if run_folder is not None and model_folder is None and (run_folder / "model").is_dir():
-        generated = _score_generated(adata, run_folder, label_key, seed=random_state, device=device)
+        generated = _score_generated(adata, run_folder, source, seed=random_state, device=device)
     return {
         "diffaug_bio": __version__,
         "command": "evaluate",
@@ -93,13 +97,14 @@ def evaluate(
             **fingerprint(source),
         },
         "seed": random_state,
-        "scores": table.to_dict(orient="index"),
+        "scores": table.drop(index=CHANCE).to_dict(orient="index"),
+        "chance": table.loc[CHANCE].dropna().to_dict(),
         "generated": generated,
     }
 
 
 def _score_generated(
-    adata: AnnData, folder: Path, label_key: str, *, seed: int, device: str
+    adata: AnnData, folder: Path, source: DataSource, *, seed: int, device: str
 ) -> dict[str, float] | None:
     """Score the rows that the generator of a run makes; None without a generator."""
     from diffaug_bio.model.estimator import DiffAug
@@ -109,7 +114,9 @@ def _score_generated(
     if not model.has_generator:
         return None
     logger.info("Scoring the rows that the generator makes.")
-    return evaluate_generated(adata, model, label_key=label_key, random_state=seed)
+    return evaluate_generated(
+        adata, model, label_key=source.label_key, label_kind=source.label_kind, random_state=seed
+    )
 
 
 def _source_of_run(folder: Path, source: DataSource) -> DataSource:
@@ -126,10 +133,14 @@ def _source_of_run(folder: Path, source: DataSource) -> DataSource:
         group_key = recorded.get("group_key")
     if split_key == AUTO:
         split_key = None if group_key is not None else recorded.get("split_key")
+    label_kind = source.label_kind
+    if label_kind == "auto" and source.label_key in {None, recorded.get("label_key")}:
+        label_kind = recorded.get("label_kind", "auto")
     return dataclasses.replace(
         source,
         data=str(folder / "embedded.h5ad"),
         label_key=source.label_key or recorded.get("label_key"),
+        label_kind=label_kind,
         group_key=group_key,
         split_key=split_key,
     )

@@ -157,7 +157,9 @@ def _read(source: DataSource, batch_key: str | None) -> tuple[AnnData, DataSourc
     split_key = resolve_split_key(adata, source.split_key, group_key=source.group_key)
     labels = None
     if label_key is not None:
-        labels = choose_labels(adata, label_key, source.group_key, split_key=split_key)
+        labels = choose_labels(
+            adata, label_key, source.group_key, split_key=split_key, label_kind=source.label_kind
+        )
         if source.group_key is None and split_key is None and look_like_replicates(adata.obs_names):
             logger.info(
                 "Rows are numbered within longer names (%s). If these are repeats of one subject, the "

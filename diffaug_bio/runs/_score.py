@@ -13,7 +13,7 @@ from diffaug_bio.choose.matrix import choose_matrix
 from diffaug_bio.config.kinds import decided
 from diffaug_bio.metrics.labels import N_FOLDS
 from diffaug_bio.metrics.probes import N_NEIGHBORS
-from diffaug_bio.metrics.scores import STEPS
+from diffaug_bio.metrics.scores import NUMBER_STEPS, STEPS
 from diffaug_bio.model.source import MatrixChoice
 
 if TYPE_CHECKING:
@@ -69,13 +69,19 @@ def score_fit(
         ),
         "front_end": lambda: model.features_.project(matrix) if components is None else components,
     }
-    n_steps, done = len(rows) * len(STEPS), 0
+    steps = STEPS if labels.kind == "classes" else NUMBER_STEPS
+    n_steps, done = len(rows) * len(steps), 0
+    groups = None if labels.groups is None else labels.groups[scored]
     found: dict[str, Any] = {
+        "label_kind": labels.kind,
         "n_scored": int(scored.sum()),
         "n_left_out": int((~scored).sum()),
         "n_labels": len(np.unique(labels.names[scored])),
         "n_folds": N_FOLDS if labels.splits is None else 1,
         "n_neighbors": N_NEIGHBORS,
+        "chance": metrics.chance(
+            labels.values[scored], groups=groups, splits=labels.splits, random_state=seed
+        ),
     }
     before: NDArray[np.float32] | None = None
     for name, make in rows.items():
@@ -88,14 +94,14 @@ def score_fit(
 
         embedding = make()
         if before is not None and np.array_equal(embedding, before):  # the networks saw as many components
-            for step in STEPS:
+            for step in steps:
                 begin(step)
             found[name] = dict(found["pca"])
             continue
         scores = metrics.evaluate(
             embedding[scored],
-            labels.names[scored],
-            groups=None if labels.groups is None else labels.groups[scored],
+            labels.values[scored],
+            groups=groups,
             splits=labels.splits,
             random_state=seed,
             on_step=begin,

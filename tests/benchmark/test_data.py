@@ -12,7 +12,9 @@ import pytest
 from scipy import sparse
 
 from diffaug_bio import io
-from diffaug_bio.benchmark import BenchmarkData, read_data
+from diffaug_bio.benchmark import METHODS, BenchmarkData, read_data
+from diffaug_bio.benchmark._embedders import NotApplicableError
+from diffaug_bio.benchmark._score import score_method
 from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from anndata import AnnData
+
+    from diffaug_bio import DiffAugConfig
 
 SEQUENCES = ["ACGTACGTTA", "GGGTCCCAAT", "ACACACGTGT", "TTGACCATGA", "CCGGTTAACA", "GATTACAGAT"]
 
@@ -100,6 +104,26 @@ def test_another_matrix_can_be_chosen(annotated: AnnData) -> None:
     data = BenchmarkData.from_anndata(annotated, name="cells", label_key="cluster", use_rep="X_pca")
     assert data.matrix.shape == (120, 3)
     assert data.input_state == "representation"
+
+
+def test_a_number_stays_one_in_a_file_and_is_scored_by_r2(
+    annotated: AnnData, tiny_config: DiffAugConfig, tmp_path: Path
+) -> None:
+    size = np.asarray(annotated.X.sum(1), np.float64).ravel()
+    annotated.obs["size"] = np.where(np.arange(120) < 3, np.nan, size + 0.5)
+    data = BenchmarkData.from_anndata(annotated, name="cells", label_key="size")
+    assert data.scored.sum() == 117
+    data.write(tmp_path / "data.h5ad")
+    again = BenchmarkData.read(tmp_path / "data.h5ad")
+    assert_same(again, data)
+    assert again.digest() == data.digest()
+    scores = score_method(again, METHODS["pca"], tiny_config, seed=0, held_out=False)
+    assert scores["linear_r2"] > scores["chance_linear_r2"]
+    assert -0.2 < scores["chance_linear_r2"] == scores["chance_knn_r2"] <= 0
+    with pytest.raises(NotApplicableError, match="it needs classes"):
+        score_method(again, METHODS["same_label"], tiny_config, seed=0, held_out=False)
+    classes = BenchmarkData.from_anndata(annotated, name="cells", label_key="plate", label_kind="number")
+    assert set(classes.labels) == {0.0, 1.0}
 
 
 def test_sequences_are_known_only_where_the_matrix_was_made_of_them(

@@ -184,7 +184,7 @@ def test_held_out_groups_are_held_out_of_the_fit_too(
         np.testing.assert_array_equal(other[train], found[train])
         # What was scored is this split, and nothing else.
         expected = metrics.linear_probe(
-            found, subjects.labels, groups=subjects.groups, splits=[(train, test)]
+            found, subjects.labels.astype(np.str_), groups=subjects.groups, splits=[(train, test)]
         )
         assert scores["linear_probe"] == expected.accuracy[0]
         assert scores["linear_probe_spread"] == 0
@@ -220,7 +220,7 @@ def test_clusters_are_scored_on_test_rows_only(
     train, test = metrics.make_splits(data.labels, random_state=0)[0]
     found = embedded(data, name, tiny_config, fit_rows=train if held_out else None, train_rows=train)
     scores = score_method(data, METHODS[name], tiny_config, seed=0, held_out=held_out)
-    expected = metrics.label_silhouette(found[test], data.labels[test], random_state=0)
+    expected = metrics.label_silhouette(found[test], data.labels.astype(np.str_)[test], random_state=0)
     assert scores["silhouette"] == pytest.approx(expected)
 
 

@@ -30,6 +30,7 @@ def test_every_cell_gives_a_row_for_every_metric(first: First) -> None:
     cells = scores.groupby(["data", "method", "seed"])["metric"].agg(set)
     assert len(cells) == 12
     common = {"linear_probe", "knn_accuracy", "kmeans_nmi", "leiden_nmi", "trustworthiness", "width"}
+    common |= {"chance_linear_probe", "chance_leiden_nmi"}
     for (_, method, _), metrics in dict(cells).items():
         assert metrics > common
         assert ("encoder_steps" in metrics) == (method == "gaussian")

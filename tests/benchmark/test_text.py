@@ -105,6 +105,30 @@ def test_the_summary_shows_the_quality_of_generated_rows(scores: pd.DataFrame) -
     assert ideal[header.index("Told apart")] == "0.5"
 
 
+def test_chance_is_the_last_row_of_every_table_of_scores(make_scores: Callable[..., pd.DataFrame]) -> None:
+    scores = {metric: {"a": {"diffaug": [0.8, 0.8], "pca": [0.7, 0.7]}} for metric in MAIN}
+    levels = {f"chance_{metric}": {"a": {"diffaug": [0.3, 0.3]}} for metric in MAIN}
+    overview_table, data_table = tables_of(report(BenchmarkResult(scores=make_scores(scores | levels))))
+    assert overview_table[-1] == ["Chance, without knowing any row", *["30.0"] * 4, "", ""]
+    assert data_table[-1] == ["Chance, without knowing any row", *["30.0"] * 4]
+
+
+def test_data_with_a_number_as_label_have_tables_of_their_own(
+    make_scores: Callable[..., pd.DataFrame],
+) -> None:
+    values = {"diffaug": [0.6, 0.7], "pca": [0.5, 0.5], "no_generator": [0.6, 0.6]}
+    classes = {metric: {"cells": values} for metric in MAIN}
+    numbers = {metric: {"clinic": values} for metric in ("linear_r2", "knn_r2")}
+    text = report(BenchmarkResult(scores=make_scores(classes | numbers)))
+    assert text.index("## Overview") < text.index("## Data with a number as label") < text.index("## Gains")
+    headers = [table[0] for table in tables_of(text)]
+    assert [len(header) for header in headers] == [7, 5, 5, 3, 5, 3]
+    assert headers[1][1:3] == ["Linear regression, R2", "Nearest neighbours, R2"]
+    alone = report(BenchmarkResult(scores=make_scores(numbers)))
+    assert alone.startswith("# Benchmark\n\n## Overview\n\nData sets: 1")
+    assert "number of data sets on which the linear regression of DiffAug" in alone
+
+
 def test_what_is_missing_is_listed_with_the_reason(scores: pd.DataFrame) -> None:
     left_out, failed = {"scvi": "it needs scvi"}, {"byol on d1, seed 0": "ValueError: a|b"}
     text = report(BenchmarkResult(scores=scores, left_out=left_out, failed=failed))

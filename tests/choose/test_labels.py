@@ -99,9 +99,12 @@ def test_no_group_key_gives_no_groups(counts: AnnData) -> None:
         (("cluster", "id:_"), r"120 names of observations hold no '_', as 'id:_' needs: 'cell0', "),
         (("cluster", "constant"), r"Groups 'constant' cannot be held out: there are 1, and 0 of 3 classes"),
         (("constant", None), r"Labels 'constant' cannot be scored: 1 different ones, of which only one"),
-        (("size", None), r"Labels 'size' look like a measurement, not classes: 120 different numbers"),
+        (
+            ("size", "one size"),
+            r"Groups 'one size' cannot be held out: there are 1, of which 1 have 2 rows",
+        ),
     ],
-    ids=["label", "group", "no separator", "names", "one group", "one class", "measurement"],
+    ids=["label", "group", "no separator", "names", "one group", "one class", "one group of numbers"],
 )
 def test_keys_that_cannot_be_used_are_errors(
     counts: AnnData, keys: tuple[str, str | None], message: str
@@ -110,8 +113,40 @@ def test_keys_that_cannot_be_used_are_errors(
         counts.obs["size"] = np.linspace(0.5, 1, 120)
     if "constant" in keys:
         counts.obs["constant"] = "same"
+    if "one size" in keys:
+        counts.obs["one size"] = "same"
     with pytest.raises(InputError, match=re.escape(message)):
         choose_labels(counts, *keys)
+
+
+@pytest.mark.parametrize("kept", ["numbers", "categories"])
+def test_a_number_is_found_in_numbers_and_in_categories_of_a_table(
+    counts: AnnData, kept: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    ages = pd.Series(18 + np.arange(120) % 47 * 1.5, index=counts.obs_names).where(np.arange(120) > 3)
+    counts.obs["age"] = ages if kept == "numbers" else ages.astype("category")
+    counts.obs["donor"] = [f"d{number % 4}" for number in range(120)]
+    with caplog.at_level("INFO", logger="diffaug_bio"):
+        labels = choose_labels(counts, "age", "donor")
+    assert labels.kind == "number"
+    np.testing.assert_array_equal(labels.scored, np.arange(120) > 3)
+    np.testing.assert_array_equal(labels.values, ages)
+    assert "4 rows without a label in 'age' are not scored" in caplog.text
+    assert "scored as one number, by R2" in caplog.text
+    assert "--label-kind" in caplog.text
+
+
+def test_the_kind_of_labels_may_be_said(counts: AnnData) -> None:
+    counts.obs["stage"] = [str(number % 4) for number in range(120)]
+    counts.obs["age"] = np.arange(120) % 24 * 2
+    assert choose_labels(counts, "stage", None).kind == "classes"
+    found = choose_labels(counts, "stage", None, label_kind="number")
+    np.testing.assert_array_equal(found.values, np.arange(120) % 4)
+    assert choose_labels(counts, "age", None).kind == "number"
+    found = choose_labels(counts, "age", None, label_kind="classes")
+    assert (found.kind, len(set(found.values))) == ("classes", 24)
+    with pytest.raises(InputError, match=r"'cluster' are no numbers: 120 of 120"):
+        choose_labels(counts, "cluster", None, label_kind="number")
 
 
 def test_nothing_is_changed(counts: AnnData) -> None:

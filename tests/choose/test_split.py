@@ -162,7 +162,7 @@ def test_a_class_needs_two_training_rows_and_a_test_row(
     parted.obsm["X_dense"] = parted.X.toarray()
     with caplog.at_level(logging.INFO, logger="diffaug_bio"):
         table = tl.evaluate(parted, "kind", use_rep="X_dense", split_key="split")
-    assert np.isfinite(table.to_numpy()).all()
+    assert np.isfinite(table.loc["X_dense"].to_numpy()).all()
     missing, rare = caplog.messages
     assert missing == "1 rows without a label in 'kind' are not scored."
     assert rare.startswith("4 rows are not scored: their class in 'kind' has fewer than 2 training rows")
@@ -174,7 +174,7 @@ def test_the_smallest_split_can_be_scored(parted: AnnData) -> None:
     small.obs["split"] = ["train"] * 4 + ["test"] * 2
     small.obsm["X_dense"] = small.X.toarray()
     table = tl.evaluate(small, "cluster", use_rep="X_dense", split_key="split")
-    assert np.isfinite(table.to_numpy()).all()
+    assert np.isfinite(table.loc["X_dense"].to_numpy()).all()
     with pytest.raises(InputError, match=r"none occurs at least 5 times"):
         tl.evaluate(small, "cluster", use_rep="X_dense")
 

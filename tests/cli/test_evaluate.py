@@ -92,6 +92,10 @@ def test_a_run_folder_knows_its_labels_groups_and_generator(
     expected = json.loads((place / "run" / "metrics.json").read_text())["embedding"]
     expected.pop("width")
     assert printed["scores"] == {"X_diffaug": expected}
+    metrics = json.loads((place / "run" / "metrics.json").read_text())
+    assert printed["chance"] == metrics["chance"]
+    assert printed["chance"]["linear_probe"] < 0.5
+    assert (printed["data"]["label_kind"], metrics["label_kind"]) == ("classes", "classes")
     assert {"label_kept", "real_or_generated", "memorised"} <= set(printed["generated"])
 
 
@@ -101,10 +105,12 @@ def test_scores_are_printed_as_a_table(place: Path, call: Callable[..., Result])
     )
     assert (result.code, result.err) == (0, "")
     header, *lines = result.out.splitlines()
-    assert header.split() == ["against", "'cluster'", "X_pca", "X_diffaug"]
+    assert header.split() == ["against", "'cluster'", "X_pca", "X_diffaug", "chance"]
     empty = lines.index("")
     assert lines[empty + 1] == "generated rows"
-    assert all(len(line.split()) == 3 for line in lines[:empty])
+    assert all(len(line.split()) == 4 for line in lines[:empty])
+    levels = {line.split()[0]: line.split()[-1] for line in lines[:empty]}
+    assert (levels["kmeans_ari"], levels["silhouette"]) == ("0.000", "-")
     assert all(len(line.split()) == 2 for line in lines[empty + 2 :])
 
 
@@ -114,7 +120,7 @@ def test_a_file_is_scored_without_a_model(place: Path, call: Callable[..., Resul
     assert printed["generated"] is None
     assert printed["data"]["group_key"] is None
     table = tl.evaluate(anndata.read_h5ad(place / "cells.h5ad"), "cluster", use_rep="X_pca")
-    assert printed["scores"] == table.to_dict(orient="index")
+    assert printed["scores"] == table.drop(index="chance").to_dict(orient="index")
     grouped = json.loads(call(*arguments, "--group-key", "donor", "--seed", "2", *OPTIONS).out)
     assert grouped["seed"] == 2
     assert grouped["scores"] != printed["scores"]
@@ -130,6 +136,45 @@ def test_data_are_embedded_with_a_model_first(place: Path, call: Callable[..., R
         expected["linear_probe"], abs=0.02
     )
     assert "X_diffaug" not in anndata.read_h5ad(place / "cells.h5ad").obsm
+
+
+def test_a_run_scored_by_a_number_says_so_everywhere(
+    tmp_path: Path, tiny_config: DiffAugConfig, call: Callable[..., Result]
+) -> None:
+    """A table of proteins, with age as its label: R2 in all that is written and printed."""
+    rng = np.random.default_rng(0)
+    proteins = rng.normal(size=(90, 6))
+    age = np.rint(50 + 12 * proteins[:, 0] + 2 * rng.normal(size=90)).astype(int)
+    lines = ["id,age," + ",".join(f"p{number}" for number in range(6))]
+    for row in range(90):
+        shown = "" if row < 4 else str(age[row])
+        lines.append(f"s{row},{shown}," + ",".join(f"{value:.4f}" for value in proteins[row]))
+    (tmp_path / "clinic.csv").write_text("\n".join(lines) + "\n")
+    toml = write_toml(tmp_path / "tiny.toml", tiny_config)
+    labelled = ["--label-key", "age", "--config", toml, "--precision", "float32", *OPTIONS]
+    result = call("fit", tmp_path / "clinic.csv", "-o", tmp_path / "run", *labelled)
+    assert result.code == 0, result.err
+    assert "scored as one number, by R2" in result.err
+    assert "--label-kind" in result.err
+    assert {"linear", "R2", "kNN", "chance"} <= set(result.out.split())
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert (metrics["label_kind"], metrics["n_scored"], metrics["n_left_out"]) == ("number", 86, 4)
+    assert set(metrics["chance"]) == {"linear_r2", "knn_r2"}
+    assert metrics["pca"]["linear_r2"] > 0.8 > metrics["chance"]["linear_r2"]
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "Linear regression, R2" in page
+    assert "Chance" in page
+    assert "Linear regression, R2" in (tmp_path / "run" / "model" / "README.md").read_text()
+    assert "Chance" in call("info", tmp_path / "run").out
+    printed = json.loads(call("evaluate", tmp_path / "run", "--json", *OPTIONS).out)
+    assert printed["data"]["label_kind"] == "number"
+    expected = metrics["embedding"] | {}
+    expected.pop("width")
+    assert printed["scores"]["X_diffaug"] == pytest.approx(expected)
+    assert "label_kept" not in printed["generated"]
+    refused = call("evaluate", tmp_path / "run", "--label-kind", "classes", *OPTIONS)
+    assert refused.code == 1
+    assert "'age' cannot be scored" in refused.err
 
 
 def test_mixing_of_batches_is_scored_where_they_are_named(place: Path, call: Callable[..., Result]) -> None:

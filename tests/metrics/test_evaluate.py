@@ -11,6 +11,7 @@ import pytest
 from diffaug_bio import metrics
 from diffaug_bio.errors import InputError
 from diffaug_bio.metrics.labels import check_labels
+from diffaug_bio.metrics.scores import NUMBER_STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,11 +88,25 @@ def test_the_smallest_data_that_can_be_scored_are() -> None:
     assert scores["linear_probe"] == 1.0
 
 
+def test_a_number_is_scored_by_r2_and_without_clusters(make_blobs: MakeBlobs) -> None:
+    embedding, _ = make_blobs(2.0)
+    ages = 50 + 10 * embedding[:, 0].astype(np.float64)
+    steps: list[str] = []
+    scores = metrics.evaluate(embedding, ages, reference=embedding, random_state=3, on_step=steps.append)
+    assert set(scores) == {"linear_r2", "linear_r2_spread", "knn_r2", "knn_r2_spread", "trustworthiness"}
+    assert tuple(steps) == NUMBER_STEPS
+    assert scores["linear_r2"] == pytest.approx(metrics.linear_r2(embedding, ages, random_state=3).mean())
+    assert scores["linear_r2"] == pytest.approx(1.0, abs=1e-3)
+    assert 0.5 < scores["knn_r2"] < 1
+    assert set(metrics.chance(ages)) <= set(scores)
+
+
 @pytest.mark.parametrize("seed", [-1, 1.5, 2**40, None, True])
 def test_what_is_no_seed_is_refused(make_blobs: MakeBlobs, seed: Any) -> None:
     embedding, labels = make_blobs(2.0)
     batches = np.resize(["x", "y"], len(labels))
     calls: dict[str, tuple[Any, ...]] = {
+        "chance": (labels,),
         "generated_quality": (embedding, embedding),
         "integration": (embedding, batches, labels),
         "make_splits": (labels,),

@@ -15,7 +15,7 @@ from sklearn.metrics import balanced_accuracy_score, f1_score
 from diffaug_bio import metrics
 from diffaug_bio.errors import InputError
 from diffaug_bio.metrics.labels import N_FOLDS
-from diffaug_bio.metrics.probes import N_NEIGHBORS, _predict_linear, _standardise
+from diffaug_bio.metrics.probes import N_NEIGHBORS, _predict_linear, standardise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,7 +94,7 @@ def test_linear_predictions_are_those_of_a_general_optimiser_at_one_of_the_stren
 def test_wide_rows_are_rotated_without_any_effect(make_blobs: MakeBlobs) -> None:
     embedding, labels = make_blobs(3.0, n_obs=90, n_vars=200)
     train, test = (part.astype(np.float64) for part in (embedding[:60], embedding[60:]))
-    rotated_train, rotated_test = _standardise(train, test)
+    rotated_train, rotated_test = standardise(train, test)
     assert rotated_train.shape == (60, 60)
     centered = (train - train.mean(0)) / (train - train.mean(0)).std()
     centered_test = (test - train.mean(0)) / (train - train.mean(0)).std()

@@ -55,7 +55,8 @@ def card_of(fitted: DiffAug, tmp_path: Path) -> Callable[..., str]:
 def run_with(name: str) -> Run:
     """Make a run whose every text is a name of the user's."""
     keys = ("data", "label_key", "group_key", "split_key", "layer", "reference", "sha256")
-    row = {"width": 6, "linear_probe": 1.0, "knn_accuracy": 1.0, "kmeans_nmi": 1.0, "kmeans_ari": 1.0}
+    values = {"linear_probe": 1.0, "knn_accuracy": 1.0, "kmeans_nmi": 1.0, "kmeans_ari": 1.0}
+    row, about = {"width": 6, **values}, {"label_key": name, "label_kind": "classes", "chance": values}
     counts = {"n_labels": 3, "n_scored": 120, "n_left_out": 2, "n_folds": 5}
     return Run(
         {
@@ -70,7 +71,7 @@ def run_with(name: str) -> Run:
             "versions": {"python": "3.11", "torch": "2"},
             "platform": name,
         },
-        {"label_key": name, **counts, "embedding": row, "pca": row},
+        {**about, **counts, "embedding": row, "pca": row},
     )
 
 

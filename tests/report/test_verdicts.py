@@ -26,6 +26,8 @@ def scores_of(probe: float, knn: float, clusters: float, *, width: int = 50) -> 
 def metrics_of() -> dict[str, Any]:
     return {
         "label_key": "cell_type",
+        "label_kind": "classes",
+        "chance": {"linear_probe": 0.5, "knn_accuracy": 0.5, "kmeans_nmi": 0.01, "leiden_ari": 0.0},
         "n_labels": 3,
         "n_scored": 100,
         "n_left_out": 0,
@@ -52,15 +54,37 @@ def test_bold_is_what_others_are_beyond_the_spread_of() -> None:
     assert isinstance(said, Text)
     assert said.text.count("Compared with") == 2
     assert isinstance(table, Table)
-    marks = {row[0].text: [cell.mark for cell in row[1:]] for row in table.rows}
+    marks = {row[0].text: [cell.mark for cell in row[1:-1]] for row in table.rows}
     assert marks["Linear probe, accuracy"] == ["best", "best", ""]
     assert marks["Nearest neighbours, accuracy"] == ["best", "", "best"]
     assert marks["k-means, NMI"] == ["", "best", ""]
-    assert table.header[3] == "Patches alone, 300 wide"
+    assert table.header[3:] == ("Patches alone, 300 wide", "Chance")
+    assert [row[-1].text for row in table.rows] == ["0.500", "0.500", "0.010", "0.000"]
+    assert any(note.startswith("Chance: ") and "most frequent class" in note for note in table.notes)
     level = metrics_of() | {"pca": scores_of(0.951, 0.862, 0.5), "front_end": scores_of(0.95, 0.86, 0.5)}
     table = scores_section(level, front_end="PCA as given to the networks").blocks[1]
     assert isinstance(table, Table)
     assert {cell.mark for row in table.rows for cell in row} == {""}
+
+
+def test_a_number_has_scores_of_its_own() -> None:
+    scores = {"linear_r2": 0.61, "linear_r2_spread": 0.01, "knn_r2": 0.35, "knn_r2_spread": 0.02}
+    rows = {name: {"width": 50, **scores} for name in ("embedding", "pca", "front_end")}
+    rows["pca"]["linear_r2"] = 0.55
+    number = {
+        "label_kind": "number",
+        "label_key": "age",
+        "chance": {"linear_r2": -0.0004, "knn_r2": -0.0004},
+    }
+    section = scores_section(metrics_of() | rows | number, front_end="Patches alone")
+    said, table = section.blocks
+    assert "age (3 different numbers" in section.lead
+    assert isinstance(said, Text)
+    assert "linear regression (+6.0 points)" in said.text
+    assert isinstance(table, Table)
+    assert [row[0].text for row in table.rows] == ["Linear regression, R2", "Nearest neighbours, R2"]
+    assert [row[-1].text for row in table.rows] == ["0.000", "0.000"]
+    assert any("guessing the mean" in note for note in table.notes)
 
 
 def test_generated_rows_get_a_sentence() -> None:

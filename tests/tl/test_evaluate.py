@@ -42,8 +42,8 @@ def embedded(counts: AnnData) -> AnnData:
 
 def test_scores_are_those_of_the_metrics(embedded: AnnData) -> None:
     table = tl.evaluate(embedded, "cluster", use_rep=["X_noise", "X_good"], random_state=3)
-    assert list(table.index) == ["X_noise", "X_good"]
-    for name in table.index:
+    assert list(table.index) == ["X_noise", "X_good", "chance"]
+    for name in ("X_noise", "X_good"):
         expected = metrics.evaluate(
             embedded.obsm[name], np.asarray(embedded.obs["cluster"].astype(str), np.str_), random_state=3
         )
@@ -54,7 +54,29 @@ def test_scores_are_those_of_the_metrics(embedded: AnnData) -> None:
 
 
 def test_one_embedding_may_be_named_alone(embedded: AnnData) -> None:
-    assert list(tl.evaluate(embedded, "cluster", use_rep="X_good").index) == ["X_good"]
+    assert list(tl.evaluate(embedded, "cluster", use_rep="X_good").index) == ["X_good", "chance"]
+
+
+def test_every_score_has_its_chance_level_beside_it(embedded: AnnData) -> None:
+    table = tl.evaluate(embedded, "cluster", use_rep="X_noise", random_state=3)
+    labels = np.asarray(embedded.obs["cluster"].astype(str), np.str_)
+    expected = metrics.chance(labels, random_state=3)
+    assert table.loc["chance"].dropna().to_dict() == expected
+    assert expected["linear_probe"] == pytest.approx(1 / 3)
+    assert table.loc["chance", ["silhouette", "leiden_resolution"]].isna().all()
+
+
+def test_a_number_is_scored_by_r2(embedded: AnnData) -> None:
+    embedded.obs["age"] = 50 + 10 * embedded.obsm["X_good"][:, 0].astype(np.float64)
+    table = tl.evaluate(embedded, "age", use_rep=["X_good", "X_noise"])
+    assert list(table.columns) == ["linear_r2", "linear_r2_spread", "knn_r2", "knn_r2_spread"]
+    found = table["linear_r2"].to_dict()
+    assert found["X_good"] > 0.99
+    assert found["X_noise"] == pytest.approx(found["chance"], abs=0.2)
+    embedded.obs["age"] = (embedded.obs["age"] / 20).round()
+    assert "linear_probe" in tl.evaluate(embedded, "age", use_rep="X_good", label_kind="classes")
+    with pytest.raises(InputError, match=r"'age' is a number\. Name a column of classes"):
+        tl.evaluate(embedded, "age", use_rep="X_good", batch_key="donor", label_kind="number")
 
 
 def test_rows_without_a_label_are_left_out(embedded: AnnData) -> None:
@@ -200,7 +222,7 @@ def test_with_batches_there_are_the_scores_of_integration(embedded: AnnData) -> 
     )
     pd.testing.assert_frame_equal(table[plain.columns], plain, check_exact=True)
     labels, batches = (embedded.obs[key].astype(str).to_numpy(np.str_) for key in ("cluster", "run"))
-    for name in table.index:
+    for name in ("X_noise", "X_good"):
         expected = metrics.integration(
             embedded.obsm[name], batches, labels, before=embedded.obsm["X_noise"], random_state=3
         )
