@@ -53,6 +53,9 @@ modality_key_option = click.option(
     metavar="NAME",
     help="Part of DATA: modality of .h5mu (else rna), type of features of 10x (else Gene Expression).",
 )
+sheet_option = click.option(
+    "--sheet", metavar="NAME|N", help="Sheet of an .xlsx file, by name or number.  [default: the first]"
+)
 external_links_option = click.option(
     "--external-links",
     is_flag=True,
@@ -77,6 +80,7 @@ class Reading:
     transpose: bool
     modality: Literal["auto", "h5ad", "table", "dna", "image"]
     modality_key: str | None
+    sheet: str | None
     reference: str | None
     image_size: int | None
     skip_bad: bool
@@ -136,6 +140,7 @@ reading_options = _together(
         help="Kind of DATA; dna for a table of sequences that has numeric columns, too.",
     ),
     modality_key_option,
+    sheet_option,
     click.option(
         "--reference",
         type=click.Path(),

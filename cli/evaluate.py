@@ -19,6 +19,7 @@ from ._options import (
     modality_key_option,
     seed_option,
     set_threads,
+    sheet_option,
     split_option,
     start_log,
     var_key_option,
@@ -65,6 +66,7 @@ Examples:
     "--reference", type=click.Path(), help="FASTA file with the genome that intervals are cut from."
 )
 @modality_key_option
+@sheet_option
 @external_links_option
 @split_option
 @group_key_option
@@ -88,6 +90,7 @@ def command(
     var_key: str | None,
     reference: str | None,
     modality_key: str | None,
+    sheet: str | None,
     external_links: bool,
     seed: int,
     device: str,
@@ -117,6 +120,7 @@ def command(
             split_key=split_key,
             reference=reference,
             modality_key=modality_key,
+            sheet=sheet,
             external_links=external_links,
         ),
         use_rep=use_rep,

@@ -53,6 +53,8 @@ class DataSource:
     """Kind of data in the file; `"auto"` goes by its name and content."""
     modality_key: str | None = None
     """Part of the file to read: a modality of .h5mu, or a type of features or genome of 10x data."""
+    sheet: str | None = None
+    """Sheet of an .xlsx file, by name or number; the first one if left out."""
     image_size: int | None = None
     """Height and width that image files are resized to, in pixels."""
     skip_bad: bool = False
@@ -130,6 +132,7 @@ def read_source(source: DataSource, *, annotations: Sequence[str] = ()) -> tuple
             transpose=source.transpose,
             modality=source.modality,
             modality_key=source.modality_key,
+            sheet=source.sheet,
             kmers=source.kmers,
             reference=source.reference,
             image_size=source.image_size,
@@ -154,10 +157,10 @@ def _read_recipe(source: DataSource, name: str) -> tuple[AnnData, str | None]:
     kmers = source.kmers
     has_words = kmers is not None and recipe.modality != "dna"
     given = (source.reference, source.image_size, source.skip_bad, source.external_links)
-    if any(given) or source.modality_key or has_words:
+    if any(given) or source.modality_key or source.sheet or has_words:
         msg = (
             f"{source.data} says itself how its files are read. Leave out `reference`, `kmers`, "
-            "`modality_key`, `image_size`, `skip_bad` and `external_links`."
+            "`modality_key`, `sheet`, `image_size`, `skip_bad` and `external_links`."
         )
         raise InputError(msg)
     adata = load(name)

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, get_args
 
 from diffaug_bio._checks import check_exists
-from diffaug_bio._keys import ANNDATA_ENDINGS, HDF5_ENDINGS
 from diffaug_bio.config.kinds import ReadAs
 from diffaug_bio.errors import InputError
-from diffaug_bio.io._elsewhere import how_to_convert
-from diffaug_bio.io._files import FASTA_ENDINGS, FASTQ_ENDINGS, bare_name, plain_file, reading
+from diffaug_bio.io._files import plain_file, reading
 from diffaug_bio.io._folder import read_folder
-from diffaug_bio.io.dna import BED_ENDINGS, first_letter, read_bed, read_sequence_table, read_sequences
+from diffaug_bio.io._formats import IN_HDF5, IN_PARTS, STORES, Format, find_format
+from diffaug_bio.io.dna import read_bed, read_sequence_table, read_sequences
+from diffaug_bio.io.frames import SHEET_ENDINGS, read_frame_table
 from diffaug_bio.io.h5ad import read_h5ad
-from diffaug_bio.io.images import ImageOptions, is_image_folder, is_image_name, read_images
-from diffaug_bio.io.stores import hdf5_format, is_zarr, read_loom, read_mudata, read_zarr
+from diffaug_bio.io.images import ImageOptions, read_images
+from diffaug_bio.io.stores import read_loom, read_mudata, read_zarr
 from diffaug_bio.io.table import read_table
-from diffaug_bio.io.tenx import has_tenx, read_tenx
+from diffaug_bio.io.tenx import read_tenx
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,18 +27,8 @@ if TYPE_CHECKING:
 
     from diffaug_bio.pp import KmerEncoding
 
-_Store = Literal["h5ad", "10x", "zarr", "h5mu", "loom"]  # a matrix with its annotations
-_Format = (
-    _Store | Literal["table", "table or sequences", "sequence table", "sequences", "bed", "folder", "image"]
-)
-_STORES: frozenset[str] = frozenset(get_args(_Store))
-_IN_HDF5 = frozenset({"h5ad", "10x", "h5mu", "loom"})  # or, of 10x, in text
-_IN_PARTS = frozenset({"10x", "h5mu"})
 
-_TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".tab", ".gct")
-
-
-def read(
+def read(  # noqa: PLR0911 - one for each format
     path: str | PathLike[str],
     *,
     modality: ReadAs = "auto",
@@ -46,6 +36,7 @@ def read(
     transpose: bool = False,
     kmers: KmerEncoding | None = None,
     modality_key: str | None = None,
+    sheet: str | None = None,
     reference: str | PathLike[str] | None = None,
     image_size: int | None = None,
     skip_bad: bool = False,
@@ -63,7 +54,7 @@ def read(
         - counts of Cell Ranger 2 to 9: an `.h5` file, a `matrix.mtx` with barcodes and features beside it,
           or a folder that holds such files at some depth, of one sample or several;
         - MuData `.h5mu`, of which one modality is read, or loom `.loom`;
-        - a table `.csv`, `.tsv`, `.txt` or `.tab`;
+        - a table `.csv`, `.tsv`, `.txt` or `.tab`, `.parquet`, `.feather` or `.xlsx`;
         - DNA `.fa`, `.fasta`, `.fna`, `.fastq` or `.fq`, or intervals `.bed`;
         - a folder with a file of DNA for each class, or in a layout of Genomic Benchmarks
           (`train/CLASS.csv.gz` with intervals, or `train/CLASS/ID.txt` with letters; the same for `test`);
@@ -81,6 +72,8 @@ def read(
     modality_key
         Modality of an `.h5mu` file, by default `"rna"`; type of features of 10x data, by default
         `"Gene Expression"`; or genome in a file of Cell Ranger 2.
+    sheet
+        Sheet of an `.xlsx` file, by name or by number from 1; by default the first one.
     kmers
         How DNA words are counted. By default, shares of words of four letters.
     reference
@@ -141,18 +134,19 @@ def read(
     check_exists(path)
     is_stream = path.is_fifo() or path.is_relative_to("/dev")  # such as /dev/stdin, which has no ending
     with plain_file(path) as path, reading(path):
-        kind = _find_format(path, modality, is_stream=is_stream)
+        kind = find_format(path, modality, is_stream=is_stream)
         _refuse_unfit(
             path,
             kind,
             transpose=transpose,
             kmers=kmers,
             modality_key=modality_key,
+            sheet=sheet,
             reference=genome,
             images=images,
             external_links=external_links,
         )
-        if kind in _STORES:
+        if kind in STORES:
             return _read_store(path, kind, modality_key=modality_key, external_links=external_links)
         if kind == "image":
             return read_images(path, images, obs_columns=obs_columns)
@@ -161,6 +155,8 @@ def read(
         if kind in {"folder", "bed"}:
             read_intervals = read_folder if kind == "folder" else read_bed
             return read_intervals(path, reference=genome, obs_columns=obs_columns, kmers=kmers)
+        if kind == "frame":
+            return read_frame_table(path, obs_columns=obs_columns, transpose=transpose, sheet=sheet)
         is_sure = kind == "sequence table"
         if is_sure or (kind == "table or sequences" and not transpose):
             adata = read_sequence_table(path, is_sure=is_sure, obs_columns=obs_columns, kmers=kmers)
@@ -170,89 +166,44 @@ def read(
         return read_table(path, obs_columns=obs_columns, transpose=transpose)
 
 
-def _read_store(path: Path, kind: _Format, *, modality_key: str | None, external_links: bool) -> AnnData:
+def _read_store(path: Path, kind: Format, *, modality_key: str | None, external_links: bool) -> AnnData:
     """Read a matrix with its annotations."""
     if kind == "zarr":
         return read_zarr(path)
-    if kind in _IN_PARTS:
+    if kind in IN_PARTS:
         read_part = read_tenx if kind == "10x" else read_mudata
         return read_part(path, modality_key=modality_key, external_links=external_links)
     read_whole = read_loom if kind == "loom" else read_h5ad
     return read_whole(path, external_links=external_links)
 
 
-def _find_format(path: Path, modality: ReadAs, *, is_stream: bool) -> _Format:
-    """Find the format by what the user says, the ending, and for DNA and pipes the first letter."""
-    is_auto = modality == "auto"
-    if (is_auto or modality == "h5ad") and (store := _find_store(path, modality)):
-        return store
-    if path.is_dir():
-        if modality in {"h5ad", "table"}:
-            msg = f"{path} is a folder. Name a file, or leave `modality` out."
-            raise InputError(msg)
-        return "image" if modality == "image" or (is_auto and is_image_folder(path)) else "folder"
-    if modality == "image" or (is_auto and is_image_name(path)):
-        return "image"
-    if modality == "table":
-        return "table"
-    return _find_text_format(path, is_dna=modality == "dna", is_stream=is_stream)
-
-
-def _find_store(path: Path, modality: ReadAs) -> _Store | None:
-    """Find the format of a matrix with its annotations; None of what is something else."""
-    if is_zarr(path):
-        return "zarr"
-    if bare_name(path).endswith(".mtx") or (path.is_dir() and has_tenx(path)):
-        return "10x"
-    if path.is_file() and (modality == "h5ad" or bare_name(path).endswith(HDF5_ENDINGS)):
-        return hdf5_format(path)
-    return None
-
-
-def _find_text_format(path: Path, *, is_dna: bool, is_stream: bool) -> _Format:
-    """Find the format of a table, of sequences or of intervals."""
-    name = bare_name(path)
-    if name.endswith(BED_ENDINGS):
-        return "bed"
-    if name.endswith(_TABLE_ENDINGS):
-        if not is_dna:
-            return "table or sequences"
-        return "sequences" if first_letter(path) in {">", "@", ""} else "sequence table"
-    if is_dna or name.endswith(FASTA_ENDINGS + FASTQ_ENDINGS):
-        return "sequences"
-    if is_stream and not path.suffix:
-        return "sequences" if first_letter(path) in {">", "@"} else "table or sequences"
-    texts = ", ".join((*_TABLE_ENDINGS, *FASTA_ENDINGS, *FASTQ_ENDINGS, *BED_ENDINGS))
-    msg = how_to_convert(path) or (
-        f"{path} has no ending that tells what it is. Known are {', '.join(ANNDATA_ENDINGS)} for annotated "
-        f"matrices, and as text, also with .gz, {texts}. Images come as .npz, idx files or folders."
-    )
-    raise InputError(msg)
-
-
 def _refuse_unfit(
     path: Path,
-    kind: _Format,
+    kind: Format,
     *,
     transpose: bool,
     kmers: KmerEncoding | None,
     modality_key: str | None,
+    sheet: str | None,
     reference: Path | None,
     images: ImageOptions,
     external_links: bool,
 ) -> None:
     """Refuse arguments that do not apply to a format."""
-    if transpose and kind not in {"h5ad", "table", "table or sequences"}:
+    if transpose and kind not in {"frame", "table", "table or sequences"}:
         what = "images" if kind == "image" else "sequences"
-        if kind in _STORES:
+        if kind in STORES:
             what = "cells, and says which axis they lie on"
         msg = f"{path} holds {what}, which cannot be transposed; leave `transpose` out."
         raise InputError(msg)
-    if modality_key is not None and kind not in _IN_PARTS:
+    if modality_key is not None and kind not in IN_PARTS:
         msg = (
             f"{path} has no parts to choose from, unlike .h5mu and counts of Cell Ranger. Leave "
             "`modality_key` (`--modality-key`) out."
         )
+        raise InputError(msg)
+    if sheet is not None and not (kind == "frame" and path.name.lower().endswith(SHEET_ENDINGS)):
+        msg = f"{path} has no sheets, unlike .xlsx. Leave `sheet` (`--sheet`) out."
         raise InputError(msg)
     if reference is not None and kind not in {"bed", "folder"}:
         msg = (
@@ -263,10 +214,10 @@ def _refuse_unfit(
     if images.concern_files and kind != "image":
         msg = f"{path} is not read as images. Leave {images.given} out."
         raise InputError(msg)
-    if external_links and kind not in _IN_HDF5:
+    if external_links and kind not in IN_HDF5:
         msg = f"{path} cannot hold links, unlike .h5ad. Leave `external_links` (`--external-links`) out."
         raise InputError(msg)
-    if kind in _STORES | {"table", "image"}:
+    if kind in STORES | {"frame", "table", "image"}:
         _refuse_kmers(path, kmers)
 
 

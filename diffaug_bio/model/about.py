@@ -27,10 +27,25 @@ _PARTS = {
 }
 _LAPS = {"read": "reading", "fit": "fitting and embedding", "evaluate": "scoring", "write": "writing"}
 _N_NAMES = 5
-_READ = (".csv", ".tsv", ".txt", ".tab", ".bed", ".fastq", ".fq", ".npz")  # .fa stands for all FASTA
+_READ = (
+    ".csv",
+    ".tsv",
+    ".txt",
+    ".tab",
+    ".parquet",
+    ".pq",
+    ".feather",
+    ".arrow",
+    ".xlsx",
+    ".xlsm",
+    ".bed",
+    ".fastq",
+    ".fq",
+    ".npz",
+)  # .fa stands for all FASTA
 _OPTIONS = (
     *("layer", "use_rep", "var_key", "label_key", "label_kind", "group_key", "split_key", "batch_key"),
-    *("image_size", "modality", "modality_key", "reference"),
+    *("image_size", "modality", "modality_key", "sheet", "reference"),
 )
 _FLAGS = ("use_raw", "transpose", "skip_bad", "external_links")
 # Settings that are no choice of the user's.

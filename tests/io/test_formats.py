@@ -25,6 +25,20 @@ def _h5ad(folder: Path, adata: AnnData) -> Path:
     return folder / "cells.h5ad"
 
 
+def _table(path: Path, adata: AnnData) -> Path:
+    """Write the matrix as a table with the names of the cells, by pandas."""
+    frame = adata.to_df().rename_axis("cell").reset_index()
+    if path.suffix == ".csv":
+        frame.to_csv(path, index=False)
+    elif path.suffix == ".xlsx":
+        frame.to_excel(path, index=False)
+    elif path.suffix == ".parquet":
+        frame.to_parquet(path, index=False)
+    else:
+        frame.to_feather(path)
+    return path
+
+
 FORMATS: dict[str, Callable[[Path, AnnData], Path]] = {
     "h5ad": _h5ad,
     "Cell Ranger 2": lambda folder, adata: write_text(folder / "hg19", adata, 2),
@@ -37,6 +51,10 @@ FORMATS: dict[str, Callable[[Path, AnnData], Path]] = {
         write_zarr(folder / "cells.zarr", adata), with_folder=False
     ),
     "h5mu": lambda folder, adata: write_mudata(folder / "cells.h5mu", rna=adata),
+    "csv": lambda folder, adata: _table(folder / "cells.csv", adata),
+    "parquet": lambda folder, adata: _table(folder / "cells.parquet", adata),
+    "feather": lambda folder, adata: _table(folder / "cells.feather", adata),
+    "xlsx": lambda folder, adata: _table(folder / "cells.xlsx", adata),
     "loom": lambda folder, adata: write_loom(folder / "cells.loom", adata),
 }
 

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 CASES = {
     "h5ad": "h5ad",
+    "tenx": "stores",
+    "zarr": "stores",
+    "store": "stores",
     "table": "tables",
     "fasta": "sequences",
     "fastq": "sequences",

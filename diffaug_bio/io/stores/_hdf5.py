@@ -46,7 +46,7 @@ def hdf5_format(path: Path) -> Hdf5Format:
         return "h5ad"
     try:
         with h5py.File(path, "r") as file:
-            keys, inside = set(file), _inside(file)
+            keys, inside = {_named(name) for name in file}, _inside(file)
     except PermissionError as error:
         msg = f"{path} cannot be read: permission denied."
         raise InputError(msg) from error
@@ -73,12 +73,18 @@ def _inside(file: h5py.File) -> list[str]:
     for name in file:
         entry = file.get(name) if file.get(name, getclass=True, getlink=True) is h5py.HardLink else None
         if isinstance(entry, h5py.Dataset):
-            found.append(f"{name} {' x '.join(map(str, entry.shape or ()))}".strip())
+            found.append(f"{_named(name)} {' x '.join(map(str, entry.shape or ()))}".strip())
         elif isinstance(entry, h5py.Group) and len(entry):
-            found.append(f"{name}/ with {', '.join(list(entry)[:4])}{', ...' if len(entry) > 4 else ''}")
+            held = ", ".join([_named(one) for one in entry][:4])
+            found.append(f"{_named(name)}/ with {held}{', ...' if len(entry) > 4 else ''}")
         else:
-            found.append(name)
+            found.append(_named(name))
     return found
+
+
+def _named(name: str | bytes) -> str:
+    """Return a name as text: h5py gives bytes where it is damaged."""
+    return name.decode("utf-8", "replace") if isinstance(name, bytes) else name
 
 
 def _why_not(path: Path, keys: set[str], inside: list[str]) -> str:

@@ -106,30 +106,23 @@ def _check(group: Any, path: Path) -> None:
         n_bytes += math.prod(member.shape) * size
     check_unpacked_size(path, n_bytes, most_compressed=_MOST_COMPRESSED, held=_size(path))
     names = {f"{frame}/{group[frame].attrs.get('_index')}" for frame in ("obs", "var")}
-    for name, member in arrays.items():
-        if name == "X" or name in names or _SPARSE.search(name):
-            _check_pieces(name, member, path)
-
-
-def _check_pieces(name: str, array: Any, path: Path) -> None:
-    """Refuse missing pieces, which read as zeros, unless they may really be left out as such."""
-    n_missing = array.nchunks - array.nchunks_initialized
-    if n_missing == 0 or math.prod(array.shape) <= 1:
-        return
-    if name == "X":
-        logger.warning(
-            "%s: %d of %d pieces of X are not there, and read as zeros. That is right if they hold no "
-            "other value; if the copy may be incomplete, copy it again.",
+    lacking = {
+        name: f"{member.nchunks - member.nchunks_initialized} of {member.nchunks} pieces of {name}"
+        for name, member in arrays.items()
+        if math.prod(member.shape) > 1 and member.nchunks_initialized < member.nchunks
+    }
+    if sure := next((name for name in lacking if name in names or _SPARSE.search(name)), None):
+        msg = f"{path} is incomplete: {lacking[sure]} are missing. Copy it again, with all its files."
+        raise InputError(msg)
+    if lacking:
+        # Zarr leaves out pieces of zeros only, such as the codes of a category that all cells have.
+        logger.log(
+            logging.WARNING if "X" in lacking else logging.INFO,
+            "%s: %s are not there, and read as zeros. That is right if they hold no other value; if the "
+            "copy may be incomplete, copy it again.",
             path,
-            n_missing,
-            array.nchunks,
+            ", ".join(list(lacking.values())[:5]),
         )
-        return
-    msg = (
-        f"{path} is incomplete: {n_missing} of {array.nchunks} pieces of {name} are missing. Copy it "
-        "again, with all its files."
-    )
-    raise InputError(msg)
 
 
 def _size(path: Path) -> int:

@@ -13,12 +13,12 @@ from diffaug_bio.errors import InputError
 from diffaug_bio.io.tenx._hdf5 import is_tenx_hdf5
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
 _DEPTH = 6  # folders: sample/outs/per_sample_outs/sample/count/sample_filtered_feature_bc_matrix
 _TEXT = re.compile(r"(?P<prefix>.*?)(matrix|counts)?\.mtx(\.gz)?", re.IGNORECASE)
-_BARCODES = ("barcodes.tsv", "barcodes.tsv.gz")
-_FEATURES = ("features.tsv", "features.tsv.gz", "genes.tsv", "genes.tsv.gz", "peaks.bed", "peaks.bed.gz")
+_BARCODES = ("barcodes.tsv", "barcodes.txt")  # each may be gzipped
+_FEATURES = ("features.tsv", "genes.tsv", "genes.txt", "peaks.bed")
 _HDF5 = (".h5", ".hdf5")
 _BY_PROGRAM = re.compile(
     r"(sample_)?(filtered|raw)?_?(feature|gene|peak|tf)_bc_matri(x|ces)(_mex|_h5)?", re.I
@@ -26,7 +26,7 @@ _BY_PROGRAM = re.compile(
 """Folders and files as Cell Ranger 2 to 9 name matrices."""
 _USUAL = re.compile(r"outs|count|multi|per_sample_outs|filtered|raw|solo\.out|cell_feature_matrix", re.I)
 """Folders that say nothing about a sample."""
-_RAW = re.compile(r"(.*[_.-])?raw([_.-].*)?", re.IGNORECASE)
+_RAW = re.compile(r"raw|(.*[_.-])?raw_(feature|gene|peak)_bc_matri.*", re.IGNORECASE)
 _MOTIFS = re.compile(r".*tf_bc_matrix.*", re.IGNORECASE)  # counts of peaks once more, summed by motif
 
 
@@ -119,12 +119,15 @@ def _with_names(folder: Path, path: Path) -> CountMatrix:
     return CountMatrix(sample, (path, barcodes[0], features[0]), is_raw)
 
 
-def _beside(path: Path, names: Sequence[str]) -> list[Path]:
-    """List the files of these names beside a matrix, with the same prefix or, second, without one."""
-    here = {entry.lower(): entry for entry in _names(path.parent)}
+def _beside(path: Path, names: tuple[str, ...]) -> list[Path]:
+    """List the files of these names beside a matrix: with its prefix, without one, or the only ones."""
+    here = {entry.lower().removesuffix(".gz"): entry for entry in _names(path.parent)}
     prefix = _prefix(path).lower()
-    wanted = [f"{start}{name}" for start in dict.fromkeys((prefix, "")) for name in names]
-    return [path.parent / here[name] for name in wanted if name in here]
+    # `cells_x_genes.mtx` of kallisto goes with `cells_x_genes.barcodes.txt`.
+    starts = dict.fromkeys((prefix, f"{prefix}.", f"{prefix}_", ""))
+    found = [here[start + name] for start in starts for name in names if start + name in here]
+    ending = [here[name] for name in here if name.endswith(names)]
+    return [path.parent / entry for entry in (found or (ending if len(ending) == 1 else []))]
 
 
 def _names(folder: Path) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import logging
 import re
 import warnings
@@ -16,6 +17,7 @@ from diffaug_bio._checks import check_unique
 from diffaug_bio._keys import BATCH_KEY
 from diffaug_bio._wording import shorten
 from diffaug_bio.errors import InputError
+from diffaug_bio.io._files import open_text, reading
 from diffaug_bio.io.h5ad import check_element
 from diffaug_bio.io.tenx._find import CountMatrix, find_matrices, matrix_of_file
 from diffaug_bio.io.tenx._hdf5 import read_tenx_hdf5
@@ -33,6 +35,7 @@ _TYPE, _IDS = "feature_types", "gene_ids"
 _USUAL_TYPE = "Gene Expression"
 _OPTION = "`modality_key`, `--modality-key`"
 _BARCODE = re.compile(r"[ACGT]{12,}(-\d+)?")
+_OF_LIBRARY = re.compile(r"[ACGT]{8,}-(\d+)")
 _SHARED = 0.5  # of the barcodes of two samples; among random ones, some per cent are
 
 
@@ -59,6 +62,7 @@ def _read_all(
     if len(samples) == 1:
         [adata] = samples.values()
         check_unique(adata.obs_names, what="barcodes", remedy=f"They have to differ in {path}.")
+        _name_libraries(adata, matrices[0].place)
     else:
         adata = _together(samples, path)
     return _with_unique_names(adata, path)
@@ -187,6 +191,35 @@ def _together(samples: dict[str, AnnData], path: Path) -> AnnData:
         BATCH_KEY,
     )
     return together
+
+
+def _name_libraries(adata: AnnData, place: Path) -> None:
+    """Add the library of each cell where `cellranger aggr` put several together: `-1`, `-2` in barcodes."""
+    found = [_OF_LIBRARY.fullmatch(barcode) for barcode in adata.obs_names]
+    numbers = [int(one[1]) for one in found if one]
+    if len(numbers) < len(found) or len(set(numbers)) < 2:
+        return
+    names = _library_names(place)
+    libraries = [names.get(number, str(number)) for number in numbers]
+    adata.obs[BATCH_KEY] = pd.Categorical(libraries)
+    logger.info(
+        "%s: barcodes end in the number of one of %d libraries, which .obs[%r] names: --batch-key %s "
+        "brings them together.",
+        place,
+        len(set(numbers)),
+        BATCH_KEY,
+        BATCH_KEY,
+    )
+
+
+def _library_names(place: Path) -> dict[int, str]:
+    """Read the names of libraries in the table that `cellranger aggr` writes above the matrix."""
+    for folder in list(place.parents)[:3]:
+        if (table := folder / "aggregation.csv").is_file():
+            with reading(table), open_text(table) as stream:
+                rows = list(csv.reader(stream))[1:]
+            return {number: row[0] for number, row in enumerate(rows, start=1) if row}
+    return {}
 
 
 def _listed(sizes: Iterable[tuple[str, int]]) -> str:

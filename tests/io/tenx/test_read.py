@@ -214,6 +214,30 @@ def test_several_matrices_of_one_sample_are_asked_for(tmp_path: Path) -> None:
         io.read(tmp_path)
 
 
+@pytest.mark.parametrize("is_named", [False, True])
+def test_libraries_of_aggr_become_batches(is_named: bool, tmp_path: Path) -> None:  # noqa: FBT001
+    adata = cells()
+    adata.obs_names = [f"{name[:-2]}-{1 + number % 3}" for number, name in enumerate(adata.obs_names)]
+    write_text(tmp_path / "outs" / "count" / "filtered_feature_bc_matrix", adata, 7)
+    if is_named:
+        (tmp_path / "outs" / "aggregation.csv").write_text("sample_id,molecule_h5\nA,a\nB,b\nC,c\n")
+    found = io.read(tmp_path)
+    check_same(found, adata)
+    assert list(found.obs["batch"].iloc[:4]) == (["A", "B", "C", "A"] if is_named else ["1", "2", "3", "1"])
+
+
+def test_shared_features_and_names_of_kallisto_are_found(tmp_path: Path) -> None:
+    samples = {"GSM1_a": cells(seed=1), "GSM2_b": cells(seed=2)}
+    for name, adata in samples.items():
+        write_text(tmp_path / "geo", adata, 3, prefix=f"{name}_")
+        (tmp_path / "geo" / f"{name}_features.tsv.gz").replace(tmp_path / "geo" / "GSE1_features.tsv.gz")
+    assert list(io.read(tmp_path / "geo").obs["batch"].unique()) == ["GSM1_a", "GSM2_b"]
+    folder = write_text(tmp_path / "kb", samples["GSM1_a"], 2)
+    for old, new in (("matrix.mtx", "mtx"), ("barcodes.tsv", "barcodes.txt"), ("genes.tsv", "genes.txt")):
+        (folder / old).replace(folder / f"cells_x_genes.{new}")
+    check_same(io.read(folder), samples["GSM1_a"])
+
+
 # What is damaged or lacks something.
 
 
