@@ -11,15 +11,18 @@ from scipy import sparse
 
 from diffaug_bio._checks import check_seed
 from diffaug_bio.matrix.sample import sample_rows
+from diffaug_bio.metrics._nearest import find_neighbors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from diffaug_bio.metrics._nearest import Neighbors
+
 RESOLUTIONS = (0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.4, 2.0)
 _FALLBACK_RESOLUTION = 1.0
-_GRAPH_NEIGHBORS = 15
+GRAPH_NEIGHBORS = 15
 _MAX_LABEL_ROWS = 5000
 _MAX_CLUSTER_ROWS = 2000
 _EDGE_BLOCK = 100_000
@@ -77,12 +80,23 @@ def leiden_agreement(
     .. [1] Traag et al. (2019), Scientific Reports 9, 5233.
     .. [2] Levine et al. (2015), Cell 162, 184-197.
     """
+    check_seed(random_state)
+    return leiden_agreement_of(None, embedding, labels, random_state=random_state)
+
+
+def leiden_agreement_of(
+    neighbors: Neighbors | None,
+    embedding: NDArray[np.float32],
+    labels: NDArray[np.str_],
+    *,
+    random_state: int,
+) -> dict[str, float]:
+    """Score as :func:`leiden_agreement` does, by neighbours that are known already, if they are."""
     from sklearn.metrics import pairwise_distances
 
-    check_seed(random_state)
     rows = sample_rows(len(embedding), _MAX_CLUSTER_ROWS, seed=random_state)
     distances = pairwise_distances(np.asarray(embedding[rows], dtype=np.float64))
-    grid = leiden_grid(embedding, random_state=random_state)
+    grid = leiden_grid(embedding, random_state=random_state, neighbors=neighbors)
     quality = [_silhouette(distances, clusters[rows], metric="precomputed") for clusters in grid]
     chosen = RESOLUTIONS.index(_FALLBACK_RESOLUTION)
     if any(value is not None for value in quality):
@@ -97,9 +111,11 @@ def leiden_agreement(
     }
 
 
-def leiden_grid(embedding: NDArray[np.float32], *, random_state: int = 0) -> list[NDArray[np.int64]]:
+def leiden_grid(
+    embedding: NDArray[np.float32], *, random_state: int = 0, neighbors: Neighbors | None = None
+) -> list[NDArray[np.int64]]:
     """Cluster the graph of :func:`leiden_agreement` at each of `RESOLUTIONS`."""
-    edges, weights = _neighbor_graph(embedding)
+    edges, weights = _neighbor_graph(embedding, neighbors)
     with _seeded_igraph(random_state) as igraph:
         graph = igraph.Graph(n=len(embedding), edges=edges)
         return [_leiden(graph, weights, resolution=resolution) for resolution in RESOLUTIONS]
@@ -154,14 +170,14 @@ def _silhouette(
 
 
 def _neighbor_graph(
-    embedding: NDArray[np.float32],
+    embedding: NDArray[np.float32], neighbors: Neighbors | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return edges `(n_edges, 2)` of the neighbour graph, and the Jaccard similarity of their ends."""
-    from sklearn.neighbors import NearestNeighbors
-
-    n_neighbors = min(_GRAPH_NEIGHBORS, len(embedding) - 1)
-    search = NearestNeighbors(n_neighbors=n_neighbors).fit(embedding)
-    directed = search.kneighbors_graph(mode="connectivity")  # (n_obs, n_obs), no row its own neighbour
+    n_obs, n_neighbors = len(embedding), min(GRAPH_NEIGHBORS, len(embedding) - 1)
+    found = neighbors or find_neighbors(embedding, n_neighbors + 1)
+    near = found.indices[:, 1 : n_neighbors + 1].ravel()  # no row is its own neighbour
+    starts = np.arange(0, len(near) + 1, n_neighbors)
+    directed = sparse.csr_matrix((np.ones(len(near)), near, starts), shape=(n_obs, n_obs))
     upper = sparse.triu(directed.maximum(directed.T), k=1).tocoo()
     edges = np.column_stack([upper.row, upper.col]).astype(np.int64)
     # Blocks of edges, not `directed @ directed.T`: a row that is neighbour to many would fill that product.

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from diffaug_bio.metrics._nearest import Neighbors
     from diffaug_bio.metrics.splits import Groups, Split
 
     # training rows, their labels, their groups, rows to predict -> predicted labels
@@ -112,6 +113,43 @@ def knn_probe(
     )
 
 
+def knn_probe_of(
+    neighbors: Neighbors,
+    embedding: NDArray[np.float32],
+    labels: NDArray[np.str_],
+    *,
+    groups: Groups | None,
+    splits: Sequence[Split],
+) -> FoldScores:
+    """Score as :func:`knn_probe` does, by neighbours among all rows that are known already.
+
+    Rows with fewer than 11 training rows among their neighbours are searched for again.
+    """
+    values = np.asarray(embedding, dtype=np.float64)
+    ids = None if groups is None else group_names(groups)
+    names, codes = np.unique(labels, return_inverse=True)
+    nearest = neighbors.indices[:, 1:]
+    scores = []
+    for train, test in checked_splits(labels, ids, splits, random_state=0):
+        n_neighbors = _n_neighbors(train, test)
+        is_train = np.zeros(len(labels), bool)
+        is_train[train] = True
+        candidates = nearest[test]
+        order = np.cumsum(is_train[candidates], axis=1)
+        votes = is_train[candidates] & (order <= n_neighbors)
+        has_enough = order[:, -1] >= n_neighbors
+        counts = np.zeros((len(test), len(names)), np.int64)
+        rows, places = np.nonzero(votes)
+        np.add.at(counts, (rows, codes[candidates[rows, places]]), 1)
+        found = names[counts.argmax(1)]  # of equal votes the first name, as in scikit-learn
+        if not has_enough.all():
+            found[~has_enough] = _predict_neighbors(
+                values[train], labels[train], None, values[test[~has_enough]], n_neighbors=n_neighbors
+            )
+        scores.append(_scores_of(labels[test], found))
+    return FoldScores(*np.array(scores, dtype=np.float64).T)
+
+
 def score_splits(
     predict: Predict,
     embedding: NDArray[np.float32],
@@ -122,23 +160,25 @@ def score_splits(
     random_state: int,
 ) -> FoldScores:
     """Fit and score a classifier on every split."""
-    from sklearn.metrics import accuracy_score, f1_score, recall_score
-
     values = np.asarray(embedding, dtype=np.float64)
     ids = None if groups is None else group_names(groups)
     scores = []
     for train, test in checked_splits(labels, ids, splits, random_state=random_state):
         found = predict(values[train], labels[train], None if ids is None else ids[train], values[test])
-        truth = labels[test]
-        mean = {"labels": np.unique(truth), "average": "macro", "zero_division": 0.0}
-        scores.append(
-            [
-                accuracy_score(truth, found),
-                f1_score(truth, found, **mean),
-                recall_score(truth, found, **mean),
-            ]
-        )
+        scores.append(_scores_of(labels[test], found))
     return FoldScores(*np.array(scores, dtype=np.float64).T)
+
+
+def _scores_of(truth: NDArray[np.str_], found: NDArray[np.str_]) -> list[float]:
+    """Score predictions: accuracy, macro-F1 and balanced accuracy."""
+    from sklearn.metrics import accuracy_score, f1_score, recall_score
+
+    mean = {"labels": np.unique(truth), "average": "macro", "zero_division": 0.0}
+    return [
+        accuracy_score(truth, found),
+        f1_score(truth, found, **mean),
+        recall_score(truth, found, **mean),
+    ]
 
 
 def checked_splits(
@@ -188,12 +228,19 @@ def _predict_neighbors(
     labels: NDArray[np.str_],
     _groups: NDArray[np.str_] | None,
     test: NDArray[np.float64],
+    *,
+    n_neighbors: int | None = None,
 ) -> NDArray[np.str_]:
     """Predict by the vote of the nearest training rows."""
     from sklearn.neighbors import KNeighborsClassifier
 
-    n_neighbors = min(N_NEIGHBORS, (len(train) + len(test)) // 2, len(train))
+    n_neighbors = n_neighbors or _n_neighbors(train, test)
     return np.asarray(KNeighborsClassifier(n_neighbors).fit(train, labels).predict(test))
+
+
+def _n_neighbors(train: NDArray[np.generic], test: NDArray[np.generic]) -> int:
+    """Count the neighbours that vote: 11, or fewer of few rows."""
+    return min(N_NEIGHBORS, (len(train) + len(test)) // 2, len(train))
 
 
 def standardise(

@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from diffaug_bio._checks import check_seed
-from diffaug_bio.metrics._clusters import kmeans_agreement, label_silhouette, leiden_agreement
+from diffaug_bio.metrics._clusters import (
+    GRAPH_NEIGHBORS,
+    kmeans_agreement,
+    label_silhouette,
+    leiden_agreement_of,
+)
+from diffaug_bio.metrics._nearest import find_neighbors
 from diffaug_bio.metrics._structure import trustworthiness
 from diffaug_bio.metrics.numbers import knn_r2, linear_r2
-from diffaug_bio.metrics.probes import knn_probe, linear_probe
+from diffaug_bio.metrics.probes import N_NEIGHBORS, knn_probe, knn_probe_of, linear_probe
 from diffaug_bio.metrics.splits import holds_numbers, make_splits
 
 if TYPE_CHECKING:
@@ -23,6 +29,7 @@ if TYPE_CHECKING:
 
 STEPS = ("linear probe", "nearest neighbors", "k-means clusters", "Leiden clusters", "silhouette")
 """Steps of :func:`evaluate` of classes, without a reference, in their order."""
+_SEARCHED = 3  # times the neighbours that vote: of four rows in five, those of the training fold suffice
 NUMBER_STEPS = STEPS[:2]
 """Steps of :func:`evaluate` of a number, in their order."""
 
@@ -132,13 +139,18 @@ def _evaluate_classes(
     begin("linear probe")
     linear = linear_probe(embedding, labels, groups=groups, splits=splits, random_state=random_state)
     begin("nearest neighbors")
-    neighbors = knn_probe(embedding, labels, groups=groups, splits=splits, random_state=random_state)
     tested = _tested(splits)
+    known = None
+    if len(tested) == len(labels):  # one search for the votes and for the graph of clusters
+        known = find_neighbors(embedding, 1 + max(GRAPH_NEIGHBORS, _SEARCHED * N_NEIGHBORS))
+        neighbors = knn_probe_of(known, embedding, labels, groups=groups, splits=splits)
+    else:
+        neighbors = knn_probe(embedding, labels, groups=groups, splits=splits, random_state=random_state)
     embedding, labels = embedding[tested], labels[tested]
     begin("k-means clusters")
     kmeans = kmeans_agreement(embedding, labels, random_state=random_state)
     begin("Leiden clusters")
-    leiden = leiden_agreement(embedding, labels, random_state=random_state)
+    leiden = leiden_agreement_of(known, embedding, labels, random_state=random_state)
     begin("silhouette")
     return {
         **_summary(linear, accuracy="linear_probe", prefix="linear"),

@@ -14,8 +14,10 @@ from sklearn.metrics import balanced_accuracy_score, f1_score
 
 from diffaug_bio import metrics
 from diffaug_bio.errors import InputError
+from diffaug_bio.metrics._nearest import find_neighbors
 from diffaug_bio.metrics.labels import N_FOLDS
-from diffaug_bio.metrics.probes import N_NEIGHBORS, _predict_linear, standardise
+from diffaug_bio.metrics.probes import N_NEIGHBORS, _predict_linear, knn_probe_of, standardise
+from diffaug_bio.metrics.splits import make_splits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -229,3 +231,20 @@ def test_small_last_components_do_not_drown_the_probe(make_blobs: MakeBlobs) -> 
     components = PCA(40, random_state=0).fit_transform(embedding)
     tail = components * np.where(np.arange(40) < 2, 1.0, 1e-3)
     assert metrics.linear_probe(tail, labels).accuracy.mean() > 0.9
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+@pytest.mark.parametrize("searched", [12, 34])
+def test_votes_of_known_neighbors_are_those_of_a_search(
+    make_blobs: MakeBlobs, grouped: bool, searched: int
+) -> None:
+    embedding, labels = make_blobs(2.5, n_obs=150)
+    groups = np.repeat(np.arange(10), 15) if grouped else None
+    splits = make_splits(labels, groups=groups, random_state=1)
+    expected = metrics.knn_probe(embedding, labels, groups=groups, splits=splits)
+    # Of few neighbours, not eleven are training rows: those rows are searched for again.
+    known = find_neighbors(embedding, searched)
+    found = knn_probe_of(known, embedding, labels, groups=groups, splits=splits)
+    assert 0.4 < expected.accuracy.mean() < 1
+    for name in ("accuracy", "macro_f1", "balanced_accuracy"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
