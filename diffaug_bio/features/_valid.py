@@ -48,8 +48,8 @@ class ValidValues:
     """Column of the data that tells where another one, given with it, is missing."""
 
     @classmethod
-    def of(cls, inverse: FeatureInverse, coded: CodedColumns, names: Sequence[str] | None) -> Self:
-        """Find what the fit of an inverse observed in the columns of data with these names."""
+    def of(cls, inverse: FeatureInverse, coded: CodedColumns, training_names: Sequence[str] | None) -> Self:
+        """Find what the fit observed, by the names of its features, in the data of an inverse."""
         features, places = inverse.features, inverse.places
         is_kept = np.zeros(len(places), bool)
         is_kept[features.selected] = True
@@ -61,7 +61,9 @@ class ValidValues:
         else:
             low, high = (limits[limited] for limits in observed.limits)
             whole, constants = observed.whole[limited], observed.lowest[rest]
-        position = {name: place for place, name in enumerate(names or ())}
+        # By where the data's features were matched, whose names may be spelt otherwise.
+        named = zip(training_names or (), places.tolist(), strict=False)
+        position = {name: place for name, place in named if place >= 0}
         seen = frozenset(places[limited].tolist())
         choices = []
         for column in coded.held_by(position):

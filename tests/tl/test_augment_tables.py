@@ -136,7 +136,7 @@ def test_any_change_gives_valid_values(seed: int, scale: float) -> None:
     columns = np.empty(len(names), np.int64)
     columns[order] = np.arange(len(names))
     inverse = features.inverse(columns)
-    valid = ValidValues.of(inverse, COLUMNS, [names[place] for place in order])
+    valid = ValidValues.of(inverse, COLUMNS, names)
     sources = adata.X[:, order]
     codes = features.project(sources, columns)
     generated = codes + scale * rng.normal(size=codes.shape).astype(np.float32)
