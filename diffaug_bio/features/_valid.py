@@ -84,14 +84,14 @@ class ValidValues:
 
     def applied(self, values: Floats, sources: Matrix, *, missing: Missing) -> Floats:
         """Make values of generated rows valid, in place; of their `sources` missing values are known."""
+        # Before any rounding: of 0.6, 0.9 and 0.1 the second level is meant, and 1, 1 and 0 do not tell.
+        chosen = [seen[values[:, seen].argmax(1)] for _, seen in self.choices]
         held = values[:, self.columns]
         held = np.where(self.whole, np.rint(held), held)
         values[:, self.columns] = np.clip(held, self.lowest, self.highest)
-        for levels, seen in self.choices:
-            # In the order of the levels, so that equal ones give the same choice in any order of columns.
-            chosen = seen[values[:, seen].argmax(1)]
+        for (levels, _), places in zip(self.choices, chosen, strict=True):
             values[:, levels] = 0.0
-            values[np.arange(len(values)), chosen] = 1.0
+            values[np.arange(len(values)), places] = 1.0
         absent = _missing(sources)
         if missing == "keep":
             values[absent] = np.nan
