@@ -41,11 +41,18 @@ def coded_columns(adata: AnnData, names: Sequence[str], *, model: DiffAug | None
     return CodedColumns(tuple(found))
 
 
-def declared_columns(adata: AnnData, names: Sequence[str]) -> CodedColumns:
-    """Find the coded columns of data to fit; warn of those of which not all features are there."""
+def declared_columns(adata: AnnData, matrix: Matrix, names: Sequence[str]) -> CodedColumns:
+    """Find the coded columns of data to fit; warn of those in part, and of levels nothing describes."""
     own = _own(adata)
     held = own.held_by(names)
     known = set(names)
+    if not own and (undescribed := _like_levels(matrix, names)):
+        logger.warning(
+            "Features of %s look like levels of one column each, and `.uns[%r]` does not say so: they "
+            'count as plain numbers. `anndata.concat` keeps it with `uns_merge="same"`.',
+            shorten(undescribed),
+            COLUMNS_KEY,
+        )
     cut = [column.name for column in own if column not in held.columns and known & set(column.features)]
     if cut:
         logger.warning(
@@ -188,6 +195,24 @@ class _Later:
         if first in self.place:
             return np.isnan(self.values((first,))[:, 0]).astype(np.float32)
         return None
+
+
+def _like_levels(matrix: Matrix, names: Sequence[str]) -> list[str]:
+    """Name what stands before `=` in features of which each row has one that is 1, and the others 0."""
+    places: dict[str, list[int]] = {}
+    for place, name in enumerate(names):
+        column, sign, _ = name.partition("=")
+        if sign and column:
+            places.setdefault(column, []).append(place)
+    found = []
+    for column, levels in places.items():
+        if len(levels) > 1:
+            block = matrix[:, levels]
+            values = np.asarray(block.toarray() if sparse.issparse(block) else block, np.float32)
+            present = values[~np.isnan(values).any(1)]
+            if len(present) and np.isin(present, (0, 1)).all() and (present.sum(1) == 1).all():
+                found.append(column)
+    return found
 
 
 def _known(model: DiffAug) -> CodedColumns:

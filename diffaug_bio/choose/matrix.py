@@ -165,7 +165,8 @@ def declare(config: DiffAugConfig, adata: AnnData, choice: MatrixChoice) -> Diff
     if choice.images:
         known["image_shape"] = list(image_shape(adata))
     elif known.get("input_state", declared) in {"auto", "continuous"}:
-        known["columns"] = declared_columns(adata, _names(adata, choice)).to_setting()
+        matrix, _ = _variables(adata, choice)
+        known["columns"] = declared_columns(adata, matrix, _names(adata, choice)).to_setting()
     return config.replace(features=known)
 
 

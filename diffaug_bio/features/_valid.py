@@ -48,8 +48,8 @@ class ValidValues:
     """Column of the data that tells where another one, given with it, is missing."""
 
     @classmethod
-    def of(cls, inverse: FeatureInverse, coded: CodedColumns, names: Sequence[str] | None) -> Self:
-        """Find what the fit of an inverse observed in the columns of data with these names."""
+    def of(cls, inverse: FeatureInverse, coded: CodedColumns, training_names: Sequence[str] | None) -> Self:
+        """Find what the fit observed, by the names of its features, in the data of an inverse."""
         features, places = inverse.features, inverse.places
         is_kept = np.zeros(len(places), bool)
         is_kept[features.selected] = True
@@ -61,7 +61,9 @@ class ValidValues:
         else:
             low, high = (limits[limited] for limits in observed.limits)
             whole, constants = observed.whole[limited], observed.lowest[rest]
-        position = {name: place for place, name in enumerate(names or ())}
+        # By where the data's features were matched, whose names may be spelt otherwise.
+        named = zip(training_names or (), places.tolist(), strict=False)
+        position = {name: place for name, place in named if place >= 0}
         seen = frozenset(places[limited].tolist())
         choices = []
         for column in coded.held_by(position):
@@ -82,14 +84,14 @@ class ValidValues:
 
     def applied(self, values: Floats, sources: Matrix, *, missing: Missing) -> Floats:
         """Make values of generated rows valid, in place; of their `sources` missing values are known."""
+        # Before any rounding: of 0.6, 0.9 and 0.1 the second level is meant, and 1, 1 and 0 do not tell.
+        chosen = [seen[values[:, seen].argmax(1)] for _, seen in self.choices]
         held = values[:, self.columns]
         held = np.where(self.whole, np.rint(held), held)
         values[:, self.columns] = np.clip(held, self.lowest, self.highest)
-        for levels, seen in self.choices:
-            # In the order of the levels, so that equal ones give the same choice in any order of columns.
-            chosen = seen[values[:, seen].argmax(1)]
+        for (levels, _), places in zip(self.choices, chosen, strict=True):
             values[:, levels] = 0.0
-            values[np.arange(len(values)), chosen] = 1.0
+            values[np.arange(len(values)), places] = 1.0
         absent = _missing(sources)
         if missing == "keep":
             values[absent] = np.nan

@@ -178,6 +178,9 @@ def limits_section(model: ModelDescription) -> Section:
         )
     else:
         said.append(f"{_UNLIKE} without a warning: check that the result makes sense.")
+    if STATES[model.input_state].keeps_range:
+        levels = ", and the levels of columns of categories" if model.config.features.columns else ""
+        said.append(f"The model holds the smallest and largest value of each feature{levels}.")
     messages = Messages(messages=tuple(("info", one) for one in said))
     return Section(key="limits", title="Limits", blocks=(messages,))
 

@@ -76,7 +76,7 @@ def generate_views(
             # Whatever the seed of the views: what they are drawn from is one and the same. In their own
             # batches, since what is generated in another is to differ from what was measured.
             inverse = inverse.calibrated(matrix[sample], *sampling.generate(sample, seed=0))
-        valid = None if inverse is None else _valid_values(model, inverse, names)
+        valid = None if inverse is None else _valid_values(model, inverse)
         views = []
         for part, rows in enumerate(parts):
             part_seed = (seed + part) % 2**32
@@ -236,13 +236,12 @@ def _inverse_of(model: DiffAug, names: list[str] | None) -> FeatureInverse | Non
     return model.features_.inverse(columns)
 
 
-def _valid_values(model: DiffAug, inverse: FeatureInverse, names: list[str] | None) -> ValidValues | None:
+def _valid_values(model: DiffAug, inverse: FeatureInverse) -> ValidValues | None:
     """Find which values generated rows may have; None of expression, which has its own rules."""
     if inverse.is_expression:
         return None
     known = getattr(model, "feature_names_in_", None)
-    if names is None and known is not None:  # the data have the order of the fit
-        names = [str(name) for name in known]
+    names = None if known is None else [str(name) for name in known]
     return ValidValues.of(inverse, CodedColumns.from_setting(model.config_.features.columns), names)
 
 

@@ -12,11 +12,12 @@ To the measured columns of a table are added three columns of text, without a lo
 - `batch`: plate A, B or C, by chance.
 
 Then 5 % of all cells are emptied by chance. Fitted are the measured columns alone, with the same blanks,
-and the whole table; both embeddings are scored by how often a linear probe and the nearest neighbours tell
-the label, with folds of rows and, where ids are `SUBJECT_NUMBER`, folds of whole subjects. From each row of
-the whole table one row is generated, which is compared with the table before it was rounded to float32:
-shares of rows all of whose numbers lie in the range of their column, and all of whose levels are levels of
-theirs. `--write` writes the table of one seed and ends; `label` is its last column, `id` its first.
+the whole table with each level as a number of its own, and the whole table; the embeddings are scored by
+how often a linear probe and the nearest neighbours tell the label, with folds of rows and, where ids are
+`SUBJECT_NUMBER`, folds of whole subjects. From each row of the whole table one row is generated, which is
+compared with the table before it was rounded to float32: shares of rows all of whose numbers lie in the
+range of their column, and all of whose levels are levels of theirs.
+`--write` writes the table of one seed and ends; `label` is its last column, `id` its first.
 """
 
 from __future__ import annotations
@@ -109,9 +110,12 @@ def measured(path: Path, seed: int, config: str) -> dict[str, float]:
     """Fit the measured columns and the whole table of one seed; return scores, and shares of valid rows."""
     table = mixed_table(path, seed=seed)
     found: dict[str, float] = {}
-    for name, with_text in (("numbers", False), ("whole table", True)):
-        adata = as_anndata(table, with_text=with_text)
-        model = db.tl.fit(adata, config=config, random_state=seed, device="cpu", threads=1, verbose=False)
+    for name in ("numbers", "levels as numbers", "whole table"):
+        adata = as_anndata(table, with_text=name != "numbers")
+        if name == "levels as numbers":
+            del adata.uns["columns"]
+        settings = {"preset": config, "features": {"input_state": "continuous"}}
+        model = db.tl.fit(adata, config=settings, random_state=seed, device="cpu", threads=1, verbose=False)
         labels = adata.obs["label"].astype(str).to_numpy()
         subjects = adata.obs_names.str.rpartition("_").get_level_values(0).to_numpy()
         embedding = adata.obsm["X_diffaug"]

@@ -11,6 +11,7 @@ import pytest
 from scipy import sparse
 
 from diffaug_bio import DiffAug, DiffAugConfig, tl
+from diffaug_bio.choose.columns import declared_columns
 from diffaug_bio.choose.matrix import choose_matrix
 from diffaug_bio.matrix.columns import CodedColumn, CodedColumns
 from diffaug_bio.model.source import MatrixChoice
@@ -191,3 +192,19 @@ def test_what_other_packages_keep_under_the_same_name_does_not_matter() -> None:
     adata.uns["columns"] = np.array(["a", "b"])
     config = DiffAugConfig.preset("quick").replace(train={"warmup_epochs": 1, "rounds": 0, "min_steps": 1})
     assert tl.fit(adata, config=config, verbose=False).config_.features.columns == ()
+
+
+def test_levels_that_nothing_describes_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    adata = mixed_table()
+    together = anndata.concat([adata, adata], index_unique="-")  # which drops `.uns`
+    with caplog.at_level(logging.WARNING, logger="diffaug_bio"):
+        assert not declared_columns(together, together.X, list(together.var_names))
+    assert "'sex', 'stage'" in caplog.text
+    assert 'uns_merge="same"' in caplog.text
+    caplog.clear()
+    kept = anndata.concat([adata, adata], index_unique="-", uns_merge="same")
+    with caplog.at_level(logging.WARNING, logger="diffaug_bio"):
+        assert declared_columns(kept, kept.X, list(kept.var_names)) == COLUMNS
+    lipids = anndata.AnnData(adata.X[:, :2], var=pd.DataFrame(index=["PC(18:1=9)", "PC(18:1=11)"]))
+    assert not declared_columns(lipids, lipids.X, list(lipids.var_names))
+    assert not caplog.records

@@ -16,7 +16,7 @@ from diffaug_bio.config import FeatureConfig
 from diffaug_bio.errors import InputError
 from diffaug_bio.features import ValidValues, fit_features
 from diffaug_bio.matrix.columns import CodedColumn, CodedColumns
-from tests.mixed_tables import COLUMNS, SEX, TABLE_CONFIG, mixed_table
+from tests.mixed_tables import COLUMNS, SEX, STAGE, TABLE_CONFIG, mixed_table
 
 if TYPE_CHECKING:
     from diffaug_bio import DiffAugConfig
@@ -136,7 +136,7 @@ def test_any_change_gives_valid_values(seed: int, scale: float) -> None:
     columns = np.empty(len(names), np.int64)
     columns[order] = np.arange(len(names))
     inverse = features.inverse(columns)
-    valid = ValidValues.of(inverse, COLUMNS, [names[place] for place in order])
+    valid = ValidValues.of(inverse, COLUMNS, names)
     sources = adata.X[:, order]
     codes = features.project(sources, columns)
     generated = codes + scale * rng.normal(size=codes.shape).astype(np.float32)
@@ -149,3 +149,28 @@ def test_any_change_gives_valid_values(seed: int, scale: float) -> None:
     same = inverse.apply(sources, codes, codes, redraw=0, generator=rng)
     same = valid.applied(same, sources, missing="keep")
     np.testing.assert_allclose(same, sources, rtol=1e-5, atol=1e-6)
+
+
+@given(seed=st.integers(0, 2**16))
+@settings(max_examples=25, deadline=None)
+def test_the_largest_level_is_chosen_whatever_the_others_would_be_rounded_to(seed: int) -> None:
+    adata = mixed_table(60, blanks=0)
+    names = list(adata.var_names)
+    features = fit_features(
+        adata.X, FeatureConfig(columns=COLUMNS.to_setting()), seed=0, feature_names=names
+    )
+    valid = ValidValues.of(features.inverse(None), COLUMNS, names)
+    places = [names.index(feature) for feature in STAGE.features]
+    made = adata.X.copy()
+    made[:, places] = np.random.default_rng(seed).uniform(-0.5, 2, (60, 4))
+    expected = made[:, places].argmax(1)
+    found = valid.applied(made, adata.X, missing="fill")
+    np.testing.assert_array_equal(STAGE.numbers(found[:, places]), expected)
+
+
+def test_levels_are_about_as_frequent_as_among_the_sources(model: DiffAug) -> None:
+    adata = mixed_table()
+    generated = tl.augment(adata, model, n_views=5)
+    for column in (SEX, STAGE):
+        shares, known = (part[:, list(column.features)].to_df().mean() for part in (generated, adata))
+        assert np.abs(shares - known).sum() / 2 < 0.1
