@@ -236,7 +236,7 @@ def test_small_last_components_do_not_drown_the_probe(make_blobs: MakeBlobs) -> 
 @pytest.mark.parametrize("grouped", [False, True])
 @pytest.mark.parametrize("searched", [12, 34])
 def test_votes_of_known_neighbors_are_those_of_a_search(
-    make_blobs: MakeBlobs, grouped: bool, searched: int
+    make_blobs: MakeBlobs, *, grouped: bool, searched: int
 ) -> None:
     embedding, labels = make_blobs(2.5, n_obs=150)
     groups = np.repeat(np.arange(10), 15) if grouped else None
