@@ -19,6 +19,7 @@ from ._options import (
     config_option,
     external_links_option,
     label_kind_option,
+    modality_key_option,
     n_latent_option,
     output_of,
     output_options,
@@ -80,6 +81,7 @@ Run the same command again to continue an interrupted run.
     show_default=True,
     help="Number of rows below which data sets are left out.",
 )
+@modality_key_option
 @external_links_option
 @click.option(
     "--group-key",
@@ -126,6 +128,7 @@ def command(
     methods: str,
     seeds: int,
     config: DiffAugConfig,
+    modality_key: str | None,
     external_links: bool,
     n_latent: int | None,
     min_rows: int,
@@ -164,7 +167,12 @@ def command(
     }
     settled = resolve_config(config, n_latent=n_latent)
     read = benchmark.read_data(
-        data, keys, label_kind=label_kind, min_obs=min_rows, external_links=external_links
+        data,
+        keys,
+        label_kind=label_kind,
+        min_obs=min_rows,
+        modality_key=modality_key,
+        external_links=external_links,
     )
     note = f"Finished runs are kept in {folder}. Run the same command to continue."
     with kept(note, on=(KeyboardInterrupt, OSError, MemoryError)):

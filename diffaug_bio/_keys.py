@@ -47,6 +47,11 @@ def holds_anndata(name: str) -> bool:
     return name.lower().rstrip("/\\").removesuffix(".gz").endswith(ANNDATA_ENDINGS)
 
 
+def is_matrix_market(name: str) -> bool:
+    """Return True for the name of a matrix in text, whose names of rows and columns lie beside it."""
+    return name.lower().removesuffix(".gz").endswith(".mtx")
+
+
 def uns_key(key_added: str) -> str:
     """Return the name in `.uns` for a name in `.obsm`: the same without a leading `X_`."""
     return key_added.removeprefix("X_")

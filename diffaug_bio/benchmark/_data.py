@@ -22,6 +22,7 @@ from diffaug_bio.config.kinds import data_kind
 from diffaug_bio.datasets import DataSource, load_recipe, read_source
 from diffaug_bio.errors import InputError
 from diffaug_bio.io.h5ad import write_h5ad
+from diffaug_bio.io.stores import has_parts
 from diffaug_bio.matrix.validation import LazyMatrix
 from diffaug_bio.metrics.splits import holds_numbers
 from diffaug_bio.model.source import MatrixChoice
@@ -238,6 +239,7 @@ def read_data(
     *,
     label_kind: LabelKind = "auto",
     min_obs: int = 0,
+    modality_key: str | None = None,
     external_links: bool = False,
 ) -> list[BenchmarkData]:
     """Read data files and recipes, and find the keys of each.
@@ -254,6 +256,8 @@ def read_data(
         What the labels of all data sets are scored as; see :func:`diffaug_bio.tl.evaluate`.
     min_obs
         Smallest number of rows; smaller data sets are left out, and named in the log.
+    modality_key
+        Part to read of data sets that have several, as :func:`diffaug_bio.io.read` does.
     external_links
         If True, h5ad files may take values from other files that they name.
 
@@ -272,7 +276,9 @@ def read_data(
                 raise InputError(msg)
     data, present = [], set[str]()
     for name, stem in zip(names, stems, strict=True):
-        adata, recipe = _read_one(name, stem, keys, external_links=external_links)
+        adata, recipe = _read_one(
+            name, stem, keys, modality_key=modality_key, external_links=external_links
+        )
         present |= set(adata.obs.columns)
         if adata.n_obs < min_obs:
             logger.info("%s is left out: it has %d rows, fewer than %d.", stem, adata.n_obs, min_obs)
@@ -287,13 +293,20 @@ def read_data(
 
 
 def _read_one(
-    name: str, stem: str, keys: Mapping[str, Sequence[str]], *, external_links: bool
+    name: str,
+    stem: str,
+    keys: Mapping[str, Sequence[str]],
+    *,
+    modality_key: str | None,
+    external_links: bool,
 ) -> tuple[AnnData, Recipe | None]:
     """Read one file, or a recipe."""
     from diffaug_bio import io
 
     may_link = external_links and name.lower().endswith(HDF5_ENDINGS)  # only these files have links
     source = DataSource(data=name, external_links=may_link)
+    if modality_key is not None and source.recipe is None and has_parts(Path(name)):
+        source = replace(source, modality_key=modality_key)
     adata, _ = read_source(source)
     if source.recipe is not None:
         return adata, load_recipe(source.recipe)

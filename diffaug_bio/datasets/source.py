@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from diffaug_bio._checks import check_held, check_unique
-from diffaug_bio._keys import SEQUENCE_KEY, holds_anndata
+from diffaug_bio._keys import SEQUENCE_KEY, holds_anndata, is_matrix_market
 from diffaug_bio._wording import printable
 from diffaug_bio.choose.split import AUTO
 from diffaug_bio.datasets._load import load, recipe_fingerprint
@@ -82,6 +82,8 @@ class DataSource:
         """
         if self.recipe is None:
             read: dict[str, str | Path] = {"data": self.data}
+            if is_matrix_market(self.data) and Path(self.data).exists():
+                read |= {f"file {file.name!r} of the data,": file for file in _files_read(self) or []}
         else:
             read = {"recipe": self.recipe} if self.recipe.endswith(".toml") else {}
             here = source_paths(self.recipe)
@@ -209,5 +211,5 @@ def _files_read(source: DataSource) -> list[Path] | None:
     path = Path(source.data)
     if source.modality not in {"auto", "h5ad"} or is_zarr(path):
         return None
-    has_names_beside = path.name.lower().removesuffix(".gz").endswith(".mtx")
-    return files_read(path) if has_names_beside or (path.is_dir() and has_tenx(path)) else None
+    is_counts = is_matrix_market(source.data) or (path.is_dir() and has_tenx(path))
+    return files_read(path) if is_counts else None

@@ -62,6 +62,7 @@ def transfer(
     :func:`diffaug_bio.tl.project` and :func:`diffaug_bio.tl.transfer_labels`; `on_step` and `force` work as
     in :func:`diffaug_bio.runs.embed`. Returns `run.json`, with numbers of labels under `transfer`.
     """
+    from diffaug_bio.io.stores import has_parts
     from diffaug_bio.model.estimator import DiffAug
     from diffaug_bio.tl import transfer_labels
 
@@ -74,6 +75,7 @@ def transfer(
         labelled = DataSource(
             data=str(path),
             label_key=label_key,
+            modality_key=source.modality_key if has_parts(path) else None,
             external_links=source.external_links and _is_hdf5(path),
         )
         held = _embedded(path, labelled, label_key)

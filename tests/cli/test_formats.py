@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import pytest
 
 from diffaug_bio import io
@@ -102,6 +103,38 @@ def test_rows_are_generated_from_samples(place: Path, call: Callable[..., Result
     )
     assert result.code == 0, result.err
     assert io.read(place / "more.h5ad").n_obs == 90
+
+
+def test_sheet_of_a_workbook_is_embedded(place: Path, call: Callable[..., Result]) -> None:
+    with pd.ExcelWriter(place / "book.xlsx") as book:
+        pd.DataFrame({"note": ["see", "counts"]}).to_excel(book, sheet_name="about")
+        make_cells().to_df().to_excel(book, sheet_name="counts")
+    options = ("--model", "run.diffaug", "--threads", 1, "--sheet", "counts")
+    result = call("embed", "book.xlsx", *options, folder=place)
+    assert result.code == 0, result.err
+    assert "'counts' is read, not 'about' (--sheet)" in result.err
+    record = json.loads((place / "book.diffaug-embed" / "run.json").read_text())
+    assert (record["data"]["n_obs"], record["data"]["sheet"]) == (90, "counts")
+
+
+def test_names_beside_a_matrix_are_not_replaced(place: Path, call: Callable[..., Result]) -> None:
+    folder = write_text(place / "geo", make_cells(), 2)
+    before = (folder / "genes.tsv").read_bytes()
+    options = ("--model", "run.diffaug", "-o", "geo/genes.tsv", "--force", "--threads", 1)
+    result = call("augment", "geo/matrix.mtx", *options, folder=place)
+    assert result.code == 1
+    assert "'genes.tsv' of the data" in result.err
+    assert (folder / "genes.tsv").read_bytes() == before
+
+
+def test_benchmark_takes_a_modality_where_there_are_several(place: Path) -> None:
+    from diffaug_bio.benchmark import read_data
+
+    write_mudata(place / "two.h5mu", gex=make_cells(), prot=make_cells()[:, :5].copy())
+    io.write_h5ad(place / "plain.h5ad", make_cells())
+    names = [str(place / name) for name in ("two.h5mu", "plain.h5ad")]
+    data = read_data(names, {"label_key": ["kind"]}, modality_key="prot")
+    assert [one.matrix.shape for one in data] == [(90, 5), (90, 30)]
 
 
 def test_no_output_lies_within_what_is_read(place: Path, call: Callable[..., Result]) -> None:

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Literal
 
 import h5py
 
+from diffaug_bio._keys import HDF5_ENDINGS
 from diffaug_bio._wording import shorten
 from diffaug_bio.errors import InputError
-from diffaug_bio.io.tenx import is_tenx_hdf5
+from diffaug_bio.io._files import bare_name
+from diffaug_bio.io.stores._zarr import is_zarr
+from diffaug_bio.io.tenx import has_tenx, is_tenx_hdf5
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,6 +68,16 @@ def hdf5_format(path: Path) -> Hdf5Format:
     if is_h5ad or keys & _ANNDATA:  # its reader says what lacks
         return "h5ad"
     raise InputError(_why_not(path, keys, inside))
+
+
+def has_parts(path: Path) -> bool:
+    """Return True for data of which one part is read: MuData, or counts of Cell Ranger."""
+    if path.is_dir():
+        return not is_zarr(path) and has_tenx(path)
+    name = bare_name(path)
+    return name.endswith(".mtx") or (
+        name.endswith(HDF5_ENDINGS) and path.is_file() and hdf5_format(path) in {"10x", "h5mu"}
+    )
 
 
 def _inside(file: h5py.File) -> list[str]:

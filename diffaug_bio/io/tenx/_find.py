@@ -21,12 +21,15 @@ _BARCODES = ("barcodes.tsv", "barcodes.txt")  # each may be gzipped
 _FEATURES = ("features.tsv", "genes.tsv", "genes.txt", "peaks.bed")
 _HDF5 = (".h5", ".hdf5")
 _BY_PROGRAM = re.compile(
-    r"(sample_)?(filtered|raw)?_?(feature|gene|peak|tf)_bc_matri(x|ces)(_mex|_h5)?", re.I
+    r"(sample_)?(filtered|raw)?_?(feature|gene|peak|tf|probe)_bc_matri(x|ces)(_mex|_h5)?", re.I
 )
 """Folders and files as Cell Ranger 2 to 9 name matrices."""
-_USUAL = re.compile(r"outs|count|multi|per_sample_outs|filtered|raw|solo\.out|cell_feature_matrix", re.I)
+_USUAL = re.compile(
+    r"outs|count|multi|per_sample_outs|filtered|raw|solo\.out|cell_feature_matrix|binned_outputs|square_\d+um",
+    re.IGNORECASE,
+)
 """Folders that say nothing about a sample."""
-_RAW = re.compile(r"raw|(.*[_.-])?raw_(feature|gene|peak)_bc_matri.*", re.IGNORECASE)
+_RAW = re.compile(r"(.*[_.-])?raw_(feature|gene|peak|probe)_bc_matri.*", re.IGNORECASE)
 _MOTIFS = re.compile(r".*tf_bc_matrix.*", re.IGNORECASE)  # counts of peaks once more, summed by motif
 
 
@@ -68,6 +71,13 @@ def find_matrices(folder: Path) -> tuple[list[CountMatrix], list[CountMatrix]]:
     for matrix in chosen:
         by_sample.setdefault(matrix.sample, []).append(matrix)
     kept = [_only(folder, matrices) for matrices in by_sample.values()]
+    if "" in by_sample and len(kept) > 1:
+        places = shorten(str(matrix.place.relative_to(folder)) for matrix in kept)
+        msg = (
+            f"{folder} holds a matrix of its own and others: {places}. If these are samples, put each in a "
+            "folder with its name; if not, name the one to read."
+        )
+        raise InputError(msg)
     return kept, [matrix for matrix in found if matrix not in kept]
 
 
@@ -81,9 +91,12 @@ def _candidates(folder: Path) -> Iterator[Path]:
     for place, folders, files in os.walk(folder):
         here = Path(place)
         depth = len(here.relative_to(folder).parts)
-        # zarr stores are many small files, which are read as a whole or not at all.
+        # Zarr stores are many small files, which are read as a whole or not at all; beside `outs` lie
+        # thousands of temporary files of Cell Ranger.
         folders[:] = sorted(
-            name for name in folders if depth < _DEPTH and not name.startswith(".") and ".zarr" not in name
+            name
+            for name in (["outs"] if "outs" in folders else folders)
+            if depth < _DEPTH and not name.startswith(".") and ".zarr" not in name
         )
         if _MOTIFS.fullmatch(here.name):
             continue
@@ -100,7 +113,9 @@ def _with_names(folder: Path, path: Path) -> CountMatrix:
     """Complete a matrix by the names beside it and the name of its sample."""
     sample = _sample(folder, path)
     around = [*path.relative_to(folder).parts, folder.name]
-    is_raw = any(_RAW.fullmatch(part) for part in around)
+    # STARsolo has folders `raw` and `filtered`; a folder `raw` alone may hold any files of a project.
+    is_of_star = path.parent.name == "raw" and (path.parent.parent / "filtered").is_dir()
+    is_raw = is_of_star or any(_RAW.fullmatch(part) for part in around)
     if path.name.lower().endswith(_HDF5):
         return CountMatrix(sample, (path,), is_raw)
     barcodes, features = _beside(path, _BARCODES), _beside(path, _FEATURES)

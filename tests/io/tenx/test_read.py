@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import logging
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anndata
@@ -11,6 +13,8 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import sparse
 
 from diffaug_bio import io
@@ -19,7 +23,6 @@ from tests.io.cell_ranger import Version, write_hdf5, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from anndata import AnnData
 
@@ -236,6 +239,57 @@ def test_shared_features_and_names_of_kallisto_are_found(tmp_path: Path) -> None
     for old, new in (("matrix.mtx", "mtx"), ("barcodes.tsv", "barcodes.txt"), ("genes.tsv", "genes.txt")):
         (folder / old).replace(folder / f"cells_x_genes.{new}")
     check_same(io.read(folder), samples["GSM1_a"])
+
+
+def test_matrix_of_the_folder_beside_others_is_asked_for(tmp_path: Path) -> None:
+    write_hdf5(tmp_path / "outs" / "filtered_feature_bc_matrix.h5", cells(), 3)
+    write_hdf5(tmp_path / "outs" / "denoised.h5", cells(), 3)
+    with pytest.raises(InputError, match=r"'denoised\.h5', 'filtered_feature_bc_matrix\.h5'.*name the one"):
+        io.read(tmp_path / "outs")
+    for size in ("008", "016"):
+        write_hdf5(
+            tmp_path / "hd" / "binned_outputs" / f"square_{size}um" / "filtered_feature_bc_matrix.h5",
+            cells(),
+            7,
+        )
+    with pytest.raises(InputError, match="several matrices"):
+        io.read(tmp_path / "hd")
+
+
+def test_folder_called_raw_is_no_raw_matrix_by_itself(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_text(tmp_path / "raw", cells(), 2, prefix="GSM1_", gzipped=True)
+    io.read(tmp_path / "raw")
+    assert "empty droplets" not in caplog.text
+    write_text(tmp_path / "Gene" / "raw", cells(), 3)
+    write_text(tmp_path / "Gene" / "filtered", cells(5), 3)
+    assert io.read(tmp_path / "Gene").n_obs == 5
+    io.read(tmp_path / "Gene" / "raw")
+    assert "empty droplets" in caplog.text
+
+
+_NAMES = st.lists(
+    st.text("abcXYZ019_", min_size=1, max_size=8).filter(lambda name: name.strip("_") == name),
+    min_size=2,
+    max_size=4,
+    unique_by=str.lower,
+)
+
+
+@given(names=_NAMES, layout=st.sampled_from(["runs", "prefixes"]))
+@settings(max_examples=20)
+def test_samples_have_the_names_of_their_folders_or_prefixes(names: list[str], layout: str) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        for number, name in enumerate(names):
+            adata = cells(3, 4, seed=number)
+            if layout == "runs":
+                write_text(Path(place) / name / "outs" / "filtered_feature_bc_matrix", adata, 3)
+            else:
+                write_text(Path(place), adata, 2, prefix=f"{name}_")
+        found = io.read(place)
+    assert found.obs["batch"].value_counts().to_dict() == dict.fromkeys(names, 3)
+    assert found.obs_names.is_unique
 
 
 # What is damaged or lacks something.
