@@ -44,10 +44,9 @@ def hdf5_format(path: Path) -> Hdf5Format:
     InputError
         If it is damaged, or holds none of the known formats; the message lists what it holds.
     """
-    if is_gzipped(path):  # its reader unpacks it
-        return "h5ad"
     is_h5ad = path.name.lower().endswith(".h5ad")
-    if is_h5ad and not h5py.is_hdf5(path):  # its reader says what is wrong
+    # The reader unpacks what is gzipped, and says what is wrong.
+    if is_gzipped(path) or (is_h5ad and not h5py.is_hdf5(path)):
         return "h5ad"
     try:
         with h5py.File(path, "r") as file:
