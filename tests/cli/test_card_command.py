@@ -41,6 +41,7 @@ def settings_of(run: dict[str, Any]) -> dict[str, Any]:
         "use_raw",
         "transpose",
         "modality",
+        "modality_key",
         "image_size",
         "image_pages",
         "skip_bad",
