@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
-    from diffaug_bio.config.kinds import LabelKind, ReadAs
-    from diffaug_bio.io.images import ImagePages
+    from diffaug_bio.config.kinds import ImagePages, LabelKind, ReadAs
     from diffaug_bio.model.estimator import DiffAug
     from diffaug_bio.pp import KmerEncoding
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from diffaug_bio._checks import check_exists
-from diffaug_bio.config.kinds import ReadAs
+from diffaug_bio.config.kinds import ImagePages, ReadAs
 from diffaug_bio.errors import InputError
 from diffaug_bio.io._files import plain_file, reading
 from diffaug_bio.io._folder import read_folder
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
-    from diffaug_bio.io.images import ImagePages
     from diffaug_bio.pp import KmerEncoding
 
 

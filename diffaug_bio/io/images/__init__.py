@@ -5,13 +5,11 @@ from __future__ import annotations
 from diffaug_bio.io.images._layouts import IMAGE_LAYOUTS, is_image_folder, is_image_name, read_images
 from diffaug_bio.io.images._lazy import LazyImages, open_images
 from diffaug_bio.io.images._rows import ImageOptions
-from diffaug_bio.io.images._stacks import ImagePages
 from diffaug_bio.io.images._write import write_image_grid, write_images
 
 __all__ = [
     "IMAGE_LAYOUTS",
     "ImageOptions",
-    "ImagePages",
     "LazyImages",
     "is_image_folder",
     "is_image_name",

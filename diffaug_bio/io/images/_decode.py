@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from diffaug_bio.config.kinds import ImagePages
     from diffaug_bio.io.images._rows import ImageShape
-    from diffaug_bio.io.images._stacks import ImagePages
 
 IMAGE_ENDINGS = (*(".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"),)
 # Without names, Pillow tries all formats, and gives some (EPS) to other programs.

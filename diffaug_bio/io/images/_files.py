@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-    from diffaug_bio.io.images._stacks import ImagePages
+    from diffaug_bio.config.kinds import ImagePages
 
 logger = logging.getLogger(__name__)
 

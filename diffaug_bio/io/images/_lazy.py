@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, cast, get_args
 import numpy as np
 
 from diffaug_bio._keys import IMAGE_DECODING_KEY, IMAGE_KEY, IMAGE_SHAPE_KEY
+from diffaug_bio.config.kinds import ImagePages
 from diffaug_bio.errors import InputError
 from diffaug_bio.io.images._decode import decode_rows
 from diffaug_bio.io.images._rows import Decoder, Decoding, ImageShape
-from diffaug_bio.io.images._stacks import ImagePages
 from diffaug_bio.io.images._stl10 import open_records
 
 if TYPE_CHECKING:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from diffaug_bio.config.kinds import ImagePages
 from diffaug_bio.errors import InputError
 from diffaug_bio.io._files import check_unpacked_size
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-ImagePages = Literal["max", "mean", "first"]
-"""What is taken of a stack: the highest value of each pixel, the mean, or the first page."""
 IMAGE_PAGES: tuple[str, ...] = get_args(ImagePages)
 _MOST_CHANNELS = 3
 _MOST_COMPRESSED = 1100  # bytes that one byte of a file can unpack to
