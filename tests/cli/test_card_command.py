@@ -42,6 +42,8 @@ def settings_of(run: dict[str, Any]) -> dict[str, Any]:
         "transpose",
         "modality",
         "modality_key",
+        "sheet",
+        "label_kind",
         "image_size",
         "image_pages",
         "skip_bad",
