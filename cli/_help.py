@@ -6,8 +6,8 @@ import click
 
 _HEADINGS = {
     "Input": (
-        *("layer", "use_rep", "use_raw", "var_key", "transpose", "modality"),
-        *("modality_key", "sheet", "reference", "image_size", "skip_bad", "external_links"),
+        *("layer", "use_rep", "use_raw", "var_key", "input_state", "transpose", "modality"),
+        *("modality_key", "sheet", "reference", "image_size", "image_pages", "skip_bad", "external_links"),
     ),
     "DNA": ("k", "canonical", "bins"),
     "Model": ("encoder", "n_latent", "warmup_view"),

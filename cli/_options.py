@@ -83,6 +83,7 @@ class Reading:
     sheet: str | None
     reference: str | None
     image_size: int | None
+    image_pages: Literal["max", "mean", "first"] | None
     skip_bad: bool
     external_links: bool
 
@@ -150,6 +151,11 @@ reading_options = _together(
         "--image-size",
         type=click.IntRange(min=1, max=4096),
         help="Height and width that images are resized to.",
+    ),
+    click.option(
+        "--image-pages",
+        type=click.Choice(["max", "mean", "first"]),
+        help="What to take of TIFF files of several pages or z-slices.  [default: max, and a warning]",
     ),
     click.option(
         "--skip-bad", is_flag=True, help="Leave out image files that cannot be read, and count them."

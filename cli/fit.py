@@ -87,6 +87,11 @@ Examples:
     metavar="NAME",
     help="Hand-made view, in place of the one that suits the data; hand is SimCLR's, for images.",
 )
+@click.option(
+    "--input-state",
+    type=click.Choice(["auto", "counts", "normalized", "lognormalized", "scaled", "continuous"]),
+    help="What the values are, where the log says that they were taken for something else.",
+)
 @split_option
 @group_key_option
 @click.option(
@@ -119,6 +124,7 @@ def command(
     bins: int,
     n_latent: int | None,
     warmup_view: str | None,
+    input_state: str | None,
     split_key: str,
     group_key: str | None,
     precision: Literal["auto", "float32", "bfloat16"],
@@ -148,6 +154,7 @@ def command(
     settings = resolve_config(config, n_latent=n_latent).replace(
         encoder={} if encoder is None else {"kind": encoder},
         train={} if warmup_view is None else {"warmup_view": warmup_view},
+        features={} if input_state is None else {"input_state": input_state},
     )
     source = reading.source(
         label_key=label_key, label_kind=label_kind, group_key=group_key, split_key=split_key, kmers=kmers

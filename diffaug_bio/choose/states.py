@@ -9,7 +9,7 @@ import numpy as np
 
 from diffaug_bio.config.kinds import STATES, kind_of
 from diffaug_bio.errors import InputError
-from diffaug_bio.matrix.state import is_undecided, state_of
+from diffaug_bio.matrix.state import find_state, is_undecided
 from diffaug_bio.matrix.summary import summarise
 from diffaug_bio.matrix.validation import as_matrix
 
@@ -65,12 +65,12 @@ def _compare(matrix: Matrix, state: InputState) -> Literal["this", "another", "u
     try:
         some = _some_rows(as_matrix(matrix))
         summary = summarise(some)
-        found = state_of(some, summary)
+        finding = find_state(some, summary)
     except InputError:  # no numbers, infinite ones, ...: an error only if it is this one that is embedded
         return "unknown"
-    if found == state:
+    if finding.state == state:
         return "this"
-    return "unknown" if is_undecided(found, state, summary) else "another"
+    return "unknown" if is_undecided(finding, state, summary, n_obs=some.shape[0]) else "another"
 
 
 def _some_rows(matrix: Matrix) -> Matrix:

@@ -29,6 +29,8 @@ Modality = Literal["table", "dna", "image"]
 """Data that a file holds, however it is written: a table of features, DNA sequences, or images."""
 ReadAs = Literal["auto", "h5ad", Modality]
 """Reader of a file: found by its name and content, or named."""
+ImagePages = Literal["max", "mean", "first"]
+"""What is taken of a stack of images: the highest value of each pixel, the mean, or the first page."""
 Loss = Literal[
     "auto",
     "soft_contrastive",

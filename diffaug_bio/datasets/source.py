@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
-    from diffaug_bio.config.kinds import LabelKind, ReadAs
+    from diffaug_bio.config.kinds import ImagePages, LabelKind, ReadAs
     from diffaug_bio.model.estimator import DiffAug
     from diffaug_bio.pp import KmerEncoding
 
@@ -57,6 +57,8 @@ class DataSource:
     """Sheet of an .xlsx file, by name or number; the first one if left out."""
     image_size: int | None = None
     """Height and width that image files are resized to, in pixels."""
+    image_pages: ImagePages | None = None
+    """What is taken of stacks of images; None takes the highest value of each pixel, with a warning."""
     skip_bad: bool = False
     """If True, leave out image files that cannot be read."""
     external_links: bool = False
@@ -138,6 +140,7 @@ def read_source(source: DataSource, *, annotations: Sequence[str] = ()) -> tuple
             kmers=source.kmers,
             reference=source.reference,
             image_size=source.image_size,
+            image_pages=source.image_pages,
             skip_bad=source.skip_bad,
             external_links=source.external_links,
         )
@@ -158,11 +161,17 @@ def _read_recipe(source: DataSource, name: str) -> tuple[AnnData, str | None]:
     recipe = load_recipe(name)
     kmers = source.kmers
     has_words = kmers is not None and recipe.modality != "dna"
-    given = (source.reference, source.image_size, source.skip_bad, source.external_links)
+    given = (
+        source.reference,
+        source.image_size,
+        source.image_pages,
+        source.skip_bad,
+        source.external_links,
+    )
     if any(given) or source.modality_key or source.sheet or has_words:
         msg = (
             f"{source.data} says itself how its files are read. Leave out `reference`, `kmers`, "
-            "`modality_key`, `sheet`, `image_size`, `skip_bad` and `external_links`."
+            "`modality_key`, `sheet`, `image_size`, `image_pages`, `skip_bad` and `external_links`."
         )
         raise InputError(msg)
     adata = load(name)

@@ -16,7 +16,7 @@ from diffaug_bio.features._observed import Observed, column_blocks, one_hot_plac
 from diffaug_bio.features._standardised import Standardised, normalize
 from diffaug_bio.matrix.blocks import row_blocks
 from diffaug_bio.matrix.columns import CodedColumns
-from diffaug_bio.matrix.state import check_declared, state_of
+from diffaug_bio.matrix.state import Finding, check_declared, find_state
 from diffaug_bio.matrix.summary import check_spread, summarise
 from diffaug_bio.matrix.validation import check_size
 from diffaug_bio.pp.select import highly_variable
@@ -54,7 +54,9 @@ def learned(
     one_hots = one_hot_places(coded, feature_names)
     # Codes are whole numbers, as counts are: that there are columns of a table tells them apart.
     declared = "continuous" if coded else config.input_state
-    state = state_of(matrix, summary) if declared == "auto" else declared
+    finding = find_state(matrix, summary) if declared == "auto" else Finding(state=declared)
+    finding.log()
+    state = finding.state
     check_declared(state, summary)
     medians = _put_in(matrix, state, feature_names, one_hots)
     target_sum = _target_sum(matrix, state, config)

@@ -15,7 +15,7 @@ from diffaug_bio.features._fit import learned
 from diffaug_bio.features._inverse import FeatureInverse
 from diffaug_bio.features._standardised import PLAIN_FIELDS, Standardised
 from diffaug_bio.features.records import CONFIG, check_equal, check_fields, refuse_unless
-from diffaug_bio.matrix.state import check_like_training
+from diffaug_bio.matrix.state import check_like_training, state_of
 from diffaug_bio.matrix.summary import summarise
 from diffaug_bio.matrix.validation import LazyMatrix, check_shape
 
@@ -90,7 +90,9 @@ class FittedFeatures(Standardised):
         """Refuse values that the state cannot hold; warn of another state, and of other totals."""
         summary = summarise(matrix, feature_names=feature_names)
         check_like_training(matrix, summary, state=self.state, detected=is_detected)
-        if not summary.is_integer or self.target_sum is not None or matrix.shape[0] < _TELLING_ROWS:
+        if self.target_sum is not None or matrix.shape[0] < _TELLING_ROWS:
+            return
+        if not summary.is_integer and state_of(matrix, summary) != self.state:
             return
         usual, found = self.expected, np.asarray(matrix.sum(0, dtype=np.float64)).ravel() / matrix.shape[0]
         if columns is not None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from diffaug_bio._checks import check_exists
-from diffaug_bio.config.kinds import ReadAs
+from diffaug_bio.config.kinds import ImagePages, ReadAs
 from diffaug_bio.errors import InputError
 from diffaug_bio.io._files import plain_file, reading
 from diffaug_bio.io._folder import read_folder
@@ -39,6 +39,7 @@ def read(  # noqa: PLR0911 - one for each format
     sheet: str | None = None,
     reference: str | PathLike[str] | None = None,
     image_size: int | None = None,
+    image_pages: ImagePages | None = None,
     skip_bad: bool = False,
     max_bytes: int = 2**31,
     external_links: bool = False,
@@ -82,6 +83,9 @@ def read(  # noqa: PLR0911 - one for each format
     image_size
         Height and width for image files, by resizing the shorter side and keeping the square in the middle.
         Required if images differ in size.
+    image_pages
+        What is taken of TIFF files of several pages or z-slices: `"max"`, the highest value of each pixel,
+        `"mean"` or `"first"`. None takes the highest values, with a warning.
     skip_bad
         If True, leave out image files that cannot be read, with a warning in the log.
     max_bytes
@@ -130,7 +134,9 @@ def read(  # noqa: PLR0911 - one for each format
     if modality not in get_args(ReadAs):
         msg = f"There is no modality {modality!r}; choose one of {', '.join(get_args(ReadAs))}."
         raise InputError(msg)
-    images = ImageOptions(image_size=image_size, skip_bad=skip_bad, max_bytes=max_bytes)
+    images = ImageOptions(
+        image_size=image_size, image_pages=image_pages, skip_bad=skip_bad, max_bytes=max_bytes
+    )
     check_exists(path)
     is_stream = path.is_fifo() or path.is_relative_to("/dev")  # such as /dev/stdin, which has no ending
     with plain_file(path) as path, reading(path):

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 # Dense array or CSR matrix of numbers. scipy ships no types, so a checker cannot tell them apart.
 Matrix: TypeAlias = Any
 
+WHOLE_WITHIN = 1e-3
+"""Distance from a whole number up to which a value counts as whole: rounding errors of float32 remain."""
 _BLOCK_VALUES = 2**24  # of a dense block: 64 MB in float32
 _BLOCK_ROWS = 4096
 

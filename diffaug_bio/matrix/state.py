@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy import sparse
 
 from diffaug_bio.config.kinds import STATES, InputState, kind_of
 from diffaug_bio.errors import InputError
+from diffaug_bio.matrix._evidence import ENOUGH_ROWS, Evidence, zeros_apart
 from diffaug_bio.matrix.summary import summarise
 from diffaug_bio.matrix.validation import as_matrix
 
@@ -21,7 +23,35 @@ logger = logging.getLogger(__name__)
 
 _MAX_LOGGED = 50.0  # log2 of 1e15: logged values are not larger
 _MIN_ZERO_SHARE = 0.2  # in expression; measured tables have few exact zeros
+_ANY_ZEROS, _MOST_ZEROS = 0.01, 0.7  # to look for counts behind fractions; in intensities
 _SAMPLE_ROWS = 2000
+_MOST_UNCOUNTED = 0.25  # of the columns of counts may look like no counts
+_FEW_COLUMNS, _FEW_ZEROS = 10, 0.05  # fewer columns of whole numbers that are hardly ever 0 are no panel
+_LEAST_SMALL, _LEAST_SHARED = 0.1, 0.15
+_LEAST_TOP, _MOST_AT_TOP = 10.0, 0.005
+_LEAST_WHOLE = 0.3  # of values of counts with fractions, as programs give that share reads among genes
+_LEAST_TAIL, _LEAST_MAXIMUM, _USUAL_MEDIAN = 12.0, 20.0, (0.2, 20.0)
+_LEAST_DEPTHS = 0.1  # coefficient of variation of row totals; sequencing depths reach 0.3 and more
+_NO_DEPTH = "hardly any of them is small, and columns share no sequencing depth, as intensities do"
+_HOW = "Say otherwise with `input_state` (`--input-state`)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """State of a matrix as its values tell it, and what has to be said about that."""
+
+    state: InputState
+    remark: str = ""
+    """Sentence about a choice that could have been another; empty if there is nothing to say."""
+    is_doubtful: bool = False
+    """True if the result could be wrong."""
+    is_told: bool = True
+    """False of what is assumed where nothing tells: values with fractions that hold no trace of counts."""
+
+    def log(self) -> None:
+        """Log the remark, as a warning if it is doubtful."""
+        if self.remark:
+            logger.log(logging.WARNING if self.is_doubtful else logging.INFO, self.remark)
 
 
 def detect_state(X: object) -> InputState:  # noqa: N803 - scikit-learn's name
@@ -35,15 +65,20 @@ def detect_state(X: object) -> InputState:  # noqa: N803 - scikit-learn's name
     Returns
     -------
     `"counts"`
-        Whole numbers of at least 0, with a value above 1.
+        Whole numbers of at least 0, up to errors of rounding, with a value above 1, that can come from
+        counting; and such with fractions, as programs leave them that share reads among genes or subtract
+        a background: of row totals as different as sequencing depths.
     `"lognormalized"`
-        Values of at least 0, a fifth of them or more exactly 0, and none above 50.
+        Values of at least 0, a fifth of them or more exactly 0, whose rows have one total or are whole
+        multiples of one unit once the logarithm (base e, 2 or 10) is undone; or none is above 50.
     `"normalized"`
-        The same with larger values: counts or transcripts per million that are not logged.
+        The same without a logarithm: rows have one total, or a unit each, or values are larger.
     `"scaled"`
         Some values below 0, and features with means near 0 and standard deviations near 1.
     `"continuous"`
-        All other values: proteins, metabolites, microarray intensities, clinical values.
+        All other values: proteins, metabolites, microarray intensities, clinical values. Whole numbers,
+        too, where columns vary by less than counting would (ages, grades, answers), hardly any value is
+        small and columns share no sequencing depth (intensities), or a scale ends (pixels).
 
     Other states are never detected, only declared: `"words"` (:func:`encode_kmers`), `"sequence"`
     (:func:`encode_tokens`), `"image"`, and `"representation"`, an embedding that is not to be standardised.
@@ -64,17 +99,110 @@ def detect_state(X: object) -> InputState:  # noqa: N803 - scikit-learn's name
 
 
 def state_of(matrix: Matrix, summary: MatrixSummary) -> InputState:
-    """Detect the state of a matrix from its summary."""
-    if summary.is_integer and summary.n_negative == 0:
-        return "counts" if summary.maximum > 1 else "continuous"
-    few_negative = 0 < summary.n_negative < 0.01 * summary.n_nonzero
-    if summary.is_integer and few_negative and summary.maximum >= 10:
-        check_declared("counts", summary)
+    """Detect the state of a matrix from its summary and some of its rows."""
+    return find_state(matrix, summary).state
+
+
+def find_state(matrix: Matrix, summary: MatrixSummary) -> Finding:
+    """Detect the state of a matrix as :func:`state_of` does, with what is to be said about it."""
+    if summary.is_integer:
+        few_negative = summary.n_negative < 0.01 * summary.n_nonzero
+        if summary.n_negative == 0 or (few_negative and summary.maximum >= 10):
+            return _of_whole_numbers(matrix, summary)
     if summary.n_negative:
-        return "scaled" if _is_scaled(matrix) else "continuous"
-    if summary.zero_share < _MIN_ZERO_SHARE:
-        return "continuous"
-    return "lognormalized" if summary.maximum <= _MAX_LOGGED else "normalized"
+        return Finding(state="scaled" if _is_scaled(matrix) else "continuous")
+    evidence = Evidence.of(matrix)
+    has_zeros = summary.zero_share >= _MIN_ZERO_SHARE
+    if summary.zero_share >= _ANY_ZEROS:
+        if evidence.is_in_units() or (has_zeros and evidence.has_equal_totals()):
+            return Finding(state="normalized")
+        if summary.maximum <= _MAX_LOGGED and evidence.is_transformed(totals=has_zeros):
+            return Finding(state="lognormalized")
+    return _of_fractions(evidence, summary) if has_zeros else _measured(evidence, summary)
+
+
+def _of_whole_numbers(matrix: Matrix, summary: MatrixSummary) -> Finding:
+    """Tell counts from measured whole numbers."""
+    if summary.maximum <= 1:
+        return Finding(state="continuous")
+    evidence = Evidence.of(matrix, is_whole=True)
+    if not evidence.has_equal_totals() and (why := _why_measured(evidence, summary)):
+        said = f"The whole numbers are taken for measurements, not for counts: {why}. {_HOW}."
+        return _measured(evidence, summary, said, is_doubtful=why is _NO_DEPTH)
+    check_declared("counts", summary)  # negative or missing counts
+    return Finding(state="counts")
+
+
+def _of_fractions(evidence: Evidence, summary: MatrixSummary) -> Finding:
+    """Tell counts with fractions from measurements, and from normalised values without trace of counts."""
+    share, differs = evidence.whole_share, f"{evidence.depth_variation:.0%}"
+    has_depths = evidence.n_obs >= 3 and evidence.depth_variation >= _LEAST_DEPTHS
+    is_linear = summary.maximum >= _LEAST_MAXIMUM and evidence.tail >= _LEAST_TAIL
+    is_large = summary.maximum > _MAX_LOGGED
+    if (is_linear or is_large) and (why := _why_measured(evidence, summary)):
+        said = f"The values are taken for measurements, not for expression: {why}. {_HOW}."
+        return _measured(evidence, summary, said, is_doubtful=True)
+    if has_depths and share >= _LEAST_WHOLE and summary.maximum >= _LEAST_TOP:
+        said = (
+            f"Counts with fractions: {share:.0%} of the values are whole, and totals of rows differ by "
+            f"{differs}, as sequencing depths do. They are normalised as counts, fractions kept. {_HOW}."
+        )
+        return Finding(state="counts", remark=said)
+    low, high = _USUAL_MEDIAN
+    is_small = low <= evidence.median <= high and evidence.small_share >= _LEAST_WHOLE
+    if has_depths and is_linear and is_small:
+        said = (
+            "The values have fractions and are taken for counts, of which a background was subtracted or "
+            f"which genes share: they reach {summary.maximum:.4g}, most are small, and totals of rows "
+            f"differ by {differs}, as sequencing depths do. If they are normalised already, set "
+            "`input_state` to 'normalized' (`--input-state normalized`)."
+        )
+        return Finding(state="counts", remark=said, is_doubtful=True)
+    if not is_large:
+        return Finding(state="lognormalized", is_told=False)
+    if not has_depths or evidence.depth_variation < 3 * _LEAST_DEPTHS:
+        return Finding(state="normalized", is_told=False)
+    said = (
+        f"The values are taken for normalised ones, although totals of rows differ by {differs}. If they "
+        "are counts, set `input_state` to 'counts' (`--input-state counts`)."
+    )
+    return Finding(state="normalized", remark=said, is_doubtful=True, is_told=False)
+
+
+def _why_measured(evidence: Evidence, summary: MatrixSummary) -> str | None:
+    """Say why values cannot be counts; None where they can, or there are too few to tell."""
+    if evidence.n_obs < ENOUGH_ROWS:
+        return None
+    uncounted = evidence.columns.uncounted_share()
+    if uncounted >= _MOST_UNCOUNTED:
+        return (
+            f"{uncounted:.0%} of the columns vary by less than counts do, or hold ones and hardly a zero, "
+            "as ages, grades and answers do"
+        )
+    top = evidence.top_share
+    if summary.maximum >= _LEAST_TOP and top >= _MOST_AT_TOP and top * len(evidence.values) >= _LEAST_TOP:
+        return f"{top:.1%} of the values above 0 are {summary.maximum:g}, where a scale ends"
+    if evidence.n_vars < _FEW_COLUMNS and summary.zero_share < _FEW_ZEROS:
+        return f"there are {evidence.n_vars} columns, which are hardly ever 0"
+    is_dense = summary.zero_share <= _MOST_ZEROS
+    if is_dense and evidence.small_share < _LEAST_SMALL and evidence.shared_depth < _LEAST_SHARED:
+        return _NO_DEPTH
+    return None
+
+
+def _measured(
+    evidence: Evidence, summary: MatrixSummary, said: str = "", *, is_doubtful: bool = False
+) -> Finding:
+    """Find measured values, and say so of zeros that may stand for missing ones."""
+    n_columns, share = (0, 0.0) if summary.n_negative else zeros_apart(evidence)
+    if n_columns:
+        zeros = (
+            f"Zeros lie apart from all other values in {n_columns} of the columns ({share:.0%} of their "
+            'values), and may mean "not detected". If so, leave such cells empty in a table, or set them '
+            "to nan in Python (`adata.X[adata.X == 0] = np.nan`): then medians are put in."
+        )
+        said, is_doubtful = f"{said} {zeros}".strip(), True
+    return Finding(state="continuous", remark=said, is_doubtful=is_doubtful)
 
 
 def check_declared(state: InputState, summary: MatrixSummary) -> None:
@@ -106,8 +234,9 @@ def check_like_training(
     check_declared(state, summary)
     if not kind_of(state).is_told_apart or not detected:
         return
-    found = state_of(matrix, summary)
-    if found != state and not is_undecided(found, state, summary):
+    finding = find_state(matrix, summary)
+    found = finding.state
+    if found != state and not is_undecided(finding, state, summary, n_obs=matrix.shape[0]):
         logger.warning(
             "Warning: the data look like %s, but the model was fitted on %s. The embedding is meaningless "
             "unless both are of one kind: pass the matrix of %s, in an AnnData often a layer or `.raw`.",
@@ -117,11 +246,15 @@ def check_like_training(
         )
 
 
-def is_undecided(found: InputState, state: InputState, summary: MatrixSummary) -> bool:
+def is_undecided(finding: Finding, state: InputState, summary: MatrixSummary, *, n_obs: int) -> bool:
     """Return True if values may have a state although they look different, as there are too few to tell."""
-    if found != "continuous":
+    if not finding.is_told and n_obs < ENOUGH_ROWS:
+        return STATES[state].is_sparse
+    if finding.state != "continuous":
         return False
-    return summary.n_negative > 0 if state == "scaled" else summary.is_integer
+    if state == "scaled":
+        return summary.n_negative > 0
+    return summary.is_integer or (n_obs < ENOUGH_ROWS and summary.n_negative == 0)
 
 
 def _is_scaled(matrix: Matrix) -> bool:

@@ -11,7 +11,7 @@ from scipy import sparse
 
 from diffaug_bio._wording import shorten
 from diffaug_bio.errors import InputError
-from diffaug_bio.matrix.blocks import row_blocks
+from diffaug_bio.matrix.blocks import WHOLE_WITHIN, row_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _ROUNDING = 1e-12  # relative; smaller differences are rounding errors of float64
+_FLOAT32_ROUNDING, _MOST_ROUNDING = 4e-6, 0.1  # relative, after a logarithm and back; absolute
 LARGEST = float(np.finfo(np.float32).max) / 4  # a difference and a sum of such values fit as well
 
 
@@ -37,6 +38,7 @@ class MatrixSummary:
     minimum: float
     maximum: float
     is_integer: bool
+    """True if all values are whole, but for errors of rounding."""
     zero_share: float
     n_zero_rows: int
 
@@ -55,7 +57,7 @@ def summarise(matrix: Matrix, *, feature_names: Sequence[str] | None = None) -> 
             n_missing += int(missing.sum())
             if missing.any():
                 values = values[~missing]
-            is_integer = is_integer and bool(np.all(values == np.rint(values)))
+            is_integer = is_integer and _are_whole(values)
         n_negative += int((values < 0).sum())
         n_nonzero += int(np.count_nonzero(values))
         if values.size:
@@ -78,6 +80,16 @@ def summarise(matrix: Matrix, *, feature_names: Sequence[str] | None = None) -> 
         zero_share=1 - (n_nonzero + n_missing) / max(1, n_values),
         n_zero_rows=n_zero_rows,
     )
+
+
+def _are_whole(values: NDArray[np.floating]) -> bool:
+    """Return True if values are whole numbers, but for errors of float32; what is nearly 0 is not 0."""
+    nearest = np.rint(values)
+    if np.array_equal(values, nearest):
+        return True
+    sizes = np.abs(nearest)
+    within = np.minimum(WHOLE_WITHIN + _FLOAT32_ROUNDING * sizes, _MOST_ROUNDING)
+    return bool(np.all((np.abs(values - nearest) <= within) & ((sizes > 0) | (values == 0))))
 
 
 def as_float32(matrix: Matrix | pd.DataFrame, feature_names: Sequence[str]) -> NDArray[np.float32]:

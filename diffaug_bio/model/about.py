@@ -45,7 +45,7 @@ _READ = (
 )  # .fa stands for all FASTA
 _OPTIONS = (
     *("layer", "use_rep", "var_key", "label_key", "label_kind", "group_key", "split_key", "batch_key"),
-    *("image_size", "modality", "modality_key", "sheet", "reference"),
+    *("image_size", "image_pages", "modality", "modality_key", "sheet", "reference"),
 )
 _FLAGS = ("use_raw", "transpose", "skip_bad", "external_links")
 # Settings that are no choice of the user's.
@@ -132,6 +132,8 @@ def use_section(model: ModelDescription, run: Run | None, *, place: str = "MODEL
     new = f"new{_file_ending(model, data)}"
     size = model.image_shape[0] if data.get("image_size") else None
     option, argument = (f" --image-size {size}", f", image_size={size}") if size else ("", "")
+    if pages := data.get("image_pages"):
+        option, argument = f"{option} --image-pages {pages}", f'{argument}, image_pages="{pages}"'
     shell = [f"diffaug-bio embed {new} --model {place} -o embedded{option}"]
     if model.can_generate:
         made = f"more{KINDS[model.kind].made_endings[0]}"

@@ -14,6 +14,7 @@ from diffaug_bio.choose.fitting import fit_adata
 from diffaug_bio.choose.labels import choose_labels
 from diffaug_bio.choose.results import clear_embedding
 from diffaug_bio.choose.split import resolve_split_key
+from diffaug_bio.choose.unused import mention_unused
 from diffaug_bio.datasets.source import DataSource, fingerprint, read_source, with_recipe_keys
 from diffaug_bio.machine.memory import peak_memory
 from diffaug_bio.machine.threads import limited_to, short_work
@@ -155,6 +156,12 @@ def _read(source: DataSource, batch_key: str | None) -> tuple[AnnData, DataSourc
     columns = [] if batch_key is None else [name.strip() for name in batch_key.split(",")]
     adata, label_key = read_source(source, annotations=columns)
     split_key = resolve_split_key(adata, source.split_key, group_key=source.group_key)
+    used = [key for key in (label_key, source.group_key, split_key, *columns) if key is not None]
+    unused = mention_unused(
+        adata.obs, used=used, has_batches=batch_key is not None, has_labels=label_key is not None
+    )
+    if unused is not None:
+        logger.info(unused)
     labels = None
     if label_key is not None:
         labels = choose_labels(

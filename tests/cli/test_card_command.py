@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.cli.conftest import Result
 
-IN_SETTINGS = {"config", "n_latent", "warmup_view", "encoder"}
+IN_SETTINGS = {"config", "n_latent", "warmup_view", "encoder", "input_state"}
 OF_NO_CONSEQUENCE = {"output", "device", "force", "quiet", "as_json", "model_license", "no_report"}
 
 
@@ -41,7 +41,11 @@ def settings_of(run: dict[str, Any]) -> dict[str, Any]:
         "use_raw",
         "transpose",
         "modality",
+        "modality_key",
+        "sheet",
+        "label_kind",
         "image_size",
+        "image_pages",
         "skip_bad",
         "external_links",
     )

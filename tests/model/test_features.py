@@ -149,7 +149,7 @@ def test_names_of_a_data_frame_are_known_and_matched() -> None:
 def test_another_kind_of_matrix_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     model = DiffAug(QUICK, device="cpu").fit(X)
     model.transform(np.log1p(X))
-    assert "look like measured values, but the model was fitted on counts." in caplog.text
+    assert "look like log-normalised values, but the model was fitted on counts." in caplog.text
 
 
 def test_neighbors_of_many_rows_leave_out_the_row_itself(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,8 +22,11 @@ _OBJECT = struct.Struct("<HH4xQ")
 _ALIGNMENT = 8
 
 
-def check_heaps(path: Path) -> None:
-    """Raise an `InputError` if a heap of an HDF5 file cannot be read to its end; reads the whole file."""
+def check_heaps(path: Path, *, called: Path | None = None) -> None:
+    """Raise an `InputError` if a heap of an HDF5 file cannot be read to its end; reads the whole file.
+
+    `called` is the file that messages name, if it is not `path`.
+    """
     if path.stat().st_size < _HEAP.size:
         return
     with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
@@ -31,8 +34,8 @@ def check_heaps(path: Path) -> None:
         while start >= 0:
             if _is_endless(content, start):
                 msg = (
-                    f"{path} is damaged: the texts at byte {start} cannot be read to their end. Copy or "
-                    "download it again."
+                    f"{called or path} is damaged: the texts at byte {start} cannot be read to their end. "
+                    "Copy or download it again."
                 )
                 raise InputError(msg)
             start = content.find(_START, start + len(_START))

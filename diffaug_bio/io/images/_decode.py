@@ -7,13 +7,14 @@ import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from diffaug_bio.errors import InputError
 from diffaug_bio.io.images._pixels import are_16_bits, are_fractions, from_16_bits, from_fractions
+from diffaug_bio.io.images._stacks import check_installed, is_stack, read_stack, stack_shape
 from diffaug_bio.machine.threads import available_cores
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from diffaug_bio.config.kinds import ImagePages
     from diffaug_bio.io.images._rows import ImageShape
 
 IMAGE_ENDINGS = (*(".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"),)
@@ -31,9 +33,9 @@ _ORIENTATION = 0x0112
 _ON_ITS_SIDE = {5, 6, 7, 8}
 _BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 _DAMAGE = (
-    *(OSError, ValueError, TypeError, SyntaxError, EOFError, LookupError, OverflowError, AttributeError),
-    *(struct.error, zlib.error, NotImplementedError, MemoryError),
-)  # errors of Pillow on damaged files
+    *(OSError, ValueError, TypeError, SyntaxError, EOFError, LookupError, AttributeError),
+    *(struct.error, zlib.error, RuntimeError, ArithmeticError, MemoryError, AssertionError),
+)  # errors of Pillow and tifffile on damaged files
 _MAX_THREADS = 8
 _FILES_AT_A_TIME = 1024
 
@@ -50,6 +52,10 @@ class Header(NamedTuple):
     is_grey: bool
     is_deep: bool
     """True with more than 8 bits a pixel and channel."""
+    n_pages: int = 1
+    """Pages or slices of a TIFF."""
+    n_frames: int = 1
+    """Pictures of an animation."""
 
 
 def is_image_file(path: Path) -> bool:
@@ -68,6 +74,11 @@ def quiet_pillow() -> Iterator[None]:
 
 def read_header(path: Path) -> Header:
     """Read the size, after rotation to upright, and the mode of an image file."""
+    if _is_stack(path):
+        with _naming(path):
+            found = stack_shape(path)
+        is_grey = found.n_channels == 1
+        return Header(found.height, found.width, is_grey, found.is_deep, n_pages=found.n_pages)
     with _opened(path) as image:
         width, height = image.size
         if _orientation(image) in _ON_ITS_SIDE:
@@ -77,29 +88,44 @@ def read_header(path: Path) -> Header:
                 width, height = height, width
         is_deep = image.mode in {"I", "F"} or image.mode.startswith("I;16")
         is_grey = is_deep or image.mode in {"1", "L", "LA", "La"} or _has_grey_palette(image)
-        return Header(height, width, is_grey, is_deep)
+        return Header(height, width, is_grey, is_deep, n_frames=getattr(image, "n_frames", 1))
 
 
-def decode(path: Path, *, channels: int, image_size: int | None) -> NDArray[np.uint8]:
+def decode(
+    path: Path, *, channels: int, image_size: int | None, pages: ImagePages = "max"
+) -> NDArray[np.uint8]:
     """Read pixels, `(height, width, channels)`: upright, on white, and of `image_size` if given."""
+    if _is_stack(path):
+        with _naming(path):
+            return _finished(Image.fromarray(_stack_as_bytes(path, pages)), channels, image_size)
     with _opened(path) as image:
         image.load()
-        plain = _with_channels(_with_8_bits(_upright(image), path), channels)
-        if image_size is not None and plain.size != (image_size, image_size):
-            plain = _center(plain, image_size)
-        pixels = np.asarray(plain)
-        return pixels.reshape(*pixels.shape[:2], channels)
+        return _finished(_with_8_bits(_upright(image), path), channels, image_size)
+
+
+def _finished(image: Image.Image, channels: int, image_size: int | None) -> NDArray[np.uint8]:
+    """Bring an image of bytes to its channels and size. Shape: `(height, width, channels)`."""
+    plain = _with_channels(image, channels)
+    if image_size is not None and plain.size != (image_size, image_size):
+        plain = _center(plain, image_size)
+    pixels = np.asarray(plain)
+    return pixels.reshape(*pixels.shape[:2], channels)
 
 
 def decode_rows(
-    paths: Sequence[Path], rows: NDArray[np.uint8], *, shape: ImageShape, image_size: int | None
+    paths: Sequence[Path],
+    rows: NDArray[np.uint8],
+    *,
+    shape: ImageShape,
+    image_size: int | None,
+    pages: ImagePages = "max",
 ) -> dict[int, BadImageError]:
     """Decode files into the rows of a matrix, several at a time; return an error for each bad row."""
 
     def fill(number: int) -> BadImageError | None:
         path = paths[number]
         try:
-            pixels = decode(path, channels=shape.channels, image_size=image_size)
+            pixels = decode(path, channels=shape.channels, image_size=image_size, pages=pages)
         except BadImageError as error:
             return error
         if pixels.shape != shape:
@@ -123,12 +149,29 @@ def decode_rows(
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     """Open an image file, and turn all errors of Pillow in the block into a `BadImageError`."""
+    # Not by name: some versions of Pillow then map TIFF into memory, and rotate it once too often.
+    with _naming(path), path.open("rb") as stream, Image.open(stream, formats=_FORMATS) as image:
+        yield image
+
+
+def _is_stack(path: Path) -> bool:
+    """Tell whether a file is a stack, for which tifffile has to be installed."""
+    with _naming(path):
+        if not is_stack(path):
+            return False
+    check_installed(path)
+    return True
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Turn all errors of Pillow and tifffile in the block into a `BadImageError` that names the file."""
     try:
-        # Not by name: some versions of Pillow then map TIFF into memory, and rotate it once too often.
-        with path.open("rb") as stream, Image.open(stream, formats=_FORMATS) as image:
-            yield image
+        yield
     except BadImageError:
         raise
+    except InputError as error:
+        raise BadImageError(str(error)) from error
     except (*_BOMBS, *_DAMAGE) as error:
         msg = f"{path} {_problem(error)}"
         raise BadImageError(msg) from error
@@ -177,19 +220,33 @@ def _has_grey_palette(image: Image.Image) -> bool:
 
 def _with_8_bits(image: Image.Image, path: Path) -> Image.Image:
     """Scale pixels of 16 bits, or from 0 to 1, to bytes."""
-    if image.mode == "F":
-        values = np.asarray(image)
+    if image.mode in {"F", "I"} or image.mode.startswith("I;16"):
+        return Image.fromarray(_as_bytes(np.asarray(image), path))
+    return image
+
+
+def _stack_as_bytes(path: Path, pages: ImagePages) -> NDArray[np.uint8]:
+    """Read a stack as bytes, `(height, width)` or `(height, width, 3)`."""
+    values = read_stack(path, pages)
+    values = values[:, :, 0] if values.shape[2] == 1 else values
+    return np.ascontiguousarray(_as_bytes(values, path))
+
+
+def _as_bytes(values: NDArray[Any], path: Path) -> NDArray[np.uint8]:
+    """Scale pixels of 16 bits, or from 0 to 1, to bytes."""
+    if values.dtype == np.uint8:
+        return values
+    if values.dtype == np.bool_:
+        return values.astype(np.uint8) * np.uint8(255)
+    if values.dtype.kind == "f":
         if not are_fractions(values):
             msg = f"{path} holds fractions that are not all from 0 to 1. Save it with 8 or 16 bits a pixel."
             raise BadImageError(msg)
-        return Image.fromarray(from_fractions(values))
-    if image.mode == "I" or image.mode.startswith("I;16"):
-        values = np.asarray(image)
-        if not are_16_bits(values):
-            msg = f"{path} holds numbers beyond 16 bits. Save it with 8 or 16 bits a pixel."
-            raise BadImageError(msg)
-        return Image.fromarray(from_16_bits(values))
-    return image
+        return from_fractions(values)
+    if values.dtype.kind not in "iu" or not are_16_bits(values):
+        msg = f"{path} holds numbers beyond 16 bits. Save it with 8 or 16 bits a pixel."
+        raise BadImageError(msg)
+    return from_16_bits(values)
 
 
 def _with_channels(image: Image.Image, channels: int) -> Image.Image:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
+    from diffaug_bio.config.kinds import ImagePages
+
 logger = logging.getLogger(__name__)
 
 _DARK = 64  # a brightest value below it points to 14 bits or fewer
@@ -44,18 +46,25 @@ def read_image_files(
         shape = _common_shape(files, headers, options, origin=origin)
         check_pixels(shape, origin)
         if n_deep := sum(header.is_deep for header in headers):
-            logger.info("%s: %d images of 16 bits and more are scaled to 8.", origin, n_deep)
+            logger.info(
+                "%s: %d images of 16 bits and more are scaled to 8 by their whole range: 65535, or 1 of "
+                "fractions, becomes 255.",
+                *(origin, n_deep),
+            )
+        pages = _say_pages(headers, options, origin=origin)
         if len(files) * shape.n_pixels > options.max_bytes:
             if options.skip_bad:
                 files, obs = _leave_out(
-                    files, obs, _find_damage(files, shape, options), options, origin=origin
+                    files, obs, _find_damage(files, shape, options, pages), options, origin=origin
                 )
-            decoding = Decoding(decoder="files", image_shape=shape, image_size=options.image_size)
+            decoding = Decoding(
+                decoder="files", image_shape=shape, image_size=options.image_size, pages=pages
+            )
             return assemble_places(
                 [str(path.absolute()) for path in files], obs, decoding=decoding, origin=origin
             )
         pixels: NDArray[np.uint8] = np.empty((len(files), shape.n_pixels), np.uint8)
-        bad = decode_rows(files, pixels, shape=shape, image_size=options.image_size)
+        bad = decode_rows(files, pixels, shape=shape, image_size=options.image_size, pages=pages)
     _, obs = _leave_out(files, obs, bad, options, origin=origin)
     if bad:
         pixels = np.delete(pixels, list(bad), axis=0)
@@ -78,6 +87,32 @@ def _read_headers(files: Sequence[Path]) -> tuple[list[Header], dict[int, BadIma
         except BadImageError as error:
             bad[number] = error
     return headers, bad
+
+
+def _say_pages(headers: Sequence[Header], options: ImageOptions, *, origin: str) -> ImagePages:
+    """Say what is taken of stacks and animations, and return it for stacks."""
+    pages = options.image_pages or "max"
+    if stacks := [header.n_pages for header in headers if header.n_pages > 1]:
+        taken = {"max": "the highest value of each pixel", "mean": "the mean", "first": "the first page"}
+        logger.log(
+            logging.INFO if options.image_pages else logging.WARNING,
+            "%s: %d images are stacks of %s pages or slices, of which %s is taken; `image_pages` "
+            "(`--image-pages`) max, mean or first says otherwise.",
+            *(origin, len(stacks), _range(stacks), taken[pages]),
+        )
+    if moving := [header.n_frames for header in headers if header.n_frames > 1]:
+        logger.warning(
+            "%s: %d images are animations of %s pictures, of which the first is taken. Save the others as "
+            "files of their own if they matter.",
+            *(origin, len(moving), _range(moving)),
+        )
+    return pages
+
+
+def _range(numbers: Sequence[int]) -> str:
+    """Write the smallest and the largest of some numbers."""
+    low, high = min(numbers), max(numbers)
+    return str(low) if low == high else f"{low} to {high}"
 
 
 def _leave_out(
@@ -131,13 +166,13 @@ def _common_shape(
 
 
 def _find_damage(
-    files: Sequence[Path], shape: ImageShape, options: ImageOptions
+    files: Sequence[Path], shape: ImageShape, options: ImageOptions, pages: ImagePages
 ) -> dict[int, BadImageError]:
     """Decode all files, a few at a time, to find those that cannot be read."""
     bad: dict[int, BadImageError] = {}
     rows: NDArray[np.uint8] = np.empty((_ROWS_TO_CHECK, shape.n_pixels), np.uint8)
     for start in range(0, len(files), _ROWS_TO_CHECK):
         block = files[start : start + _ROWS_TO_CHECK]
-        found = decode_rows(block, rows, shape=shape, image_size=options.image_size)
+        found = decode_rows(block, rows, shape=shape, image_size=options.image_size, pages=pages)
         bad |= {start + number: error for number, error in found.items()}
     return bad

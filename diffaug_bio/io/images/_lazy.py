@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, cast, get_args
 
 import numpy as np
 
 from diffaug_bio._keys import IMAGE_DECODING_KEY, IMAGE_KEY, IMAGE_SHAPE_KEY
+from diffaug_bio.config.kinds import ImagePages
 from diffaug_bio.errors import InputError
 from diffaug_bio.io.images._decode import decode_rows
 from diffaug_bio.io.images._rows import Decoder, Decoding, ImageShape
@@ -106,8 +107,18 @@ def open_images(adata: AnnData, *, in_color: bool = False) -> LazyImages:
             decoder="files" if decoder == "files" else "stl10",
             image_shape=shape._replace(channels=3) if in_color else shape,
             image_size=int(settings["image_size"]) or None,
+            pages=_pages(settings.get("pages", "max")),
         ),
     )
+
+
+def _pages(value: object) -> ImagePages:
+    """Check what is to be taken of stacks, as an AnnData names it."""
+    for known in get_args(ImagePages):
+        if str(value) == known:
+            return cast("ImagePages", known)
+    msg = f"`adata` takes {str(value)!r} of stacks of images. Read them again with this version."
+    raise InputError(msg)
 
 
 def _files_decoder(
@@ -118,7 +129,13 @@ def _files_decoder(
     def decode(numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
         rows: NDArray[np.uint8] = np.empty((len(numbers), decoding.image_shape.n_pixels), np.uint8)
         asked = [paths[number] for number in numbers]
-        bad = decode_rows(asked, rows, shape=decoding.image_shape, image_size=decoding.image_size)
+        bad = decode_rows(
+            asked,
+            rows,
+            shape=decoding.image_shape,
+            image_size=decoding.image_size,
+            pages=decoding.pages,
+        )
         if bad:
             raise next(iter(bad.values()))
         return rows

@@ -14,6 +14,7 @@ import pandas as pd
 from diffaug_bio._keys import IMAGE_DECODING_KEY, IMAGE_KEY, IMAGE_SHAPE_KEY, LABEL_KEY, SPLIT_KEY
 from diffaug_bio._wording import decoded, shorten
 from diffaug_bio.errors import InputError
+from diffaug_bio.io.images._stacks import IMAGE_PAGES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
     from numpy.typing import NDArray
+
+    from diffaug_bio.config.kinds import ImagePages
 
 logger = logging.getLogger(__name__)
 
@@ -48,10 +51,15 @@ class ImageOptions:
     """Options of :func:`diffaug_bio.io.read` for images."""
 
     image_size: int | None = None
+    image_pages: ImagePages | None = None
+    """What is taken of stacks; None takes the maximum, with a warning."""
     skip_bad: bool = False
     max_bytes: int = 2**31
 
     def __post_init__(self) -> None:
+        if self.image_pages is not None and self.image_pages not in IMAGE_PAGES:
+            msg = f"There is no `image_pages` {self.image_pages!r}; choose one of {', '.join(IMAGE_PAGES)}."
+            raise InputError(msg)
         if self.image_size is not None and self.image_size < 1:
             msg = f"`image_size` has to be at least 1, got {self.image_size}."
             raise InputError(msg)
@@ -62,12 +70,16 @@ class ImageOptions:
     @property
     def concern_files(self) -> bool:
         """True if an option is set that applies only to single image files."""
-        return self.image_size is not None or self.skip_bad
+        return self.image_size is not None or self.image_pages is not None or self.skip_bad
 
     @property
     def given(self) -> str:
         """Names of these options that are set, as Python and the command line spell them."""
-        asked = {"image_size": self.image_size is not None, "skip_bad": self.skip_bad}
+        asked = {
+            "image_size": self.image_size is not None,
+            "image_pages": self.image_pages is not None,
+            "skip_bad": self.skip_bad,
+        }
         return " and ".join(
             f"`{name}` (`--{name.replace('_', '-')}`)" for name, is_on in asked.items() if is_on
         )
@@ -80,6 +92,7 @@ class Decoding:
     decoder: Decoder
     image_shape: ImageShape
     image_size: int | None = None
+    pages: ImagePages = "max"
 
 
 def require_files(folder: Path, names: Sequence[str], *, of: str) -> None:
@@ -136,6 +149,7 @@ def assemble_places(
     adata.uns[IMAGE_DECODING_KEY] = {
         "decoder": decoding.decoder,
         "image_size": decoding.image_size or 0,  # an .h5ad file cannot hold None
+        "pages": decoding.pages,
     }
     logger.info(
         "%s: pixels would take %.1f GiB. They are read when needed; `.X` is None.",

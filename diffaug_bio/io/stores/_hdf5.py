@@ -9,7 +9,7 @@ import h5py
 from diffaug_bio._keys import HDF5_ENDINGS
 from diffaug_bio._wording import shorten
 from diffaug_bio.errors import InputError
-from diffaug_bio.io._files import bare_name
+from diffaug_bio.io._files import bare_name, is_gzipped
 from diffaug_bio.io.stores._zarr import is_zarr
 from diffaug_bio.io.tenx import has_tenx, is_tenx_hdf5
 
@@ -44,8 +44,9 @@ def hdf5_format(path: Path) -> Hdf5Format:
     InputError
         If it is damaged, or holds none of the known formats; the message lists what it holds.
     """
-    is_h5ad = path.name.lower().endswith((".h5ad", ".h5ad.gz"))
-    if is_h5ad and not h5py.is_hdf5(path):  # its reader says what is wrong
+    is_h5ad = path.name.lower().endswith(".h5ad")
+    # The reader unpacks what is gzipped, and says what is wrong.
+    if is_gzipped(path) or (is_h5ad and not h5py.is_hdf5(path)):
         return "h5ad"
     try:
         with h5py.File(path, "r") as file:

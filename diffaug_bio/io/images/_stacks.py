@@ -1,0 +1,182 @@
+"""TIFF files of several pages, z-slices or channels, as microscopes write them, read as one image each."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from diffaug_bio.config.kinds import ImagePages
+from diffaug_bio.errors import InputError
+from diffaug_bio.io._files import check_unpacked_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+IMAGE_PAGES: tuple[str, ...] = get_args(ImagePages)
+_MOST_CHANNELS = 3
+_MOST_COMPRESSED = 1100  # bytes that one byte of a file can unpack to
+_MAGIC = frozenset({b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"})
+_DESCRIPTION = 270  # tag of TIFF
+_ARE_CHANNELS = frozenset("CS")  # axes by tifffile's letters: channels, and samples of a pixel
+
+
+class StackShape(NamedTuple):
+    """Size of what a TIFF file holds."""
+
+    height: int
+    width: int
+    n_pages: int
+    """Pages or slices of each channel, in all dimensions but those of the image."""
+    n_channels: int
+    is_deep: bool
+    """True with more than 8 bits a pixel and channel."""
+
+
+def is_stack(path: Path) -> bool:
+    """Tell whether a file is a TIFF of several pages, of which Pillow reads the first, or beyond Pillow.
+
+    ImageJ writes stacks of more than 4 GiB as one page with a description.
+    """
+    with path.open("rb") as stream:
+        if stream.read(4) not in _MAGIC:
+            return False
+        stream.seek(0)
+        try:
+            with Image.open(stream, formats=("TIFF",)) as image:
+                said = str(image.tag_v2.get(_DESCRIPTION, ""))  # type: ignore[attr-defined]
+                return image.n_frames > 1 or (said.startswith("ImageJ=") and "\nimages=" in said)  # type: ignore[attr-defined]
+        except UnidentifiedImageError:  # more channels than four, or other types of numbers
+            return True
+
+
+def stack_shape(path: Path) -> StackShape:
+    """Read the size of a stack; more than three channels raise an `InputError`."""
+    with _opened(path) as file:
+        return _shape_of(file, path)
+
+
+def read_stack(path: Path, pages: ImagePages) -> NDArray[Any]:
+    """Read a stack as one image `(height, width, channels)`, of 1 or 3 channels; values as they are.
+
+    Two channels become red and green.
+    """
+    with _opened(path) as file:
+        _shape_of(file, path)
+        series = file.series[0]
+        values, axes = _values(series, path), str(series.axes)
+    order = [
+        *(place for place, axis in enumerate(axes) if axis not in _ARE_CHANNELS and axis not in "YX"),
+        *(axes.index("Y"), axes.index("X")),
+        *(place for place, axis in enumerate(axes) if axis in _ARE_CHANNELS),
+    ]
+    values = values.transpose(order)
+    n_apart = sum(axis in _ARE_CHANNELS for axis in axes)
+    height, width = values.shape[values.ndim - n_apart - 2 : values.ndim - n_apart]
+    flat = values.reshape(-1, height, width, int(np.prod(values.shape[values.ndim - n_apart :])))
+    image = _projected(flat, pages)
+    if image.shape[2] == 1:
+        return image
+    colored = np.zeros((height, width, _MOST_CHANNELS), image.dtype)
+    colored[:, :, : image.shape[2]] = image
+    return colored
+
+
+def _values(series: Any, path: Path) -> NDArray[Any]:
+    """Read all pages of a series; with Pillow where tifffile lacks the way to unpack them."""
+    try:
+        return np.asarray(series.asarray(maxworkers=1))
+    except ValueError as error:
+        if "imagecodecs" not in str(error):
+            raise
+    with path.open("rb") as stream, Image.open(stream, formats=("TIFF",)) as image:
+        pages = []
+        for page in series.pages:
+            image.seek(int(page.index))
+            pages.append(np.asarray(image).astype(series.dtype, copy=False))
+    return np.stack(pages).reshape(series.shape)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Open a TIFF; what tifffile only logs, such as pages that are cut off, raises a `ValueError`."""
+    import tifffile
+
+    said = _Said(threading.get_ident())
+    log = logging.getLogger("tifffile")
+    log.addHandler(said)
+    try:
+        with path.open("rb") as stream, tifffile.TiffFile(stream) as file:
+            yield file
+    finally:
+        log.removeHandler(said)
+    if said.errors:
+        raise ValueError(said.errors[0])
+
+
+class _Said(logging.Handler):
+    """Errors that one thread logs."""
+
+    def __init__(self, thread: int) -> None:
+        super().__init__(logging.ERROR)
+        self.errors: list[str] = []
+        self._thread = thread
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the message, if it is of this thread."""
+        if record.thread == self._thread:
+            self.errors.append(record.getMessage())
+
+
+def check_installed(path: Path) -> None:
+    """Raise an `InputError` with the command to install tifffile, if it is missing."""
+    try:
+        import tifffile  # noqa: F401
+    except ImportError as error:
+        msg = (
+            f"{path} is a TIFF of several pages or channels, and needs the package 'tifffile', which is "
+            'not installed. Run: pip install "diffaug-bio[images]"'
+        )
+        raise InputError(msg) from error
+
+
+def _projected(values: NDArray[Any], pages: ImagePages) -> NDArray[Any]:
+    """Bring pages `(n, height, width, channels)` to one; a mean of whole numbers is rounded."""
+    if pages == "first":
+        return np.asarray(values[0])
+    if pages == "max":
+        return np.asarray(values.max(0))
+    mean = values.mean(0, dtype=np.float64)
+    return np.asarray((np.rint(mean) if values.dtype.kind in "biu" else mean).astype(values.dtype))
+
+
+def _shape_of(file: Any, path: Path) -> StackShape:
+    """Describe the first series of pages, which have one size; smaller previews follow in others."""
+    series = file.series[0]
+    axes, shape = str(series.axes), tuple(int(size) for size in series.shape)
+    if "Y" not in axes or "X" not in axes:
+        msg = f"{path} holds no images of height and width, but values with the axes {axes!r}."
+        raise InputError(msg)
+    check_unpacked_size(path, int(series.nbytes), most_compressed=_MOST_COMPRESSED)
+    sizes = dict(zip(axes, shape, strict=True))
+    n_channels = int(np.prod([sizes[axis] for axis in axes if axis in _ARE_CHANNELS], dtype=np.int64))
+    if n_channels > _MOST_CHANNELS:
+        msg = (
+            f"{path} has {n_channels} channels, and images are read with 1 or 3. Save the channels that "
+            "matter, up to three, as red, green and blue, or one alone."
+        )
+        raise InputError(msg)
+    return StackShape(
+        height=sizes["Y"],
+        width=sizes["X"],
+        n_pages=int(np.prod(shape, dtype=np.int64)) // (sizes["Y"] * sizes["X"] * n_channels),
+        n_channels=n_channels,
+        is_deep=series.dtype.itemsize > 1,
+    )
