@@ -14,6 +14,7 @@ import numpy as np
 from diffaug_bio._checks import check_held, check_unique
 from diffaug_bio._keys import HDF5_ENDINGS, IMAGE_SHAPE_KEY, SEQUENCE_KEY, TEST
 from diffaug_bio._wording import shorten
+from diffaug_bio.choose.columns import declared_columns
 from diffaug_bio.choose.images import image_shape
 from diffaug_bio.choose.labels import choose_labels
 from diffaug_bio.choose.matrix import choose_matrix, declared_state
@@ -23,6 +24,7 @@ from diffaug_bio.datasets import DataSource, load_recipe, read_source
 from diffaug_bio.errors import InputError
 from diffaug_bio.io.h5ad import write_h5ad
 from diffaug_bio.io.stores import has_parts
+from diffaug_bio.matrix.columns import CodedColumns
 from diffaug_bio.matrix.validation import LazyMatrix
 from diffaug_bio.metrics.splits import holds_numbers
 from diffaug_bio.model.source import MatrixChoice
@@ -63,6 +65,10 @@ class BenchmarkData:
     """Kind of values in the matrix; see :func:`diffaug_bio.pp.detect_state`."""
     image_shape: tuple[int, ...] = ()
     """Height, width and channels, where the matrix holds pixels of images."""
+    columns: tuple[tuple[str, ...], ...] = ()
+    """Columns of a table that are no plain numbers, as `features.columns` of a configuration."""
+    names: tuple[str, ...] = ()
+    """Names of the features, where there are such columns. Shape: `(n_vars,)`."""
     groups: NDArray[np.str_] | None = None
     """Group of each row, such as a donor, which is never on both sides of a split. Shape: `(n_obs,)`."""
     split: NDArray[np.str_] | None = None
@@ -105,14 +111,20 @@ class BenchmarkData:
             raise InputError(msg)
         fitted = self.sequences if fit_rows is None else self.sequences[fit_rows]
         tokens = encode_tokens(list(self.sequences), length=max(map(len, fitted)))
-        return replace(self, matrix=tokens, input_state="sequence")
+        return replace(self, matrix=tokens, input_state="sequence", columns=(), names=())
 
     def declared(self, config: DiffAugConfig) -> DiffAugConfig:
         """Set the kind of values in a configuration that leaves it open."""
         if config.features.input_state != "auto":
             return config
-        known = {"input_state": self.input_state, "image_shape": list(self.image_shape)}
+        shape, columns = list(self.image_shape), self.columns or config.features.columns
+        known = {"input_state": self.input_state, "image_shape": shape, "columns": columns}
         return config.replace(features=known)
+
+    @property
+    def feature_names(self) -> list[str] | None:
+        """Names of the features, or None where nothing depends on them."""
+        return list(self.names) or None
 
     @classmethod
     def from_anndata(
@@ -162,7 +174,7 @@ class BenchmarkData:
         choice = MatrixChoice(layer=layer, use_rep=use_rep, use_raw=use_raw, var_key=var_key)
         if choice.is_open and IMAGE_SHAPE_KEY in adata.uns:
             choice = replace(choice, images=True)
-        matrix, _ = choose_matrix(adata, choice)
+        matrix, names = choose_matrix(adata, choice)
         if isinstance(matrix, LazyMatrix):
             msg = (
                 "A benchmark needs images in memory. Read them smaller with `diffaug_bio.io.read` "
@@ -173,6 +185,7 @@ class BenchmarkData:
         if batch_key is not None:
             check_held(batch_key, adata.obs, what="batch column", where="`.obs`")
         state = declared_state(adata, choice)
+        columns = declared_columns(adata, matrix, names or []) if state == "continuous" else CodedColumns()
         fitted = matrix if labels.split is None else matrix[labels.split != TEST]
         has_sequences = "kmers" in adata.uns and SEQUENCE_KEY in adata.obs
         return cls(
@@ -186,13 +199,15 @@ class BenchmarkData:
             sequences=_strings(adata.obs[SEQUENCE_KEY]) if has_sequences else None,
             input_state=detect_state(fitted) if state == "auto" else state,
             image_shape=image_shape(adata) if choice.images else (),
+            columns=columns.to_setting(),
+            names=tuple(names or ()) if columns else (),
         )
 
     def digest(self) -> str:
         """Return a hash of all attributes but the name."""
         sparse_parts = ("data", "indices", "indptr") if hasattr(self.matrix, "indptr") else ()
         parts = [getattr(self.matrix, part) for part in sparse_parts] or [self.matrix]
-        known = (self.matrix.shape, self.input_state, *self.image_shape)
+        known = (self.matrix.shape, self.input_state, *self.image_shape, *self.columns)
         digest = hashlib.sha256(repr(known).encode())
         parts += [self.labels, self.scored, *(getattr(self, name) for name in _OPTIONAL)]
         for part in parts:
@@ -209,7 +224,8 @@ class BenchmarkData:
             if (values := getattr(self, column)) is not None:
                 columns[column] = values.astype(object)
         obs = pd.DataFrame(columns, index=[str(number) for number in range(self.n_obs)])
-        kept = {"name": self.name, "input_state": self.input_state, "image_shape": self.image_shape}
+        plain = ("name", "input_state", "image_shape", "columns", "names")
+        kept = {attribute: getattr(self, attribute) for attribute in plain}
         adata = anndata.AnnData(X=self.matrix, obs=obs, uns={_UNS_KEY: json.dumps(kept)})
         write_h5ad(path, adata)
 
@@ -226,6 +242,8 @@ class BenchmarkData:
         return cls(
             matrix=adata.X,
             image_shape=tuple(kept.pop("image_shape")),
+            columns=tuple(tuple(column) for column in kept.pop("columns")),
+            names=tuple(kept.pop("names")),
             labels=_labels(adata.obs["label"]),
             scored=adata.obs["scored"].to_numpy(bool),
             **optional,

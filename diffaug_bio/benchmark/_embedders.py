@@ -94,7 +94,7 @@ def preprocess(
     """Fit the preprocessing that all methods share."""
     matrix = _of_rows(data.matrix, fit_rows)
     config = DiffAugConfig(features=data.declared(config).features)  # the networks may not suit the data
-    return fit_preprocessing(matrix, config, seed=seed)[0]
+    return fit_preprocessing(matrix, config, seed=seed, feature_names=data.feature_names)[0]
 
 
 def _of_rows(matrix: Matrix, rows: NDArray[np.int64] | None) -> Matrix:
@@ -112,7 +112,7 @@ def _diffaug(task: _Task) -> Embedded:
     data = data.of_letters(task.fit_rows) if reads else data
     config = data.declared(task.config)
     model = DiffAug(config, random_state=task.seed, device="cpu", precision="float32")
-    model.fit(_of_rows(data.matrix, task.fit_rows))
+    model.fit(_of_rows(data.matrix, task.fit_rows), feature_names=data.feature_names)
     features = None if reads else model.features_
     embedding = model.transform(data.matrix)
     return Embedded(embedding=embedding, features=features, model=model, matrix=data.matrix)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args
 
 from diffaug_bio._checks import check_held
-from diffaug_bio._keys import IMAGE_SHAPE_KEY, QUALITY_KEY, SEQUENCE_KEY
+from diffaug_bio._keys import COLUMNS_KEY, IMAGE_SHAPE_KEY, QUALITY_KEY, SEQUENCE_KEY
 from diffaug_bio._wording import shorten
 from diffaug_bio.choose.columns import coded_columns, declared_columns, recoded
 from diffaug_bio.choose.images import are_images, image_matrix, image_shape
@@ -156,15 +156,22 @@ def _suits_letters(adata: AnnData, config: DiffAugConfig, *, are_words: bool) ->
 
 def declare(config: DiffAugConfig, adata: AnnData, choice: MatrixChoice) -> DiffAugConfig:
     """Put the kind of data, and columns that are no plain numbers, into a configuration without them."""
-    declared = config.features.input_state
-    if declared not in {"auto", "continuous"} or config.features.columns:
+    declared, found = config.features.input_state, declared_state(adata, choice)
+    if config.features.columns:
         return config
-    known: dict[str, Any] = {}
-    if declared == "auto":
-        known["input_state"] = declared_state(adata, choice)
-    if choice.images:
+    if declared not in {"auto", "continuous"}:
+        if found == "continuous":
+            logger.warning(
+                "`input_state` %r is declared, and `.uns[%r]` describes columns of a table: their features "
+                "count as plain numbers. Leave `input_state` out to have them as columns.",
+                declared,
+                COLUMNS_KEY,
+            )
+        return config
+    known: dict[str, Any] = {"input_state": found} if declared == "auto" else {}
+    if choice.images and declared == "auto":
         known["image_shape"] = list(image_shape(adata))
-    elif known.get("input_state", declared) in {"auto", "continuous"}:
+    if found in {"auto", "continuous"}:
         matrix, _ = _variables(adata, choice)
         known["columns"] = declared_columns(adata, matrix, _names(adata, choice)).to_setting()
     return config.replace(features=known)

@@ -52,9 +52,12 @@ def learned(
     summary = summarise(matrix, feature_names=feature_names)
     coded = CodedColumns.from_setting(config.columns)
     one_hots = one_hot_places(coded, feature_names)
-    # Codes are whole numbers, as counts are: that there are columns of a table tells them apart.
-    declared = "continuous" if coded else config.input_state
-    finding = find_state(matrix, summary) if declared == "auto" else Finding(state=declared)
+    if coded:
+        # Codes are whole numbers, as counts are: that there are columns of a table tells them apart.
+        declared, finding = "continuous", _beside_codes(matrix, coded, feature_names or ())
+    else:
+        declared = config.input_state
+        finding = find_state(matrix, summary) if declared == "auto" else Finding(state=declared)
     finding.log()
     state = finding.state
     check_declared(state, summary)
@@ -99,6 +102,29 @@ def learned(
     )
     n_components = decided(config.resolved(data_kind(state)).n_components)
     return with_components(unfitted, matrix, n_components=n_components, seed=seed)
+
+
+def _beside_codes(matrix: Matrix, coded: CodedColumns, feature_names: Sequence[str]) -> Finding:
+    """Say of plain numbers beside coded columns that they are measured values, whatever they look like."""
+    codes = {feature for column in coded for feature in column.features}
+    plain = [place for place, name in enumerate(feature_names) if name not in codes]
+    finding = Finding(state="continuous")
+    if not plain:
+        return finding
+    numbers = matrix[:, plain]
+    try:
+        found = find_state(numbers, summarise(numbers))
+    except InputError:  # counts with a few negative values, which measured values may be
+        return finding
+    if not STATES[found.state].is_sparse:
+        return found if found.state == "continuous" else finding
+    named = shorten([column.name for column in coded if column.kind != "missing"])
+    remark = (
+        f"The numbers beside columns {named} look like {STATES[found.state].noun}. In a table with such "
+        "columns they are measured values, neither brought to one total nor logged: if they are "
+        "expression, make these columns annotations (`--annotations`)."
+    )
+    return Finding(state="continuous", remark=remark, is_doubtful=True)
 
 
 def _put_in(

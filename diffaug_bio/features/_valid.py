@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
+_BLOCK_VALUES = 2**21  # worked on at once
 Missing = Literal["fill", "keep"]
 """Treatment of values that a source row lacks: filled in, or missing in the generated row, too."""
 
@@ -83,7 +84,15 @@ class ValidValues:
         )
 
     def applied(self, values: Floats, sources: Matrix, *, missing: Missing) -> Floats:
-        """Make values of generated rows valid, in place; of their `sources` missing values are known."""
+        """Make values of generated rows valid, in place; their `sources` tell what was missing."""
+        step = max(1, _BLOCK_VALUES // max(1, values.shape[1]))
+        for start in range(0, len(values), step):
+            rows = slice(start, start + step)
+            self._apply(values[rows], sources[rows], missing=missing)
+        return values
+
+    def _apply(self, values: Floats, sources: Matrix, *, missing: Missing) -> None:
+        """Make values of a few rows valid, in place."""
         # Before any rounding: of 0.6, 0.9 and 0.1 the second level is meant, and 1, 1 and 0 do not tell.
         chosen = [seen[values[:, seen].argmax(1)] for _, seen in self.choices]
         held = values[:, self.columns]
@@ -100,7 +109,6 @@ class ValidValues:
                 values[absent[:, place], place] = constant
         for place, of in self.indicators:
             values[:, place] = np.isnan(values[:, of])
-        return values
 
 
 def check_missing(missing: object) -> None:

@@ -12,7 +12,7 @@ from scipy import sparse
 
 from diffaug_bio import DiffAug, DiffAugConfig, tl
 from diffaug_bio.choose.columns import declared_columns
-from diffaug_bio.choose.matrix import choose_matrix
+from diffaug_bio.choose.matrix import choose_matrix, declare
 from diffaug_bio.matrix.columns import CodedColumn, CodedColumns
 from diffaug_bio.model.source import MatrixChoice
 from tests.mixed_tables import COLUMNS, GRADE, NUMBERS, SEX, SMOKER, STAGE, mixed_table
@@ -207,4 +207,17 @@ def test_levels_that_nothing_describes_are_warned_of(caplog: pytest.LogCaptureFi
         assert declared_columns(kept, kept.X, list(kept.var_names)) == COLUMNS
     lipids = anndata.AnnData(adata.X[:, :2], var=pd.DataFrame(index=["PC(18:1=9)", "PC(18:1=11)"]))
     assert not declared_columns(lipids, lipids.X, list(lipids.var_names))
+    assert not caplog.records
+
+
+def test_another_declared_state_is_told_to_leave_columns_out(caplog: pytest.LogCaptureFixture) -> None:
+    config = DiffAugConfig().replace(features={"input_state": "scaled"})
+    with caplog.at_level(logging.WARNING, logger="diffaug_bio"):
+        assert declare(config, mixed_table(), MatrixChoice()) == config
+    assert "'scaled' is declared" in caplog.text
+    caplog.clear()
+    config = DiffAugConfig().replace(features={"input_state": "continuous"})
+    with caplog.at_level(logging.WARNING, logger="diffaug_bio"):
+        assert declare(config, mixed_table(), MatrixChoice()).features.columns == COLUMNS.to_setting()
+        assert declare(config, mixed_table(), MatrixChoice(use_rep="X")).features.columns == ()
     assert not caplog.records

@@ -119,6 +119,22 @@ def test_ranges_are_learned_and_saved(tiny_config: DiffAugConfig, tmp_path: Path
     np.testing.assert_array_equal(again.transform(adata.X), model.transform(adata.X))
 
 
+@pytest.mark.parametrize("are_counts", [True, False])
+def test_counts_beside_a_column_of_categories_are_warned_of(
+    caplog: pytest.LogCaptureFixture, *, are_counts: bool
+) -> None:
+    rng = np.random.default_rng(0)
+    numbers = rng.poisson(rng.gamma(0.5, 2.0, (80, 60))) if are_counts else rng.normal(5, 1, (80, 60))
+    X = np.column_stack([numbers, SEX.coded(np.arange(80) % 2)]).astype(np.float32)  # noqa: N806
+    config = FeatureConfig(columns=CodedColumns((SEX,)).to_setting(), n_components=6)
+    names = [*(f"gene{number}" for number in range(60)), *SEX.features]
+    with caplog.at_level(logging.WARNING, logger="diffaug_bio"):
+        features = fit_features(X, config, seed=0, feature_names=names)
+    assert features.state == "continuous"
+    assert ("'sex' look like counts" in caplog.text) == are_counts
+    assert ("--annotations" in caplog.text) == are_counts
+
+
 @pytest.mark.parametrize(
     ("columns", "message"),
     [

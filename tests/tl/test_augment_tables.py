@@ -168,6 +168,13 @@ def test_the_largest_level_is_chosen_whatever_the_others_would_be_rounded_to(see
     np.testing.assert_array_equal(STAGE.numbers(found[:, places]), expected)
 
 
+def test_blocks_of_rows_do_not_matter(model: DiffAug, monkeypatch: pytest.MonkeyPatch) -> None:
+    adata = mixed_table()
+    whole = tl.augment(adata, model, missing="keep")
+    monkeypatch.setattr("diffaug_bio.features._valid._BLOCK_VALUES", 7 * adata.n_vars)
+    np.testing.assert_array_equal(tl.augment(adata, model, missing="keep").X, whole.X)
+
+
 def test_levels_are_about_as_frequent_as_among_the_sources(model: DiffAug) -> None:
     adata = mixed_table()
     generated = tl.augment(adata, model, n_views=5)
