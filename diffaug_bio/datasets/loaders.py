@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from diffaug_bio.datasets.recipe import Call, Files
 
 _PATH = "path"  # parameter that may be left out where there is a single source
-_NOT_IN_RECIPES = {"kmers", "max_bytes", "external_links"}
+_NOT_IN_RECIPES = {"kmers", "max_bytes", "external_links", "schema"}
 # Names in annotations of readers that only type checkers import.
 _STAND_INS = {
     "AnnData": object,

@@ -71,10 +71,10 @@ def category_coded(column: pd.Series, sides: Sides) -> tuple[CodedColumn, NDArra
     _log_words(texts[missing], column.name, sides)
     levels = sorted(texts[~missing].unique())
     if len(levels) > _MOST_CATEGORIES:
+        named = f"{sides.path} {sides.column} {cut(str(column.name))!r}"
         msg = (
-            f"{sides.path} {sides.column} {cut(str(column.name))!r} has {len(levels)} different values, "
-            f"more than the {_MOST_CATEGORIES} that a column of categories may have. Name it as an annotation "
-            "(`--annotations`), or leave it out (`--ignore`)."
+            f"{named} has {len(levels)} different values, and a column of categories may have "
+            f"{_MOST_CATEGORIES}. Name it as an annotation (`--annotations`), or leave it out (`--ignore`)."
         )
         raise InputError(msg)
     coded = CodedColumn(name=str(column.name), kind="categorical", levels=tuple(levels))
