@@ -228,7 +228,6 @@ def _later_schema(source: DataSource, model: DiffAug) -> Schema:
     known = [str(name) for name in getattr(model, "feature_names_in_", ())]
     fitted = Schema.from_dict(model.source_.get(SCHEMA_ENTRY, {}), source="the model")
     held = Schema(
-        # A later table of few rows may hold one truth value only: levels are compared by their text.
         categorical=[column.name for column in coded if column.kind in {"categorical", "boolean"}],
         ordinal={column.name: column.levels for column in coded if column.kind == "ordinal"},
         numeric=[name for name in known if name not in features and not name.endswith("=missing")],

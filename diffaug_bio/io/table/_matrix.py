@@ -10,7 +10,7 @@ import numpy as np
 from diffaug_bio._checks import check_unique
 from diffaug_bio.errors import InputError
 from diffaug_bio.io.table._kinds import listed
-from diffaug_bio.io.table._levels import category_coded, ordinal_coded, truth_coded
+from diffaug_bio.io.table._levels import category_coded, is_truth, ordinal_coded, truth_coded
 from diffaug_bio.matrix.columns import CodedColumn, CodedColumns
 from diffaug_bio.matrix.state import state_of
 from diffaug_bio.matrix.summary import as_float32, summarise
@@ -57,10 +57,10 @@ def coded_features(
             parts[name] = (None, matrix[:, place[name] : place[name] + 1])
         elif kinds[name] == "ordinal":
             parts[name] = ordinal_coded(frame[name], schema.ordinal[name], sides)
+        elif kinds[name] == "maybe true" or (kinds[name] == "categorical" and is_truth(frame[name])):
+            parts[name] = truth_coded(frame[name])
         elif kinds[name] == "categorical":
             parts[name] = category_coded(frame[name], sides)
-        elif kinds[name] == "maybe true":
-            parts[name] = truth_coded(frame[name])
     if schema.missing_indicators:
         for name, (_, values) in list(parts.items()):
             if (is_missing := np.isnan(values[:, :1])).any():

@@ -31,7 +31,7 @@ class Schema:
     annotations
         Columns that go to `.obs`: labels, batches, groups, notes.
     categorical
-        Columns of categories, one feature for each level.
+        Columns of categories, one feature for each level; a single one for true and false, or yes and no.
     ordinal
         Columns of ordered categories and their levels, the lowest first.
     numeric
