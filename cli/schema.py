@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ._help import Command
-from ._options import check_data, output_options, start_log
+from ._options import check_data, output_options, sheet_option, start_log
 
 _EPILOG = """\b
 Examples:
@@ -22,9 +22,12 @@ Examples:
 @click.option(
     "-o", "--output", type=click.Path(), metavar="FILE.toml", help="File to write.  [default: print it]"
 )
+@sheet_option
 @click.option("--force", is_flag=True, help="Replace the file if it exists.")
 @output_options
-def command(data: str, *, output: str | None, force: bool, quiet: bool, as_json: bool) -> None:
+def command(
+    data: str, *, output: str | None, sheet: str | None, force: bool, quiet: bool, as_json: bool
+) -> None:
     """Write down, as TOML, what the columns of the table DATA are taken for, with some of their values.
 
     Edit it, and give it to fit as --schema: columns of categories, of ordered levels, annotations, the
@@ -33,14 +36,13 @@ def command(data: str, *, output: str | None, force: bool, quiet: bool, as_json:
     start_log(quiet=quiet)
     check_data(data)
     from diffaug_bio.errors import InputError
-    from diffaug_bio.io import Schema
-    from diffaug_bio.io.table import propose_schema
+    from diffaug_bio.io import Schema, propose_schema
 
     path = Path(data)
     if output is not None and Path(output).exists() and not force:
         msg = f"{output} exists already. Choose another file (`-o`), or overwrite it (`--force`)."
         raise InputError(msg)
-    text = propose_schema(path)
+    text = propose_schema(path, sheet=sheet)
     if output is not None:
         from diffaug_bio.output.apart import check_apart
         from diffaug_bio.output.files import staged_file

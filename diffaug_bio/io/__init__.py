@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from diffaug_bio.io._proposal import propose_schema
 from diffaug_bio.io._read import read
 from diffaug_bio.io._write import write_embedding, write_fasta, write_table
 from diffaug_bio.io.dna import from_sequences
@@ -14,6 +15,7 @@ __all__ = [
     "Schema",
     "from_sequences",
     "open_images",
+    "propose_schema",
     "read",
     "write_embedding",
     "write_fasta",

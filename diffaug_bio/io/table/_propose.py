@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from diffaug_bio._wording import cut
-from diffaug_bio.io.table._frame import read_frame
 from diffaug_bio.io.table._kinds import identifiers, kinds_of, numbers_of
 from diffaug_bio.io.table._levels import level_texts
 from diffaug_bio.io.table._matrix import are_measured
@@ -36,13 +35,9 @@ _RANKS = (
 _ROMAN = {"I": 1, "II": 2, "III": 3, "IV": 4, "V": 5, "VI": 6}
 
 
-def propose_schema(path: Path) -> str:
-    """Write TOML that says of each column of a text table what it is taken for, for the user to edit.
-
-    :meth:`diffaug_bio.io.Schema.from_toml` reads it. Raises an InputError if the file is no table.
-    """
-    frame, nothing = read_frame(path, obs_columns=[], transpose=False, schema=Schema()), Schema()
-    whole = frame
+def proposed_toml(frame: pd.DataFrame, path: Path) -> str:
+    """Write TOML that says of each column of a frame what it is taken for; `path` is its file."""
+    nothing, whole = Schema(), frame
     frame, id_name = named_rows(frame, path, transpose=False)
     kinds = _kinds(frame, nothing, path)
     lines = [

@@ -276,3 +276,30 @@ def test_a_schema_for_data_without_columns_is_refused(write: Callable[..., Path]
     with pytest.raises(InputError, match=r"s\.fa is not read as a table"):
         io.read(path, schema=io.Schema(categorical=["label"]))
     assert io.read(path, schema=io.Schema(categorical=["label"], allow_absent=True)).n_obs == 1
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.parquet", "t.feather", "t.xlsx"])
+def test_what_is_proposed_and_said_holds_for_every_format(tmp_path: Path, name: str) -> None:
+    pytest.importorskip("openpyxl" if name.endswith("xlsx") else "pyarrow")
+    frame = clinic().astype({"crp": float})
+    match name:
+        case "t.csv":
+            frame.to_csv(tmp_path / name, index=False)
+        case "t.parquet":
+            frame.to_parquet(tmp_path / name, index=False)
+        case "t.feather":
+            frame.to_feather(tmp_path / name)
+        case _:
+            frame.to_excel(tmp_path / name, index=False)
+    (tmp_path / "s.toml").write_text(io.propose_schema(tmp_path / name), encoding="utf-8")
+    schema = io.Schema.from_toml(tmp_path / "s.toml")
+    assert schema.id == "patient"
+    assert schema.categorical == ("sex", "grade", "smoker", "fever")
+    assert schema.numeric == ("age", "crp", "albumin")
+    assert schema.annotations == ("outcome", "site", "remark")
+    adata = io.read(tmp_path / name, schema=tmp_path / "s.toml")
+    np.testing.assert_array_equal(adata.X, io.read(tmp_path / name).X)
+    said = io.Schema(ordinal={"grade": ["I", "II", "III"]}, ignore=["sex"])
+    adata = io.read(tmp_path / name, schema=said, obs_columns=["fever"])
+    assert list(adata.var_names) == ["age", "crp", "grade", "smoker", "albumin"]
+    assert list(adata.obs["fever"]) == [True, False] * (N_ROWS // 2)
