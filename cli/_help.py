@@ -9,6 +9,10 @@ _HEADINGS = {
         *("layer", "use_rep", "use_raw", "var_key", "input_state", "transpose", "modality"),
         *("modality_key", "sheet", "reference", "image_size", "image_pages", "skip_bad", "external_links"),
     ),
+    "Columns of a table": (
+        *("id_column", "annotations", "categorical", "ordinal", "numeric", "ignore"),
+        *("missing_indicators", "schema"),
+    ),
     "DNA": ("k", "canonical", "bins"),
     "Model": ("encoder", "n_latent", "warmup_view"),
     "Splits and scores": (

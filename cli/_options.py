@@ -18,6 +18,7 @@ from diffaug_bio.config import LabelKind, resolve_config
 from diffaug_bio.machine.threads import MAX_THREADS
 
 from ._arguments import word_lengths
+from ._columns import Columns, columns_options
 from ._signals import end_if_interrupted
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class Reading:
     image_pages: Literal["max", "mean", "first"] | None
     skip_bad: bool
     external_links: bool
+    columns: Columns
 
     def source(
         self,
@@ -100,6 +102,7 @@ class Reading:
         from diffaug_bio.datasets import DataSource
 
         values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        values["schema"] = values.pop("columns").as_schema()
         return DataSource(
             **values,
             label_key=label_key,
@@ -121,9 +124,12 @@ def _as_reading(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def call(**options: Any) -> Any:
-        values = {entry.name: options.pop(entry.name) for entry in fields(Reading)}
+        columns = Columns(**{entry.name: options.pop(entry.name) for entry in fields(Columns)})
+        own = [entry.name for entry in fields(Reading) if entry.name != "columns"]
+        values = {name: options.pop(name) for name in own}
         check_data(values["data"])
-        return function(reading=Reading(**values), **options)
+        columns.check()
+        return function(reading=Reading(**values, columns=columns), **options)
 
     return call
 
@@ -161,6 +167,7 @@ reading_options = _together(
         "--skip-bad", is_flag=True, help="Leave out image files that cannot be read, and count them."
     ),
     external_links_option,
+    *columns_options,
     _as_reading,
 )
 matrix_options = _together(

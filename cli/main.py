@@ -25,6 +25,7 @@ _COMMANDS = {
     "embed": "Embed new data with a fitted model.",
     "transfer": "Label new data by their nearest neighbours in the embedding of a fitted model.",
     "augment": "Generate new observations with a fitted model.",
+    "schema": "Write down what the columns of a table are taken for, to edit.",
     "report": "Show a fit or a benchmark on one page to look at, print and send.",
     "info": "Describe a fitted model.",
     "evaluate": "Score embeddings against labels.",

@@ -36,10 +36,13 @@ SPLIT_ENTRY = "split_key"
 """Entry of a model's `source_`: column of `.obs` whose test rows were not fitted."""
 BATCH_ENTRY = "batch_key"
 """Entry of a model's `source_`: columns of `.obs` with the batches that were integrated, if any."""
+SCHEMA_ENTRY = "schema"
+"""Entry of a model's `source_`: what was said of the columns of the table that was fitted, if anything."""
 SOURCE_ENTRIES = frozenset(
-    {"layer", "use_rep", "use_raw", "sequences", "kmers", "images", "var_key", SPLIT_ENTRY, BATCH_ENTRY}
+    {"layer", "use_rep", "use_raw", "sequences", "kmers", "images", "var_key"}
+    | {SPLIT_ENTRY, BATCH_ENTRY, SCHEMA_ENTRY}
 )
-"""All entries of `source_`: the matrix of the AnnData that was fitted, its rows and batches."""
+"""All entries of `source_`: the matrix of the AnnData that was fitted, its rows, batches and columns."""
 
 
 def holds_anndata(name: str) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from diffaug_bio._checks import check_held, check_unique
-from diffaug_bio._keys import HDF5_ENDINGS, IMAGE_SHAPE_KEY, SEQUENCE_KEY, TEST
+from diffaug_bio._keys import COLUMNS_KEY, HDF5_ENDINGS, IMAGE_SHAPE_KEY, SEQUENCE_KEY, TEST
 from diffaug_bio._wording import shorten
 from diffaug_bio.choose.columns import declared_columns
 from diffaug_bio.choose.images import image_shape
@@ -321,6 +321,9 @@ def _read_one(
     """Read one file, or a recipe."""
     from diffaug_bio import io
 
+    if Path(name).is_fifo():
+        msg = f"{name} is a pipe, and a benchmark reads its data more than once. Save them in a file."
+        raise InputError(msg)
     may_link = external_links and name.lower().endswith(HDF5_ENDINGS)  # only these files have links
     source = DataSource(data=name, external_links=may_link)
     if modality_key is not None and source.recipe is None and has_parts(Path(name)):
@@ -328,8 +331,11 @@ def _read_one(
     adata, _ = read_source(source)
     if source.recipe is not None:
         return adata, load_recipe(source.recipe)
-    if columns := [key for key in _plain(keys, stem) if key in adata.var_names and key not in adata.obs]:
-        # A column of numbers in a table that is one of the keys is not a feature.
+    coded = adata.uns.get(COLUMNS_KEY)
+    columns_of_levels = CodedColumns.from_text(coded, source=name) if isinstance(coded, str) else ()
+    features = {*adata.var_names, *(one.name for one in columns_of_levels)}
+    if columns := [key for key in _plain(keys, stem) if key in features and key not in adata.obs]:
+        # A column of numbers or levels in a table that is one of the keys is not a feature.
         adata = io.read(name, obs_columns=columns, external_links=may_link)
     return adata, None
 

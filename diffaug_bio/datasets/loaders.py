@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_type_hints
 
 from diffaug_bio.errors import RecipeError
-from diffaug_bio.io import read
+from diffaug_bio.io import Schema, read
 from diffaug_bio.io.arrays import read_arrays, read_hdf5_arrays, read_headless
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from diffaug_bio.datasets.recipe import Call, Files
 
 _PATH = "path"  # parameter that may be left out where there is a single source
-_NOT_IN_RECIPES = {"kmers", "max_bytes", "external_links"}
+_NOT_IN_RECIPES = {"kmers", "max_bytes", "external_links", "schema"}
 # Names in annotations of readers that only type checkers import.
 _STAND_INS = {
     "AnnData": object,
@@ -83,6 +83,9 @@ def call_loader(call: Call, files: Files) -> AnnData:
     for key, value in given.items():
         if takes_files(hints[key]):
             given[key] = files.find(value) if isinstance(value, str) else [files.find(one) for one in value]
+    if call.name == "read":
+        # A recipe says itself which columns are labels, groups or batches, often only after reading.
+        given["schema"] = Schema(detect=False)
     return LOADERS[call.name](**given)
 
 

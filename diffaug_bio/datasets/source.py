@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from diffaug_bio._checks import check_held, check_unique
-from diffaug_bio._keys import SEQUENCE_KEY, holds_anndata, is_matrix_market
+from diffaug_bio._keys import COLUMNS_KEY, SCHEMA_ENTRY, SEQUENCE_KEY, holds_anndata, is_matrix_market
 from diffaug_bio._wording import printable
-from diffaug_bio.choose.split import AUTO
+from diffaug_bio.choose.split import AUTO, NO_SPLIT
 from diffaug_bio.datasets._load import load, recipe_fingerprint
 from diffaug_bio.datasets.catalogue import load_recipe
 from diffaug_bio.datasets.files import source_paths
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from diffaug_bio.config.kinds import ImagePages, LabelKind, ReadAs
+    from diffaug_bio.io import Schema
     from diffaug_bio.model.estimator import DiffAug
     from diffaug_bio.pp import KmerEncoding
 
@@ -63,6 +64,8 @@ class DataSource:
     """If True, leave out image files that cannot be read."""
     external_links: bool = False
     """If True, an h5ad file may take values from other files that it names."""
+    schema: Schema | None = None
+    """What the columns of a table are; found by themselves if left out."""
 
     @property
     def recipe(self) -> str | None:
@@ -129,7 +132,7 @@ def read_source(source: DataSource, *, annotations: Sequence[str] = ()) -> tuple
         adata, own_key = _read_recipe(source, source.recipe)
         label_key = label_key or own_key
     else:
-        columns = list(dict.fromkeys([*([label_key] if label_key else []), *annotations]))
+        columns = list(dict.fromkeys([*_keys_of(source), *annotations]))
         adata = io.read(
             source.data,
             obs_columns=[] if holds_anndata(source.data) else columns,
@@ -143,6 +146,7 @@ def read_source(source: DataSource, *, annotations: Sequence[str] = ()) -> tuple
             image_pages=source.image_pages,
             skip_bad=source.skip_bad,
             external_links=source.external_links,
+            schema=source.schema,
         )
     check_unique(
         adata.obs_names.astype(str),
@@ -167,11 +171,13 @@ def _read_recipe(source: DataSource, name: str) -> tuple[AnnData, str | None]:
         source.image_pages,
         source.skip_bad,
         source.external_links,
+        source.schema,
     )
     if any(given) or source.modality_key or source.sheet or has_words:
         msg = (
             f"{source.data} says itself how its files are read. Leave out `reference`, `kmers`, "
-            "`modality_key`, `sheet`, `image_size`, `image_pages`, `skip_bad` and `external_links`."
+            "`modality_key`, `sheet`, `image_size`, `image_pages`, `skip_bad`, "
+            "`external_links` and `schema`."
         )
         raise InputError(msg)
     adata = load(name)
@@ -181,16 +187,64 @@ def _read_recipe(source: DataSource, name: str) -> tuple[AnnData, str | None]:
     return adata, recipe.label_key
 
 
+def _keys_of(source: DataSource) -> list[str]:
+    """List the columns of a table that are labels, groups or a split, and so no features."""
+    group_key, split_key = source.group_key, source.split_key
+    keys = [
+        source.label_key,
+        None if group_key is None or group_key.startswith("id:") else group_key,
+        None if split_key in {AUTO, NO_SPLIT} else split_key,
+    ]
+    return [key for key in keys if key is not None]
+
+
 def read_for_model(source: DataSource, model: DiffAug, *, annotations: Sequence[str] = ()) -> AnnData:
-    """Read data to embed with a fitted model, counting DNA words as the model does."""
+    """Read data to embed with a fitted model, words and columns as in its fit."""
+    return read_source(for_model(source, model), annotations=annotations)[0]
+
+
+def for_model(source: DataSource, model: DiffAug) -> DataSource:
+    """Return a source whose DNA words are counted, and whose columns are read, as in a model's fit."""
     from diffaug_bio.model.source import MatrixChoice
 
-    kmers = MatrixChoice.from_dict(model.source_).kmers
     # The words of an h5ad file are counted already; other words are counted from its letters later.
-    is_counted = holds_anndata(source.data) or source.recipe is not None
-    if kmers is not None and not is_counted:
-        source = replace(source, kmers=kmers)
-    return read_source(source, annotations=annotations)[0]
+    if holds_anndata(source.data) or source.recipe is not None:
+        return source
+    kmers = MatrixChoice.from_dict(model.source_).kmers
+    return replace(source, kmers=kmers or source.kmers, schema=_later_schema(source, model))
+
+
+def _later_schema(source: DataSource, model: DiffAug) -> Schema:
+    """Say what columns of a later table are: what was said in the fit and now, and the model's features."""
+    from diffaug_bio.io import Schema
+    from diffaug_bio.matrix.columns import CodedColumns
+
+    coded = [
+        column
+        for column in CodedColumns.from_setting(model.config_.features.columns)
+        if column.kind != "missing"
+    ]
+    features = {feature for column in coded for feature in column.features}
+    known = [str(name) for name in getattr(model, "feature_names_in_", ())]
+    fitted = Schema.from_dict(model.source_.get(SCHEMA_ENTRY, {}), source="the model")
+    held = Schema(
+        categorical=[column.name for column in coded if column.kind in {"categorical", "boolean"}],
+        ordinal={column.name: column.levels for column in coded if column.kind == "ordinal"},
+        numeric=[name for name in known if name not in features and not name.endswith("=missing")],
+    )
+    schema = fitted.overridden_by(held).overridden_by(source.schema or Schema())
+    return replace(schema, detect=False, allow_absent=True)
+
+
+def columns_said(source: DataSource, adata: AnnData) -> dict[str, object] | None:
+    """Return what a model has to remember of the columns of its table, if anything."""
+    from diffaug_bio.io import Schema
+
+    if source.schema is None and COLUMNS_KEY not in adata.uns:
+        return None
+    schema = source.schema or Schema()
+    others = [str(name) for name in adata.obs if name not in schema.columns]
+    return replace(schema, annotations=[*schema.annotations, *others], missing_indicators=False).to_dict()
 
 
 def fingerprint(source: DataSource) -> dict[str, object]:

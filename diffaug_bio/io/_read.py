@@ -12,11 +12,11 @@ from diffaug_bio.io._files import plain_file, reading
 from diffaug_bio.io._folder import read_folder
 from diffaug_bio.io._formats import IN_HDF5, IN_PARTS, STORES, Format, find_format
 from diffaug_bio.io.dna import read_bed, read_sequence_table, read_sequences
-from diffaug_bio.io.frames import SHEET_ENDINGS, read_frame_table
+from diffaug_bio.io.frames import SHEET_ENDINGS, read_typed_frame
 from diffaug_bio.io.h5ad import read_h5ad
 from diffaug_bio.io.images import ImageOptions, read_images
 from diffaug_bio.io.stores import read_loom, read_mudata, read_zarr
-from diffaug_bio.io.table import read_table
+from diffaug_bio.io.table import Schema, as_schema, read_table, table_from_frame
 from diffaug_bio.io.tenx import read_tenx
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def read(  # noqa: PLR0911 - one for each format
     skip_bad: bool = False,
     max_bytes: int = 2**31,
     external_links: bool = False,
+    schema: Schema | str | PathLike[str] | None = None,
 ) -> AnnData:
     """Read a file or folder into AnnData, with observations in rows.
 
@@ -94,10 +95,15 @@ def read(  # noqa: PLR0911 - one for each format
     external_links
         If True, an `.h5ad` or other HDF5 file may take values from other files. A file from a stranger
         could so copy your private files into your results.
+    schema
+        What the columns of a table are, or a TOML file that says it, as `diffaug-bio schema` writes one.
+        Columns that it does not name are found by themselves: among measured values, text with few levels
+        and truth values are features, unless they are named like a label, batch or outcome.
 
     Returns
     -------
-    Data with `.X` as stored, or for a table float32 with nan for missing values. For several samples of
+    Data with `.X` as stored, or for a table float32 with nan for missing values, and `.uns["columns"]`
+    where features code categories, ordered levels or truth values. For several samples of
     Cell Ranger, `.X` holds the features that all of them have, `.obs["batch"]` the sample, and row names
     are `SAMPLE/BARCODE`.
 
@@ -126,6 +132,7 @@ def read(  # noqa: PLR0911 - one for each format
     >>> from diffaug_bio import io
     >>> adata = io.read("run/outs/filtered_feature_bc_matrix.h5")  # doctest: +SKIP
     >>> adata = io.read("proteins.csv.gz", obs_columns=["genotype"])  # doctest: +SKIP
+    >>> adata = io.read("patients.csv", schema=io.Schema(categorical=["sex"]))  # doctest: +SKIP
     >>> adata = io.read("enhancers.bed", reference="genome.fa")  # doctest: +SKIP
     >>> adata = io.read("photographs", image_size=64)  # doctest: +SKIP
     """
@@ -151,6 +158,7 @@ def read(  # noqa: PLR0911 - one for each format
             reference=genome,
             images=images,
             external_links=external_links,
+            schema=as_schema(schema),
         )
         if kind in STORES:
             return _read_store(path, kind, modality_key=modality_key, external_links=external_links)
@@ -162,14 +170,18 @@ def read(  # noqa: PLR0911 - one for each format
             read_intervals = read_folder if kind == "folder" else read_bed
             return read_intervals(path, reference=genome, obs_columns=obs_columns, kmers=kmers)
         if kind == "frame":
-            return read_frame_table(path, obs_columns=obs_columns, transpose=transpose, sheet=sheet)
+            frame = read_typed_frame(path, sheet=sheet)
+            return table_from_frame(
+                frame, path, obs_columns=obs_columns, transpose=transpose, schema=schema
+            )
         is_sure = kind == "sequence table"
         if is_sure or (kind == "table or sequences" and not transpose):
             adata = read_sequence_table(path, is_sure=is_sure, obs_columns=obs_columns, kmers=kmers)
             if adata is not None:
+                _refuse_schema(path, as_schema(schema))
                 return adata
         _refuse_kmers(path, kmers)
-        return read_table(path, obs_columns=obs_columns, transpose=transpose)
+        return read_table(path, obs_columns=obs_columns, transpose=transpose, schema=schema)
 
 
 def _read_store(path: Path, kind: Format, *, modality_key: str | None, external_links: bool) -> AnnData:
@@ -194,6 +206,7 @@ def _refuse_unfit(
     reference: Path | None,
     images: ImageOptions,
     external_links: bool,
+    schema: Schema,
 ) -> None:
     """Refuse arguments that do not apply to a format."""
     if transpose and kind not in {"frame", "table", "table or sequences"}:
@@ -225,6 +238,18 @@ def _refuse_unfit(
         raise InputError(msg)
     if kind in STORES | {"frame", "table", "image"}:
         _refuse_kmers(path, kmers)
+    if kind not in {"frame", "table", "table or sequences"}:
+        _refuse_schema(path, schema)
+
+
+def _refuse_schema(path: Path, schema: Schema) -> None:
+    """Refuse what is said of columns of data that have none; a model's schema may be passed over."""
+    if schema.columns and not schema.allow_absent:
+        msg = (
+            f"{path} is not read as a table of features, so that nothing can be said of its columns "
+            f"({schema.columns[0]!r}). Leave the schema (`--schema`, `--categorical`, `--id`, ...) out."
+        )
+        raise InputError(msg)
 
 
 def _refuse_kmers(path: Path, kmers: KmerEncoding | None) -> None:

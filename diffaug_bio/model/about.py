@@ -243,11 +243,25 @@ def command_line(run: Run) -> str:
         if data.get(option) is not None:
             words += [f"--{option.replace('_', '-')}", data[option]]
     words += [f"--{flag.replace('_', '-')}" for flag in _FLAGS if data.get(flag)]
+    words += _said_of_columns(data.get("schema") or {})
     if (kmers := data.get("kmers")) is not None and "recipe:" not in str(data["data"]):
         words += ["--k", ",".join(map(str, kmers["k"])), "--bins", kmers["n_bins"]]
         words += ["--canonical"] if kmers["canonical"] else []
     words += ["--seed", record["seed"], "--threads", record["threads"], "--precision", record["precision"]]
     return shlex.join(one_line(word) for word in words)
+
+
+def _said_of_columns(schema: Mapping[str, Any]) -> list[object]:
+    """Write what was said of a table's columns as options, or as a file where a name has a comma."""
+    lists = {key: schema.get(key) or [] for key in ("annotations", "categorical", "numeric", "ignore")}
+    if any("," in str(name) for names in lists.values() for name in names):
+        return ["--schema", "schema.toml"]
+    words: list[object] = [] if schema.get("id") is None else ["--id", schema["id"]]
+    for key, names in lists.items():
+        words += [f"--{key}", ",".join(map(str, names))] if names else []
+    for name, levels in (schema.get("ordinal") or {}).items():
+        words += ["--ordinal", f"{name}:{'<'.join(map(str, levels))}"]
+    return [*words, "--missing-indicators"] if schema.get("missing_indicators") else words
 
 
 def changed_settings(config: DiffAugConfig, *, with_columns: bool = False) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from diffaug_bio._keys import SCHEMA_ENTRY
 from diffaug_bio.config.kinds import data_kind, declared_kind
 from diffaug_bio.config.tables import is_number, is_whole
 from diffaug_bio.errors import InputError
@@ -78,6 +79,7 @@ _SOURCE_FIELDS = {
     **dict.fromkeys(("layer", "use_rep", "var_key", "split_key", "batch_key"), _TEXT.or_null().optional()),
     **dict.fromkeys(("use_raw", "sequences", "images"), FLAG.optional()),
     "kmers": TABLE.or_null().optional(),
+    SCHEMA_ENTRY: TABLE.optional(),
 }
 _HISTORY_FIELDS = {
     "phase": _column(f"phases ({', '.join(_PHASES)})", lambda value: value in _PHASES),
@@ -168,11 +170,13 @@ def _check_decided(table: Mapping[str, Any], config: DiffAugConfig, state: Input
 
 
 def _check_source(source: Mapping[str, Any]) -> None:
-    """Check which matrix was fitted by the rules of those who choose one."""
+    """Check which matrix was fitted, and what was said of its columns, by the rules of those who use it."""
+    from diffaug_bio.io import Schema
     from diffaug_bio.model.source import MatrixChoice
 
     try:
         MatrixChoice.from_dict(source)
+        Schema.from_dict(source.get(SCHEMA_ENTRY, {}), source=SCHEMA_ENTRY)
     except InputError as error:
         msg = f"{CONFIG}: `source`: {str(error).rstrip('.')}"
         raise Damage(msg) from error

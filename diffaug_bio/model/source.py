@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
-from diffaug_bio._keys import BATCH_ENTRY, SPLIT_ENTRY
+from diffaug_bio._keys import BATCH_ENTRY, SCHEMA_ENTRY, SPLIT_ENTRY
 from diffaug_bio.errors import InputError
 from diffaug_bio.pp import KmerEncoding
 
@@ -69,8 +69,9 @@ class MatrixChoice:
 
     @classmethod
     def from_dict(cls, table: Mapping[str, Any]) -> Self:
-        """Rebuild a choice from a model's `source_`, leaving out the entries of split and batches."""
+        """Rebuild a choice from a model's `source_`, leaving out what is no matrix."""
         kmers = table.get("kmers")
         encoding = None if kmers is None else KmerEncoding.from_dict(kmers, source="the model")
-        chosen = {name: value for name, value in table.items() if name not in {SPLIT_ENTRY, BATCH_ENTRY}}
+        others = {SPLIT_ENTRY, BATCH_ENTRY, SCHEMA_ENTRY}
+        chosen = {name: value for name, value in table.items() if name not in others}
         return cls(**{**chosen, "kmers": encoding})

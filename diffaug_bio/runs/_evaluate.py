@@ -11,7 +11,13 @@ from diffaug_bio import __version__
 from diffaug_bio._keys import CHANCE, OBSM_KEY
 from diffaug_bio._wording import shorten
 from diffaug_bio.choose.split import AUTO, NO_SPLIT, resolve_split_key
-from diffaug_bio.datasets.source import DataSource, fingerprint, read_source, with_recipe_keys
+from diffaug_bio.datasets.source import (
+    DataSource,
+    fingerprint,
+    for_model,
+    read_source,
+    with_recipe_keys,
+)
 from diffaug_bio.errors import InputError
 from diffaug_bio.output.json_files import RUN, read_json
 from diffaug_bio.output.swap import check_finished
@@ -58,7 +64,13 @@ def evaluate(
         source = _source_of_run(run_folder, source)
     source = with_recipe_keys(source)
     columns = [] if batch_key is None else [name.strip() for name in batch_key.split(",")]
-    adata, label_key = read_source(source, annotations=columns)
+    model = None
+    if model_folder is not None:
+        from diffaug_bio.model.estimator import DiffAug
+
+        model = DiffAug.load(model_folder, device=device)
+    read = source if model is None else for_model(source, model)
+    adata, label_key = read_source(read, annotations=columns)
     if label_key is None:
         msg = (
             f"{source.data}: name the column of `.obs` that holds the labels (the label key); there are "
@@ -67,8 +79,8 @@ def evaluate(
         raise InputError(msg)
     split_key = resolve_split_key(adata, source.split_key, group_key=source.group_key)
     source = dataclasses.replace(source, label_key=label_key, split_key=split_key)
-    if model_folder is not None:
-        project(adata, model_folder, var_key=var_key, device=device)
+    if model is not None:
+        project(adata, model, var_key=var_key)
     logger.info("Scoring %s against %r.", ", ".join(use_rep), label_key)
     table = score(
         adata,

@@ -8,14 +8,20 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from diffaug_bio._keys import BATCH_ENTRY, OBSM_KEY, uns_key
+from diffaug_bio._keys import BATCH_ENTRY, OBSM_KEY, SCHEMA_ENTRY, uns_key
 from diffaug_bio._wording import shorten
 from diffaug_bio.choose.fitting import fit_adata
 from diffaug_bio.choose.labels import choose_labels
 from diffaug_bio.choose.results import clear_embedding
 from diffaug_bio.choose.split import resolve_split_key
 from diffaug_bio.choose.unused import mention_unused
-from diffaug_bio.datasets.source import DataSource, fingerprint, read_source, with_recipe_keys
+from diffaug_bio.datasets.source import (
+    DataSource,
+    columns_said,
+    fingerprint,
+    read_source,
+    with_recipe_keys,
+)
 from diffaug_bio.machine.memory import peak_memory
 from diffaug_bio.machine.threads import limited_to, short_work
 from diffaug_bio.model.source import MatrixChoice
@@ -105,6 +111,8 @@ def fit(
             callbacks=callbacks,
             key_added=OBSM_KEY,
         )
+        if (said_of_columns := columns_said(source, adata)) is not None:
+            model.source_[SCHEMA_ENTRY] = said_of_columns
         clock.lap("fit")
         write_embedding(stage / "embedding.csv", adata.obsm[OBSM_KEY], adata.obs_names)
         entry = uns_key(OBSM_KEY)

@@ -49,8 +49,15 @@ def settings_of(run: dict[str, Any]) -> dict[str, Any]:
         "skip_bad",
         "external_links",
     )
+    said = data["schema"] or {}
+    lists = ("annotations", "categorical", "numeric", "ignore")
     return {
         **{name: data[name] for name in (*names, "label_key", "group_key")},
+        **{name: tuple(said.get(name, ())) for name in lists},
+        "ordinal": {name: tuple(levels) for name, levels in said.get("ordinal", {}).items()},
+        "id_column": said.get("id"),
+        "missing_indicators": said.get("missing_indicators", False),
+        "schema": None,  # what the file said is on the card in options
         "data": Path(data["data"]).name,
         "reference": None if data["reference"] is None else Path(data["reference"]).name,
         "var_key": data.get("var_key"),
@@ -75,6 +82,12 @@ def write_data() -> None:
     cells.raw = cells
     cells.write_h5ad("the cells.h5ad")
     cells.to_df().sub(0.3).T.to_csv("table.csv")
+    patients = (
+        cells.to_df().iloc[:, :4].sub(0.3).assign(sex="F", grade="I", note="x", nr=range(cells.n_obs))
+    )
+    patients.iloc[::2, 4:6] = ["M", "II"]
+    patients.to_csv("patients.csv", index=False)
+    Path("schema.toml").write_text('ignore = ["note"]\n')
     dna = clustered_dna(60)
     Path("dna.fa").write_text("".join(f">s{number}\n{letters}\n" for number, letters in enumerate(dna)))
     genome = "".join(dna)
@@ -95,12 +108,27 @@ def write_data() -> None:
         ["the cells.h5ad", "--use-rep", "X_rep", "--label-key", "kind", "--group-key", "donor"],
         ["the cells.h5ad", "--batch-key", "donor,split", "--split-key", "none"],
         ["table.csv", "--transpose", "--modality", "table"],
+        [
+            *("patients.csv", "--ordinal", "grade:I<II", "--categorical", "sex", "--schema", "schema.toml"),
+            *("--id", "nr", "--missing-indicators"),
+        ],
         ["dna.fa", "--k", "2,3", "--bins", "2", "--canonical"],
         ["dna.fa", "--encoder", "cnn"],
         ["peaks.bed", "--reference", "genome.fa"],
         ["photographs", "--image-size", "12", "--skip-bad"],
     ],
-    ids=["layer", "raw", "representation", "batches", "table", "words", "letters", "intervals", "images"],
+    ids=[
+        "layer",
+        "raw",
+        "representation",
+        "batches",
+        "table",
+        "columns",
+        "words",
+        "letters",
+        "intervals",
+        "images",
+    ],
 )
 def test_the_command_of_a_card_has_the_settings_of_its_run(
     call: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str]
@@ -117,6 +145,8 @@ def test_the_command_of_a_card_has_the_settings_of_its_run(
     assert {name: found[name] for name in expected} == expected
     given = command.make_context("fit", [*options, "-o", "run", *common]).params
     asked = {name: value for name, value in given.items() if value is not None and name in expected}
+    if asked.pop("schema", None) is not None:
+        del asked["ignore"]  # which the file says
     assert {name: found[name] for name in asked} == {
         **asked,
         **{name: expected[name] for name in ("precision", "split_key")},  # which are resolved

@@ -57,7 +57,16 @@ def test_every_example_can_be_called(name: str, call: Callable[..., Result]) -> 
 def test_the_most_used_options_come_first_and_others_under_headings(call: Callable[..., Result]) -> None:
     shown = call("fit", "--help").out
     headings = re.findall(r"^(\w.*):$", shown, flags=re.MULTILINE)
-    assert headings == ["Options", "Input", "DNA", "Model", "Splits and scores", "Machine", "Output"]
+    assert headings == [
+        "Options",
+        "Input",
+        "Columns of a table",
+        "DNA",
+        "Model",
+        "Splits and scores",
+        "Machine",
+        "Output",
+    ]
     first = shown.split("Options:")[1].split("Input:")[0]
     names = re.findall(r"^  (?:-., )?--([\w-]+)", first, flags=re.MULTILINE)
     assert names == ["output", "config", "label-key", "batch-key", "seed", "force", "help"]

@@ -55,6 +55,7 @@ READ = {
     "docs/dna.md": "the default preset on letters, twice",
     "docs/images.md": "CIFAR-10, STL-10",
     "docs/index.md": "the quickstart again",
+    "docs/tables.md": "a file of the reader's own; tests/cli/test_schema.py covers it",
     "docs/report.md": "the files of two runs; tests/cli/test_report.py covers them",
     "docs/recipes.md": "tests/datasets/test_docs.py runs them",
 }

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from diffaug_bio.io.frames._excel import SHEET_ENDINGS
-from diffaug_bio.io.frames._read import FRAME_ENDINGS, read_frame_table
+from diffaug_bio.io.frames._read import FRAME_ENDINGS, read_typed_frame
 
-__all__ = ["FRAME_ENDINGS", "SHEET_ENDINGS", "read_frame_table"]
+__all__ = ["FRAME_ENDINGS", "SHEET_ENDINGS", "read_typed_frame"]

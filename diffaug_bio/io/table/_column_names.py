@@ -23,7 +23,9 @@ _LABEL_WORDS = frozenset(
     | {"donor", "patient", "subject", "animal", "mouse", "sample", "split", "fold", "source", "generated"}
     | {"lane", "run", "operator", "instrument", "lab", "laboratory", "cohort", "study", "arm", "relapse"}
     | {"species", "strain", "organism", "annotation", "prognosis", "survival", "death", "died", "dead"}
-    | {"vital", "metastasis", "recurrence", "experiment", "protocol", "technology", "chip"}
+    | {"survived", "survivor", "alive", "mortality", "event", "endpoint", "remission", "progression"}
+    | {"readmission", "readmitted", "case", "control", "vital", "metastasis", "recurrence"}
+    | {"experiment", "protocol", "technology", "chip"}
 )
 """Words of names of columns that are to be predicted or corrected, rather than measured."""
 _GENE_NAMES = frozenset(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import anndata
 import pandas as pd
 
 from diffaug_bio._checks import check_columns, check_unique
+from diffaug_bio._keys import COLUMNS_KEY
 from diffaug_bio._wording import shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.io.table._column_names import is_usual_label
@@ -19,43 +20,66 @@ from diffaug_bio.io.table._genes import (
     warn_of_genes_in_rows,
 )
 from diffaug_bio.io.table._kinds import (
-    Sides,
     as_categories,
-    features_of,
     holds_labels,
     identifiers,
-    is_annotation,
     is_text,
+    kinds_of,
+    numbers_of,
     warn_of_codes,
 )
+from diffaug_bio.io.table._matrix import are_measured, coded_features, settle
 from diffaug_bio.io.table._parse import parse_text
 from diffaug_bio.io.table._row_names import named_rows
-from diffaug_bio.matrix.summary import as_float32
+from diffaug_bio.io.table._schema import Schema, as_schema
+from diffaug_bio.io.table._sides import Sides
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from os import PathLike
     from pathlib import Path
 
     from anndata import AnnData
 
 logger = logging.getLogger(__name__)
 
+_MOST_LISTED = 30  # annotations in the log
 
-def read_table(path: Path, *, obs_columns: Sequence[str], transpose: bool) -> AnnData:
+
+def read_table(
+    path: Path,
+    *,
+    obs_columns: Sequence[str],
+    transpose: bool,
+    schema: Schema | str | PathLike[str] | None = None,
+) -> AnnData:
     """Read a text table of features; see :func:`diffaug_bio.io.read`."""
+    schema = as_schema(schema)
+    frame = read_frame(path, obs_columns=obs_columns, transpose=transpose, schema=schema)
+    return table_from_frame(frame, path, obs_columns=obs_columns, transpose=transpose, schema=schema)
+
+
+def read_frame(path: Path, *, obs_columns: Sequence[str], transpose: bool, schema: Schema) -> pd.DataFrame:
+    """Read a text table into a frame, with columns of levels and labels as they are written."""
+    written = {*obs_columns, *schema.columns} - {*schema.numeric}
 
     def is_label(name: str) -> bool:
         # In a column of labels, "NA" and "None" are labels.
-        return not transpose and (name in obs_columns or is_usual_label(name))
+        return not transpose and (name in written or (is_usual_label(name) and name not in schema.numeric))
 
     frame = parse_text(path, as_text=is_label)
     if transpose and any(holds_labels(frame[name]) for name in frame.columns[1:]):
         frame = parse_text(path, as_text=lambda _: True, is_logged=False)
-    return table_from_frame(frame, path, obs_columns=obs_columns, transpose=transpose)
+    return frame
 
 
 def table_from_frame(
-    frame: pd.DataFrame, path: Path, *, obs_columns: Sequence[str] = (), transpose: bool = False
+    frame: pd.DataFrame,
+    path: Path,
+    *,
+    obs_columns: Sequence[str] = (),
+    transpose: bool = False,
+    schema: Schema | str | PathLike[str] | None = None,
 ) -> AnnData:
     """Make an AnnData of a frame that a reader of tables made.
 
@@ -70,50 +94,94 @@ def table_from_frame(
         Columns that are annotations, besides those of text and with a usual name.
     transpose
         If True, features are in rows.
+    schema
+        Kinds of columns, or a TOML file with them.
 
     Returns
     -------
-    `.X` in float32 with nan for missing values, annotations as categories in `.obs`, and columns about
-    features of a transposed table in `.var`.
+    `.X` in float32 with nan for missing values, annotations as categories in `.obs`, columns about
+    features of a transposed table in `.var`, and in `.uns["columns"]` how columns are coded that are no
+    plain numbers.
     """
     frame = frame.copy(deep=False)  # other names of the same values
     frame.columns = frame.columns.map(str)
     check_unique(frame.columns, what="column names", remedy=f"Rename them in {path}.")
-    frame, id_name = named_rows(frame, path, transpose=transpose)
-    sides, facts = Sides(path=path), pd.DataFrame(index=frame.index)
-    if transpose:
-        warn_of_genes_in_columns(frame, id_name=id_name, source=path.name)
-        about = facts_about_features(frame, path)
-        facts = facts_frame(frame[about])
-        sides = Sides(path=path, column="row", row="column")
-        frame = frame.drop(columns=about).T.infer_objects()
-    check_columns(
-        obs_columns, frame.columns, where=path, listed=[name for name in frame if is_text(frame[name])]
-    )
-    annotations = [name for name in frame.columns if is_annotation(frame[name], obs_columns)]
-    features = features_of(frame, set(annotations), sides)
+    oriented = _oriented(frame, path, as_schema(schema), obs_columns, transpose=transpose)
+    frame, schema, sides = oriented.frame, oriented.schema, oriented.sides
+    kinds = kinds_of(frame, schema, may_detect=schema.detect and not transpose)
+    numbers = numbers_of(frame[[name for name, kind in kinds.items() if kind == "numeric"]], sides)
     if not transpose:
-        found = identifiers(features, path)
-        if found:
-            features, annotations = features.drop(columns=found), [*annotations, *found]
-        names = list(map(str, features.columns))
-        warn_of_genes_in_rows(
-            list(frame.index) if id_name is not None else [], names, id_name=id_name, source=path.name
+        if found := identifiers(numbers, path, meant=schema.numeric):
+            numbers = numbers.drop(columns=found)
+            kinds.update(dict.fromkeys(found, "annotation"))
+        warn_of_codes(numbers, path, meant=schema.numeric)
+    if "maybe" in kinds.values() or "maybe true" in kinds.values():
+        kinds = settle(kinds, is_measured=are_measured(numbers), sides=sides)
+    annotations = [name for name, kind in kinds.items() if kind == "annotation"]
+    if len(annotations) == frame.shape[1]:
+        msg = (
+            f"{path} has no numeric column. If columns of text are to be features, name them "
+            "(`--categorical`, `--ordinal`)."
         )
-        warn_of_codes(features, path)
-    if features.shape[1] == 0:
-        msg = f"{path} has no numeric column."
         raise InputError(msg)
     if annotations:
-        logger.info(
-            "%s: %ss %s are annotations, not features.", path.name, sides.column, shorten(annotations)
-        )
-    names = list(map(str, features.columns))
-    try:
-        matrix = as_float32(features, names)
-    except InputError as error:
-        msg = f"{path}: {error}"
-        raise InputError(msg) from error
-    obs = as_categories(frame[annotations])
-    var = facts.loc[features.columns].set_axis(names) if transpose else pd.DataFrame(index=names)
-    return anndata.AnnData(X=matrix, obs=obs, var=var)
+        said = shorten(annotations, limit=_MOST_LISTED)
+        logger.info("%s: %ss %s are annotations, not features.", path.name, sides.column, said)
+    coded = coded_features(frame, numbers, kinds, schema, sides)
+    adata = anndata.AnnData(
+        X=coded.matrix,
+        obs=as_categories(frame[annotations]),
+        var=oriented.facts.loc[coded.names] if transpose else pd.DataFrame(index=coded.names),
+    )
+    if coded.columns:
+        adata.uns[COLUMNS_KEY] = coded.columns.to_text()
+    return adata
+
+
+class _Oriented(NamedTuple):
+    """A table with observations in rows, which are named."""
+
+    frame: pd.DataFrame
+    schema: Schema
+    facts: pd.DataFrame
+    """Columns about features of a table that was transposed."""
+    sides: Sides
+
+
+def _oriented(
+    frame: pd.DataFrame, path: Path, schema: Schema, obs_columns: Sequence[str], *, transpose: bool
+) -> _Oriented:
+    """Name the rows, and turn a transposed table."""
+    if transpose:
+        if schema.id is not None and not schema.allow_absent:
+            msg = f"{path} is transposed: its first line names the observations. Leave `id` (`--id`) out."
+            raise InputError(msg)
+        frame, id_name = named_rows(frame, path, transpose=True)
+        warn_of_genes_in_columns(frame, id_name=id_name, source=path.name)
+        about = facts_about_features(frame, path)
+        facts, turned = facts_frame(frame[about]), frame.drop(columns=about).T.infer_objects()
+        sides = Sides(path=path, column="row", row="column")
+        schema = _meant(turned, schema, obs_columns, path)
+        return _Oriented(turned.drop(columns=list(schema.ignore)), schema, facts, sides)
+    schema = _meant(frame, schema, obs_columns, path)
+    frame = frame.drop(columns=list(schema.ignore))
+    claimed = {*schema.categorical, *schema.ordinal, *schema.numeric}
+    frame, id_name = named_rows(
+        *(frame, path),
+        transpose=False,
+        id_column=schema.id,
+        claimed=claimed,
+        kept={*schema.annotations},
+    )
+    names = [name for name in frame.columns if name not in schema.annotations]
+    rows = [] if id_name is None else list(frame.index)
+    warn_of_genes_in_rows(rows, names, id_name=id_name, source=path.name)
+    return _Oriented(frame, schema, pd.DataFrame(), Sides(path=path))
+
+
+def _meant(frame: pd.DataFrame, schema: Schema, obs_columns: Sequence[str], path: Path) -> Schema:
+    """Return what is said of columns that are there; columns asked for as annotations have to be."""
+    texts = (name for name in frame.columns if is_text(frame[name]))
+    check_columns(obs_columns, frame.columns, where=path, listed=texts)
+    schema = schema.held_by(frame.columns, where=path)
+    return schema.overridden_by(Schema(annotations=list(dict.fromkeys(obs_columns))))

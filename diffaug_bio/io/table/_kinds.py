@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from diffaug_bio._wording import cut
 from diffaug_bio.io.table._column_names import is_usual_label, names_a_label
+from diffaug_bio.io.table._levels import has_few_levels, is_truth
 from diffaug_bio.io.table._numbers import look_at, whole_numbers
 from diffaug_bio.io.table._remedies import refuse_odd
 from diffaug_bio.io.table._row_names import counts_rows
@@ -19,20 +19,15 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from pathlib import Path
 
+    from diffaug_bio.io.table._schema import Schema
+    from diffaug_bio.io.table._sides import Sides
 
 logger = logging.getLogger(__name__)
 
+Kind = Literal["annotation", "numeric", "categorical", "ordinal", "maybe", "maybe true"]
+"""Kinds of columns; `"maybe"` and `"maybe true"` are features in a table of measured values."""
 _MOST_CODES = 50  # different values of a column of codes, such as sites
 _ROWS_A_CODE = 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sides:
-    """How a file calls what a table has in columns and in rows: the other way round if it is transposed."""
-
-    path: Path
-    column: str = "column"
-    row: str = "row"
 
 
 def is_annotation(column: pd.Series, obs_columns: Collection[str]) -> bool:
@@ -50,16 +45,47 @@ def holds_labels(column: pd.Series) -> bool:
     return not pd.api.types.is_numeric_dtype(column) and look_at(column).kind == "odd"
 
 
-def features_of(frame: pd.DataFrame, annotations: Collection[str], sides: Sides) -> pd.DataFrame:
-    """Return all columns but annotations as numbers; refuse numbers that are written otherwise."""
+def kinds_of(frame: pd.DataFrame, schema: Schema, *, may_detect: bool) -> dict[str, Kind]:
+    """Decide the kind of each column: what the schema says, else what name and values say.
+
+    Columns of truth values and of text with few levels may be features (`"maybe"`) where `may_detect`,
+    unless their name is that of a label, batch or outcome.
+    """
+    said: dict[str, Kind] = {
+        **dict.fromkeys(schema.annotations, "annotation"),
+        **dict.fromkeys(schema.categorical, "categorical"),
+        **dict.fromkeys(schema.ordinal, "ordinal"),
+        **dict.fromkeys(schema.numeric, "numeric"),
+    }
+    return {
+        name: said.get(name) or _found_kind(frame[name], may_detect=may_detect) for name in frame.columns
+    }
+
+
+def _found_kind(column: pd.Series, *, may_detect: bool) -> Kind:
+    if is_usual_label(column.name):
+        return "annotation"
+    is_number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+    if is_number:
+        return "numeric"
+    is_category = isinstance(column.dtype, pd.CategoricalDtype)
+    if may_detect and not names_a_label(column.name):
+        if is_truth(column):
+            return "maybe true"
+        if (is_category or is_text(column)) and has_few_levels(column):
+            return "maybe"
+    is_label = is_category or pd.api.types.is_bool_dtype(column) or is_text(column)
+    return "annotation" if is_label else "numeric"
+
+
+def numbers_of(frame: pd.DataFrame, sides: Sides) -> pd.DataFrame:
+    """Return columns as numbers; refuse numbers that are written otherwise, and text."""
     found: dict[str, Any] = {}
     for name in frame.columns:
-        if name in annotations:
-            continue
         column = frame[name]
         if not pd.api.types.is_numeric_dtype(column):
             look = look_at(column)
-            if look.kind == "odd":
+            if len(look.wrong):
                 named = f"{sides.column} {cut(str(name))!r}"
                 refuse_odd(look, column=named, row=sides.row, path=sides.path)
             column = look.values
@@ -70,28 +96,32 @@ def features_of(frame: pd.DataFrame, annotations: Collection[str], sides: Sides)
     return pd.DataFrame(found, index=frame.index)
 
 
-def identifiers(features: pd.DataFrame, path: Path) -> list[str]:
-    """List numeric columns that identify rows, such as `patient_id`, and log a warning about them."""
-    found = [name for name in features.columns if counts_rows(features[name], name)]
+def identifiers(features: pd.DataFrame, path: Path, *, meant: Collection[str]) -> list[str]:
+    """List numeric columns that identify rows, such as `patient_id`, and warn of them; `meant` are none."""
+    found = [name for name in features.columns if name not in meant and counts_rows(features[name], name)]
     if found:
         logger.warning(
-            "%s: columns %s are named like identifiers: they are annotations, and no features. To name the "
-            "rows by one, make it the first column.",
+            "%s: columns %s are named like identifiers: they are annotations, and no features. To name "
+            "the rows by one, say so (`--id`); to have one as a feature, say that in a schema (`numeric`).",
             path.name,
-            _listed(found),
+            listed(found),
         )
     return found
 
 
-def warn_of_codes(features: pd.DataFrame, path: Path) -> None:
-    """Log a warning that names all features that look like codes of sites, batches or outcomes."""
-    found = [name for name in features.columns if names_a_label(name) and _are_codes(features[name])]
+def warn_of_codes(features: pd.DataFrame, path: Path, *, meant: Collection[str]) -> None:
+    """Log a warning that names all features like codes of sites, batches or outcomes but those `meant`."""
+    found = [
+        name
+        for name in features.columns
+        if name not in meant and names_a_label(name) and _are_codes(features[name])
+    ]
     if found:
         logger.warning(
             "%s: columns %s look like codes of a label, batch or outcome, and are features: the embedding "
             "would show them. To keep them out, name them as annotations (`obs_columns`, `--annotations`).",
             path.name,
-            _listed(found),
+            listed(found),
         )
 
 
@@ -129,5 +159,5 @@ def _are_codes(values: pd.Series) -> bool:
     )
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
     return ", ".join(repr(cut(str(name))) for name in names)

@@ -20,6 +20,7 @@ from diffaug_bio.io.table._column_names import (
 from diffaug_bio.io.table._numbers import look_at, whole_numbers
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
 logger = logging.getLogger(__name__)
@@ -34,18 +35,32 @@ class Named(NamedTuple):
     """Column of the row names; None if rows are numbered."""
 
 
-def named_rows(frame: pd.DataFrame, path: Path, *, transpose: bool) -> Named:
-    """Take the index, or the first column if it holds row names, for the names of rows, or number them.
+def named_rows(
+    frame: pd.DataFrame,
+    path: Path,
+    *,
+    transpose: bool,
+    id_column: str | None = None,
+    claimed: Collection[str] = (),
+    kept: Collection[str] = (),
+) -> Named:
+    """Take a column of names, the index, or the first column if it holds row names, or number the rows.
 
-    Names that repeat are numbered where they are those of features (`transpose`), else refused.
+    Columns in `claimed` are features, whatever they look like; those in `kept` may name rows, and are
+    columns as well. Names that repeat are numbered where they are those of features (`transpose`), else
+    refused.
     """
-    if not isinstance(frame.index, pd.RangeIndex):
+    first = None if not frame.shape[1] else str(frame.columns[0])
+    if id_column is not None:
+        texts, name = _texts(frame[id_column]), id_column
+    elif not isinstance(frame.index, pd.RangeIndex):
         texts, name = _texts(frame.index.to_series()), str(frame.index.name or "")
-    elif frame.shape[1] and _are_names(frame.iloc[:, 0], path, transpose=transpose):
-        texts, name = _texts(frame.iloc[:, 0]), str(frame.columns[0])
-        frame = frame.iloc[:, 1:]
+    elif first is not None and first not in claimed and _may_name(frame, path, kept, transpose=transpose):
+        texts, name = _texts(frame[first]), first
     else:
         return _named(frame, pd.RangeIndex(len(frame)).astype(str), None)
+    if name in frame.columns and name not in kept:
+        frame = frame.drop(columns=name)
     if (texts == "").any():
         what = "features without a name" if transpose else "rows without an id"
         msg = (
@@ -79,6 +94,14 @@ def counts_rows(values: pd.Series, name: object) -> bool:
     if ends_as_id(name):
         return whole_numbers(values.dropna())
     return may_count_rows(name) and values.is_unique and whole_numbers(values)
+
+
+def _may_name(frame: pd.DataFrame, path: Path, kept: Collection[str], *, transpose: bool) -> bool:
+    """Return True if the first column holds row names; an annotation only where it can."""
+    column = frame.iloc[:, 0]
+    if str(column.name) in kept and not column.is_unique:
+        return False
+    return _are_names(column, path, transpose=transpose)
 
 
 def _are_names(column: pd.Series, path: Path, *, transpose: bool) -> bool:
