@@ -161,7 +161,7 @@ reading_options = _together(
     click.option(
         "--image-pages",
         type=click.Choice(["max", "mean", "first"]),
-        help="What to take of TIFF files of several pages or z-slices.  [default: max, and a warning]",
+        help="One image from the pages or z-slices of a TIFF file.  [default: max, and a warning]",
     ),
     click.option(
         "--skip-bad", is_flag=True, help="Leave out image files that cannot be read, and count them."
