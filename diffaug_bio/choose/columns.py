@@ -31,7 +31,7 @@ _SHOWN = 5  # levels
 def coded_columns(adata: AnnData, names: Sequence[str], *, model: DiffAug | None = None) -> CodedColumns:
     """Find the coded columns of features with these names: those of a model, then those of the data."""
     known = _NONE if model is None else _known(model)
-    coded = (*known, *(column for column in _own(adata) if column not in known.columns))
+    coded = (*known, *(column for column in CodedColumns.of_uns(adata.uns) if column not in known.columns))
     features: set[str] = set()
     found = []
     for column in CodedColumns(coded).held_by(names):
@@ -43,7 +43,7 @@ def coded_columns(adata: AnnData, names: Sequence[str], *, model: DiffAug | None
 
 def declared_columns(adata: AnnData, matrix: Matrix, names: Sequence[str]) -> CodedColumns:
     """Find the coded columns of data to fit; warn of those in part, and of levels nothing describes."""
-    own = _own(adata)
+    own = CodedColumns.of_uns(adata.uns)
     held = own.held_by(names)
     known = set(names)
     if not own and (undescribed := _like_levels(matrix, names)):
@@ -217,14 +217,6 @@ def _like_levels(matrix: Matrix, names: Sequence[str]) -> list[str]:
 
 def _known(model: DiffAug) -> CodedColumns:
     return CodedColumns.from_setting(model.config_.features.columns)
-
-
-def _own(adata: AnnData) -> CodedColumns:
-    """Read the columns in `.uns`; what else packages keep under this name is no text, and not looked at."""
-    text = adata.uns.get(COLUMNS_KEY)
-    if not isinstance(text, str):
-        return _NONE
-    return CodedColumns.from_text(text, source=f"`.uns[{COLUMNS_KEY!r}]`")
 
 
 def _amount(level: str) -> float | None:

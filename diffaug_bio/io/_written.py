@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from diffaug_bio._keys import COLUMNS_KEY
 from diffaug_bio._wording import shorten
 from diffaug_bio.matrix.blocks import row_blocks
 from diffaug_bio.matrix.columns import CodedColumns
@@ -40,7 +39,7 @@ class TableColumns:
     def of(cls, adata: AnnData) -> Self:
         """Find the columns that features code, and features of whole numbers."""
         names = [str(name) for name in adata.var_names]
-        coded = _coded_columns(adata, names)
+        coded = CodedColumns.of_uns(adata.uns).held_by(names)
         place = {name: number for number, name in enumerate(names)}
         is_whole, is_code = np.ones(len(names), bool), dict.fromkeys(coded, True)
         for _, block in row_blocks(adata.X):
@@ -91,14 +90,6 @@ def _numbers(values: NDArray[np.floating], *, is_whole: bool) -> object:
     if not is_whole:
         return values
     return pd.Series(values).astype("Int64").array if np.isnan(values).any() else values.astype(np.int64)
-
-
-def _coded_columns(adata: AnnData, names: list[str]) -> list[CodedColumn]:
-    """Find the coded columns of which all features are there."""
-    text = adata.uns.get(COLUMNS_KEY)
-    if not isinstance(text, str):
-        return []
-    return list(CodedColumns.from_text(text, source=f"`.uns[{COLUMNS_KEY!r}]`").held_by(names))
 
 
 def dense(block: Matrix) -> NDArray[np.floating]:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Self, get_args
 
 import numpy as np
 
+from diffaug_bio._keys import COLUMNS_KEY
 from diffaug_bio.config.kinds import CodedKind
 from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -118,6 +119,14 @@ class CodedColumns:
         return json.dumps([[column.name, column.kind, list(column.levels)] for column in self])
 
     @classmethod
+    def of_uns(cls, uns: Mapping[str, object]) -> Self:
+        """Read the columns in `.uns` of an AnnData; what other programs keep under this name is none."""
+        text = uns.get(COLUMNS_KEY)
+        if not isinstance(text, str) or not text.lstrip().startswith("[["):
+            return cls()
+        return cls.from_text(text, source=f"`.uns[{COLUMNS_KEY!r}]`")
+
+    @classmethod
     def from_text(cls, text: object, *, source: str) -> Self:
         """Rebuild columns from :meth:`to_text`; raise InputError if the text is anything else."""
         try:
@@ -128,7 +137,7 @@ class CodedColumns:
                     for name, kind, levels in entries
                 )
             )
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             msg = f"{source} describes no columns of a table: {error}. Remove it, or read the table again."
             raise InputError(msg) from error
 

@@ -22,6 +22,7 @@ from diffaug_bio.features.records import (
     is_count,
     refuse_unless,
 )
+from diffaug_bio.matrix.columns import CodedColumns
 from diffaug_bio.model.files import DIGEST_ENTRY, FEATURES, HISTORY, digest_of
 
 if TYPE_CHECKING:
@@ -125,6 +126,12 @@ def check_agreement(description: Mapping[str, Any], config: DiffAugConfig, names
     refuse_unless(
         names is None or len(names) == n_vars,
         f"`names` has {0 if names is None else len(names)} entries for {n_vars} features",
+        file=FEATURES,
+    )
+    coded = CodedColumns.from_setting(settings.columns)
+    refuse_unless(
+        len(coded.held_by(names or ()).columns) == len(coded.columns),
+        "`names` lacks features of `config.features.columns`",
         file=FEATURES,
     )
     refuse_unless(

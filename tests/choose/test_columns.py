@@ -13,6 +13,7 @@ from scipy import sparse
 from diffaug_bio import DiffAug, DiffAugConfig, tl
 from diffaug_bio.choose.columns import declared_columns
 from diffaug_bio.choose.matrix import choose_matrix, declare
+from diffaug_bio.errors import InputError
 from diffaug_bio.matrix.columns import CodedColumn, CodedColumns
 from diffaug_bio.model.source import MatrixChoice
 from tests.mixed_tables import COLUMNS, GRADE, NUMBERS, SEX, SMOKER, STAGE, mixed_table
@@ -187,11 +188,22 @@ def test_part_of_a_column_counts_as_plain_numbers_with_a_warning(caplog: pytest.
     assert "'stage' are there in part only" in caplog.text
 
 
-def test_what_other_packages_keep_under_the_same_name_does_not_matter() -> None:
+@pytest.mark.parametrize(
+    "held", [np.array(["a", "b"]), "sex,age", {"a": 1}], ids=["array", "text", "table"]
+)
+def test_what_other_packages_keep_under_the_same_name_does_not_matter(held: object) -> None:
     adata = mixed_table()
-    adata.uns["columns"] = np.array(["a", "b"])
-    config = DiffAugConfig.preset("quick").replace(train={"warmup_epochs": 1, "rounds": 0, "min_steps": 1})
-    assert tl.fit(adata, config=config, verbose=False).config_.features.columns == ()
+    adata.uns["columns"] = held
+    assert declare(DiffAugConfig(), adata, MatrixChoice()) == DiffAugConfig()
+
+
+def test_a_damaged_description_is_an_error_with_the_remedy() -> None:
+    adata = mixed_table()
+    said = r"`\.uns\['columns'\]` describes no columns.*read the table again"
+    for damaged in ('[["sex", "hue", ["F"]]]', '[["sex"]]', '[["sex", "categorical", ["F"]', "[[" * 50_000):
+        adata.uns["columns"] = damaged
+        with pytest.raises(InputError, match=said):
+            declare(DiffAugConfig(), adata, MatrixChoice())
 
 
 def test_levels_that_nothing_describes_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
