@@ -90,7 +90,7 @@ Examples:
 @click.option(
     "--input-state",
     type=click.Choice(["auto", "counts", "normalized", "lognormalized", "scaled", "continuous"]),
-    help="What the values are, where the log says that they were taken for something else.",
+    help="Kind of the values, where the log says that they were taken for something else.",
 )
 @split_option
 @group_key_option
