@@ -1,7 +1,7 @@
 """Rows that are generated from a table of numbers and categories: DiffAug beside other generators.
 
     python tests/benchmarks/mixed.py --data mice_protein.csv.gz --write mixed.csv
-    python tests/benchmarks/generated_tables.py mixed.csv -o rows --methods diffaug diffaug_far
+    python tests/benchmarks/generated_tables.py mixed.csv -o rows --methods diffaug diffaug_keep diffaug_far
     python tests/benchmarks/generated_tables.py mixed.csv -o rows --methods real copies smote_nc copula
     python tests/benchmarks/generated_tables.py mixed.csv -o rows --methods ctgan
     python tests/benchmarks/generated_tables.py mixed.csv -o rows --judge --table
@@ -13,8 +13,9 @@ together, the methods may be run in several environments, in the same folder: `d
 `smote_nc` imbalanced-learn 0.14; `copula` and `ctgan` sdv 2.0 (Business Source Licence); the figures
 sdmetrics 0.32. Neither `id` nor `label` is compared. Methods:
 
-- `diffaug`: `diffaug-bio fit` and `diffaug-bio augment`, a row from each row; `diffaug_far`: the same
-  with `--strength 1`, where only the embedding of its source tells what a row was
+- `diffaug`: `diffaug-bio fit` and `diffaug-bio augment`, a row from each row; `diffaug_keep`: the same
+  with `--missing keep`; `diffaug_far`: with `--strength 1`, too, where only the embedding of its source
+  tells what a row was
 - `smote_nc`: imbalanced-learn's, which mixes two rows of a label; empty cells are filled first (median,
   most frequent level), as it takes none
 - `copula`: SDV's Gaussian copula; `ctgan`: SDV's CTGAN with `--epochs` (its default: 300)
@@ -142,11 +143,18 @@ def _call(*words: object) -> None:
     subprocess.run([sys.executable, "-m", "diffaug_bio.cli.main", *map(str, words)], check=True)
 
 
+def _diffaug_keep(
+    train: pd.DataFrame, held_out: pd.DataFrame, arguments: argparse.Namespace, seed: int
+) -> pd.DataFrame:
+    """Generate rows that lack what their source lacks."""
+    return _diffaug(train, held_out, arguments, seed, "--missing", "keep")
+
+
 def _diffaug_far(
     train: pd.DataFrame, held_out: pd.DataFrame, arguments: argparse.Namespace, seed: int
 ) -> pd.DataFrame:
     """Generate rows of which only the embedding of their source tells what they were."""
-    return _diffaug(train, held_out, arguments, seed, "--strength", "1")
+    return _diffaug(train, held_out, arguments, seed, "--missing", "keep", "--strength", "1")
 
 
 def _smote_nc(
@@ -212,6 +220,7 @@ MAKERS: dict[str, Maker] = {
     "real": _real,
     "copies": _copies,
     "diffaug": _diffaug,
+    "diffaug_keep": _diffaug_keep,
     "diffaug_far": _diffaug_far,
     "smote_nc": _smote_nc,
     "copula": _copula,
