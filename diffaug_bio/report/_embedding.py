@@ -71,6 +71,7 @@ def neighbors_section(run: RunData) -> Section:
         shares = [(method.title, _agreement(method, labels)) for method in run.methods]
         said = ", ".join(f"{share:.1%} by {title}" for title, share in shares if share is not None)
         if said:
+            said += f", {_chance(labels):.1%} by chance"
             lead += f" Share of labelled neighbours with the same {run.label_key}, over all rows: {said}."
     places = ("Nearest", *(f"{number}." for number in range(2, _N_SHOWN + 1)))
     return Section(
@@ -161,6 +162,14 @@ def _agreement(method: Method, labels: NDArray[np.object_]) -> float | None:
     if not (is_pair := known[near]).any():
         return None
     return float(np.mean((labels[near] == labels[known][:, None])[is_pair]))
+
+
+def _chance(labels: NDArray[np.object_]) -> float:
+    """Compute how often two different rows that have labels have the same one."""
+    known = [one for one in labels if one is not None]
+    counts = np.unique(np.array(known, np.str_), return_counts=True)[1].astype(float)
+    n_pairs = len(known) * (len(known) - 1)
+    return float((counts * (counts - 1)).sum() / n_pairs)
 
 
 class _Cells:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import pytest
+
 from diffaug_bio.core.phases import EpochEnd
 from diffaug_bio.document import Table, Text
 from diffaug_bio.model.scores import scores_section, verdict
-from diffaug_bio.report import _generated
+from diffaug_bio.report import _embedding, _generated
 from diffaug_bio.report._training import kept_first_epoch
 
 
@@ -85,6 +88,11 @@ def test_a_number_has_scores_of_its_own() -> None:
     assert [row[0].text for row in table.rows] == ["Linear regression, R2", "Nearest neighbours, R2"]
     assert [row[-1].text for row in table.rows] == ["0.000", "0.000"]
     assert any("guessing the mean" in note for note in table.notes)
+
+
+def test_neighbours_of_one_class_have_a_chance_level() -> None:
+    labels = np.array(["a", "a", "b", None], dtype=object)
+    assert _embedding._chance(labels) == pytest.approx(1 / 3)  # of three pairs one is of one class
 
 
 def test_generated_rows_get_a_sentence() -> None:
