@@ -33,7 +33,6 @@ _LEAST_WHOLE = 0.3  # of values of counts with fractions, as programs give that 
 _LEAST_TAIL, _LEAST_MAXIMUM, _USUAL_MEDIAN = 12.0, 20.0, (0.2, 20.0)
 _LEAST_DEPTHS = 0.1  # coefficient of variation of row totals; sequencing depths reach 0.3 and more
 _NO_DEPTH = "hardly any of them is small, and columns share no sequencing depth, as intensities do"
-_HOW = "Say otherwise with `input_state` (`--input-state`)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,13 +120,18 @@ def find_state(matrix: Matrix, summary: MatrixSummary) -> Finding:
     return _of_fractions(evidence, summary) if has_zeros else _measured(evidence, summary)
 
 
+def _unless(state: InputState) -> str:
+    """Name the option that declares a state."""
+    return f"If they are {STATES[state].noun}, set `input_state` to {state!r} (`--input-state {state}`)."
+
+
 def _of_whole_numbers(matrix: Matrix, summary: MatrixSummary) -> Finding:
     """Tell counts from measured whole numbers."""
     if summary.maximum <= 1:
         return Finding(state="continuous")
     evidence = Evidence.of(matrix, is_whole=True)
     if not evidence.has_equal_totals() and (why := _why_measured(evidence, summary)):
-        said = f"The whole numbers are taken for measurements, not for counts: {why}. {_HOW}."
+        said = f"The whole numbers are taken for measurements: {why}. {_unless('counts')}"
         # A few columns may be a panel of proteins after all, if a depth is common to them.
         has_depth = why is not _NO_DEPTH and evidence.n_vars < _FEW_COLUMNS
         has_depth = has_depth and evidence.shared_depth >= _LEAST_SHARED
@@ -146,12 +150,13 @@ def _of_fractions(evidence: Evidence, summary: MatrixSummary) -> Finding:
         return _measured(evidence, summary)
     why = _why_measured(evidence, summary) if is_linear or is_large else _why_uncounted(evidence)
     if why is not None:
-        said = f"The values are taken for measurements, not for expression: {why}. {_HOW}."
+        said = f"The values are taken for measurements: {why}. {_unless('normalized')}"
         return _measured(evidence, summary, said, is_doubtful=True)
     if has_depths and share >= _LEAST_WHOLE and summary.maximum >= _LEAST_TOP:
         said = (
             f"Counts with fractions: {share:.0%} of the values are whole, and totals of rows differ by "
-            f"{differs}, as sequencing depths do. They are normalised as counts, fractions kept. {_HOW}."
+            f"{differs}, as sequencing depths do. They are normalised as counts, fractions kept. "
+            f"{_unless('normalized')}"
         )
         return Finding(state="counts", remark=said)
     low, high = _USUAL_MEDIAN
@@ -160,8 +165,7 @@ def _of_fractions(evidence: Evidence, summary: MatrixSummary) -> Finding:
         said = (
             "The values have fractions and are taken for counts, of which a background was subtracted or "
             f"which genes share: they reach {summary.maximum:.4g}, most are small, and totals of rows "
-            f"differ by {differs}, as sequencing depths do. If they are normalised already, set "
-            "`input_state` to 'normalized' (`--input-state normalized`)."
+            f"differ by {differs}, as sequencing depths do. {_unless('normalized')}"
         )
         return Finding(state="counts", remark=said, is_doubtful=True)
     return _without_trace(evidence, summary)
@@ -173,14 +177,14 @@ def _without_trace(evidence: Evidence, summary: MatrixSummary) -> Finding:
     if summary.maximum <= _MAX_LOGGED:
         said = (
             f"The values are taken for log-normalised expression, as {summary.zero_share:.0%} of them are "
-            f"0 and none is above {_MAX_LOGGED:g}; nothing else tells. {_HOW}."
+            f"0 and none is above {_MAX_LOGGED:g}; nothing else tells. {_unless('continuous')}"
         )
         return Finding(state="lognormalized", remark=said, is_told=False)
     if depths < 3 * _LEAST_DEPTHS:
         return Finding(state="normalized", is_told=False)
     said = (
-        f"The values are taken for normalised ones, although totals of rows differ by {depths:.0%}. If "
-        "they are counts, set `input_state` to 'counts' (`--input-state counts`)."
+        f"The values are taken for normalised ones, although totals of rows differ by {depths:.0%}. "
+        f"{_unless('counts')}"
     )
     return Finding(state="normalized", remark=said, is_doubtful=True, is_told=False)
 
