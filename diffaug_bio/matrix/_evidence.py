@@ -32,6 +32,7 @@ _TAILS = (0.05, 0.95)
 _MOST_APART = 2000  # columns whose zeros are looked at
 _MOST_BETWEEN = 0.1 * _TAILS[0]
 _IN_UNITS = 0.9  # share of the values of a row that are whole multiples of its smallest one
+_LEAST, _MOST = 1e-150, 1e150  # whose quotient is a number
 _NEARLY = 0.03  # from a whole multiple
 _UNDER = 0.8  # of the mean: a variance below it is none of counts
 _INVERSES = (np.expm1, lambda logged: np.exp2(logged) - 1, lambda logged: 10.0**logged - 1, np.square)
@@ -129,17 +130,34 @@ class Evidence:
     @cached_property
     def shared_depth(self) -> float:
         """Median correlation of a logged column with the mean of the others: what all share is depth."""
-        spread = np.flatnonzero(self.columns.varies)
-        if len(spread) < 2:
+        if (logged := self._logged) is None:
             return 1.0
-        chosen = spread[np.unique(np.linspace(0, len(spread) - 1, _MOST_COLUMNS).astype(np.intp))]
-        logged = np.log1p(self.rows[:, chosen].toarray())
         scores = (logged - logged.mean(0)) / logged.std(0)
         others = scores.sum(1, keepdims=True) - scores
         deviations = others.std(0)
         means = (scores * others).mean(0)
         found = np.divide(means, deviations, out=np.zeros_like(means), where=deviations > 0)
         return float(np.median(found))
+
+    @cached_property
+    def left_by_depth(self) -> float:
+        """Median share of a logged column's variance that is left without the mean of the others.
+
+        Dividing counts by their depth takes from it; of columns without one depth it adds to it.
+        """
+        if (logged := self._logged) is None:
+            return 0.0
+        others = (logged.sum(1, keepdims=True) - logged) / (logged.shape[1] - 1)
+        return float(np.median((logged - others).var(0) / logged.var(0)))
+
+    @cached_property
+    def _logged(self) -> Floats | None:
+        """Logarithm of up to 300 of the columns that vary; None of fewer than two."""
+        spread = np.flatnonzero(self.columns.varies)
+        if len(spread) < 2:
+            return None
+        chosen = spread[np.unique(np.linspace(0, len(spread) - 1, _MOST_COLUMNS).astype(np.intp))]
+        return np.log1p(np.asarray(self.rows[:, chosen].toarray(), np.float64))
 
     def has_equal_totals(self) -> bool:
         """Return True if rows have one total as they are: they were brought to a library size."""
@@ -281,8 +299,9 @@ def _are_in_units(rows: sparse.csr_matrix, telling: NDArray[np.bool_]) -> bool:
     filled = sizes > 0
     if not filled.any():
         return False
-    smallest = np.minimum.reduceat(rows.data, starts[filled])
-    parts = rows.data / np.repeat(smallest, sizes[filled])
+    # Not 0, which the inverse of a logarithm makes of values near it.
+    smallest = np.maximum(np.minimum.reduceat(rows.data, starts[filled]), _LEAST)
+    parts = np.minimum(rows.data, _MOST) / np.repeat(smallest, sizes[filled])
     # The smallest value is whole in itself, and tells nothing; large multiples carry rounding errors.
     counts = telling & (parts > 1.5) & (parts < _TELLING)
     is_whole = counts & (np.abs(parts - np.rint(parts)) < _NEARLY)

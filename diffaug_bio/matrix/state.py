@@ -27,13 +27,12 @@ _ANY_ZEROS, _MOST_ZEROS = 0.01, 0.7  # to look for counts behind fractions; in i
 _SAMPLE_ROWS = 2000
 _MOST_UNCOUNTED = 0.25  # of the columns of counts may look like no counts
 _FEW_COLUMNS, _FEW_ZEROS = 10, 0.05  # fewer columns of whole numbers that are hardly ever 0 are no panel
-_LEAST_SMALL, _LEAST_SHARED = 0.1, 0.15
+_LEAST_SMALL, _LEAST_SHARED, _MOST_LEFT = 0.1, 0.15, 1.02
 _LEAST_TOP, _MOST_AT_TOP = 10.0, 0.005
 _LEAST_WHOLE = 0.3  # of values of counts with fractions, as programs give that share reads among genes
 _LEAST_TAIL, _LEAST_MAXIMUM, _USUAL_MEDIAN = 12.0, 20.0, (0.2, 20.0)
 _LEAST_DEPTHS = 0.1  # coefficient of variation of row totals; sequencing depths reach 0.3 and more
 _NO_DEPTH = "hardly any of them is small, and columns share no sequencing depth, as intensities do"
-_HOW = "Say otherwise with `input_state` (`--input-state`)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,14 +120,22 @@ def find_state(matrix: Matrix, summary: MatrixSummary) -> Finding:
     return _of_fractions(evidence, summary) if has_zeros else _measured(evidence, summary)
 
 
+def _unless(state: InputState) -> str:
+    """Name the option that declares a state."""
+    return f"If they are {STATES[state].noun}, set `input_state` to {state!r} (`--input-state {state}`)."
+
+
 def _of_whole_numbers(matrix: Matrix, summary: MatrixSummary) -> Finding:
     """Tell counts from measured whole numbers."""
     if summary.maximum <= 1:
         return Finding(state="continuous")
     evidence = Evidence.of(matrix, is_whole=True)
     if not evidence.has_equal_totals() and (why := _why_measured(evidence, summary)):
-        said = f"The whole numbers are taken for measurements, not for counts: {why}. {_HOW}."
-        return _measured(evidence, summary, said, is_doubtful=why is _NO_DEPTH)
+        said = f"The whole numbers are taken for measurements: {why}. {_unless('counts')}"
+        # A few columns may be a panel of proteins after all, if a depth is common to them.
+        has_depth = why is not _NO_DEPTH and evidence.n_vars < _FEW_COLUMNS
+        has_depth = has_depth and evidence.shared_depth >= _LEAST_SHARED
+        return _measured(evidence, summary, said, is_doubtful=why is _NO_DEPTH or has_depth)
     check_declared("counts", summary)  # negative or missing counts
     return Finding(state="counts")
 
@@ -139,13 +146,17 @@ def _of_fractions(evidence: Evidence, summary: MatrixSummary) -> Finding:
     has_depths = evidence.n_obs >= 3 and evidence.depth_variation >= _LEAST_DEPTHS
     is_linear = summary.maximum >= _LEAST_MAXIMUM and evidence.tail >= _LEAST_TAIL
     is_large = summary.maximum > _MAX_LOGGED
-    if (is_linear or is_large) and (why := _why_measured(evidence, summary)):
-        said = f"The values are taken for measurements, not for expression: {why}. {_HOW}."
+    if summary.n_missing:  # expression has none, and measurements often do
+        return _measured(evidence, summary)
+    why = _why_measured(evidence, summary) if is_linear or is_large else _why_uncounted(evidence)
+    if why is not None:
+        said = f"The values are taken for measurements: {why}. {_unless('normalized')}"
         return _measured(evidence, summary, said, is_doubtful=True)
     if has_depths and share >= _LEAST_WHOLE and summary.maximum >= _LEAST_TOP:
         said = (
             f"Counts with fractions: {share:.0%} of the values are whole, and totals of rows differ by "
-            f"{differs}, as sequencing depths do. They are normalised as counts, fractions kept. {_HOW}."
+            f"{differs}, as sequencing depths do. They are normalised as counts, fractions kept. "
+            f"{_unless('normalized')}"
         )
         return Finding(state="counts", remark=said)
     low, high = _USUAL_MEDIAN
@@ -154,17 +165,26 @@ def _of_fractions(evidence: Evidence, summary: MatrixSummary) -> Finding:
         said = (
             "The values have fractions and are taken for counts, of which a background was subtracted or "
             f"which genes share: they reach {summary.maximum:.4g}, most are small, and totals of rows "
-            f"differ by {differs}, as sequencing depths do. If they are normalised already, set "
-            "`input_state` to 'normalized' (`--input-state normalized`)."
+            f"differ by {differs}, as sequencing depths do. {_unless('normalized')}"
         )
         return Finding(state="counts", remark=said, is_doubtful=True)
-    if not is_large:
-        return Finding(state="lognormalized", is_told=False)
-    if not has_depths or evidence.depth_variation < 3 * _LEAST_DEPTHS:
+    return _without_trace(evidence, summary)
+
+
+def _without_trace(evidence: Evidence, summary: MatrixSummary) -> Finding:
+    """Take values with many zeros for normalised expression, as most are; say that nothing tells."""
+    depths = evidence.depth_variation
+    if summary.maximum <= _MAX_LOGGED:
+        said = (
+            f"The values are taken for log-normalised expression, as {summary.zero_share:.0%} of them are "
+            f"0 and none is above {_MAX_LOGGED:g}; nothing else tells. {_unless('continuous')}"
+        )
+        return Finding(state="lognormalized", remark=said, is_told=False)
+    if depths < 3 * _LEAST_DEPTHS:
         return Finding(state="normalized", is_told=False)
     said = (
-        f"The values are taken for normalised ones, although totals of rows differ by {differs}. If they "
-        "are counts, set `input_state` to 'counts' (`--input-state counts`)."
+        f"The values are taken for normalised ones, although totals of rows differ by {depths:.0%}. "
+        f"{_unless('counts')}"
     )
     return Finding(state="normalized", remark=said, is_doubtful=True, is_told=False)
 
@@ -173,21 +193,29 @@ def _why_measured(evidence: Evidence, summary: MatrixSummary) -> str | None:
     """Say why values cannot be counts; None where they can, or there are too few to tell."""
     if evidence.n_obs < ENOUGH_ROWS:
         return None
-    uncounted = evidence.columns.uncounted_share()
-    if uncounted >= _MOST_UNCOUNTED:
-        return (
-            f"{uncounted:.0%} of the columns vary by less than counts do, or hold ones and hardly a zero, "
-            "as ages, grades and answers do"
-        )
+    if (why := _why_uncounted(evidence)) is not None:
+        return why
     top = evidence.top_share
     if summary.maximum >= _LEAST_TOP and top >= _MOST_AT_TOP and top * len(evidence.values) >= _LEAST_TOP:
         return f"{top:.1%} of the values above 0 are {summary.maximum:g}, where a scale ends"
     if evidence.n_vars < _FEW_COLUMNS and summary.zero_share < _FEW_ZEROS:
         return f"there are {evidence.n_vars} columns, which are hardly ever 0"
     is_dense = summary.zero_share <= _MOST_ZEROS
-    if is_dense and evidence.small_share < _LEAST_SMALL and evidence.shared_depth < _LEAST_SHARED:
-        return _NO_DEPTH
+    if is_dense and evidence.small_share < _LEAST_SMALL:
+        has_depth = evidence.shared_depth >= _LEAST_SHARED and evidence.left_by_depth <= _MOST_LEFT
+        return None if has_depth else _NO_DEPTH
     return None
+
+
+def _why_uncounted(evidence: Evidence) -> str | None:
+    """Say that whole numbers in columns cannot come from counting; None where they can."""
+    share = evidence.columns.uncounted_share() if evidence.n_obs >= ENOUGH_ROWS else 0.0
+    if share < _MOST_UNCOUNTED:
+        return None
+    return (
+        f"{share:.0%} of the columns vary by less than counts do, or hold ones and hardly a zero, as ages, "
+        "grades and answers do"
+    )
 
 
 def _measured(
@@ -212,7 +240,7 @@ def check_declared(state: InputState, summary: MatrixSummary) -> None:
         raise InputError(msg)
     if not STATES[state].is_sparse:
         return
-    remedy = "Declare `input_state` 'continuous' if this is not expression"
+    remedy = "Declare `input_state` 'continuous' (`--input-state continuous`) if this is not expression"
     if summary.n_negative:
         msg = (
             f"The values look like {state}, but {summary.n_negative} of them are negative (the lowest "

@@ -68,6 +68,7 @@ def test_a_fit_writes_a_page_that_says_what_it_logged(place: Path) -> None:
     assert "dna.fa: 60 sequences." in page
     log = json.loads((place / "run" / "run.json").read_text())["log"]
     assert [one["level"] for one in log] == ["info"] * len(log)
+    assert any("--batch-key batch" in one["text"] for one in log)
     assert not any("epoch" in one["text"] or "Scoring" in one["text"] for one in log)
 
 

@@ -326,3 +326,27 @@ def test_blocks_of_dense_rows_are_small_where_these_are_wide(
     found = invert(features, matrix, np.arange(N_GENES))[0]
     assert found.shape == wide.shape
     assert max(sizes) == largest
+
+
+def test_counts_with_fractions_come_out_whole_at_the_same_level() -> None:
+    counts = make_counts()
+    background = 0.1 * counts.sum(1, keepdims=True) * counts.sum(0) / counts.sum()
+    cleaned = np.asarray(np.maximum(counts - background, 0), np.float32)
+    features = fit(cleaned)
+    assert features.state == "counts"
+    found = dense(invert(features, cleaned)[0])
+    np.testing.assert_array_equal(found, np.rint(found))
+    assert (found >= 0).all()
+    assert found.sum() == pytest.approx(cleaned.sum(), rel=0.03)
+    often = cleaned.mean(0) > 1
+    np.testing.assert_allclose(found.mean(0)[often], cleaned.mean(0)[often], rtol=0.15)
+
+
+def test_errors_of_rounding_change_no_generated_count() -> None:
+    counts = make_counts()
+    noise = np.random.default_rng(1).uniform(-4e-4, 4e-4, counts.shape)
+    noisy = np.asarray(counts + (counts > 0) * noise, np.float32)
+    features = fit(noisy)
+    assert features.state == "counts"
+    found = dense(invert(features, noisy)[0])
+    np.testing.assert_array_equal(found, np.rint(found))

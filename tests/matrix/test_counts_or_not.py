@@ -164,9 +164,17 @@ def intensities(rng: Random) -> Floats:
     return np.rint(np.where(rng.random(values.shape) < 0.2, 0, values))
 
 
+def wines(rng: Random) -> Floats:
+    """Take measurements of wines in whole units; many go together, and scales differ a thousandfold."""
+    from sklearn.datasets import load_wine
+
+    return np.asarray(np.rint(load_wine().data * 100), float)
+
+
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
+        (wines, "no sequencing depth"),
         (clinical, "vary by less"),
         (laboratory, "no sequencing depth"),
         (answers, "vary by less"),
@@ -207,6 +215,24 @@ def test_blanks_of_intensities_are_missing_values_not_an_error_of_counts() -> No
     counts[3, 4] = np.nan
     with pytest.raises(InputError, match=r"counts.*1 of them are missing"):
         find(counts)
+
+
+def test_tables_of_fractions_codes_and_blanks_are_measured() -> None:
+    rng = np.random.default_rng(0)
+    codes = [rng.integers(0, 2, 200), rng.integers(0, 3, 200), rng.integers(0, 2, 200)]
+    table = np.column_stack([*codes, rng.gamma(2, 1.5, 200).round(1), rng.normal(250, 50, 200).round()])
+    assert find(table).state == "continuous"
+    assert "vary by less" in find(table).remark
+    table[rng.random(table.shape) < 0.05] = np.nan
+    assert find(table).state == "continuous"
+
+
+def test_values_that_tell_nothing_are_said_to() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.random((60, 20)) * (rng.random((60, 20)) < 0.6)
+    finding = find(values)
+    assert (finding.state, finding.is_told) == ("lognormalized", False)
+    assert "--input-state" in finding.remark
 
 
 @pytest.mark.parametrize("make", [cells, panel], ids=["cells", "panel"])

@@ -46,6 +46,7 @@ CASES = {
     "npz": "images",
     "cifar": "images",
     "images": "images",
+    "stack": "images",
     "model": "models",
     "toml": "configs",
     "archive": "archives",

@@ -166,6 +166,27 @@ def images_case(rng: np.random.Generator, folder: Path) -> None:
     _check(io.read(folder, image_size=size, skip_bad=bool(rng.random() < 0.3)))
 
 
+def stack_case(rng: np.random.Generator, folder: Path) -> None:
+    """Change TIFF files of several pages, as several programs write them."""
+    import tifffile
+
+    for name in "ab":
+        shape = (*one_of(rng, ((4,), (2, 3), (3, 1, 2), (1,))), 8, 8)
+        values = rng.integers(0, 256, shape).astype(one_of(rng, ("u1", "u1", "u2", "f4", "i4", "u4", "c8")))
+        options = one_of(
+            rng, ({}, {"bigtiff": True}, {"ome": True}, {"compression": "zlib"}, {"tile": (16, 16)})
+        )
+        written = std_io.BytesIO()
+        tifffile.imwrite(written, values, photometric="minisblack", **options)
+        content = written.getvalue()
+        (folder / f"{name}.tif").write_bytes(mutated(content, rng) if rng.random() < 0.5 else content)
+    pages = one_of(rng, ("max", "mean", "first"))
+    size = one_of(rng, (None, 8))
+    _check(
+        io.read(folder, modality="image", image_size=size, image_pages=pages, skip_bad=rng.random() < 0.3)
+    )
+
+
 def _as_file(image: Image.Image, mode: str, ending: str) -> bytes:
     """Write an image as a file; where a format does not know a mode, in RGB."""
     written = std_io.BytesIO()

@@ -110,7 +110,11 @@ def _read_file(path: Path, options: ImageOptions) -> AnnData:
         )
         raise InputError(msg)
     if name.endswith(IMAGE_ENDINGS):
-        msg = f"{path} is a single image. Name its folder of images: {str(path.parent)!r}."
+        pages = " A TIFF of several pages is one image, too: save its pages apart to have a row for each."
+        msg = (
+            f"{path} is a single image. Name its folder of images: {str(path.parent)!r}."
+            f"{pages if name.endswith(('.tif', '.tiff')) else ''}"
+        )
         raise InputError(msg)
     if _MEMBER.fullmatch(path.name):
         msg = f"{path} is one of several files. Name their folder: {path.parent}."

@@ -109,30 +109,27 @@ def _opened(path: Path) -> Iterator[Any]:
     """Open a TIFF; what tifffile only logs, such as pages that are cut off, raises a `ValueError`."""
     import tifffile
 
-    said = _Said(threading.get_ident())
+    raising = _Raising(threading.get_ident())
     log = logging.getLogger("tifffile")
-    log.addHandler(said)
+    log.addHandler(raising)
     try:
         with path.open("rb") as stream, tifffile.TiffFile(stream) as file:
             yield file
     finally:
-        log.removeHandler(said)
-    if said.errors:
-        raise ValueError(said.errors[0])
+        log.removeHandler(raising)
 
 
-class _Said(logging.Handler):
-    """Errors that one thread logs."""
+class _Raising(logging.Handler):
+    """Handler that raises the first error that a thread logs: a damaged file may have millions of them."""
 
     def __init__(self, thread: int) -> None:
         super().__init__(logging.ERROR)
-        self.errors: list[str] = []
         self._thread = thread
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep the message, if it is of this thread."""
+        """Raise a `ValueError` with the message, if it is of this thread."""
         if record.thread == self._thread:
-            self.errors.append(record.getMessage())
+            raise ValueError(record.getMessage())
 
 
 def check_installed(path: Path) -> None:
