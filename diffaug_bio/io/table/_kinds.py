@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Kind = Literal["annotation", "numeric", "categorical", "ordinal", "maybe", "maybe true"]
-"""Kinds of columns; `"maybe"` and `"maybe true"` are features in a table of measured values."""
+Kind = Literal["annotation", "numeric", "categorical", "ordinal", "maybe", "maybe true", "maybe label"]
+"""Kinds of columns; `"maybe"` and `"maybe true"` are features in a table of measured values, and
+`"maybe label"` would be, but for its name."""
 _MOST_CODES = 50  # different values of a column of codes, such as sites
 _ROWS_A_CODE = 2
 
@@ -48,8 +49,8 @@ def holds_labels(column: pd.Series) -> bool:
 def kinds_of(frame: pd.DataFrame, schema: Schema, *, may_detect: bool) -> dict[str, Kind]:
     """Decide the kind of each column: what the schema says, else what name and values say.
 
-    Columns of truth values and of text with few levels may be features (`"maybe"`) where `may_detect`,
-    unless their name is that of a label, batch or outcome.
+    Columns of truth values and of text with few levels may be features where `may_detect`, unless their
+    name is that of a label, batch or outcome; `settle` decides.
     """
     said: dict[str, Kind] = {
         **dict.fromkeys(schema.annotations, "annotation"),
@@ -78,11 +79,10 @@ def _is_number(dtype: Any) -> bool:
 
 def _found_kind(column: pd.Series, *, may_detect: bool) -> Kind:
     is_category = isinstance(column.dtype, pd.CategoricalDtype)
-    if may_detect and not names_a_label(column.name):
-        if is_truth(column):
-            return "maybe true"
-        if (is_category or is_text(column)) and has_few_levels(column):
-            return "maybe"
+    if may_detect and is_truth(column):
+        return "maybe label" if names_a_label(column.name) else "maybe true"
+    if may_detect and (is_category or is_text(column)) and has_few_levels(column):
+        return "maybe label" if names_a_label(column.name) else "maybe"
     is_label = is_category or pd.api.types.is_bool_dtype(column) or is_text(column)
     return "annotation" if is_label else "numeric"
 
