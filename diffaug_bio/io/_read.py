@@ -70,7 +70,8 @@ def read(  # noqa: PLR0911 - one for each format
         Columns of a table that are annotations, as those of text and with a usual name (`label`,
         `cell_type`, `batch`, ...) always are. For DNA and images, keys or columns that are required.
     transpose
-        If True, a table has features in rows and observations in columns.
+        If True, a table has features in rows and observations in columns; columns of text, and those called
+        like facts about genes (`Length`, `Chr`, `Entrez_Gene_Id`, ...), go to `.var`.
     modality_key
         Modality of an `.h5mu` file, by default `"rna"`; type of features of 10x data, by default
         `"Gene Expression"`; or genome in a file of Cell Ranger 2.

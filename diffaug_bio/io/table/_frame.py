@@ -115,7 +115,7 @@ def table_from_frame(
             numbers = numbers.drop(columns=found)
             kinds.update(dict.fromkeys(found, "annotation"))
         warn_of_codes(numbers, path, meant=schema.numeric)
-    if "maybe" in kinds.values() or "maybe true" in kinds.values():
+    if any(kind.startswith("maybe") for kind in kinds.values()):
         kinds = settle(kinds, is_measured=are_measured(numbers), sides=sides)
     annotations = [name for name, kind in kinds.items() if kind == "annotation"]
     if len(annotations) == frame.shape[1]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from diffaug_bio._wording import cut
-from diffaug_bio.io.table._column_names import is_usual_label, names_a_label
+from diffaug_bio.io.table._column_names import is_usual_label, may_count_rows, names_a_label
 from diffaug_bio.io.table._levels import has_few_levels, is_truth
 from diffaug_bio.io.table._numbers import look_at, whole_numbers
 from diffaug_bio.io.table._remedies import refuse_odd
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Kind = Literal["annotation", "numeric", "categorical", "ordinal", "maybe", "maybe true"]
-"""Kinds of columns; `"maybe"` and `"maybe true"` are features in a table of measured values."""
+Kind = Literal["annotation", "numeric", "categorical", "ordinal", "maybe", "maybe true", "maybe label"]
+"""Kinds of columns; `"maybe"` and `"maybe true"` are features in a table of measured values, and
+`"maybe label"` would be, but for its name."""
 _MOST_CODES = 50  # different values of a column of codes, such as sites
 _ROWS_A_CODE = 2
 
@@ -48,8 +49,8 @@ def holds_labels(column: pd.Series) -> bool:
 def kinds_of(frame: pd.DataFrame, schema: Schema, *, may_detect: bool) -> dict[str, Kind]:
     """Decide the kind of each column: what the schema says, else what name and values say.
 
-    Columns of truth values and of text with few levels may be features (`"maybe"`) where `may_detect`,
-    unless their name is that of a label, batch or outcome.
+    Columns of truth values and of text with few levels may be features where `may_detect`, unless their
+    name is that of a label, batch or outcome; `settle` decides.
     """
     said: dict[str, Kind] = {
         **dict.fromkeys(schema.annotations, "annotation"),
@@ -57,29 +58,39 @@ def kinds_of(frame: pd.DataFrame, schema: Schema, *, may_detect: bool) -> dict[s
         **dict.fromkeys(schema.ordinal, "ordinal"),
         **dict.fromkeys(schema.numeric, "numeric"),
     }
-    return {
-        name: said.get(name) or _found_kind(frame[name], may_detect=may_detect) for name in frame.columns
-    }
+    found: dict[str, Kind] = {}
+    # Of thousands of columns, few have to be looked at.
+    for name, dtype in zip(map(str, frame.columns), frame.dtypes, strict=True):
+        if name in said:
+            found[name] = said[name]
+        elif is_usual_label(name):
+            found[name] = "annotation"
+        elif _is_number(dtype):
+            found[name] = "numeric"
+        else:
+            found[name] = _found_kind(frame[name], may_detect=may_detect)
+    return found
+
+
+def _is_number(dtype: Any) -> bool:
+    """Return True for a type of numbers; truth values are none."""
+    return pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype)
 
 
 def _found_kind(column: pd.Series, *, may_detect: bool) -> Kind:
-    if is_usual_label(column.name):
-        return "annotation"
-    is_number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
-    if is_number:
-        return "numeric"
     is_category = isinstance(column.dtype, pd.CategoricalDtype)
-    if may_detect and not names_a_label(column.name):
-        if is_truth(column):
-            return "maybe true"
-        if (is_category or is_text(column)) and has_few_levels(column):
-            return "maybe"
+    if may_detect and is_truth(column):
+        return "maybe label" if names_a_label(column.name) else "maybe true"
+    if may_detect and (is_category or is_text(column)) and has_few_levels(column):
+        return "maybe label" if names_a_label(column.name) else "maybe"
     is_label = is_category or pd.api.types.is_bool_dtype(column) or is_text(column)
     return "annotation" if is_label else "numeric"
 
 
 def numbers_of(frame: pd.DataFrame, sides: Sides) -> pd.DataFrame:
     """Return columns as numbers; refuse numbers that are written otherwise, and text."""
+    if all(isinstance(dtype, np.dtype) and _is_number(dtype) for dtype in frame.dtypes):
+        return frame
     found: dict[str, Any] = {}
     for name in frame.columns:
         column = frame[name]
@@ -98,11 +109,15 @@ def numbers_of(frame: pd.DataFrame, sides: Sides) -> pd.DataFrame:
 
 def identifiers(features: pd.DataFrame, path: Path, *, meant: Collection[str]) -> list[str]:
     """List numeric columns that identify rows, such as `patient_id`, and warn of them; `meant` are none."""
-    found = [name for name in features.columns if name not in meant and counts_rows(features[name], name)]
+    found = [
+        name
+        for name in features.columns
+        if name not in meant and may_count_rows(name) and counts_rows(features[name], name)
+    ]
     if found:
         logger.warning(
             "%s: columns %s are named like identifiers: they are annotations, and no features. To name "
-            "the rows by one, say so (`--id`); to have one as a feature, say that in a schema (`numeric`).",
+            "the rows by one, say so (`--id`); to have one as a feature, say that (`--numeric`).",
             path.name,
             listed(found),
         )

@@ -93,10 +93,18 @@ def are_measured(numbers: pd.DataFrame) -> bool:
 def settle(kinds: dict[str, Kind], *, is_measured: bool, sides: Sides) -> dict[str, Kind]:
     """Decide about columns that may be features: they are among measured values, with a warning."""
     maybe = [name for name, kind in kinds.items() if kind in {"maybe", "maybe true"}]
-    if not maybe:
-        return kinds
+    labels = [name for name, kind in kinds.items() if kind == "maybe label"]
+    kinds = {**kinds, **dict.fromkeys(labels, "annotation")}
     if not is_measured:
         return {**kinds, **dict.fromkeys(maybe, "annotation")}
+    if labels:
+        logger.info(
+            "%s: %ss %s have few different values, and are no features because of their names; to have one "
+            "as a feature, say so (`--categorical`).",
+            *(sides.path.name, sides.column, listed(labels)),
+        )
+    if not maybe:
+        return kinds
     logger.warning(
         "%s: %ss %s have few different values, and are features, coded by their levels. If one of them is "
         "a label, a batch or an outcome, the embedding would show it: name it as an annotation "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -41,9 +41,9 @@ def parse_text(
         names = layout.names
         kept = range(first, len(names))
         texts = [place for place in kept if place == first or as_text(names[place])]
-        numbers = [place for place in kept if place not in set(texts)]
+        numbers = sorted({*kept} - {*texts})
         frame = _columns(path, layout, numbers, is_text=False)
-        odd = [place for place in numbers if not _is_number(frame[place])]
+        odd = [place for place, dtype in zip(numbers, frame.dtypes, strict=True) if not _is_number(dtype)]
         text = _columns(path, layout, sorted([*texts, *odd]), is_text=True)
         if odd:
             frame = frame.drop(columns=odd)
@@ -98,9 +98,9 @@ def _skip_header(stream: IO[str], layout: Layout) -> None:
     next(parted(iter(stream.readline, ""), layout.delimiter), None)
 
 
-def _is_number(column: pd.Series) -> bool:
-    """Return True for a column that pandas reads as numbers; true and false are words."""
-    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+def _is_number(dtype: Any) -> bool:
+    """Return True for the type of a column that pandas reads as numbers; true and false are words."""
+    return pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype)
 
 
 def _without_empty(

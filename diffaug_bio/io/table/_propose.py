@@ -81,6 +81,7 @@ def _kinds(frame: pd.DataFrame, schema: Schema, path: Path) -> dict[str, Kind]:
     )
     kinds.update(dict.fromkeys(identifiers(numbers, path, meant=()), "annotation"))
     feature: Kind = "categorical" if are_measured(numbers) else "annotation"
+    kinds.update({name: "annotation" for name, kind in kinds.items() if kind == "maybe label"})
     return {name: feature if kind.startswith("maybe") else kind for name, kind in kinds.items()}
 
 

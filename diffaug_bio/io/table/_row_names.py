@@ -119,7 +119,8 @@ def _are_names(column: pd.Series, path: Path, *, transpose: bool) -> bool:
     if not may_count_rows(name) or not column.is_unique or not whole_numbers(look.values):
         return False
     logger.info(
-        "%s: column %r holds another whole number in each row: it names the rows, and is no feature.",
+        "%s: column %r holds another whole number in each row: it names the rows, and is no feature "
+        "(`--numeric` makes it one).",
         path.name,
         name,
     )

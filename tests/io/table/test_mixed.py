@@ -81,6 +81,7 @@ def test_columns_of_few_values_are_features_with_a_warning(
     assert "'sex', 'grade', 'smoker', 'fever'" in warned()
     assert "--annotations" in warned()
     assert "'outcome', 'site', 'remark' are annotations" in caplog.text
+    assert "'outcome', 'site' have few different values, and are no features" in caplog.text
 
 
 def test_what_is_said_goes_before_what_is_found(read: Read, warned: Callable[[], str]) -> None:

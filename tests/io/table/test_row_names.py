@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from diffaug_bio import io
+from diffaug_bio.datasets import DataSource, read_source
 from diffaug_bio.io.table import table_from_frame
 
 if TYPE_CHECKING:
@@ -146,3 +147,24 @@ def test_frames_with_types_are_read_as_text_is(tmp_path: Path) -> None:
         np.testing.assert_array_equal(adata.X, expected)
         assert list(adata.obs) == ["kind", "label", "text"]
         assert list(adata.obs["kind"].astype(object).fillna("")) == ["x", "None", ""]
+
+
+def test_a_first_column_that_is_asked_for_names_rows_and_is_an_annotation(read: Read) -> None:
+    text = table({"patient": [f"p{n}" for n in range(N_ROWS)], "a": VALUES, "b": VALUES})
+    adata = read(text, obs_columns=["patient"])
+    assert adata.obs_names[1] == "p1"
+    assert list(adata.obs["patient"]) == [f"p{n}" for n in range(N_ROWS)]
+    repeated = table({"patient": [f"p{n // 2}" for n in range(N_ROWS)], "a": VALUES})
+    adata = read(repeated, obs_columns=["patient"])
+    assert adata.obs_names[1] == "1"
+    assert adata.obs["patient"].iloc[1] == "p0"
+
+
+@pytest.mark.parametrize("key", ["label_key", "group_key", "split_key"])
+def test_columns_that_a_command_names_are_no_features(tmp_path: Path, key: str) -> None:
+    half = ["train", "test"] * (N_ROWS // 2) if key == "split_key" else [1, 2] * (N_ROWS // 2)
+    (tmp_path / "t.csv").write_text(table({"id": range(N_ROWS), "a": VALUES, "b": VALUES, "part": half}))
+    source = DataSource(data=str(tmp_path / "t.csv"), **{key: "part"})  # type: ignore[arg-type]
+    adata, _ = read_source(source)
+    assert list(adata.var_names) == ["a", "b"]
+    assert list(adata.obs["part"]) == half
