@@ -12,7 +12,7 @@ from diffaug_bio._wording import shorten
 from diffaug_bio.config.kinds import STATES, data_kind, decided
 from diffaug_bio.errors import InputError
 from diffaug_bio.features._axes import with_components
-from diffaug_bio.features._observed import Observed, column_blocks, one_hot_places
+from diffaug_bio.features._observed import Observed, column_blocks, indicator_places, one_hot_places
 from diffaug_bio.features._standardised import Standardised, normalize
 from diffaug_bio.matrix.blocks import row_blocks
 from diffaug_bio.matrix.columns import CodedColumns
@@ -82,6 +82,9 @@ def learned(
     together = variance.copy()
     for places in one_hots:
         together[places] = variance[places].sum()
+    # A missing value is one deviation from one that is there, as a value is from its mean. Brought to the
+    # variance 1, features that tell of rare blanks would outweigh the values they are about.
+    together[indicator_places(coded, feature_names or ())] = 1.0
     std = np.sqrt(together[selected])
     if keeps_proportions:  # one number makes the mean variance of the columns 1
         std = np.full(len(selected), np.sqrt(variance[selected].mean()))

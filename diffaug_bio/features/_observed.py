@@ -108,3 +108,9 @@ def one_hot_places(columns: CodedColumns, feature_names: Sequence[str] | None) -
         for column in columns
         if column.kind == "categorical"
     ]
+
+
+def indicator_places(columns: CodedColumns, feature_names: Sequence[str]) -> NDArray[np.int64]:
+    """Find the features of a matrix that tell where other columns have no value."""
+    telling = {feature for column in columns if column.kind == "missing" for feature in column.features}
+    return np.array([place for place, name in enumerate(feature_names) if name in telling], np.int64)

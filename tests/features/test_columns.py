@@ -15,7 +15,7 @@ from diffaug_bio.config import FeatureConfig
 from diffaug_bio.errors import InputError
 from diffaug_bio.features import fit_features
 from diffaug_bio.matrix.columns import CodedColumn, CodedColumns
-from tests.mixed_tables import COLUMNS, GRADE, SEX, STAGE, mixed_table
+from tests.mixed_tables import AGE_MISSING, COLUMNS, GRADE, SEX, STAGE, mixed_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,6 +73,16 @@ def test_a_missing_level_is_neutral_and_a_missing_order_the_median() -> None:
     median = np.nanmedian(adata.X[:, place])
     same = adata.X[:, place[0]] == median
     np.testing.assert_array_equal(rows[np.ix_(missing, place)], rows[np.ix_(same, place)][0, 0])
+
+
+@pytest.mark.parametrize("blanks", [0.02, 0.5])
+def test_a_blank_is_one_deviation_from_a_value_however_rare(blanks: float) -> None:
+    adata = mixed_table(300, blanks=blanks)
+    place = places_of(adata, AGE_MISSING)
+    told = fit(adata).dense_rows(adata.X)[:, place]
+    assert told.max() - told.min() == pytest.approx(1, rel=1e-4)
+    shares = np.isnan(adata[:, "age"].X).mean()
+    assert told.var() == pytest.approx(shares * (1 - shares), rel=1e-3)
 
 
 @given(seed=st.integers(0, 2**16), n_levels=st.integers(2, 6))
