@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 _NONE = CodedColumns()
 _SHOWN = 5  # levels
+_TRUTHS = {"no": "false", "yes": "true"}  # programs write truth values in their own ways
 
 
 def coded_columns(adata: AnnData, names: Sequence[str], *, model: DiffAug | None = None) -> CodedColumns:
@@ -157,8 +158,8 @@ class _Later:
             own[~np.isnan(values)] = number
         else:
             levels, own = list(held.levels), held.numbers(self.values(held.features))
-        known = {_key(level): number for number, level in enumerate(column.levels)}
-        meant = np.array([known.get(_key(level), -1) for level in levels] + [-1], np.int64)
+        known = {_key(level, column): number for number, level in enumerate(column.levels)}
+        meant = np.array([known.get(_key(level, column), -1) for level in levels] + [-1], np.int64)
         n_rows = np.bincount(own[own >= 0], minlength=len(levels))
         unseen = [
             f"{level!r} ({n_rows[place]} rows)"
@@ -227,7 +228,10 @@ def _amount(level: str) -> float | None:
         return None
 
 
-def _key(level: str) -> object:
-    """Return what a level is compared by: `1` and `1.0` are one level, other text is as it stands."""
+def _key(level: str, column: CodedColumn) -> object:
+    """Return what a level is compared by: `1` and `1.0` are one level, and so are `TRUE` and `yes`."""
     amount = _amount(level)
-    return level.strip() if amount is None or np.isnan(amount) else amount
+    if amount is not None and not np.isnan(amount):
+        return amount
+    text = level.strip()
+    return _TRUTHS.get(text.lower(), text.lower()) if column.kind == "boolean" else text

@@ -99,6 +99,18 @@ def test_any_coding_of_the_same_levels_is_the_same_table(model: DiffAug, contain
     np.testing.assert_array_equal(other.obsm["X_diffaug"], EXPECTED.obsm["X_diffaug"])
 
 
+@pytest.mark.parametrize("written", [("FALSE", "TRUE"), ("False", "True"), ("NO", "Yes")])
+def test_truth_values_are_the_same_however_a_program_writes_them(
+    model: DiffAug, written: tuple[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    other = coded([SEX, STAGE, GRADE, SMOKER], _LEVELS)
+    columns = (SEX, STAGE, GRADE, CodedColumn(name="smoker", kind="boolean", levels=written))
+    other.uns["columns"] = CodedColumns(columns).to_text()
+    found = chosen(other, model)
+    np.testing.assert_array_equal(found["smoker"], [0, 1, np.nan, 0, 1])
+    assert "not fitted on" not in caplog.text
+
+
 def test_a_level_that_no_later_row_has_is_0_and_not_missing(
     model: DiffAug, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -259,7 +259,7 @@ def test_only_a_column_that_was_named_is_written_into_a_model(
 ) -> None:
     """Older versions read the same format, and know no `var_key` and no `batch_key`."""
     plain = tl.fit(counts, config=tiny_config, device="cpu")
-    assert set(plain.source_) == SOURCE_ENTRIES - {"var_key", "batch_key"}
+    assert set(plain.source_) == SOURCE_ENTRIES - {"var_key", "batch_key", "schema"}
     counts.var["symbol"] = counts.var_names
     named = tl.fit(counts, config=tiny_config, var_key="symbol", device="cpu")
     assert set(named.source_) == SOURCE_ENTRIES - {"batch_key"}

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
+    from diffaug_bio.io.table._matrix import Coded
+
 logger = logging.getLogger(__name__)
 
 _MOST_LISTED = 30  # annotations in the log
@@ -131,11 +133,17 @@ def table_from_frame(
     adata = anndata.AnnData(
         X=coded.matrix,
         obs=as_categories(frame[annotations]),
-        var=oriented.facts.loc[coded.names] if transpose else pd.DataFrame(index=coded.names),
+        var=_facts_of(coded, oriented.facts) if transpose else pd.DataFrame(index=coded.names),
     )
     if coded.columns:
         adata.uns[COLUMNS_KEY] = coded.columns.to_text()
     return adata
+
+
+def _facts_of(coded: Coded, facts: pd.DataFrame) -> pd.DataFrame:
+    """Give each feature what the table tells of its row, from which several features may be coded."""
+    origin = {feature: column.name for column in coded.columns for feature in column.features}
+    return facts.loc[[origin.get(name, name) for name in coded.names]].set_axis(coded.names)
 
 
 class _Oriented(NamedTuple):

@@ -6,6 +6,7 @@ import logging
 import re
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from diffaug_bio._wording import cut, shorten
@@ -16,6 +17,8 @@ from diffaug_bio.io.table._numbers import look_at
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +41,7 @@ _CELL = re.compile(
     r"(?:.*[_:.#-])?[ACGTN]{10,}(?:[-_.]\S+)?|GS[ME]\d{4,}(?:\D.*)?|[SED]RR\d{5,}(?:\D.*)?|TCGA[-.]\w\w[-.]\w{4}.*"
 )
 """Names of cells and samples that no feature has: barcodes, and accessions of archives."""
-_MOST = 0.5
+_MOST, _NEARLY_ALL = 0.5, 0.9
 _N_LOOKED_AT = 2000
 
 
@@ -83,12 +86,15 @@ def warn_of_genes_in_columns(frame: pd.DataFrame, *, id_name: str | None, source
 
 def facts_about_features(frame: pd.DataFrame, path: Path) -> list[str]:
     """List the columns that tell something of each feature, and are no observations: `Length`, text."""
-    found = [
-        name
-        for name in frame.columns
-        if tells_of_genes(name)
-        or (not pd.api.types.is_numeric_dtype(frame[name]) and look_at(frame[name]).kind == "text")
-    ]
+    told = [name for name in frame.columns if tells_of_genes(name)]
+    others = frame.drop(columns=told)
+    texts = {name: _holds_text(others[name]) for name in others.columns if _is_written(others[name])}
+    # Rows of labels put text into every observation, and a fact is text in the other rows, too.
+    mixed = [share for share in texts.values() if share.mean() <= _NEARLY_ALL]
+    n_mixed = others.shape[1] - len(texts) + len(mixed)
+    is_label = np.sum(mixed, axis=0) > _MOST * n_mixed if mixed else np.zeros(len(frame), bool)
+    written = (name for name in texts if look_at(others[name][~is_label]).kind == "text")
+    found = sorted({*told, *written}, key=list(frame.columns).index)
     if len(found) == frame.shape[1]:
         what = f"only columns about them: {shorten(found)}" if found else "no other column"
         msg = f"{path}, transposed, has features in rows and {what}. There are no observations in columns."
@@ -100,6 +106,17 @@ def facts_about_features(frame: pd.DataFrame, path: Path) -> list[str]:
             ", ".join(repr(cut(str(name))) for name in found),
         )
     return found
+
+
+def _is_written(column: pd.Series) -> bool:
+    """Return True for a column that is not of numbers alone."""
+    return not pd.api.types.is_numeric_dtype(column)
+
+
+def _holds_text(column: pd.Series) -> NDArray[np.bool_]:
+    """Mark values that are neither missing nor numbers."""
+    present = column.notna() & (column.astype(str).str.strip() != "")
+    return np.asarray(present & pd.to_numeric(column, errors="coerce").isna(), bool)
 
 
 def facts_frame(frame: pd.DataFrame) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from diffaug_bio.errors import InputError
+from diffaug_bio.io import Schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -123,6 +124,22 @@ def test_a_row_of_labels_stays_one_beside_columns_about_genes(read: Read) -> Non
     assert list(adata.obs["kind"].astype(str)) == ["x", "None", "NA"]
     assert list(adata.var["biotype"]) == ["protein_coding", "lncRNA"]
     np.testing.assert_array_equal(adata.X, np.array([[1, 4], [2, 5], [np.nan, 6]], np.float32))
+
+
+def test_rows_of_labels_leave_samples_samples_whatever_is_blank(read: Read) -> None:
+    text = "name,note,s1,s2,s3,s4\nsex,,F,M,F,M\nsite,,a,b,a,b\nstage,,x,y,x,y\n"
+    text += "crp,in mg/l,1.5,,2,3\nage,years,30,,50,60\n"
+    adata = read(text, transpose=True)
+    assert list(adata.obs_names) == ["s1", "s2", "s3", "s4"]
+    assert list(adata.var["note"]) == ["in mg/l", "years"]
+    np.testing.assert_array_equal(adata.X[:, 0], np.array([1.5, np.nan, 2, 3], np.float32))
+
+
+def test_features_coded_from_a_row_keep_what_is_told_of_it(read: Read) -> None:
+    text = "gene,biotype,s1,s2,s3\ng1,coding,1,2,\ng2,other,1.5,2,3\nsex,label,F,M,F\n"
+    adata = read(text, transpose=True, schema=Schema(categorical=["sex"], missing_indicators=True))
+    assert list(adata.var_names) == ["g1", "g2", "sex=F", "sex=M", "g1=missing"]
+    assert list(adata.var["biotype"]) == ["coding", "other", "label", "label", "coding"]
 
 
 @pytest.mark.parametrize("first", ["gene", "Gene Symbol", "Hugo_Symbol", "name"])
