@@ -27,5 +27,11 @@ FOUND: dict[str, tuple[int, ...]] = {
     "fasta": (638,),  # names and letters of 10,000 characters, quoted whole
     "npz": (201, 208, 219, 222),  # headers of nested parentheses
     "fastq": (9551,),  # a carriage return within a name: the count to compare with was wrong
+    "tenx": (
+        *(441, 569),  # a stream in which scipy's reader seeks backwards after an error, and ends the process
+        *(1175, 1212, 1308),  # row numbers that scipy's reader trusts
+    ),
+    "store": (63,),  # a name that is no UTF-8
+    "frame": (161,),  # offsets of texts that fall, which pyarrow follows
     "table": (520, 588, 810, 9005),  # the last: a line of a Unicode line separator, miscounted likewise
 }

@@ -38,6 +38,7 @@ CASES = {
     "tenx": "stores",
     "zarr": "stores",
     "store": "stores",
+    "frame": "stores",
     "table": "tables",
     "fasta": "sequences",
     "fastq": "sequences",

@@ -1,10 +1,12 @@
-"""Cases of counts of Cell Ranger, zarr, MuData and loom: one of their files is changed, all are read."""
+"""Cases of Cell Ranger, zarr, MuData, loom and typed tables: a file is changed, and all are read."""
 
 from __future__ import annotations
 
 import functools
 import gzip
 import tempfile
+import zipfile
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -101,3 +103,38 @@ def store_case(rng: np.random.Generator, folder: Path) -> None:
     name, content = one_of(rng, list(base_files()["other"].items()))
     (folder / name).write_bytes(mutated(content, rng))
     check(io.read(folder / name))
+
+
+@functools.cache
+def base_tables() -> dict[str, bytes]:
+    """Make one small table of each format that knows types."""
+    frame = _cells().to_df().rename_axis("cell").reset_index()
+    frame["kind"] = ["T", "B"] * 6
+    with tempfile.TemporaryDirectory() as name:
+        top = Path(name)
+        frame.to_parquet(top / "x.parquet")
+        frame.to_feather(top / "x.feather")
+        frame.to_excel(top / "x.xlsx")
+        return {file.name: file.read_bytes() for file in sorted(top.iterdir())}
+
+
+def frame_case(rng: np.random.Generator, folder: Path) -> None:
+    """Change a table of Parquet, Feather or Excel: its bytes, or those of a part of a workbook."""
+    name, content = one_of(rng, list(base_tables().items()))
+    if name.endswith(".xlsx") and rng.random() < 0.8:
+        content = _with_a_part_changed(content, rng)
+    else:
+        content = mutated(content, rng)
+    (folder / name).write_bytes(content)
+    check(io.read(folder / name))
+
+
+def _with_a_part_changed(content: bytes, rng: np.random.Generator) -> bytes:
+    """Change one file in a workbook, whose other files and checksums stay right."""
+    stream = BytesIO()
+    with zipfile.ZipFile(BytesIO(content)) as old, zipfile.ZipFile(stream, "w") as new:
+        chosen = one_of(rng, old.namelist())
+        for name in old.namelist():
+            part = old.read(name)
+            new.writestr(name, mutated_text(part, rng) if name == chosen else part)
+    return stream.getvalue()

@@ -32,11 +32,12 @@ def read_arrow(path: Path) -> pd.DataFrame:
             about = parquet.read_metadata(path)
             size = _BYTES_OF_VALUE * about.num_rows * about.num_columns
             check_unpacked_size(path, size, most_compressed=_ANY_RATIO)
-            table = parquet.read_table(path)
+            table = parquet.read_table(path, use_threads=False)
         else:
-            table = feather.read_table(path)
+            table = feather.read_table(path, use_threads=False)
+        table.validate(full=True)  # of damaged texts, pyarrow would read beyond their end
         _refuse_nested(table.schema, path)
-        frame = table.to_pandas(date_as_object=False)
+        frame = table.to_pandas(date_as_object=False, use_threads=False)
     except InputError:
         raise
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:

@@ -326,6 +326,11 @@ def test_matrix_with_cells_in_rows_is_turned(tmp_path: Path, caplog: pytest.LogC
         ("%%MatrixMarket matrix coordinate integer general\n2 2 3\n1 1 5\n", "damaged"),
         ("%%MatrixMarket matrix coordinate integer general\n2 2 1\n3 1 5\n", "damaged"),
         ("%%MatrixMarket matrix coordinate integer general\n2 2 99999999999\n1 1 5\n", "cannot hold them"),
+        ("%%MatrixMarket matrix coordinate integer general\n2 2 1\n1 1 5\n1 2 5\n", "holds more"),
+        ("%%MatrixMarket matrix coordinate integer general\n2 2 1\n1 1\n", "missing"),
+        ("%%MatrixMarket matrix coordinate integer general\n2 2 1\n1 1 5 6\n", "damaged"),
+        ("%%MatrixMarket matrix coordinate integer general\n2 2 1\n0 1 5\n", "row number"),
+        ("%%MatrixMarket matrix coordinate real symmetric\n2 2 1\n1 1 5\n", "symmetric"),
         ("%%MatrixMarket matrix array real general\n2 2\n1\n2\n3\n4\n", "sparse matrix"),
         ("gene\tcell\n", "Matrix Market"),
         ("", "Matrix Market"),
@@ -337,6 +342,18 @@ def test_damaged_matrices_are_one_sentence(content: str, words: str, tmp_path: P
     with pytest.raises(InputError, match=words) as caught:
         io.read(folder)
     assert "matrix.mtx" in str(caught.value)
+
+
+def test_matrices_may_have_no_values_comments_and_real_numbers(tmp_path: Path) -> None:
+    folder = write_text(tmp_path, cells(2, 2), 2)
+    start = "%%MatrixMarket matrix coordinate"
+    for content, expected in (
+        (f"{start} pattern general\n% by hand\n%\n2 2 2\n1 1\n2  2\n", [[1, 0], [0, 1]]),
+        (f"{start} real general\n2 2 1\n2\t1\t1.5e0\n", [[0, 1.5], [0, 0]]),
+        (f"{start} integer general\n2 2 0\n", [[0, 0], [0, 0]]),
+    ):
+        (folder / "matrix.mtx").write_text(content)
+        np.testing.assert_array_equal(io.read(folder).X.toarray(), expected)
 
 
 def test_cut_off_files_are_one_sentence(tmp_path: Path) -> None:
