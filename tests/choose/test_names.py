@@ -262,6 +262,6 @@ def test_only_a_column_that_was_named_is_written_into_a_model(
     assert set(plain.source_) == SOURCE_ENTRIES - {"var_key", "batch_key", "schema"}
     counts.var["symbol"] = counts.var_names
     named = tl.fit(counts, config=tiny_config, var_key="symbol", device="cpu")
-    assert set(named.source_) == SOURCE_ENTRIES - {"batch_key"}
+    assert set(named.source_) == SOURCE_ENTRIES - {"batch_key", "schema"}
     for model, var_key in ((plain, None), (named, "symbol")):
         assert MatrixChoice.from_dict(model.source_) == MatrixChoice(var_key=var_key)
