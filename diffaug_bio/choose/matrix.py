@@ -157,6 +157,12 @@ def _suits_letters(adata: AnnData, config: DiffAugConfig, *, are_words: bool) ->
 def declare(config: DiffAugConfig, adata: AnnData, choice: MatrixChoice) -> DiffAugConfig:
     """Put the kind of data, and columns that are no plain numbers, into a configuration without them."""
     declared, found = config.features.input_state, declared_state(adata, choice)
+    if found == "sequence" and declared not in {"auto", "sequence"}:
+        msg = (
+            f"These are letters of sequences, and `input_state` (`--input-state`) says {declared!r}. Leave "
+            "it out, or count words of the sequences (the encoder 'mlp', `--k 4`)."
+        )
+        raise InputError(msg)
     if config.features.columns:
         return config
     if declared not in {"auto", "continuous"}:

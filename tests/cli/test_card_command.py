@@ -104,7 +104,10 @@ def write_data() -> None:
     "options",
     [
         ["the cells.h5ad", "--layer", "counts", "--var-key", "gene id", "--label-key", "kind"],
-        ["the cells.h5ad", "--use-raw", "--var-key", "gene id", "--split-key", "none"],
+        [
+            *("the cells.h5ad", "--use-raw", "--var-key", "gene id", "--split-key", "none"),
+            *("--input-state", "normalized"),
+        ],
         ["the cells.h5ad", "--use-rep", "X_rep", "--label-key", "kind", "--group-key", "donor"],
         ["the cells.h5ad", "--batch-key", "donor,split", "--split-key", "none"],
         ["table.csv", "--transpose", "--modality", "table"],
@@ -115,7 +118,7 @@ def write_data() -> None:
         ["dna.fa", "--k", "2,3", "--bins", "2", "--canonical"],
         ["dna.fa", "--encoder", "cnn"],
         ["peaks.bed", "--reference", "genome.fa"],
-        ["photographs", "--image-size", "12", "--skip-bad"],
+        ["photographs", "--image-size", "12", "--image-pages", "mean", "--skip-bad"],
     ],
     ids=[
         "layer",
@@ -143,6 +146,8 @@ def test_the_command_of_a_card_has_the_settings_of_its_run(
     # A new option of `fit` has to be written on the card, or named above.
     assert set(found) == set(expected) | IN_SETTINGS | OF_NO_CONSEQUENCE
     assert {name: found[name] for name in expected} == expected
+    if "--input-state" in options:
+        assert found["config"].features.input_state == "normalized"
     given = command.make_context("fit", [*options, "-o", "run", *common]).params
     asked = {name: value for name, value in given.items() if value is not None and name in expected}
     if asked.pop("schema", None) is not None:
