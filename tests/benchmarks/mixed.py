@@ -24,16 +24,20 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
-import anndata
 import numpy as np
 import pandas as pd
 import torch
 from threadpoolctl import threadpool_limits
 
 import diffaug_bio as db
-from diffaug_bio.matrix.columns import CodedColumn, CodedColumns
+from diffaug_bio.matrix.columns import CodedColumns
 from diffaug_bio.metrics import knn_probe, linear_probe
+
+if TYPE_CHECKING:
+    import anndata
 
 BLANKS = 0.05
 LEVELS = {
@@ -89,21 +93,13 @@ def mixed_table(path: Path, *, seed: int) -> pd.DataFrame:
 
 
 def as_anndata(table: pd.DataFrame, *, with_text: bool) -> anndata.AnnData:
-    """Code the columns of text as features, or leave them out."""
-    numbers = table.drop(columns=[*LEVELS, "label"])
-    parts, names, columns = [numbers.to_numpy(np.float32)], list(numbers), []
-    for name, levels in LEVELS.items() if with_text else ():
-        column = CodedColumn(name=name, kind="categorical", levels=levels)
-        codes = pd.Categorical(table[name], categories=list(levels)).codes
-        parts.append(column.coded(codes.astype(np.int64)))
-        names += column.features
-        columns.append(column)
-    return anndata.AnnData(
-        X=np.column_stack(parts),
-        obs=table[["label"]].set_axis(table.index.astype(str)),
-        var=pd.DataFrame(index=names),
-        uns={"columns": CodedColumns(tuple(columns)).to_text()} if with_text else {},
-    )
+    """Read the table as a file, with the columns of text as features or as annotations."""
+    text = list(LEVELS)
+    schema = db.io.Schema(categorical=text) if with_text else db.io.Schema(annotations=text)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "table.csv"
+        table.to_csv(path)
+        return db.io.read(path, schema=schema, obs_columns=["label"])
 
 
 def measured(path: Path, seed: int, config: str) -> dict[str, float]:
@@ -138,7 +134,7 @@ def valid_shares(generated: anndata.AnnData, table: pd.DataFrame) -> dict[str, f
     in_range = values.isna() | ((values >= numbers.min()) & (values <= numbers.max()))
     is_level = np.ones(len(frame), bool)
     blank = values.isna().to_numpy()
-    for column in CodedColumns.from_text(generated.uns["columns"], source="the generated rows"):
+    for column in CodedColumns.of_uns(generated.uns):
         coded = frame[list(column.features)].to_numpy()
         is_level &= np.isnan(coded).all(1) | (column.numbers(coded) >= 0)
         blank = np.column_stack([blank, np.isnan(coded[:, 0])])

@@ -257,7 +257,7 @@ def test_a_few_scaled_rows_may_be_of_a_model_of_scaled_values(
 def test_only_a_column_that_was_named_is_written_into_a_model(
     counts: AnnData, tiny_config: DiffAugConfig
 ) -> None:
-    """Older versions read the same format, and know no `var_key` and no `batch_key`."""
+    """Older versions read the same format, and know no `var_key`, `batch_key` or schema."""
     plain = tl.fit(counts, config=tiny_config, device="cpu")
     assert set(plain.source_) == SOURCE_ENTRIES - {"var_key", "batch_key", "schema"}
     counts.var["symbol"] = counts.var_names
