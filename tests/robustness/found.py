@@ -28,7 +28,7 @@ FOUND: dict[str, tuple[int, ...]] = {
     "npz": (201, 208, 219, 222),  # headers of nested parentheses
     "fastq": (9551,),  # a carriage return within a name: the count to compare with was wrong
     "tenx": (
-        *(441, 569),  # a stream in which scipy's reader seeks backwards after an error, and ends the process
+        *(441, 569),  # a stream in which scipy's reader seeks backwards, and ends the process
         *(1175, 1212, 1308),  # row numbers that scipy's reader trusts
     ),
     "store": (63,),  # a name that is no UTF-8
