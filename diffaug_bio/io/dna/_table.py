@@ -142,7 +142,7 @@ def _parsed(path: Path, letters: str, obs_columns: Sequence[str]) -> pd.DataFram
     )
     if frame.columns[0] == letters:
         return frame.set_axis(pd.RangeIndex(len(frame)).astype(str))
-    return named_rows(frame, path, transpose=False).frame
+    return named_rows(frame, path, transpose=False, are_sequences=True).frame
 
 
 def _named(names: Sequence[str], obs_columns: Sequence[str]) -> list[str]:

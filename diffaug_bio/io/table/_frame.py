@@ -27,6 +27,8 @@ from diffaug_bio.io.table._kinds import (
     kinds_of,
     numbers_of,
     warn_of_codes,
+    warn_of_counters,
+    warn_of_twins,
 )
 from diffaug_bio.io.table._matrix import are_measured, coded_features, settle
 from diffaug_bio.io.table._parse import parse_text
@@ -117,6 +119,7 @@ def table_from_frame(
             numbers = numbers.drop(columns=found)
             kinds.update(dict.fromkeys(found, "annotation"))
         warn_of_codes(numbers, path, meant=schema.numeric)
+        warn_of_counters(numbers, path, meant=schema.numeric)
     if any(kind.startswith("maybe") for kind in kinds.values()):
         kinds = settle(kinds, is_measured=are_measured(numbers), sides=sides)
     annotations = [name for name, kind in kinds.items() if kind == "annotation"]
@@ -126,6 +129,7 @@ def table_from_frame(
             "(`--categorical`, `--ordinal`)."
         )
         raise InputError(msg)
+    warn_of_twins(frame[[name for name, kind in kinds.items() if kind != "numeric"]], path)
     if annotations:
         said = shorten(annotations, limit=_MOST_LISTED)
         logger.info("%s: %ss %s are annotations, not features.", path.name, sides.column, said)

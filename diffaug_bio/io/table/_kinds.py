@@ -29,6 +29,7 @@ Kind = Literal["annotation", "numeric", "categorical", "ordinal", "maybe", "mayb
 `"maybe label"` would be, but for its name."""
 _MOST_CODES = 50  # different values of a column of codes, such as sites
 _ROWS_A_CODE = 2
+_LEAST_COUNTED = 10  # rows, of which a column may be the count
 
 
 def is_annotation(column: pd.Series, obs_columns: Collection[str]) -> bool:
@@ -138,6 +139,45 @@ def warn_of_codes(features: pd.DataFrame, path: Path, *, meant: Collection[str])
             path.name,
             listed(found),
         )
+
+
+def warn_of_counters(features: pd.DataFrame, path: Path, *, meant: Collection[str]) -> None:
+    """Log a warning that names features that count the rows, which nobody measures."""
+    if len(features) < _LEAST_COUNTED:
+        return
+    first, second = features.iloc[0].to_numpy(np.float64), features.iloc[1].to_numpy(np.float64)
+    found = [
+        name
+        for name, is_next in zip(features.columns, second == first + 1, strict=True)
+        if is_next and name not in meant and bool((np.diff(features[name].to_numpy(np.float64)) == 1).all())
+    ]
+    if found:
+        logger.warning(
+            "%s: columns %s count the rows, and are features: the embedding would show the order of the "
+            "table. To leave them out, say so (`--ignore`); to name the rows by one, `--id`.",
+            path.name,
+            listed(found),
+        )
+
+
+def warn_of_twins(frame: pd.DataFrame, path: Path) -> None:
+    """Log a warning for labels that differ in blanks or capitals only, and so are different labels."""
+    for name in frame.columns:
+        if pd.api.types.is_numeric_dtype(frame[name]):
+            continue
+        levels = frame[name].dropna().astype(str).unique()
+        if len(levels) > _MOST_CODES:
+            continue
+        seen: dict[str, str] = {}
+        for level in levels:
+            twin = seen.setdefault(" ".join(level.split()).lower(), level)
+            if twin != level:
+                logger.warning(
+                    "%s: column %r holds %r and %r, which are different labels: they differ in blanks or "
+                    "capitals only. Write them alike, if they are one.",
+                    *(path.name, cut(str(name)), cut(twin), cut(level)),
+                )
+                break
 
 
 def as_categories(frame: pd.DataFrame) -> pd.DataFrame:

@@ -43,12 +43,13 @@ def named_rows(
     id_column: str | None = None,
     claimed: Collection[str] = (),
     kept: Collection[str] = (),
+    are_sequences: bool = False,
 ) -> Named:
     """Take a column of names, the index, or the first column if it holds row names, or number the rows.
 
     Columns in `claimed` are features, whatever they look like; those in `kept` may name rows, and are
     columns as well. Names that repeat are numbered where they are those of features (`transpose`), else
-    refused.
+    refused; `are_sequences` says that rows are no genes of a table that is to be turned.
     """
     first = None if not frame.shape[1] else str(frame.columns[0])
     if id_column is not None:
@@ -78,7 +79,12 @@ def named_rows(
             *(path.name, len(repeated), name, shorten(repeated), repeated[0], f"{repeated[0]}-1"),
         )
         return _named(frame, make_index_unique(pd.Index(texts, dtype=object)), name)
-    check_unique(texts, what=f"ids in column {name!r}", remedy=f"Give each row of {path} its own.")
+    remedy = f"Give each row of {path} its own."
+    if names_genes(name) and not are_sequences:
+        remedy = (
+            f"If genes are in rows, read {path} with `--transpose` (`transpose=True`), which numbers them."
+        )
+    check_unique(texts, what=f"ids in column {name!r}", remedy=remedy)
     return _named(frame, pd.Index(list(texts), dtype=object), name)
 
 

@@ -191,7 +191,7 @@ class Schema:
         except OSError as error:
             msg = f"The schema {path} cannot be read: {error.strerror or error}."
             raise InputError(msg) from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:  # of numbers with thousands of digits, too
             msg = f"The schema {path} is no TOML: {cut(str(error))}. `diffaug-bio schema` writes one."
             raise InputError(msg) from error
         return cls.from_dict(table, source=str(path))

@@ -261,6 +261,7 @@ def test_a_schema_comes_back_from_toml(
         ("id = 3", "`id`"),
         ("missing_indicators = 1", "true or false"),
         ("id = ", "no TOML"),
+        pytest.param(f"id = {'9' * 5000}", "no TOML", id="digits"),
     ],
 )
 def test_a_file_that_is_no_schema_is_a_sentence(tmp_path: Path, text: str, message: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from diffaug_bio import io
 from diffaug_bio.datasets import DataSource, read_source
+from diffaug_bio.errors import InputError
 from diffaug_bio.io.table import table_from_frame
 
 if TYPE_CHECKING:
@@ -168,3 +169,28 @@ def test_columns_that_a_command_names_are_no_features(tmp_path: Path, key: str) 
     adata, _ = read_source(source)
     assert list(adata.var_names) == ["a", "b"]
     assert list(adata.obs["part"]) == half
+
+
+def test_a_column_that_counts_the_rows_is_warned_of(read: Read, warned: Callable[[], str]) -> None:
+    columns = {"a": VALUES, "order": list(range(5, 5 + N_ROWS)), "day": [*range(N_ROWS - 1), 99]}
+    adata = read(table(columns))
+    assert list(adata.var_names) == ["a", "order", "day"]
+    assert "'order' count the rows" in warned()
+    read(table(columns), schema=io.Schema(numeric=["order"]))
+    assert warned() == ""
+
+
+def test_labels_that_differ_in_blanks_or_capitals_are_warned_of(
+    read: Read, warned: Callable[[], str]
+) -> None:
+    for other in ("drug ", "Drug"):
+        adata = read(
+            table({"id": range(N_ROWS), "a": VALUES, "label": ["drug", other, "none"] * (N_ROWS // 3)})
+        )
+        assert set(adata.obs["label"]) == {"drug", other, "none"}
+        assert repr(other) in warned()
+
+
+def test_repeated_genes_in_rows_are_answered_with_the_option(read: Read) -> None:
+    with pytest.raises(InputError, match=r"'A'.*--transpose"):
+        read("gene,s1,s2\nA,1,2\nA,3,4\n")
