@@ -90,7 +90,7 @@ def ends_as_id(name: object) -> bool:
 def may_count_rows(name: object) -> bool:
     """Return True if a name may be that of running numbers: `sampleNo`, `nr`, `row`."""
     words = words_of(name)
-    return ends_as_id(name) or (bool(words) and (words[-1] in _COUNTER_WORDS or words == ["x"]))
+    return ends_as_id(name) or (bool(words) and words[-1] in _COUNTER_WORDS)
 
 
 def names_a_label(name: object) -> bool:

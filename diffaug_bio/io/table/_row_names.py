@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from diffaug_bio._checks import check_unique
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 logger = logging.getLogger(__name__)
+
+_NAMELESS_IN_R = "X"  # a column without a name, once R has read and written the table; elsewhere a place
 
 
 class Named(NamedTuple):
@@ -122,7 +125,8 @@ def _are_names(column: pd.Series, path: Path, *, transpose: bool) -> bool:
     look = look_at(column)
     if look.kind == "text":
         return transpose or column.is_unique
-    if not may_count_rows(name) or not column.is_unique or not whole_numbers(look.values):
+    may_count = may_count_rows(name) or (name == _NAMELESS_IN_R and _counts(look.values))
+    if not may_count or not column.is_unique or not whole_numbers(look.values):
         return False
     logger.info(
         "%s: column %r holds another whole number in each row: it names the rows, and is no feature "
@@ -131,6 +135,11 @@ def _are_names(column: pd.Series, path: Path, *, transpose: bool) -> bool:
         name,
     )
     return True
+
+
+def _counts(values: pd.Series) -> bool:
+    """Return True for 1, 2, 3 and so on."""
+    return np.array_equal(values.to_numpy(), np.arange(1, len(values) + 1))
 
 
 def _texts(values: pd.Series) -> pd.Series:

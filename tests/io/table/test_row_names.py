@@ -44,7 +44,7 @@ VALUES = [round(0.37 * number**1.5, 2) for number in range(N_ROWS)]
             "sampleNo",
             "Nr",
         ),
-        *("case nr", "row", "Entrez_Gene_Id", "X"),
+        *("case nr", "row", "Entrez_Gene_Id"),
     ],
 )
 def test_a_first_column_of_running_numbers_names_the_rows(
@@ -61,6 +61,15 @@ def test_a_first_column_of_running_numbers_names_the_rows(
 def test_a_first_column_of_measurements_is_a_feature(read: Read, name: str) -> None:
     adata = read(table({name: [30 + number // 2 for number in range(N_ROWS)], "a": VALUES}))
     assert list(adata.var_names) == [name, "a"]
+
+
+def test_coordinates_are_features_and_the_numbers_of_r_are_names(read: Read) -> None:
+    counted = list(range(1, N_ROWS + 1))
+    assert list(read(table({"X": counted, "a": VALUES})).obs_names) == list(map(str, counted))
+    places = [7 * number + 3 for number in range(N_ROWS)]
+    assert list(read(table({"X": places, "y": places[::-1]})).var_names) == ["X", "y"]
+    beside = table({"cell": [f"c{n}" for n in counted], "x": places, "X": counted, "y": VALUES})
+    assert list(read(beside).var_names)[:2] == ["x", "X"]
 
 
 def test_identifiers_elsewhere_are_left_out_with_a_warning(read: Read, warned: Callable[[], str]) -> None:
