@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,8 @@ from diffaug_bio.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from os import PathLike
+
+logger = logging.getLogger(__name__)
 
 _MOST_BYTES = 2**24  # of a TOML file
 
@@ -126,6 +129,10 @@ class Schema:
                 f"has {shorten(sorted(held)) or 'none'}."
             )
             raise InputError(msg)
+        if unheard := [name for name in absent if name not in self.numeric]:  # of features, the match tells
+            logger.info(
+                "%s has no column %s, of which the fit or an option tells.", where, shorten(unheard)
+            )
         kept: dict[str, Any] = {
             name: [one for one in getattr(self, name) if one in held] for name in _LISTS
         }

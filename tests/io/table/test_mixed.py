@@ -305,3 +305,13 @@ def test_what_is_proposed_and_said_holds_for_every_format(tmp_path: Path, name: 
     adata = io.read(tmp_path / name, schema=said, obs_columns=["fever"])
     assert list(adata.var_names) == ["age", "crp", "grade", "smoker", "albumin"]
     assert list(adata.obs["fever"]) == [True, False] * (N_ROWS // 2)
+
+
+def test_columns_that_a_later_table_lacks_are_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clinic().drop(columns="sex").to_csv(tmp_path / "later.csv", index=False)
+    schema = io.Schema(categorical=["sex", "smokr"], allow_absent=True, detect=False)
+    with caplog.at_level("INFO", logger="diffaug_bio"):
+        io.read(tmp_path / "later.csv", schema=schema)
+    assert "'sex', 'smokr'" in caplog.text
