@@ -49,6 +49,8 @@ def evaluate(
     by name of the embedding, `chance` by name of the score, `generated` for a run whose model has a
     generator, `data` and settings.
     """
+    from diffaug_bio.io.stores import is_zarr
+    from diffaug_bio.io.tenx import has_tenx
     from diffaug_bio.tl import evaluate as score
     from diffaug_bio.tl import project
 
@@ -58,8 +60,9 @@ def evaluate(
             "are there already are scored without one. Give a model (`--model`), or leave it out."
         )
         raise InputError(msg)
-    is_run = model_folder is None and Path(source.data).is_dir()
-    run_folder = Path(source.data) if is_run else None
+    folder = Path(source.data)
+    is_data = is_zarr(folder) or (folder.is_dir() and has_tenx(folder))
+    run_folder = folder if model_folder is None and folder.is_dir() and not is_data else None
     if run_folder is not None:
         source = _source_of_run(run_folder, source)
     source = with_recipe_keys(source)

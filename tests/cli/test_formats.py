@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import anndata
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -95,6 +97,16 @@ def test_labels_of_a_store_are_transferred_and_scored(place: Path, call: Callabl
     scoring = ("--model", "run.diffaug", "--label-key", "kind", "--threads", 1, "--json")
     result = call("evaluate", "labelled.zarr", *scoring, folder=place)
     assert result.code == 0, result.err
+
+
+def test_embeddings_of_a_store_are_scored(tmp_path: Path, call: Callable[..., Result]) -> None:
+    rng = np.random.default_rng(0)
+    adata = anndata.AnnData(rng.normal(size=(60, 4)).astype(np.float32))
+    adata.obs["kind"] = ["a", "b"] * 30
+    adata.obsm["X_pca"] = adata.X[:, :2]
+    write_zarr(tmp_path / "cells.zarr", adata)
+    done = call("evaluate", tmp_path / "cells.zarr", "--use-rep", "X_pca", "--label-key", "kind", "--json")
+    assert list(json.loads(done.out)["scores"]) == ["X_pca"]
 
 
 def test_rows_are_generated_from_samples(place: Path, call: Callable[..., Result]) -> None:

@@ -175,13 +175,14 @@ def _oriented(
         sides = Sides(path=path, column="row", row="column")
         schema = _meant(turned, schema, obs_columns, path)
         return _Oriented(turned.drop(columns=list(schema.ignore)), schema, facts, sides)
+    id_column = schema.id if schema.id in frame.columns else None  # also where it is an annotation, too
     schema = _meant(frame, schema, obs_columns, path)
     frame = frame.drop(columns=list(schema.ignore))
     claimed = {*schema.categorical, *schema.ordinal, *schema.numeric}
     frame, id_name = named_rows(
         *(frame, path),
         transpose=False,
-        id_column=schema.id,
+        id_column=id_column,
         claimed=claimed,
         kept={*schema.annotations},
     )

@@ -92,6 +92,8 @@ def find_header(path: Path, *, may_be_single: bool) -> Layout:
     with open_text(path) as stream:  # a quoted name may go on in the next line
         skip_lines(stream, n_before)
         names = next(parted(stream, delimiter), [])
+    if delimiter == BLANK and len(names) > 1 and not names[-1] and lines[0].rstrip("\r\n").endswith(BLANK):
+        names = names[:-1]  # blanks at the end of the line part nothing
     if names_are_marked:
         names[0] = names[0].lstrip("#").strip()
     while len(names) > 1 and not names[-1].strip() and not names[-2].strip():

@@ -207,3 +207,10 @@ def test_errors_of_a_pipe_name_the_pipe(tmp_path: Path) -> None:
     writer.join()
     with pytest.raises(InputError, match="no file, folder or pipe"):
         io.read("/dev/null")
+
+
+def test_blanks_at_the_end_of_lines_part_nothing(read: Read) -> None:
+    adata = read("a b c \nr0 0.5 2 3 \nr1 1.5 4 5 \nr2 2.5 6 7 \n", "blanks.txt")
+    assert list(adata.var_names) == ["a", "b", "c"]
+    assert list(adata.obs_names) == ["r0", "r1", "r2"]
+    assert adata.X.tolist() == [[0.5, 2, 3], [1.5, 4, 5], [2.5, 6, 7]]

@@ -11,6 +11,7 @@ import pytest
 from diffaug_bio import io
 from diffaug_bio.datasets import DataSource, read_source
 from diffaug_bio.errors import InputError
+from diffaug_bio.io import Schema
 from diffaug_bio.io.table import table_from_frame
 
 if TYPE_CHECKING:
@@ -203,3 +204,12 @@ def test_labels_that_differ_in_blanks_or_capitals_are_warned_of(
 def test_repeated_genes_in_rows_are_answered_with_the_option(read: Read) -> None:
     with pytest.raises(InputError, match=r"'A'.*--transpose"):
         read("gene,s1,s2\nA,1,2\nA,3,4\n")
+
+
+def test_a_column_of_ids_that_is_an_annotation_too_names_the_rows(read: Read) -> None:
+    patients = [f"p{n}" for n in range(N_ROWS)]
+    text = table({"a": VALUES, "patient": patients})
+    adata = read(text, schema=Schema(id="patient"), obs_columns=["patient"])
+    assert list(adata.obs_names) == patients
+    assert list(adata.obs["patient"]) == patients
+    assert list(adata.var_names) == ["a"]
