@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 _NONE = CodedColumns()
 _SHOWN = 5  # levels
+_LOOKED_AT = 2000  # rows
 _TRUTHS = {"no": "false", "yes": "true"}  # programs write truth values in their own ways
 
 
@@ -43,7 +44,10 @@ def coded_columns(adata: AnnData, names: Sequence[str], *, model: DiffAug | None
 
 
 def declared_columns(adata: AnnData, matrix: Matrix, names: Sequence[str]) -> CodedColumns:
-    """Find the coded columns of data to fit; warn of those in part, and of levels nothing describes."""
+    """Find the coded columns of data to fit; warn of those in part, and of levels nothing describes.
+
+    Only some rows of the matrix are looked at.
+    """
     own = CodedColumns.of_uns(adata.uns)
     held = own.held_by(names)
     known = set(names)
@@ -208,7 +212,7 @@ def _like_levels(matrix: Matrix, names: Sequence[str]) -> list[str]:
     found = []
     for column, levels in places.items():
         if len(levels) > 1:
-            block = matrix[:, levels]
+            block = matrix[:_LOOKED_AT][:, levels]
             values = np.asarray(block.toarray() if sparse.issparse(block) else block, np.float32)
             present = values[~np.isnan(values).any(1)]
             if len(present) and np.isin(present, (0, 1)).all() and (present.sum(1) == 1).all():

@@ -177,9 +177,10 @@ def declare(config: DiffAugConfig, adata: AnnData, choice: MatrixChoice) -> Diff
     known: dict[str, Any] = {"input_state": found} if declared == "auto" else {}
     if choice.images and declared == "auto":
         known["image_shape"] = list(image_shape(adata))
-    if found in {"auto", "continuous"}:
+    names = _names(adata, choice) if found in {"auto", "continuous"} else []
+    if any("=" in name for name in names) or (names and COLUMNS_KEY in adata.uns):
         matrix, _ = _variables(adata, choice)
-        known["columns"] = declared_columns(adata, matrix, _names(adata, choice)).to_setting()
+        known["columns"] = declared_columns(adata, matrix, names).to_setting()
     return config.replace(features=known)
 
 

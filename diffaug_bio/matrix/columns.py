@@ -49,6 +49,8 @@ class CodedColumn:
 
         `values` are those of the features. Shape: `(n_obs, len(features))`.
         """
+        if not self.levels:  # of a later table, where the column is empty
+            return np.full(len(values), -1)
         if self.kind == "categorical":
             known = np.where(np.isnan(values), 0, values)
             is_one = (known.max(1) == 1) & (np.abs(known).sum(1) == 1)

@@ -14,7 +14,7 @@ from diffaug_bio import DiffAug, DiffAugConfig, tl
 from diffaug_bio.choose.columns import declared_columns
 from diffaug_bio.choose.matrix import choose_matrix, declare
 from diffaug_bio.errors import InputError
-from diffaug_bio.matrix.columns import CodedColumn, CodedColumns
+from diffaug_bio.matrix.columns import CodedColumn, CodedColumns, CodedKind
 from diffaug_bio.model.source import MatrixChoice
 from tests.mixed_tables import COLUMNS, GRADE, NUMBERS, SEX, SMOKER, STAGE, mixed_table
 
@@ -97,6 +97,16 @@ def test_any_coding_of_the_same_levels_is_the_same_table(model: DiffAug, contain
     tl.project(other, model)
     tl.project(EXPECTED, model)
     np.testing.assert_array_equal(other.obsm["X_diffaug"], EXPECTED.obsm["X_diffaug"])
+
+
+@pytest.mark.parametrize("kind", ["categorical", "boolean"])
+def test_an_empty_column_is_missing_in_every_row(model: DiffAug, kind: CodedKind) -> None:
+    name = SEX.name if kind == "categorical" else SMOKER.name
+    empty = CodedColumn(name=name, kind=kind, levels=() if kind == "categorical" else ("false", "true"))
+    known = [empty if column.name == name else column for column in (SEX, STAGE, GRADE, SMOKER)]
+    found = chosen(coded(known, {**_LEVELS, name: [None] * 5}), model)
+    features = SEX.features if kind == "categorical" else SMOKER.features
+    assert found[[*features]].isna().all(axis=None)
 
 
 @pytest.mark.parametrize("written", [("FALSE", "TRUE"), ("False", "True"), ("NO", "Yes")])

@@ -197,4 +197,5 @@ def _meant(frame: pd.DataFrame, schema: Schema, obs_columns: Sequence[str], path
     texts = (name for name in frame.columns if is_text(frame[name]))
     check_columns(obs_columns, frame.columns, where=path, listed=texts)
     schema = schema.held_by(frame.columns, where=path)
-    return schema.overridden_by(Schema(annotations=list(dict.fromkeys(obs_columns))))
+    asked = Schema(annotations=list(dict.fromkeys(obs_columns)), allow_absent=schema.allow_absent)
+    return schema.overridden_by(asked)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -199,7 +200,8 @@ def _as_category(column: pd.Series) -> pd.Series:
     if {str(level).lower() for level in levels} <= {"true", "false"} and len(levels):
         return texts.map(lambda text: text.lower() == "true", na_action="ignore").astype("category")
     numbers = pd.to_numeric(pd.Series(levels), errors="coerce")
-    if len(levels) and numbers.notna().all() and numbers.is_unique:
+    is_padded = any(re.match(r"[+-]?0\d", level) for level in levels)  # "01" is a code
+    if len(levels) and numbers.notna().all() and numbers.is_unique and not is_padded:
         return texts.map(dict(zip(levels, numbers, strict=True))).astype("category")
     return texts.astype("category")
 

@@ -61,6 +61,12 @@ def coded_features(
             parts[name] = truth_coded(frame[name])
         elif kinds[name] == "categorical":
             parts[name] = category_coded(frame[name], sides)
+            if not parts[name][1].shape[1] and not schema.allow_absent:
+                msg = (
+                    f"{sides.path} {sides.column} {name!r} is to be a column of categories, and holds no "
+                    "value. Leave it out (`--ignore`)."
+                )
+                raise InputError(msg)
     if schema.missing_indicators:
         for name, (_, values) in list(parts.items()):
             if (is_missing := np.isnan(values[:, :1])).any():

@@ -315,3 +315,17 @@ def test_columns_that_a_later_table_lacks_are_named(
     with caplog.at_level("INFO", logger="diffaug_bio"):
         io.read(tmp_path / "later.csv", schema=schema)
     assert "'sex', 'smokr'" in caplog.text
+
+
+def test_a_column_of_categories_without_values_is_refused_in_a_fit_and_kept_later(tmp_path: Path) -> None:
+    clinic().assign(sex="").to_csv(tmp_path / "empty.csv", index=False)
+    with pytest.raises(InputError, match=r"empty\.csv.*'sex'.*--ignore"):
+        io.read(tmp_path / "empty.csv", schema=io.Schema(categorical=["sex"]))
+    later = io.read(tmp_path / "empty.csv", schema=io.Schema(categorical=["sex"], allow_absent=True))
+    assert '["sex", "categorical", []]' in later.uns["columns"]
+
+
+def test_codes_with_zeros_in_front_stay_as_they_are(read: Read) -> None:
+    rows = "".join(f"r{n},{n / 7:.3f},{n % 3:02d}\n" for n in range(30))
+    adata = read(f"id,a,batch\n{rows}")
+    assert list(adata.obs["batch"].cat.categories) == ["00", "01", "02"]
