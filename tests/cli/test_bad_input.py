@@ -54,7 +54,7 @@ def with_value(value: float) -> Case:
     def prepare(folder: Path) -> list[object]:
         matrix = make_counts()
         matrix[4, 5] = value
-        return [write_cells(folder, matrix)]
+        return [write_cells(folder, matrix), "--input-state", "counts"]
 
     return prepare
 

@@ -28,6 +28,12 @@ _LABEL_WORDS = frozenset(
     | {"experiment", "protocol", "technology", "chip"}
 )
 """Words of names of columns that are to be predicted or corrected, rather than measured."""
+_TIME_WORDS = frozenset({"time", "day", "days", "week", "weeks", "month", "months", "year", "years"})
+_EVENT_WORDS = frozenset(
+    {"os", "pfs", "dfs", "rfs", "efs", "mfs", "event", "death", "relapse", "progression"}
+)
+_MEASURED_WORDS = frozenset({"age", "bmi", "weight", "height", "sbp", "dbp", "pulse", "temperature"})
+"""Words of names that no count has."""
 _GENE_NAMES = frozenset(
     {"gene", "genes", "geneid", "geneids", "genename", "genenames", "genesymbol", "genesymbols", "symbol"}
     | {"symbols", "hugosymbol", "hgncsymbol", "mgisymbol", "hgnc", "entrez", "entrezid", "entrezgeneid"}
@@ -98,6 +104,18 @@ def names_a_label(name: object) -> bool:
     words = words_of(name)
     singular = {word.removesuffix("s") if len(word) > 3 else word for word in words}
     return is_usual_label(name) or bool(_LABEL_WORDS & {*words, *singular, joined(name)})
+
+
+def names_a_time_to_event(name: object) -> bool:
+    """Return True for a name of a time until an outcome: `survival`, `os_months`, `time_to_death`."""
+    words = {*words_of(name)}
+    is_event = bool(words & _EVENT_WORDS) and bool(words & _TIME_WORDS)
+    return is_event or "survival" in words or "followup" in joined(name)
+
+
+def names_a_measurement(name: object) -> bool:
+    """Return True for a name of what is measured and never counted: `age`, `bmi`."""
+    return bool(_MEASURED_WORDS & {*words_of(name)})
 
 
 def names_genes(name: object) -> bool:

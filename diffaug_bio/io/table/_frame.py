@@ -35,6 +35,7 @@ from diffaug_bio.io.table._parse import parse_text
 from diffaug_bio.io.table._row_names import named_rows
 from diffaug_bio.io.table._schema import Schema, as_schema
 from diffaug_bio.io.table._sides import Sides
+from diffaug_bio.io.table._suspicious import warn_of_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,6 +120,7 @@ def table_from_frame(
             numbers = numbers.drop(columns=found)
             kinds.update(dict.fromkeys(found, "annotation"))
         warn_of_codes(numbers, path, meant=schema.numeric)
+        warn_of_numbers(numbers, path, meant=schema.numeric)
         warn_of_counters(numbers, path, meant=schema.numeric)
     if any(kind.startswith("maybe") for kind in kinds.values()):
         kinds = settle(kinds, is_measured=are_measured(numbers), sides=sides)

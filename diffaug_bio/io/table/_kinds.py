@@ -10,7 +10,12 @@ import numpy as np
 import pandas as pd
 
 from diffaug_bio._wording import cut
-from diffaug_bio.io.table._column_names import is_usual_label, may_count_rows, names_a_label
+from diffaug_bio.io.table._column_names import (
+    is_usual_label,
+    may_count_rows,
+    names_a_label,
+    names_a_time_to_event,
+)
 from diffaug_bio.io.table._levels import has_few_levels, is_truth
 from diffaug_bio.io.table._numbers import look_at, whole_numbers
 from diffaug_bio.io.table._remedies import refuse_odd
@@ -131,12 +136,14 @@ def warn_of_codes(features: pd.DataFrame, path: Path, *, meant: Collection[str])
     found = [
         name
         for name in features.columns
-        if name not in meant and names_a_label(name) and _are_codes(features[name])
+        if name not in meant
+        and (names_a_time_to_event(name) or (names_a_label(name) and _are_codes(features[name])))
     ]
     if found:
         logger.warning(
-            "%s: columns %s look like codes of a label, batch or outcome, and are features: the embedding "
-            "would show them. To keep them out, name them as annotations (`obs_columns`, `--annotations`).",
+            "%s: columns %s look like codes or times of a label, batch or outcome, and are features: the "
+            "embedding would show them. To keep them out, name them as annotations (`obs_columns`, "
+            "`--annotations`).",
             path.name,
             listed(found),
         )

@@ -9,6 +9,7 @@ import numpy as np
 
 from diffaug_bio._checks import check_unique
 from diffaug_bio.errors import InputError
+from diffaug_bio.io.table._column_names import names_a_measurement
 from diffaug_bio.io.table._kinds import listed
 from diffaug_bio.io.table._levels import category_coded, is_truth, ordinal_coded, truth_coded
 from diffaug_bio.matrix.columns import CodedColumn, CodedColumns
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from diffaug_bio.io.table._sides import Sides
 
 logger = logging.getLogger(__name__)
+
+_PANEL = 100  # columns: fewer may as well be those of a clinic
 
 
 class Coded(NamedTuple):
@@ -89,6 +92,8 @@ def are_measured(numbers: pd.DataFrame) -> bool:
     """Return True for numbers that are measured values, and not counts or expression."""
     if not numbers.shape[1] or not len(numbers):
         return False
+    if numbers.shape[1] < _PANEL and any(map(names_a_measurement, numbers.columns)):
+        return True
     matrix = numbers.to_numpy(np.float64)
     try:
         return state_of(matrix, summarise(matrix)) == "continuous"
@@ -102,6 +107,13 @@ def settle(kinds: dict[str, Kind], *, is_measured: bool, sides: Sides) -> dict[s
     labels = [name for name, kind in kinds.items() if kind == "maybe label"]
     kinds = {**kinds, **dict.fromkeys(labels, "annotation")}
     if not is_measured:
+        n_numeric = sum(kind == "numeric" for kind in kinds.values())
+        if maybe and n_numeric < _PANEL:  # of more, a table of cells with their annotations
+            logger.warning(
+                "%s: the numbers look like counts or other expression, so that %ss %s are annotations. If "
+                "they are measurements, name the columns that are features (`--categorical`).",
+                *(sides.path.name, sides.column, listed(maybe)),
+            )
         return {**kinds, **dict.fromkeys(maybe, "annotation")}
     if labels:
         logger.info(

@@ -1,0 +1,88 @@
+"""Warnings about numbers that may not be what they look like: parted thousands, and codes for missing."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from diffaug_bio.io.table._kinds import listed
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+logger = logging.getLogger(__name__)
+
+_CODES = (-9999.0, -999.0, -99.0, -9.0, -1.0, 99.0, 999.0, 9999.0)
+"""Numbers that are written where a value is missing."""
+_FAR = 2.0  # times the range of all other values: so far away lies a code
+_LEAST_CODED = 2  # rows
+_LEAST_PARTED, _LEAST_WHOLE, _MOST_ROUND = 5, 2, 0.5
+
+
+def warn_of_numbers(features: pd.DataFrame, path: Path, *, meant: Collection[str]) -> None:
+    """Log warnings of features that may hold codes for missing values, or thousands parted by points."""
+    coded, parted = [], []
+    for name in features.columns:
+        if name in meant:
+            continue
+        values = features[name].to_numpy(np.float64)
+        values = np.sort(values[np.isfinite(values)])
+        if (code := _code_in(values)) is not None:
+            coded.append((str(name), code))
+        elif (pair := _parted_in(values)) is not None:
+            parted.append((str(name), *pair))
+    if coded:
+        logger.warning(
+            "%s: columns %s hold %s, far from all their other values, as codes for missing values are. "
+            "They are taken for values. If they are none, leave these cells empty.",
+            path.name,
+            listed([name for name, _ in coded]),
+            ", ".join(sorted({f"{code:g}" for _, code in coded})),
+        )
+    for name, fraction, whole in parted:
+        logger.warning(
+            "%s: column %r holds %.3f beside %g: points may part thousands here, and are read as decimal "
+            "points. If they part thousands, remove them.",
+            path.name,
+            name,
+            fraction,
+            whole,
+        )
+
+
+def _code_in(values: NDArray[np.float64]) -> float | None:
+    """Find a code for missing values at either end of sorted values; None if there is none."""
+    if len(values) < 2 * _LEAST_CODED or values[0] == values[-1]:
+        return None
+    for code in (values[0], values[-1]):
+        if code not in _CODES:
+            continue
+        others = values[values != code]
+        gap = min(abs(others[0] - code), abs(others[-1] - code))
+        n_coded = len(values) - len(others)
+        spread = others[-1] - others[0]
+        if n_coded >= _LEAST_CODED and spread > 0 and gap > _FAR * spread:
+            return float(code)
+    return None
+
+
+def _parted_in(values: NDArray[np.float64]) -> tuple[float, float] | None:
+    """Find a fraction of three digits and a whole number, where thousands may be parted by points."""
+    if not len(values) or values[0] < 0 or values[-1] >= 1000:
+        return None
+    is_whole = values == np.rint(values)
+    whole, fractions = values[is_whole], values[~is_whole]
+    if len(whole) < _LEAST_WHOLE or len(fractions) < _LEAST_PARTED or fractions[0] < 1 or whole[-1] < 100:
+        return None
+    thousandths = fractions * 1000
+    if np.abs(thousandths - np.rint(thousandths)).max() > 1e-6:
+        return None
+    # Thousands end in any digit; measured values beside whole numbers are mostly rounded to fewer digits.
+    is_round = np.rint(thousandths) % 10 == 0
+    return None if is_round.mean() > _MOST_ROUND else (float(fractions[0]), float(whole[-1]))
