@@ -56,6 +56,8 @@ class Header(NamedTuple):
     """Pages or slices of a TIFF."""
     n_frames: int = 1
     """Pictures of an animation."""
+    n_smaller: int = 0
+    """Smaller images of a TIFF that are left out, and not marked as previews."""
 
 
 def is_image_file(path: Path) -> bool:
@@ -78,7 +80,11 @@ def read_header(path: Path) -> Header:
         with _naming(path):
             found = stack_shape(path)
         is_grey = found.n_channels == 1
-        return Header(found.height, found.width, is_grey, found.is_deep, n_pages=found.n_pages)
+        return Header(
+            *(found.height, found.width, is_grey, found.is_deep),
+            n_pages=found.n_pages,
+            n_smaller=found.n_smaller,
+        )
     with _opened(path) as image:
         width, height = image.size
         if _orientation(image) in _ON_ITS_SIDE:

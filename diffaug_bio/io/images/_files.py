@@ -106,6 +106,12 @@ def _say_pages(headers: Sequence[Header], options: ImageOptions, *, origin: str)
             "files of their own if they matter.",
             *(origin, len(moving), _range(moving)),
         )
+    if smaller := [header.n_smaller for header in headers if header.n_smaller]:
+        logger.warning(
+            "%s: %d files hold %s smaller images beside the largest, which is read; they are taken for "
+            "previews. Save them as files of their own if they matter.",
+            *(origin, len(smaller), _range(smaller)),
+        )
     return pages
 
 

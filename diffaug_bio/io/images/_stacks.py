@@ -13,6 +13,7 @@ from PIL import Image, UnidentifiedImageError
 from diffaug_bio.config.kinds import ImagePages
 from diffaug_bio.errors import InputError
 from diffaug_bio.io._files import check_unpacked_size
+from diffaug_bio.io.images._ome import own_description
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +26,8 @@ _MOST_CHANNELS = 3
 _MOST_COMPRESSED = 1100  # bytes that one byte of a file can unpack to
 _MAGIC = frozenset({b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"})
 _DESCRIPTION = 270  # tag of TIFF
+# Micro-Manager's own descriptions, by which tifffile would open files beside the one that is read.
+_ALONE: dict[str, Any] = {"is_mmstack": False, "is_ndtiff": False}
 _ARE_CHANNELS = frozenset("CS")  # axes by tifffile's letters: channels, and samples of a pixel
 
 
@@ -38,6 +41,8 @@ class StackShape(NamedTuple):
     n_channels: int
     is_deep: bool
     """True with more than 8 bits a pixel and channel."""
+    n_smaller: int
+    """Images of at most half the height and width that are left out, and not marked as previews."""
 
 
 def is_stack(path: Path) -> bool:
@@ -70,7 +75,7 @@ def read_stack(path: Path, pages: ImagePages) -> NDArray[Any]:
     """
     with _opened(path) as file:
         _shape_of(file, path)
-        series = file.series[0]
+        series, _ = _chosen(file, path)
         values, axes = _values(series, path), str(series.axes)
     order = [
         *(place for place, axis in enumerate(axes) if axis not in _ARE_CHANNELS and axis not in "YX"),
@@ -113,8 +118,15 @@ def _opened(path: Path) -> Iterator[Any]:
     log = logging.getLogger("tifffile")
     log.addHandler(raising)
     try:
-        with path.open("rb") as stream, tifffile.TiffFile(stream) as file:
-            yield file
+        with path.open("rb") as stream:
+            with tifffile.TiffFile(stream, **_ALONE) as file:
+                own = own_description(str(file.ome_metadata), path) if file.is_ome else None
+                if own is None:
+                    yield file
+                    return
+            stream.seek(0)  # tifffile takes the place of a stream for the start of the file
+            with tifffile.TiffFile(stream, omexml=own, **_ALONE) as file:
+                yield file
     finally:
         log.removeHandler(raising)
 
@@ -155,8 +167,8 @@ def _projected(values: NDArray[Any], pages: ImagePages) -> NDArray[Any]:
 
 
 def _shape_of(file: Any, path: Path) -> StackShape:
-    """Describe the first series of pages, which have one size; smaller previews follow in others."""
-    series = file.series[0]
+    """Describe the pages that are read, which have one size."""
+    series, n_smaller = _chosen(file, path)
     axes, shape = str(series.axes), tuple(int(size) for size in series.shape)
     if "Y" not in axes or "X" not in axes:
         msg = f"{path} holds no images of height and width, but values with the axes {axes!r}."
@@ -176,4 +188,37 @@ def _shape_of(file: Any, path: Path) -> StackShape:
         n_pages=int(np.prod(shape, dtype=np.int64)) // (sizes["Y"] * sizes["X"] * n_channels),
         n_channels=n_channels,
         is_deep=series.dtype.itemsize > 1,
+        n_smaller=n_smaller,
     )
+
+
+def _chosen(file: Any, path: Path) -> tuple[Any, int]:
+    """Choose the largest image of a file; return it with the number of those left out.
+
+    Marked previews and masks are not counted. Others of more than half the size raise an `InputError`: they
+    could be positions, or images of equal right.
+    """
+    series = [one for one in file.series if not (one.keyframe.is_reduced or one.keyframe.is_mask)]
+    series = series or list(file.series)
+    sizes = [_height_and_width(one) for one in series]
+    largest = max(range(len(series)), key=lambda place: sizes[place][0] * sizes[place][1])
+    height, width = sizes[largest]
+    if others := [
+        size
+        for place, size in enumerate(sizes)
+        if place != largest and (2 * size[0] > height + 1 or 2 * size[1] > width + 1)
+    ]:
+        listed = ", ".join(f"{size[0]} x {size[1]}" for size in [(height, width), *others][:5])
+        msg = (
+            f"{path} holds {len(others) + 1} images (positions, or pages of different kinds) of {listed} "
+            "pixels, and a file is read as one image. Save each as a file of its own (in Fiji: open it, "
+            "File > Save As > Tiff)."
+        )
+        raise InputError(msg)
+    return series[largest], len(series) - 1
+
+
+def _height_and_width(series: Any) -> tuple[int, int]:
+    """Return the height and width of a series of pages, 0 without them."""
+    sizes = dict(zip(str(series.axes), series.shape, strict=True))
+    return int(sizes.get("Y", 0)), int(sizes.get("X", 0))

@@ -101,9 +101,12 @@ def _check(group: Any, path: Path) -> None:
         name: member for name, member in group.members(max_depth=None) if isinstance(member, zarr.Array)
     }
     n_bytes = 0
-    for member in arrays.values():
+    for name, member in arrays.items():
+        _refuse_pickles(member, name, path)
         size = member.dtype.itemsize if member.dtype.kind in "biufcSU" else 8
-        n_bytes += math.prod(member.shape) * size
+        # Pieces are unpacked whole, also where they reach beyond the array.
+        pieces = zip(member.shape, member.chunks, strict=True)
+        n_bytes += math.prod(-(-n // max(piece, 1)) * piece for n, piece in pieces) * size
     check_unpacked_size(path, n_bytes, most_compressed=_MOST_COMPRESSED, held=_size(path))
     names = {f"{frame}/{group[frame].attrs.get('_index')}" for frame in ("obs", "var")}
     lacking = {
@@ -123,6 +126,16 @@ def _check(group: Any, path: Path) -> None:
             path,
             ", ".join(list(lacking.values())[:5]),
         )
+
+
+def _refuse_pickles(member: Any, name: str, path: Path) -> None:
+    """Refuse codecs that unpickle, which runs code of the file; not all versions of numcodecs do."""
+    if any("pickle" in repr(codec).lower() for codec in (*member.filters, *member.compressors)):
+        msg = (
+            f"{path} holds Python objects in {name} (codec 'pickle'), which are not read, since they can "
+            "run any code. Write the store again without them."
+        )
+        raise InputError(msg)
 
 
 def _size(path: Path) -> int:

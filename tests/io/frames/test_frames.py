@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import openpyxl
 import pandas as pd
+import pyarrow as pa
 import pytest
+from pyarrow import feather, parquet
 
 from diffaug_bio import io
 from diffaug_bio.errors import InputError
+from diffaug_bio.io import _files
+from diffaug_bio.io.frames._arrow_sizes import unpacked_feather_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,6 +43,15 @@ WRITERS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
     "a.xlsx": lambda frame, path: frame.to_excel(path, index=False),
     "indexed.xlsx": lambda frame, path: frame.set_index("sample_id").to_excel(path),
 }
+
+
+def write_arrow(table: pa.Table, path: Path) -> None:
+    """Write a table whatever its types and names, as other programs do."""
+    if path.suffix == ".parquet":
+        parquet.write_table(table, path)
+        return
+    with pa.ipc.new_file(str(path), table.schema) as file:
+        file.write_table(table)
 
 
 @pytest.mark.parametrize("name", WRITERS)
@@ -95,6 +108,77 @@ def test_lists_in_parquet_and_damaged_files_are_refused(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(content[: len(content) // 2])
         with pytest.raises(InputError, match=f"{name} is not a complete (Parquet|Feather|Excel)"):
             io.read(tmp_path / name)
+
+
+@pytest.mark.parametrize("form", ["plain", "coded", "fixed"])
+@pytest.mark.parametrize("name", ["a.parquet", "a.feather"])
+def test_bytes_are_read_as_text_and_it_is_said(
+    name: str, form: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    frame = proteins()
+    table = pa.Table.from_pandas(frame.set_index("sample_id"))
+    for place, column in ((3, "genotype"), (4, "sample_id")):
+        values = pa.array([text.encode() for text in frame[column]])
+        if form == "coded":
+            values = values.dictionary_encode()
+        table = table.set_column(place, column, values.cast(pa.binary(2)) if form == "fixed" else values)
+    write_arrow(table, tmp_path / name)
+    with caplog.at_level(logging.INFO):
+        found = io.read(tmp_path / name)
+    assert list(found.obs_names) == list(frame["sample_id"])
+    assert list(found.obs["genotype"]) == list(frame["genotype"])
+    assert "bytes in the columns 'genotype', 'sample_id'" in caplog.text
+    write_arrow(table.append_column("raw", pa.array([b"\xff\xfe"] * 8)), tmp_path / name)
+    with pytest.raises(InputError, match=r"no text \(UTF-8\) in the column 'raw'"):
+        io.read(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.feather"])
+def test_columns_and_row_names_of_one_name_are_named(name: str, tmp_path: Path) -> None:
+    write_arrow(pa.Table.from_arrays([pa.array([1.0, 2.0])] * 2, names=["a", "a"]), tmp_path / name)
+    with pytest.raises(InputError, match=r"more than one column of the names 'a'.*own name"):
+        io.read(tmp_path / name)
+    levels = pd.MultiIndex.from_arrays([[0, 0, 1], [0, 1, 0]], names=["mouse", "visit"])
+    frame = pd.DataFrame({"a": [1.0, 2, 3], "mouse": [4.0, 5, 6]}, index=levels)
+    write_arrow(pa.Table.from_pandas(frame), tmp_path / name)
+    with pytest.raises(InputError, match=r"row names and columns of the same names 'mouse'"):
+        io.read(tmp_path / name)
+
+
+def test_texts_that_parquet_keeps_once_are_counted_before_they_are_unpacked(tmp_path: Path) -> None:
+    texts = pa.DictionaryArray.from_arrays(pa.array([0] * 3000, pa.int32()), pa.array(["x" * 400_000]))
+    table = pa.table({"text": texts, "a": np.arange(3000.0)})
+    parquet.write_table(table, tmp_path / "a.parquet", store_schema=False)
+    before = pa.total_allocated_bytes()
+    with pytest.raises(InputError, match=r"1\.118 GiB of values.*cannot hold them"):
+        io.read(tmp_path / "a.parquet")
+    assert pa.total_allocated_bytes() - before < 2**24
+
+
+@pytest.mark.parametrize("compression", ["zstd", "lz4", "uncompressed"])
+def test_size_of_feather_is_known_before_it_is_unpacked(compression: str, tmp_path: Path) -> None:
+    names = pa.array(["liver", "lung"] * 5000).dictionary_encode()
+    table = pa.table({"a": np.zeros(10_000), "text": ["x" * 50] * 10_000, "tissue": names})
+    path = tmp_path / "a.feather"
+    feather.write_feather(table, path, compression=compression, chunksize=3000)
+    # Buffers are filled up to 8 or 64 bytes, and 4 batches have an end of offsets each.
+    assert 0 <= unpacked_feather_size(path, 3) - table.nbytes < 2**13
+
+
+def test_feather_that_unpacks_to_more_than_it_can_hold_is_refused_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_files, "_ALWAYS_UNPACKED", 2**20)
+    feather.write_feather(
+        pa.table({"a": np.zeros(2**20), "b": np.zeros(2**20)}),
+        tmp_path / "a.feather",
+        compression="zstd",
+        chunksize=2**20,
+    )
+    before = pa.total_allocated_bytes()
+    with pytest.raises(InputError, match=r"declares 0\.0156\d* GiB.*cannot hold them"):
+        io.read(tmp_path / "a.feather")
+    assert pa.total_allocated_bytes() == before
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from diffaug_bio.errors import InputError
 from diffaug_bio.io.images._stacks import read_stack
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -130,6 +131,88 @@ def test_smaller_previews_in_a_file_are_no_pages(tmp_path: Path, caplog: pytest.
         file.write(STACK[0, ::2, ::2], photometric="minisblack", subfiletype=1)
     np.testing.assert_array_equal(read_one(tmp_path)[:, :, 0], STACK[0])
     assert "stacks" not in caplog.text
+
+
+def test_a_larger_image_after_another_is_read_and_it_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with tifffile.TiffWriter(tmp_path / "cell.tif") as file:
+        file.write(STACK[0, ::2, ::2], photometric="minisblack")
+        file.write(STACK[0], photometric="minisblack")
+    np.testing.assert_array_equal(read_one(tmp_path)[:, :, 0], STACK[0])
+    assert "1 files hold 1 smaller images beside the largest" in caplog.text
+
+
+@pytest.mark.parametrize("size", [6, 5])
+def test_several_images_in_a_file_are_refused_with_their_sizes(size: int, tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "cell.ome.tif", ome=True) as file:
+        for values in (STACK[:2], STACK[2:4, :size]):
+            file.write(values, photometric="minisblack", metadata={"axes": "ZYX"})
+    with pytest.raises(InputError, match=rf"cell\.ome\.tif holds 2 images.*6 x 7, {size} x 7 pixels"):
+        io.read(tmp_path, modality="image")
+
+
+def write_positions(
+    folder: Path, names: Sequence[str], *, is_named: bool = True, is_one_image: bool = False
+) -> None:
+    """Write an OME-TIFF of two channels and two slices for each name, whose descriptions list all."""
+    numbers = range(len(names))
+    pages = [
+        "".join(
+            f'<TiffData FirstZ="{page % 2 + 2 * number * is_one_image}" FirstC="{page // 2}" FirstT="0" '
+            f'IFD="{page}" PlaneCount="1"><UUID FileName="{names[number]}">urn:uuid:{number}</UUID>'
+            "</TiffData>"
+            for page in range(4)
+        )
+        for number in numbers
+    ]
+    kind = 'DimensionOrder="XYZCT" Type="uint8" SizeX="7" SizeY="6" SizeC="2" SizeT="1"'
+    images = "".join(
+        f'<Image ID="Image:{number}"><Pixels ID="Pixels:{number}" {kind} SizeZ="{2 + 2 * is_one_image}">'
+        f'<Channel ID="Channel:{number}:0"/><Channel ID="Channel:{number}:1"/>{found}</Pixels></Image>'
+        for number, found in enumerate(["".join(pages)] if is_one_image else pages)
+    )
+    for number in numbers:
+        declared = f' UUID="urn:uuid:{number}"' if is_named else ""
+        said = f'<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"{declared}>{images}</OME>'
+        with tifffile.TiffWriter(folder / names[number]) as file:
+            for page in range(4):
+                file.write(
+                    STACK[page] // 4 + 64 * number,
+                    photometric="minisblack",
+                    description=said if page == 0 else None,
+                    metadata=None,
+                    contiguous=False,
+                )
+
+
+@pytest.mark.parametrize("is_named", [True, False])
+def test_files_whose_descriptions_name_all_of_a_data_set_are_read_each_for_itself(
+    *, is_named: bool, tmp_path: Path
+) -> None:
+    write_positions(tmp_path, ["pos0.ome.tif", "pos1.ome.tif"], is_named=is_named)
+    found = io.read(tmp_path, modality="image")
+    assert list(found.obs["file"]) == ["pos0.ome.tif", "pos1.ome.tif"]
+    images = np.asarray(found.X).reshape(2, *found.uns["image_shape"])
+    for number in range(2):
+        for channel in range(2):
+            expected = STACK[2 * channel : 2 * channel + 2].max(0) // 4 + 64 * number
+            np.testing.assert_array_equal(images[number, :, :, channel], expected)
+    (tmp_path / "pos0.ome.tif").unlink()
+    np.testing.assert_array_equal(read_one(tmp_path), images[1])
+
+
+def test_an_image_in_several_files_is_refused(tmp_path: Path) -> None:
+    write_positions(tmp_path, ["a.ome.tif", "b.ome.tif"], is_one_image=True)
+    with pytest.raises(InputError, match=r"a\.ome\.tif is one of 2 files that hold one image together"):
+        io.read(tmp_path, modality="image")
+    (folder := tmp_path / "other").mkdir()
+    write_positions(folder, ["a.ome.tif", "b.ome.tif", "c.ome.tif"], is_named=False)
+    for name in ("b", "c"):
+        (folder / f"{name}.ome.tif").unlink()
+    (folder / "a.ome.tif").rename(folder / "renamed.tif")
+    with pytest.raises(InputError, match=r"renamed\.tif describes the images of other files"):
+        io.read(folder, modality="image")
 
 
 def test_one_page_and_an_animation_are_read_as_before(

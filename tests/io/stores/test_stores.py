@@ -142,6 +142,19 @@ def test_zarr_that_declares_too_much_pickles_or_links_out_is_refused(tmp_path: P
     (path / ".zmetadata").unlink()
     with pytest.raises(InputError, match=r"damaged.*pickle"):
         io.read(path)
+    path = write_zarr(tmp_path / "more.zarr", cells())
+    file = path / "obs" / "_index" / ".zarray"
+    pickled = {"filters": [{"id": "vlen-utf8"}, {"id": "pickle", "protocol": 5}]}
+    file.write_text(json.dumps(json.loads(file.read_text()) | pickled))
+    (path / ".zmetadata").unlink()
+    with pytest.raises(InputError, match=r"Python objects in obs/_index \(codec 'pickle'\)"):
+        io.read(path)
+    path = write_zarr(tmp_path / "pieces.zarr", cells())
+    file = path / "X" / "data" / ".zarray"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"chunks": [2**40]}))
+    (path / ".zmetadata").unlink()
+    with pytest.raises(InputError, match=r"GiB of values.*cannot hold them"):
+        io.read(path)
     path = write_zarr(tmp_path / "links.zarr", cells())
     (tmp_path / "secret").write_bytes(b"private")
     [piece] = pieces(path, "X/data")
