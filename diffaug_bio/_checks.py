@@ -8,7 +8,7 @@ from numbers import Integral
 from os import PathLike
 from typing import TYPE_CHECKING
 
-from diffaug_bio._wording import shorten, told
+from diffaug_bio._wording import near, shorten, told
 from diffaug_bio.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ def check_held(name: str, held: Iterable[object], *, what: str, where: str, reme
     `what` is a noun (`"label column"`), `where` the place (`` "`.obs`" ``), `remedy` the last sentence.
     """
     if name not in (names := list(held)):
-        found = f"There is no {what} {name!r} in {where}; it holds {shorten(names) or 'nothing'}."
+        meant = near(name, map(str, names))
+        found = f"There is no {what} {name!r} in {where}{meant}; it holds {shorten(names) or 'nothing'}."
         raise InputError(f"{found} {remedy}".rstrip())
 
 
@@ -58,7 +59,7 @@ def check_columns(
         found = f"it has {shorten(names) or 'none'}"
         if listed is not None:
             found = f"columns of text are {shorten(listed) or 'none'}"
-        msg = f"{where} has no column {missing!r}; {found}."
+        msg = f"{where} has no column {missing!r}{near(missing, names)}; {found}."
         raise InputError(msg)
 
 

@@ -249,7 +249,7 @@ def _log_findings(
         n_obs,
         n_vars,
         state,
-        "declared" if declared else "detected",
+        "suits the columns of the table" if coded else "declared" if declared else "detected",
         treatment,
         n_selected,
     )

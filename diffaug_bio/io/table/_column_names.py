@@ -55,7 +55,7 @@ _FACT_NAMES = frozenset(
 """Names of columns that tell something about each feature of a table with features in rows."""
 _CELL_NAMES = frozenset(
     {"cell", "cells", "cellid", "barcode", "barcodes", "sample", "samples", "sampleid", "patient"}
-    | {"patientid", "subject", "subjectid", "donor", "mouse", "animal", "individual"}
+    | {"patientid", "subject", "subjectid", "donor", "mouse", "animal", "individual", "participant", "pid"}
 )
 
 

@@ -108,6 +108,9 @@ def table_from_frame(
     features of a transposed table in `.var`, and in `.uns["columns"]` how columns are coded that are no
     plain numbers.
     """
+    if not len(frame):
+        msg = f"{path} has names of columns, and no rows below them."
+        raise InputError(msg)
     frame = frame.copy(deep=False)  # other names of the same values
     frame.columns = frame.columns.map(str)
     check_unique(frame.columns, what="column names", remedy=f"Rename them in {path}.")

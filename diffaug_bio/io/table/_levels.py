@@ -81,6 +81,13 @@ def category_coded(column: pd.Series, sides: Sides) -> tuple[CodedColumn, NDArra
     return coded, coded.coded(_places(texts, {level: place for place, level in enumerate(levels)}))
 
 
+def unknown_levels(column: pd.Series, levels: Sequence[str]) -> list[str]:
+    """List the values of a column, sorted, that are neither missing nor among given levels."""
+    texts = level_texts(column)
+    known = {_level_text(level) for level in levels}
+    return sorted({*texts[~_is_missing(texts)]} - known)
+
+
 def ordinal_coded(
     column: pd.Series, levels: Sequence[str], sides: Sides
 ) -> tuple[CodedColumn, NDArray[np.float32]]:

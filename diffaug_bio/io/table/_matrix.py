@@ -11,7 +11,13 @@ from diffaug_bio._checks import check_unique
 from diffaug_bio.errors import InputError
 from diffaug_bio.io.table._column_names import names_a_measurement
 from diffaug_bio.io.table._kinds import listed
-from diffaug_bio.io.table._levels import category_coded, is_truth, ordinal_coded, truth_coded
+from diffaug_bio.io.table._levels import (
+    category_coded,
+    is_truth,
+    ordinal_coded,
+    truth_coded,
+    unknown_levels,
+)
 from diffaug_bio.matrix.columns import CodedColumn, CodedColumns
 from diffaug_bio.matrix.state import state_of
 from diffaug_bio.matrix.summary import as_float32, summarise
@@ -59,7 +65,10 @@ def coded_features(
         if name in place:
             parts[name] = (None, matrix[:, place[name] : place[name] + 1])
         elif kinds[name] == "ordinal":
-            parts[name] = ordinal_coded(frame[name], schema.ordinal[name], sides)
+            levels = schema.ordinal[name]
+            if schema.allow_absent:  # of a later table: levels that the fit did not see are told of then
+                levels = [*levels, *unknown_levels(frame[name], levels)]
+            parts[name] = ordinal_coded(frame[name], levels, sides)
         elif kinds[name] == "maybe true" or (kinds[name] == "categorical" and is_truth(frame[name])):
             parts[name] = truth_coded(frame[name])
         elif kinds[name] == "categorical":

@@ -16,6 +16,7 @@ from diffaug_bio.io.table._column_names import (
     is_usual_id,
     is_usual_label,
     may_count_rows,
+    names_cells,
     names_genes,
 )
 from diffaug_bio.io.table._numbers import look_at, whole_numbers
@@ -125,7 +126,9 @@ def _are_names(column: pd.Series, path: Path, *, transpose: bool) -> bool:
     look = look_at(column)
     if look.kind == "text":
         return transpose or column.is_unique
-    may_count = may_count_rows(name) or (name == _NAMELESS_IN_R and _counts(look.values))
+    may_count = (
+        may_count_rows(name) or names_cells(name) or (name == _NAMELESS_IN_R and _counts(look.values))
+    )
     if not may_count or not column.is_unique or not whole_numbers(look.values):
         return False
     logger.info(

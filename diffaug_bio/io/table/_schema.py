@@ -125,8 +125,8 @@ class Schema:
             return self
         if not self.allow_absent:
             msg = (
-                f"{where} has no column {absent[0]!r}{near(absent[0], held)}, which the schema names; it "
-                f"has {shorten(sorted(held)) or 'none'}."
+                f"{where} has no column {absent[0]!r}{near(absent[0], held)}, which an option or the "
+                f"schema names; it has {shorten(sorted(held)) or 'none'}."
             )
             raise InputError(msg)
         if unheard := [name for name in absent if name not in self.numeric]:  # of features, the match tells

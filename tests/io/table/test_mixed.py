@@ -329,3 +329,14 @@ def test_codes_with_zeros_in_front_stay_as_they_are(read: Read) -> None:
     rows = "".join(f"r{n},{n / 7:.3f},{n % 3:02d}\n" for n in range(30))
     adata = read(f"id,a,batch\n{rows}")
     assert list(adata.obs["batch"].cat.categories) == ["00", "01", "02"]
+
+
+def test_a_level_that_a_later_table_adds_is_left_to_the_model(tmp_path: Path) -> None:
+    frame = clinic()
+    frame.loc[0, "grade"] = "IV"
+    frame.to_csv(tmp_path / "later.csv", index=False)
+    ordinal = {"grade": ["I", "II", "III"]}
+    with pytest.raises(InputError, match="'IV'"):
+        io.read(tmp_path / "later.csv", schema=io.Schema(ordinal=ordinal))
+    later = io.read(tmp_path / "later.csv", schema=io.Schema(ordinal=ordinal, allow_absent=True))
+    assert CodedColumns.of_uns(later.uns).columns[1].levels == ("I", "II", "III", "IV")

@@ -213,3 +213,15 @@ def test_a_column_of_ids_that_is_an_annotation_too_names_the_rows(read: Read) ->
     assert list(adata.obs_names) == patients
     assert list(adata.obs["patient"]) == patients
     assert list(adata.var_names) == ["a"]
+
+
+@pytest.mark.parametrize("name", ["Patient", "participant", "pid", "subject"])
+def test_a_first_column_of_numbered_patients_names_the_rows(read: Read, name: str) -> None:
+    adata = read(table({name: list(range(101, 101 + N_ROWS)), "a": VALUES}))
+    assert list(adata.obs_names)[:2] == ["101", "102"]
+    assert list(adata.var_names) == ["a"]
+
+
+def test_a_header_without_rows_is_named(read: Read) -> None:
+    with pytest.raises(InputError, match=r"table\.csv .* no rows"):
+        read("id,a,b\n")
