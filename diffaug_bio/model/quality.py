@@ -9,7 +9,7 @@ import numpy as np
 from diffaug_bio import metrics
 from diffaug_bio.matrix.sample import sample_rows
 from diffaug_bio.matrix.validation import LazyMatrix
-from diffaug_bio.model.codes import decode_codes, embed_held, generate_codes
+from diffaug_bio.model.codes import components_of, decode_codes, embed_held, generate_codes, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,6 +51,11 @@ def score_generated(
         held_out = np.flatnonzero(np.isin(kept, held_out))
         matrix, kept = matrix[kept], np.arange(len(kept))
     rows, generated = generate_codes(model, matrix, random_state=seed, feature_names=feature_names)
+    if model.config_.features.columns:
+        # What is given out has whole levels and blanks, by whose lack codes could be told apart.
+        made = model.augment(matrix, missing="keep", random_state=seed, feature_names=feature_names)
+        known = components_of(model, prepare(model, made, feature_names))
+        generated = generated if known is None else known
     sources = matrix[kept] if model.features_.is_decoded else None
 
     scale = scale_of(model)
