@@ -29,7 +29,7 @@ def propose_schema(path: str | PathLike[str], *, sheet: str | None = None) -> st
     Returns
     -------
     Text that :meth:`diffaug_bio.io.Schema.from_toml` reads from a file: every column under its kind, with
-    some of its values in a comment.
+    some of its values in a comment. Columns of which a fit warns are comments until somebody decides.
 
     Raises
     ------

@@ -123,7 +123,10 @@ def test_a_schema_is_proposed_and_can_be_used(fitted: Path, call: Call) -> None:
     assert written.code == 0, written.err
     assert (fitted / "p.toml").read_text() == shown.out
     schema = io.Schema.from_toml(fitted / "p.toml")
-    assert schema.categorical == ("ward", "grade", "smoker")
+    assert [name for name in ("ward", "grade", "smoker") if f'    # "{name}",' in shown.out] == [
+        *("ward", "grade", "smoker")
+    ]
+    assert not schema.categorical  # a fit goes on to warn of them
     found, said = io.read(fitted / "t.csv"), io.read(fitted / "t.csv", schema=schema)
     assert list(said.var_names) == list(found.var_names)
     np.testing.assert_array_equal(said.X, found.X)
@@ -134,15 +137,23 @@ def test_a_schema_is_proposed_and_can_be_used(fitted: Path, call: Call) -> None:
     assert as_json["numeric"] == ["a", "b", "c", "d", "visit"]
 
 
-def test_numbers_written_otherwise_are_proposed_as_annotations_and_said(tmp_path: Path, call: Call) -> None:
+def test_numbers_written_otherwise_stay_numeric_and_end_a_fit_with_the_same_error(
+    tmp_path: Path, call: Call
+) -> None:
     frame = table().astype({"b": object})
     frame.loc[3, "b"] = "<0.5"
     frame.to_csv(tmp_path / "t.csv", index=False)
-    found = call("schema", "t.csv", folder=tmp_path)
+    found = call("schema", "t.csv", "-o", "s.toml", folder=tmp_path)
     assert found.code == 0, found.err
-    line = next(line for line in found.out.splitlines() if '"b",' in line)
-    assert "<0.5 is no number" in line
-    assert found.out.index(line) > found.out.index("annotations = [")
+    text = (tmp_path / "s.toml").read_text()
+    line = next(line for line in text.splitlines() if '    "b",' in line)
+    assert "FIX: <0.5 in row s3 " in line
+    assert "b" in io.Schema.from_toml(tmp_path / "s.toml").numeric
+    plain = call("fit", "t.csv", "-o", "run", folder=tmp_path)
+    said = call("fit", "t.csv", "-o", "run", "--schema", "s.toml", folder=tmp_path)
+    assert plain.code == said.code == 1
+    assert "'<0.5'" in plain.err.splitlines()[-1]
+    assert said.err.splitlines()[-1] == plain.err.splitlines()[-1]
 
 
 @pytest.mark.parametrize("value", ["grade", "grade:I", ":I<II", "grade:I<<II"])

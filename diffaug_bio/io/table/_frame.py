@@ -13,6 +13,7 @@ from diffaug_bio._keys import COLUMNS_KEY
 from diffaug_bio._wording import shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.io.table._column_names import is_usual_label
+from diffaug_bio.io.table._doubtful import warn_of_doubtful
 from diffaug_bio.io.table._genes import (
     facts_about_features,
     facts_frame,
@@ -26,8 +27,6 @@ from diffaug_bio.io.table._kinds import (
     is_text,
     kinds_of,
     numbers_of,
-    warn_of_codes,
-    warn_of_counters,
     warn_of_twins,
 )
 from diffaug_bio.io.table._matrix import are_measured, coded_features, settle
@@ -35,7 +34,6 @@ from diffaug_bio.io.table._parse import parse_text
 from diffaug_bio.io.table._row_names import named_rows
 from diffaug_bio.io.table._schema import Schema, as_schema
 from diffaug_bio.io.table._sides import Sides
-from diffaug_bio.io.table._suspicious import warn_of_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -122,9 +120,7 @@ def table_from_frame(
         if found := identifiers(numbers, path, meant=schema.numeric):
             numbers = numbers.drop(columns=found)
             kinds.update(dict.fromkeys(found, "annotation"))
-        warn_of_codes(numbers, path, meant=schema.numeric)
-        warn_of_numbers(numbers, path, meant=schema.numeric)
-        warn_of_counters(numbers, path, meant=schema.numeric)
+        warn_of_doubtful(numbers, path, meant=schema.numeric)
     if any(kind.startswith("maybe") for kind in kinds.values()):
         kinds = settle(kinds, is_measured=are_measured(numbers), sides=sides)
     annotations = [name for name, kind in kinds.items() if kind == "annotation"]

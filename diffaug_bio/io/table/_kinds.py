@@ -131,8 +131,8 @@ def identifiers(features: pd.DataFrame, path: Path, *, meant: Collection[str]) -
     return found
 
 
-def warn_of_codes(features: pd.DataFrame, path: Path, *, meant: Collection[str]) -> None:
-    """Log a warning that names all features like codes of sites, batches or outcomes but those `meant`."""
+def warn_of_codes(features: pd.DataFrame, path: Path, *, meant: Collection[str]) -> list[str]:
+    """Warn of all features like codes of sites, batches or outcomes but those `meant`, and list them."""
     found = [
         name
         for name in features.columns
@@ -147,12 +147,13 @@ def warn_of_codes(features: pd.DataFrame, path: Path, *, meant: Collection[str])
             path.name,
             listed(found),
         )
+    return found
 
 
-def warn_of_counters(features: pd.DataFrame, path: Path, *, meant: Collection[str]) -> None:
-    """Log a warning that names features that count the rows, which nobody measures."""
+def warn_of_counters(features: pd.DataFrame, path: Path, *, meant: Collection[str]) -> list[str]:
+    """Warn of features that count the rows, which nobody measures, and list them."""
     if len(features) < _LEAST_COUNTED:
-        return
+        return []
     first, second = features.iloc[0].to_numpy(np.float64), features.iloc[1].to_numpy(np.float64)
     found = [
         name
@@ -166,6 +167,7 @@ def warn_of_counters(features: pd.DataFrame, path: Path, *, meant: Collection[st
             path.name,
             listed(found),
         )
+    return found
 
 
 def warn_of_twins(frame: pd.DataFrame, path: Path) -> None:

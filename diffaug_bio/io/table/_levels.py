@@ -46,14 +46,15 @@ def is_truth(column: pd.Series) -> bool:
 def has_few_levels(column: pd.Series) -> bool:
     """Return True for text that may be a category: at most 20 levels, of five rows each on average."""
     texts = level_texts(column)
-    present = texts[~_is_missing(texts)]
+    present = texts[~are_missing(texts)]
     n_levels = present.nunique()
     return 1 < n_levels <= _MOST_LEVELS and len(present) >= _ROWS_A_LEVEL * n_levels
 
 
-def truth_coded(column: pd.Series) -> tuple[CodedColumn, NDArray[np.float32]]:
+def truth_coded(column: pd.Series, sides: Sides) -> tuple[CodedColumn, NDArray[np.float32]]:
     """Code a column of truth values."""
     texts = level_texts(column)
+    _log_words(texts[are_missing(texts)], column.name, sides)
     pair = _truth_of(texts) or _TRUTHS[0]
     written = {text.lower(): text for text in texts if text}
     like = next(iter(written.values()), "")
@@ -67,7 +68,7 @@ def truth_coded(column: pd.Series) -> tuple[CodedColumn, NDArray[np.float32]]:
 def category_coded(column: pd.Series, sides: Sides) -> tuple[CodedColumn, NDArray[np.float32]]:
     """Code a column of categories by its sorted levels."""
     texts = level_texts(column)
-    missing = _is_missing(texts)
+    missing = are_missing(texts)
     _log_words(texts[missing], column.name, sides)
     levels = sorted(texts[~missing].unique())
     if len(levels) > _MOST_CATEGORIES:
@@ -85,7 +86,7 @@ def unknown_levels(column: pd.Series, levels: Sequence[str]) -> list[str]:
     """List the values of a column, sorted, that are neither missing nor among given levels."""
     texts = level_texts(column)
     known = {_level_text(level) for level in levels}
-    return sorted({*texts[~_is_missing(texts)]} - known)
+    return sorted({*texts[~are_missing(texts)]} - known)
 
 
 def ordinal_coded(
@@ -94,7 +95,7 @@ def ordinal_coded(
     """Code a column by given levels in their order; refuse a value that is none of them."""
     texts = level_texts(column)
     known = {level: place for place, level in enumerate(map(_level_text, levels))}
-    missing = _is_missing(texts) & ~texts.isin(list(known))
+    missing = are_missing(texts) & ~texts.isin(list(known))
     _log_words(texts[missing], column.name, sides)
     wrong = texts[~missing & ~texts.isin(list(known))]
     if len(wrong):
@@ -117,11 +118,12 @@ def _level_text(value: object) -> str:
 
 def _truth_of(texts: pd.Series) -> tuple[str, str] | None:
     """Find the pair of words, false and true, that a column is made of."""
-    words = {text.lower() for text in texts[~_is_missing(texts)].unique()}
+    words = {text.lower() for text in texts[~are_missing(texts)].unique()}
     return next((pair for pair in _TRUTHS if words and words <= {*pair}), None)
 
 
-def _is_missing(texts: pd.Series) -> pd.Series:
+def are_missing(texts: pd.Series) -> pd.Series:
+    """Return True for each of some levels that stands for a missing one."""
     return (texts == "") | texts.isin(_NO_LEVELS)
 
 

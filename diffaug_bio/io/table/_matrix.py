@@ -70,7 +70,7 @@ def coded_features(
                 levels = [*levels, *unknown_levels(frame[name], levels)]
             parts[name] = ordinal_coded(frame[name], levels, sides)
         elif kinds[name] == "maybe true" or (kinds[name] == "categorical" and is_truth(frame[name])):
-            parts[name] = truth_coded(frame[name])
+            parts[name] = truth_coded(frame[name], sides)
         elif kinds[name] == "categorical":
             parts[name] = category_coded(frame[name], sides)
             if not parts[name][1].shape[1] and not schema.allow_absent:

@@ -25,8 +25,8 @@ _LEAST_CODED = 2  # rows
 _LEAST_PARTED, _LEAST_WHOLE, _MOST_ROUND = 5, 2, 0.5
 
 
-def warn_of_numbers(features: pd.DataFrame, path: Path, *, meant: Collection[str]) -> None:
-    """Log warnings of features that may hold codes for missing values, or thousands parted by points."""
+def warn_of_numbers(features: pd.DataFrame, path: Path, *, meant: Collection[str]) -> list[str]:
+    """Warn of features that may hold codes for missing values, or thousands parted by points; list them."""
     coded, parted = [], []
     for name in features.columns:
         if name in meant:
@@ -54,6 +54,7 @@ def warn_of_numbers(features: pd.DataFrame, path: Path, *, meant: Collection[str
             fraction,
             whole,
         )
+    return [*(name for name, _ in coded), *(name for name, _, _ in parted)]
 
 
 def _code_in(values: NDArray[np.float64]) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -296,7 +297,15 @@ def test_what_is_proposed_and_said_holds_for_every_format(tmp_path: Path, name: 
     (tmp_path / "s.toml").write_text(io.propose_schema(tmp_path / name), encoding="utf-8")
     schema = io.Schema.from_toml(tmp_path / "s.toml")
     assert schema.id == "patient"
-    assert schema.categorical == ("sex", "grade", "smoker", "fever")
+    text = (tmp_path / "s.toml").read_text(encoding="utf-8")
+    categories = text[text.index("categorical = [") : text.index("annotations = [")]
+    assert re.findall(r'^    # "(\w+)",.*DECIDE', categories, re.MULTILINE) == [
+        "sex",
+        "grade",
+        "smoker",
+        "fever",
+    ]
+    assert not schema.categorical  # until the user decides
     assert schema.numeric == ("age", "crp", "albumin")
     assert schema.annotations == ("outcome", "site", "remark")
     adata = io.read(tmp_path / name, schema=tmp_path / "s.toml")
