@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +11,7 @@ from scipy import sparse
 
 from diffaug_bio._keys import COLUMNS_KEY
 from diffaug_bio._wording import shorten
-from diffaug_bio.matrix.columns import CodedColumn, CodedColumns
+from diffaug_bio.matrix.columns import CodedColumn, CodedColumns, same_but_for_case
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,6 +77,7 @@ def recoded(adata: AnnData, matrix: Matrix, names: list[str], model: DiffAug) ->
     known, own = _known(model), coded_columns(adata, names)
     if not known and not own:
         return matrix, names
+    own, names = _named_as(known, own, names)
     training = [str(name) for name in getattr(model, "feature_names_in_", ())]
     later = _Later(matrix, {name: place for place, name in enumerate(names)}, own)
     # Features by name; those of columns that are coded anew are left out, and added at the end.
@@ -108,6 +109,26 @@ def recoded(adata: AnnData, matrix: Matrix, names: list[str], model: DiffAug) ->
     dense = matrix[:, places]
     dense = np.asarray(dense.toarray() if sparse.issparse(dense) else dense, np.float32)
     return np.column_stack([dense, *added.values()]), [*kept, *added]
+
+
+def _named_as(known: CodedColumns, own: CodedColumns, names: list[str]) -> tuple[CodedColumns, list[str]]:
+    """Name columns as in the fit where they differ in case alone from one of its coded columns."""
+    coded = {feature for column in own for feature in column.features}
+    here = list(
+        dict.fromkeys([*(column.name for column in own), *(one for one in names if one not in coded)])
+    )
+    absent = [name for name in dict.fromkeys(column.name for column in known) if name not in here]
+    new = {found: name for name, found in same_but_for_case(absent, here).items()}
+    if not new:
+        return own, names
+    said = ", ".join(f"{found!r} for {name!r}" for found, name in new.items())
+    logger.info("Columns are matched with those of the fit although their case differs: %s.", said)
+    features = dict(new)
+    renamed = []
+    for column in own:
+        renamed.append(replace(column, name=new.get(column.name, column.name)))
+        features.update(zip(column.features, renamed[-1].features, strict=True))
+    return CodedColumns(tuple(renamed)), [features.get(name, name) for name in names]
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,7 @@ def match_columns(
     training_names: Sequence[str] | None,
     used: NDArray[np.int64] | None = None,
     are_estimated: bool = False,
+    is_expression: bool = True,
 ) -> NDArray[np.int64] | None:
     """Find where each training feature stands in new data, by name where both have names.
 
@@ -81,7 +82,9 @@ def match_columns(
         return None
     if list(names) == list(training_names):
         return None
-    return align_features(names, training_names, used=used, are_estimated=are_estimated)
+    return align_features(
+        *(names, training_names), used=used, are_estimated=are_estimated, is_expression=is_expression
+    )
 
 
 def check_names_in(
@@ -107,12 +110,14 @@ def align_features(
     *,
     used: NDArray[np.int64] | None = None,
     are_estimated: bool = False,
+    is_expression: bool = True,
 ) -> NDArray[np.int64]:
     """Find each training feature among the features of new data, and log how many there are.
 
     Returns column numbers, -1 where a feature is missing. Raises an `InputError` if a name is repeated,
     or fewer than a fifth of the features that the model uses are there. `are_estimated` says in the log
-    that the model estimates missing ones from the others.
+    that the model estimates missing ones from the others. `is_expression` warns of another species where
+    case differs, as of `Actb` and `ACTB`.
     """
     match = match_names(names, training_names, used=used)
     if match.share < MIN_SHARE:
@@ -128,12 +133,17 @@ def align_features(
     if match.recased:
         examples = ", ".join(f"{name} -> {known}" for name, known in match.recased[:_SHOWN])
         more = len(match.recased) - _SHOWN
-        logger.warning(
-            "%d features were matched although their case differs: %s%s. If these data are of another "
-            "species than the model's, equal letters do not make a gene the same.",
+        species = (
+            " If these data are of another species than the model's, equal letters do not make a gene "
+        )
+        species += "the same."
+        logger.log(
+            logging.WARNING if is_expression else logging.INFO,
+            "%d features were matched although their case differs: %s%s.%s",
             len(match.recased),
             examples,
             f" and {more} more" if more > 0 else "",
+            species if is_expression else "",
         )
     return match.columns
 

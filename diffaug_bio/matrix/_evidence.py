@@ -258,6 +258,23 @@ class Columns:
         lacks_zeros = (expected * self.n_held >= 10) & (self.zeros < 0.25 * expected)
         return float((self.is_whole & (is_narrow | lacks_zeros))[self.varies].mean())
 
+    def mean_dispersion(self) -> tuple[float, float]:
+        """Return the mean of variance by mean of columns, at least 1 of counts, and its standard error."""
+        if not self.varies.any():
+            return 1.0, 1.0
+        n_free = np.maximum(self.n_held - 1, 1)[self.varies]
+        ratios = self.variance[self.varies] / self.mean[self.varies]
+        return float(ratios.mean()), float(np.sqrt((2 / n_free).sum()) / len(ratios))
+
+    def pooled_zeros(self) -> tuple[float, float]:
+        """Return the share of zeros in all columns, and the least of counts with these ones and twos.
+
+        The bound of :meth:`uncounted_share` holds for columns of different rates taken together, too.
+        """
+        weights = self.n_held / self.n_held.sum()
+        zeros, ones, twos = (float(one @ weights) for one in (self.zeros, self.ones, self.twos))
+        return zeros, ones**2 / (2 * max(twos, 0.1 * ones, 1 / float(self.n_held.sum())))
+
 
 def zeros_apart(evidence: Evidence) -> tuple[int, float]:
     """Count columns whose zeros lie apart from all their other values, and the share of zeros in them.

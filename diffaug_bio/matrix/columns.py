@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, get_args
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["CodedColumn", "CodedColumns", "CodedKind"]
+__all__ = ["CodedColumn", "CodedColumns", "CodedKind", "same_but_for_case"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,3 +151,15 @@ def _kind(kind: object) -> CodedKind:
             return known  # type: ignore[no-any-return]
     msg = f"there is no kind of column {kind!r}"
     raise ValueError(msg)
+
+
+def same_but_for_case(wanted: Sequence[str], names: Sequence[str]) -> dict[str, str]:
+    """Find the name that differs from a wanted one by case alone, where only one does on both sides."""
+    keys = Counter(name.casefold() for name in names)
+    wanted_keys = Counter(name.casefold() for name in wanted)
+    by_key = {name.casefold(): name for name in names}
+    return {
+        name: by_key[key]
+        for name in wanted
+        if keys[key := name.casefold()] == 1 and wanted_keys[key] == 1 and by_key[key] != name
+    }

@@ -27,6 +27,9 @@ _ANY_ZEROS, _MOST_ZEROS = 0.01, 0.7  # to look for counts behind fractions; in i
 _SAMPLE_ROWS = 2000
 _MOST_UNCOUNTED = 0.25  # of the columns of counts may look like no counts
 _FEW_COLUMNS, _FEW_ZEROS = 10, 0.05  # fewer columns of whole numbers that are hardly ever 0 are no panel
+_ROWS_TOGETHER = 10  # from which all columns together tell, where each has too few rows
+_MOST_ON_SCALE, _LEAST_EXPECTED, _LEAST_EXPECTED_SHARE = 20, 10, 0.03
+_LEAST_DISPERSION = 0.8
 _LEAST_SMALL, _LEAST_SHARED, _MOST_LEFT = 0.1, 0.15, 1.02
 _LEAST_TOP, _MOST_AT_TOP = 10.0, 0.005
 _LEAST_WHOLE = 0.3  # of values of counts with fractions, as programs give that share reads among genes
@@ -191,9 +194,10 @@ def _without_trace(evidence: Evidence, summary: MatrixSummary) -> Finding:
 
 def _why_measured(evidence: Evidence, summary: MatrixSummary) -> str | None:
     """Say why values cannot be counts; None where they can, or there are too few to tell."""
-    if evidence.n_obs < ENOUGH_ROWS:
-        return None
-    if (why := _why_uncounted(evidence)) is not None:
+    why = _why_uncounted(evidence)
+    if why is None and summary.is_integer:
+        why = _why_uncounted_together(evidence, summary)
+    if why is not None or evidence.n_obs < ENOUGH_ROWS:
         return why
     top = evidence.top_share
     if summary.maximum >= _LEAST_TOP and top >= _MOST_AT_TOP and top * len(evidence.values) >= _LEAST_TOP:
@@ -216,6 +220,22 @@ def _why_uncounted(evidence: Evidence) -> str | None:
         f"{share:.0%} of the columns vary by less than counts do, or hold ones and hardly a zero, as ages, "
         "grades and answers do"
     )
+
+
+def _why_uncounted_together(evidence: Evidence, summary: MatrixSummary) -> str | None:
+    """Say that all columns of whole numbers together cannot come from counting, however few their rows."""
+    if evidence.n_obs < _ROWS_TOGETHER:
+        return None
+    zeros, expected = evidence.columns.pooled_zeros()
+    is_seen = (
+        expected >= _LEAST_EXPECTED_SHARE and expected * evidence.columns.n_held.sum() >= _LEAST_EXPECTED
+    )
+    if summary.maximum <= _MOST_ON_SCALE and is_seen and zeros < 0.05 * expected:
+        return f"none is above {summary.maximum:g}, and ones are frequent and zeros are not, as in answers"
+    dispersion, error = evidence.columns.mean_dispersion()
+    if dispersion < min(_LEAST_DISPERSION, 1 - 4 * error):
+        return "columns vary by less than counts do, as ages, grades, answers and genotypes do"
+    return None
 
 
 def _measured(

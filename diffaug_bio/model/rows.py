@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from diffaug_bio.config.kinds import NEIGHBOR_VIEWS
+from diffaug_bio.config.kinds import NEIGHBOR_VIEWS, STATES
 from diffaug_bio.config.tables import replaced
 from diffaug_bio.features import match_columns, nearest_rows
 from diffaug_bio.machine.threads import torch_limited_to
@@ -82,6 +82,7 @@ def prepared_rows(
         training_names=training_names,
         used=features.used,
         are_estimated=features.estimates_missing,
+        is_expression=STATES[features.state].is_sparse,
     )
     is_detected = config.features.input_state == "auto"
     features.check_later(matrix, columns, feature_names=feature_names, is_detected=is_detected)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import anndata
 import numpy as np
@@ -13,10 +15,14 @@ from scipy import sparse
 from diffaug_bio import DiffAug, DiffAugConfig, tl
 from diffaug_bio.choose.columns import declared_columns
 from diffaug_bio.choose.matrix import choose_matrix, declare
+from diffaug_bio.datasets.source import DataSource, read_for_model
 from diffaug_bio.errors import InputError
 from diffaug_bio.matrix.columns import CodedColumn, CodedColumns, CodedKind
 from diffaug_bio.model.source import MatrixChoice
 from tests.mixed_tables import COLUMNS, GRADE, NUMBERS, SEX, SMOKER, STAGE, mixed_table
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _LEVELS: dict[str, list[str | None]] = {
     "sex": ["F", "M", "F", None, "M"],
@@ -255,3 +261,34 @@ def test_another_declared_state_is_told_to_leave_columns_out(caplog: pytest.LogC
         assert declare(config, mixed_table(), MatrixChoice()).features.columns == COLUMNS.to_setting()
         assert declare(config, mixed_table(), MatrixChoice(use_rep="X")).features.columns == ()
     assert not caplog.records
+
+
+def test_columns_whose_case_differs_from_the_fit_are_its_columns(
+    model: DiffAug, caplog: pytest.LogCaptureFixture
+) -> None:
+    upper = [replace(column, name=column.name.title()) for column in (SEX, STAGE, GRADE, SMOKER)]
+    later = coded(upper, {name.title(): levels for name, levels in _LEVELS.items()})
+    with caplog.at_level(logging.INFO, logger="diffaug_bio"):
+        found = chosen(later, model)
+    expected = chosen(EXPECTED, model)
+    pd.testing.assert_frame_equal(found[expected.columns], expected)
+    assert "'Sex' for 'sex'" in caplog.text
+
+
+def test_columns_that_differ_in_case_twice_are_not_guessed(model: DiffAug) -> None:
+    both = [replace(SEX, name="Sex"), replace(SEX, name="SEX"), STAGE, GRADE, SMOKER]
+    found = chosen(coded(both, {**_LEVELS, "Sex": _LEVELS["sex"], "SEX": _LEVELS["sex"]}), model)
+    assert "sex=F" not in found
+
+
+def test_a_table_is_read_by_the_columns_of_the_fit_whatever_their_case(
+    model: DiffAug, tmp_path: Path
+) -> None:
+    table = pd.DataFrame(
+        {"id": ["a", "b"], "Sex": ["F", "M"], "GRADE": ["II", "I"], NUMBERS[0].upper(): [1.5, 2]}
+    )
+    table.to_csv(tmp_path / "later.csv", index=False)
+    adata = read_for_model(DataSource(data=str(tmp_path / "later.csv")), model)
+    found = chosen(adata, model)
+    assert found[["sex=F", "sex=M"]].to_numpy().tolist() == [[1, 0], [0, 1]]
+    assert found["grade"].tolist() == [1, 0]

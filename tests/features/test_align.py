@@ -94,6 +94,14 @@ def test_case_is_matched_last_and_warned_of(caplog: pytest.LogCaptureFixture) ->
     assert warned == [expected]
 
 
+def test_species_are_no_matter_of_measured_columns(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="diffaug_bio"):
+        assert align_features(["Age", "bmi"], ["age", "bmi"], is_expression=False).tolist() == [0, 1]
+    assert "Age -> age" in caplog.text
+    assert "species" not in caplog.text
+    assert all(record.levelno == logging.INFO for record in caplog.records)
+
+
 def test_repeated_names_are_an_error() -> None:
     with pytest.raises(InputError, match=r"1 feature names of the data occur more than once: 'a'\. Make"):
         align_features(["a", "b", "a"], ["a"])

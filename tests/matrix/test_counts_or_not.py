@@ -331,3 +331,17 @@ def test_a_model_of_counts_warns_of_logged_ones(n_obs: int, caplog: pytest.LogCa
     with caplog.at_level(logging.WARNING):
         check_like_training(logged, summarise(logged), state="counts", detected=True)
     assert "log-normalised" in caplog.text
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("n_obs", [12, 25, 60])
+def test_columns_of_few_rows_tell_together(seed: int, n_obs: int) -> None:
+    rng = np.random.default_rng(seed)
+    answers = rng.integers(1, 6, (n_obs, 40)).astype(float)
+    genotypes = rng.binomial(2, 0.3, (n_obs, 500)).astype(float)
+    for matrix in (answers, genotypes):
+        finding = find(matrix)
+        assert finding.state == "continuous"
+        assert "'counts'" in finding.remark
+    assert find(cells(rng, n_obs)).state == "counts"
+    assert find(rng.poisson(rng.gamma(1, 5, 300), (n_obs, 300)).astype(float)).state == "counts"

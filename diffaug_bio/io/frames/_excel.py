@@ -6,6 +6,7 @@ import datetime as dt
 import logging
 import zipfile
 from contextlib import closing
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SHEET_ENDINGS = (".xlsx", ".xlsm")
+_MOST_ROWS = 2**20  # that Excel has; a file may number its rows as it likes
 _ROWS_BEFORE_HEADER = 30  # titles and notes above a table
 _FILLED = 0.5  # of the columns of the widest row; a header has at least these
 _DATES = (dt.datetime, dt.date, dt.time, dt.timedelta)
@@ -49,13 +51,21 @@ def _rows(path: Path, sheet: str | None, *, with_formulas: bool = False) -> tupl
         with closing(openpyxl.load_workbook(path, data_only=not with_formulas, read_only=True)) as book:
             title = _choose(book, sheet, path, is_logged=not with_formulas)
             book[title].reset_dimensions()  # which some programs write wrongly
-            return title, [list(row) for row in book[title].iter_rows(values_only=True)]
+            cells = islice(book[title].iter_rows(values_only=True), _MOST_ROWS + 1)
+            rows = [list(row) for row in cells]
     except InputError:
         raise
     except Exception as error:  # on damaged workbooks, openpyxl raises nearly anything
         lines = str(error).splitlines() or [type(error).__name__]
         msg = f"{path} is not a complete Excel workbook: {lines[0].rstrip('.')}. Copy it again."
         raise InputError(msg) from error
+    if len(rows) > _MOST_ROWS:
+        msg = (
+            f"{path}: the sheet {title!r} has rows beyond {_MOST_ROWS:,}, the most that Excel has. Save it "
+            "again in Excel, or as text (.csv)."
+        )
+        raise InputError(msg)
+    return title, rows
 
 
 def _check_archive(path: Path) -> None:

@@ -14,6 +14,7 @@ from diffaug_bio._wording import shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.io.table._column_names import is_usual_label
 from diffaug_bio.io.table._doubtful import warn_of_doubtful
+from diffaug_bio.io.table._gct import Metadata, metadata_in, with_labels
 from diffaug_bio.io.table._genes import (
     facts_about_features,
     facts_frame,
@@ -30,10 +31,11 @@ from diffaug_bio.io.table._kinds import (
     warn_of_twins,
 )
 from diffaug_bio.io.table._matrix import are_measured, coded_features, settle
-from diffaug_bio.io.table._parse import parse_text
+from diffaug_bio.io.table._parse import column_names, parse_text
 from diffaug_bio.io.table._row_names import named_rows
 from diffaug_bio.io.table._schema import Schema, as_schema
 from diffaug_bio.io.table._sides import Sides
+from diffaug_bio.matrix.columns import same_but_for_case
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,12 +61,20 @@ def read_table(
     """Read a text table of features; see :func:`diffaug_bio.io.read`."""
     schema = as_schema(schema)
     frame = read_frame(path, obs_columns=obs_columns, transpose=transpose, schema=schema)
-    return table_from_frame(frame, path, obs_columns=obs_columns, transpose=transpose, schema=schema)
+    facts: list[str] = []
+    if transpose and (metadata := metadata_in(path)) != Metadata():
+        facts = [str(name) for name in frame.columns[1 : 1 + metadata.n_facts]]
+        frame, schema = with_labels(frame, metadata, schema, path)
+    return table_from_frame(
+        frame, path, obs_columns=obs_columns, transpose=transpose, schema=schema, facts=facts
+    )
 
 
 def read_frame(path: Path, *, obs_columns: Sequence[str], transpose: bool, schema: Schema) -> pd.DataFrame:
     """Read a text table into a frame, with columns of levels and labels as they are written."""
     written = {*obs_columns, *schema.columns} - {*schema.numeric}
+    if schema.allow_absent:  # columns of a fit, whose case may differ here
+        written |= {*same_but_for_case([*written], column_names(path)).values()} - {*schema.numeric}
 
     def is_label(name: str) -> bool:
         # In a column of labels, "NA" and "None" are labels.
@@ -83,6 +93,7 @@ def table_from_frame(
     obs_columns: Sequence[str] = (),
     transpose: bool = False,
     schema: Schema | str | PathLike[str] | None = None,
+    facts: Sequence[str] = (),
 ) -> AnnData:
     """Make an AnnData of a frame that a reader of tables made.
 
@@ -99,6 +110,8 @@ def table_from_frame(
         If True, features are in rows.
     schema
         Kinds of columns, or a TOML file with them.
+    facts
+        Columns of a transposed table that tell of its features, besides those that are found.
 
     Returns
     -------
@@ -112,7 +125,7 @@ def table_from_frame(
     frame = frame.copy(deep=False)  # other names of the same values
     frame.columns = frame.columns.map(str)
     check_unique(frame.columns, what="column names", remedy=f"Rename them in {path}.")
-    oriented = _oriented(frame, path, as_schema(schema), obs_columns, transpose=transpose)
+    oriented = _oriented(frame, path, as_schema(schema), obs_columns, transpose=transpose, told=facts)
     frame, schema, sides = oriented.frame, oriented.schema, oriented.sides
     kinds = kinds_of(frame, schema, may_detect=schema.detect and not transpose)
     numbers = numbers_of(frame[[name for name, kind in kinds.items() if kind == "numeric"]], sides)
@@ -162,7 +175,13 @@ class _Oriented(NamedTuple):
 
 
 def _oriented(
-    frame: pd.DataFrame, path: Path, schema: Schema, obs_columns: Sequence[str], *, transpose: bool
+    frame: pd.DataFrame,
+    path: Path,
+    schema: Schema,
+    obs_columns: Sequence[str],
+    *,
+    transpose: bool,
+    told: Sequence[str],
 ) -> _Oriented:
     """Name the rows, and turn a transposed table."""
     if transpose:
@@ -171,7 +190,7 @@ def _oriented(
             raise InputError(msg)
         frame, id_name = named_rows(frame, path, transpose=True)
         warn_of_genes_in_columns(frame, id_name=id_name, source=path.name)
-        about = facts_about_features(frame, path)
+        about = facts_about_features(frame, path, told)
         facts, turned = facts_frame(frame[about]), frame.drop(columns=about).T.infer_objects()
         sides = Sides(path=path, column="row", row="column")
         schema = _meant(turned, schema, obs_columns, path)

@@ -84,9 +84,9 @@ def warn_of_genes_in_columns(frame: pd.DataFrame, *, id_name: str | None, source
         )
 
 
-def facts_about_features(frame: pd.DataFrame, path: Path) -> list[str]:
+def facts_about_features(frame: pd.DataFrame, path: Path, said: Sequence[str] = ()) -> list[str]:
     """List the columns that tell something of each feature, and are no observations: `Length`, text."""
-    told = [name for name in frame.columns if tells_of_genes(name)]
+    told = [name for name in frame.columns if name in said or tells_of_genes(name)]
     others = frame.drop(columns=told)
     texts = {name: _holds_text(others[name]) for name in others.columns if _is_written(others[name])}
     # Rows of labels put text into every observation, and a fact is text in the other rows, too.

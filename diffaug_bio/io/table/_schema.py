@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from diffaug_bio._wording import cut, near, shorten, told
 from diffaug_bio.errors import InputError
+from diffaug_bio.matrix.columns import same_but_for_case
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -123,6 +124,8 @@ class Schema:
         absent = [name for name in self.columns if name not in held]
         if not absent:
             return self
+        if self.allow_absent and (renamed := self._in_the_case_of(held, absent, where)) is not None:
+            return renamed.held_by(held, where=where)
         if not self.allow_absent:
             msg = (
                 f"{where} has no column {absent[0]!r}{near(absent[0], held)}, which an option or the "
@@ -138,6 +141,21 @@ class Schema:
         }
         ordinal = {name: levels for name, levels in self.ordinal.items() if name in held}
         return replace(self, **kept, id=self.id if self.id in held else None, ordinal=ordinal)
+
+    def _in_the_case_of(self, held: set[str], absent: list[str], where: object) -> Schema | None:
+        """Name absent columns as a table does that differs in case alone; None where it has none such."""
+        free = held - {*self.columns}
+        new = same_but_for_case(absent, sorted(free))
+        if not new:
+            return None
+        if told_of := [
+            f"{found!r} for {name!r}" for name, found in new.items() if name not in self.numeric
+        ]:
+            logger.info("%s: columns are taken although their case differs: %s.", where, ", ".join(told_of))
+        kept: dict[str, Any] = {name: [new.get(one, one) for one in getattr(self, name)] for name in _LISTS}
+        ordinal = {new.get(name, name): levels for name, levels in self.ordinal.items()}
+        own_id = self.id if self.id is None else new.get(self.id, self.id)
+        return replace(self, **kept, id=own_id, ordinal=ordinal)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what differs from a schema that says nothing, as plain values."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import sys
+import zipfile
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -280,3 +281,13 @@ def test_sheets_without_a_table_and_old_excel_are_refused(tmp_path: Path) -> Non
     )  # an old or protected workbook
     with pytest.raises(InputError, match=r"password.*\.csv"):
         io.read(tmp_path / "b.xlsx")
+
+
+def test_rows_beyond_those_of_excel_are_refused(tmp_path: Path) -> None:
+    path, far = write_book(tmp_path / "a.xlsx", S1=TABLE), tmp_path / "far.xlsx"
+    row = b'<row r="2000000"><c r="A2000000"><v>1</v></c></row></sheetData>'
+    with zipfile.ZipFile(path) as book, zipfile.ZipFile(far, "w") as other:
+        for name in book.namelist():
+            other.writestr(name, book.read(name).replace(b"</sheetData>", row))
+    with pytest.raises(InputError, match="1,048,576"):
+        io.read(far)

@@ -170,3 +170,21 @@ def test_facts_stay_with_their_genes_and_can_be_written(read: Read, tmp_path: ob
 
     io.write_h5ad(tmp_path / "t.h5ad", adata)  # type: ignore[operator]
     assert list(io.read(tmp_path / "t.h5ad").var["Length"]) == [10, 30]  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("labels", "n_labels"),
+    [(("dose\tna\tna\t1\t2\n"), 1), ("cell\tna\tna\tA375\tPC3\ndose\tna\tna\t1\t2\n", 2)],
+)
+def test_metadata_in_gct_are_what_its_second_line_says(read: Read, labels: str, n_labels: int) -> None:
+    text = f"#1.3\n2\t2\t2\t{n_labels}\nid\tsymbol\tfeature_space\ts1\ts2\n{labels}"
+    adata = read(
+        f"{text}200814_at\tPSME1\t1\t1.5\t2\n222103_at\tATF1\t2\t3\t4\n", "level5.gct", transpose=True
+    )
+    assert list(adata.obs_names) == ["s1", "s2"]
+    assert list(adata.var_names) == ["200814_at", "222103_at"]
+    assert adata.X.tolist() == [[1.5, 3], [2, 4]]
+    assert list(adata.obs["dose"].astype(float)) == [1, 2]
+    assert ("cell" in adata.obs) is (n_labels == 2)
+    assert list(adata.var["symbol"]) == ["PSME1", "ATF1"]
+    assert list(adata.var["feature_space"]) == [1, 2]
