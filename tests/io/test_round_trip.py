@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from diffaug_bio import io
@@ -68,6 +68,7 @@ def test_fastq(tmp_path: Path, records: dict[str, str], name: str, data: st.Data
 
 
 @through_files
+@example(records={"0": "NaN"}, quoting=csv.QUOTE_MINIMAL)
 @given(records=records, quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
 @pytest.mark.parametrize(("name", "delimiter"), [("reads.csv", ","), ("reads.tsv.gz", "\t")])
 def test_table(tmp_path: Path, records: dict[str, str], name: str, delimiter: str, quoting: int) -> None:

@@ -86,7 +86,7 @@ def _find(path: Path, obs_columns: Sequence[str]) -> _Table | None:
     if not named:
         return None
     texts = read_texts(path, named)
-    letters = next((name for name in named if is_text(texts[name])), None)
+    letters = next((name for name in named if _may_be_letters(texts[name])), None)
     if letters is None:
         return None
     frame = _parsed(path, letters, obs_columns)
@@ -106,6 +106,11 @@ def _find(path: Path, obs_columns: Sequence[str]) -> _Table | None:
     return None
 
 
+def _may_be_letters(column: pd.Series) -> bool:
+    """Return True for text, also if all of it reads "NaN" or "NA", which are letters of sequences, too."""
+    return is_text(column) or (len(column) > 0 and all(map(is_nucleotides, column)))
+
+
 def _require(path: Path, obs_columns: Sequence[str], kmers: KmerEncoding | None) -> _Table:
     """Read a table of sequences: in a column with a usual name, or the only one of nucleotide letters."""
     names = column_names(path)
@@ -117,7 +122,7 @@ def _require(path: Path, obs_columns: Sequence[str], kmers: KmerEncoding | None)
         raise InputError(msg)
     if named := _named(names, obs_columns):
         texts = read_texts(path, named)
-        letters = next((name for name in named if is_text(texts[name])), named[0])
+        letters = next((name for name in named if _may_be_letters(texts[name])), named[0])
         return _parsed(path, letters, obs_columns), letters
     candidates = [name for name in names if name not in obs_columns and not has_usual_name(name)]
     texts = read_texts(path, candidates)
