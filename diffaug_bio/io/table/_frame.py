@@ -31,6 +31,7 @@ from diffaug_bio.io.table._kinds import (
     warn_of_twins,
 )
 from diffaug_bio.io.table._matrix import are_measured, coded_features, settle
+from diffaug_bio.io.table._numbers import with_numbers
 from diffaug_bio.io.table._parse import column_names, parse_text
 from diffaug_bio.io.table._row_names import named_rows
 from diffaug_bio.io.table._schema import Schema, as_schema
@@ -194,7 +195,11 @@ def _oriented(
         facts, turned = facts_frame(frame[about]), frame.drop(columns=about).T.infer_objects()
         sides = Sides(path=path, column="row", row="column")
         schema = _meant(turned, schema, obs_columns, path)
-        return _Oriented(turned.drop(columns=list(schema.ignore)), schema, facts, sides)
+        turned = turned.drop(columns=list(schema.ignore))
+        # A row of labels makes text of all values.
+        if not all(map(pd.api.types.is_numeric_dtype, turned.dtypes)):
+            turned = with_numbers(turned, but={*schema.columns, *filter(is_usual_label, turned.columns)})
+        return _Oriented(turned, schema, facts, sides)
     id_column = schema.id if schema.id in frame.columns else None  # also where it is an annotation, too
     schema = _meant(frame, schema, obs_columns, path)
     frame = frame.drop(columns=list(schema.ignore))

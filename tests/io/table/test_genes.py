@@ -188,3 +188,13 @@ def test_metadata_in_gct_are_what_its_second_line_says(read: Read, labels: str, 
     assert ("cell" in adata.obs) is (n_labels == 2)
     assert list(adata.var["symbol"]) == ["PSME1", "ATF1"]
     assert list(adata.var["feature_space"]) == [1, 2]
+
+
+def test_a_row_of_labels_changes_no_number_of_the_other_rows(read: Read) -> None:
+    rows = "g1,1.5,NA,3\ng2, 4,5e-1,\ng3,<2,1,2\n"
+    plain = read(f"gene,s1,s2,s3\n{rows.replace('<2', '2')}", transpose=True)
+    labelled = read(f"gene,s1,s2,s3\nkind,a,b,NA\n{rows.replace('<2', '2')}", transpose=True)
+    np.testing.assert_array_equal(labelled.X, plain.X)
+    assert list(labelled.obs["kind"]) == ["a", "b", "NA"]
+    with pytest.raises(InputError, match="'<2'"):
+        read(f"gene,s1,s2,s3\nkind,a,b,c\n{rows}", transpose=True)
