@@ -22,6 +22,8 @@ FASTQ_ENDINGS = (".fastq", ".fq")
 
 _ALWAYS_UNPACKED = 2**30  # bytes, whatever the size of the file
 _MOST_COMPRESSED = 200  # bytes that one byte of text or pictures unpacks to; tables of zeros come near
+MOST_DEFLATED = 1100
+"""Bytes that one byte of a compressed piece of a binary file can unpack to; gzip reaches 1032."""
 _PIECE = 2**20
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 

@@ -9,7 +9,7 @@ import numpy as np
 from diffaug_bio._checks import check_seed
 from diffaug_bio.metrics.numbers import r2_of_splits
 from diffaug_bio.metrics.probes import score_splits
-from diffaug_bio.metrics.splits import holds_numbers, make_splits
+from diffaug_bio.metrics.splits import holds_numbers, make_splits, tested_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,7 +72,7 @@ def chance(
     guess = score_splits(
         _predict_most_frequent, nothing, names, groups=groups, splits=splits, random_state=random_state
     )
-    tested = np.unique(np.concatenate([test for _, test in splits]))
+    tested = tested_rows(splits)
     nmi = _shuffled_nmi(names[tested], random_state=random_state)
     return {
         **dict.fromkeys(("linear_probe", "knn_accuracy"), float(guess.accuracy.mean())),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from diffaug_bio._checks import check_seed
-from diffaug_bio.metrics.probes import N_NEIGHBORS, checked_splits, standardise
+from diffaug_bio.metrics.probes import checked_splits, n_voters, standardise
 from diffaug_bio.metrics.splits import group_names, inner_splits
 
 if TYPE_CHECKING:
@@ -143,5 +143,4 @@ def _predict_neighbors(
     """Predict by the mean of the nearest training rows."""
     from sklearn.neighbors import KNeighborsRegressor
 
-    n_neighbors = min(N_NEIGHBORS, (len(train) + len(test)) // 2, len(train))
-    return np.asarray(KNeighborsRegressor(n_neighbors).fit(train, numbers).predict(test))
+    return np.asarray(KNeighborsRegressor(n_voters(train, test)).fit(train, numbers).predict(test))

@@ -131,7 +131,7 @@ def knn_probe_of(
     nearest = neighbors.indices[:, 1:]
     scores = []
     for train, test in checked_splits(labels, ids, splits, random_state=0):
-        n_neighbors = _n_neighbors(train, test)
+        n_neighbors = n_voters(train, test)
         is_train = np.zeros(len(labels), bool)
         is_train[train] = True
         candidates = nearest[test]
@@ -234,11 +234,11 @@ def _predict_neighbors(
     """Predict by the vote of the nearest training rows."""
     from sklearn.neighbors import KNeighborsClassifier
 
-    n_neighbors = n_neighbors or _n_neighbors(train, test)
+    n_neighbors = n_neighbors or n_voters(train, test)
     return np.asarray(KNeighborsClassifier(n_neighbors).fit(train, labels).predict(test))
 
 
-def _n_neighbors(train: NDArray[np.generic], test: NDArray[np.generic]) -> int:
+def n_voters(train: NDArray[np.generic], test: NDArray[np.generic]) -> int:
     """Count the neighbours that vote: 11, or fewer of few rows."""
     return min(N_NEIGHBORS, (len(train) + len(test)) // 2, len(train))
 

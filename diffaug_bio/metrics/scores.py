@@ -17,7 +17,7 @@ from diffaug_bio.metrics._nearest import find_neighbors
 from diffaug_bio.metrics._structure import trustworthiness
 from diffaug_bio.metrics.numbers import knn_r2, linear_r2
 from diffaug_bio.metrics.probes import N_NEIGHBORS, knn_probe, knn_probe_of, linear_probe
-from diffaug_bio.metrics.splits import holds_numbers, make_splits
+from diffaug_bio.metrics.splits import holds_numbers, make_splits, tested_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -96,16 +96,11 @@ def evaluate(
             embedding, names, groups=groups, splits=splits, random_state=random_state, begin=begin
         )
     if reference is not None:
-        tested = _tested(splits)
+        tested = tested_rows(splits)
         scores["trustworthiness"] = trustworthiness(
             reference[tested], embedding[tested], random_state=random_state
         )
     return scores
-
-
-def _tested(splits: Sequence[Split]) -> NDArray[np.int64]:
-    """Return the numbers of all test rows."""
-    return np.unique(np.concatenate([test for _, test in splits]))
 
 
 def _evaluate_number(
@@ -139,7 +134,7 @@ def _evaluate_classes(
     begin("linear probe")
     linear = linear_probe(embedding, labels, groups=groups, splits=splits, random_state=random_state)
     begin("nearest neighbors")
-    tested = _tested(splits)
+    tested = tested_rows(splits)
     known = None
     if len(tested) == len(labels):  # one search for the votes and for the graph of clusters
         known = find_neighbors(embedding, 1 + max(GRAPH_NEIGHBORS, _SEARCHED * N_NEIGHBORS))

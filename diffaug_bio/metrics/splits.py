@@ -74,6 +74,11 @@ def holds_numbers(labels: NDArray[Any]) -> TypeGuard[NDArray[np.float64]]:
     return np.issubdtype(labels.dtype, np.floating)
 
 
+def tested_rows(splits: Sequence[Split]) -> NDArray[np.int64]:
+    """Return the numbers of all test rows."""
+    return np.unique(np.concatenate([test for _, test in splits]))
+
+
 def given_split(split: NDArray[np.str_]) -> Split:
     """Return row numbers of "train" and "test", the split that data come with; other words are neither."""
     train, test = (np.flatnonzero(split == part).astype(np.int64) for part in (TRAIN, TEST))

@@ -10,9 +10,9 @@ import pandas as pd
 
 from diffaug_bio._wording import shorten
 from diffaug_bio.errors import InputError
-from diffaug_bio.io._files import check_unpacked_size
+from diffaug_bio.io._files import MOST_DEFLATED, check_unpacked_size
+from diffaug_bio.io._installed import check_installed
 from diffaug_bio.io.frames._arrow_sizes import unpacked_feather_size
-from diffaug_bio.io.frames._installed import check_installed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +23,6 @@ PARQUET_ENDINGS = (".parquet", ".pq")
 FEATHER_ENDINGS = (".feather", ".arrow")
 _BYTES_OF_VALUE = 8
 _ANY_RATIO = 2**40  # a column of one value takes a few bytes, honestly
-_MOST_COMPRESSED = 1100  # bytes of texts and packed values that one byte can unpack to, as for HDF5
 
 
 def read_arrow(path: Path) -> pd.DataFrame:
@@ -58,7 +57,7 @@ def _feather(path: Path) -> Any:
             schema = file.schema
         _check_columns(schema, path)
         size = unpacked_feather_size(path, len(schema))
-        check_unpacked_size(path, size, most_compressed=_MOST_COMPRESSED)
+        check_unpacked_size(path, size, most_compressed=MOST_DEFLATED)
     table = feather.read_table(path, use_threads=False)
     table.validate(full=True)  # of damaged texts, pyarrow would read beyond their end
     _check_columns(table.schema, path)
@@ -74,7 +73,7 @@ def _parquet(path: Path) -> Any:
     size = _BYTES_OF_VALUE * about.num_rows * about.num_columns
     check_unpacked_size(path, size, most_compressed=_ANY_RATIO)
     packed = sum(about.row_group(number).total_byte_size for number in range(about.num_row_groups))
-    check_unpacked_size(path, packed, most_compressed=_MOST_COMPRESSED)
+    check_unpacked_size(path, packed, most_compressed=MOST_DEFLATED)
     schema = parquet.read_schema(path)
     _check_columns(schema, path)
     texts = {field.name: field.type for field in schema if _is_text(field.type)}
@@ -86,7 +85,7 @@ def _parquet(path: Path) -> Any:
         if field.name in texts and pa.types.is_dictionary(field.type)
     }
     size = sum(_text_size(table.column(place)) for place in coded)
-    check_unpacked_size(path, size, most_compressed=_MOST_COMPRESSED)
+    check_unpacked_size(path, size, most_compressed=MOST_DEFLATED)
     for place, name in coded.items():
         is_bytes = pa.types.is_binary(texts[name]) or pa.types.is_large_binary(texts[name])
         kind = pa.large_binary() if is_bytes else pa.large_string()

@@ -14,7 +14,7 @@ import pandas as pd
 from diffaug_bio._wording import shorten
 from diffaug_bio.errors import InputError
 from diffaug_bio.io._files import check_unpacked_size
-from diffaug_bio.io.frames._installed import check_installed
+from diffaug_bio.io._installed import check_installed
 
 if TYPE_CHECKING:
     from pathlib import Path

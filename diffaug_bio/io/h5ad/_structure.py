@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from diffaug_bio.errors import InputError
-from diffaug_bio.io._files import check_unpacked_size
+from diffaug_bio.io._files import MOST_DEFLATED, check_unpacked_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 _MAX_DEPTH = 64  # groups within groups; files of AnnData have five or so
 _MAX_VISITS = 100  # of one group; branching links could lead to it without end
-_MOST_COMPRESSED = 1100  # bytes that one byte of a file can unpack to; gzip reaches 1032
 
 _NAMING = ("_index", "column-order", "categories")  # attributes that name columns to anndata
 
@@ -59,7 +58,7 @@ def check_structure(
                 n_bytes += _check_values(element, path, external_links=external_links)
             else:
                 _refuse(path, element.name, "is a data type without values")
-    check_unpacked_size(path, n_bytes, most_compressed=_MOST_COMPRESSED)
+    check_unpacked_size(path, n_bytes, most_compressed=MOST_DEFLATED)
 
 
 def _identity(element: h5py.HLObject) -> tuple[int, int]:

@@ -13,8 +13,9 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from diffaug_bio.errors import InputError
+from diffaug_bio.io._installed import check_installed
 from diffaug_bio.io.images._pixels import are_16_bits, are_fractions, from_16_bits, from_fractions
-from diffaug_bio.io.images._stacks import check_installed, is_stack, read_stack, stack_shape
+from diffaug_bio.io.images._stacks import is_stack, read_stack, stack_shape
 from diffaug_bio.machine.threads import available_cores
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def _is_stack(path: Path) -> bool:
     with _naming(path):
         if not is_stack(path):
             return False
-    check_installed(path)
+    check_installed(path, "tifffile", "images")
     return True
 
 

@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 
 from diffaug_bio.config.kinds import ImagePages
 from diffaug_bio.errors import InputError
-from diffaug_bio.io._files import check_unpacked_size
+from diffaug_bio.io._files import MOST_DEFLATED, check_unpacked_size
 from diffaug_bio.io.images._ome import own_description
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 IMAGE_PAGES: tuple[str, ...] = get_args(ImagePages)
 _MOST_CHANNELS = 3
-_MOST_COMPRESSED = 1100  # bytes that one byte of a file can unpack to
 _MAGIC = frozenset({b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"})
 _DESCRIPTION = 270  # tag of TIFF
 # Micro-Manager's own descriptions, by which tifffile would open files beside the one that is read.
@@ -144,18 +143,6 @@ class _Raising(logging.Handler):
             raise ValueError(record.getMessage())
 
 
-def check_installed(path: Path) -> None:
-    """Raise an `InputError` with the command to install tifffile, if it is missing."""
-    try:
-        import tifffile  # noqa: F401
-    except ImportError as error:
-        msg = (
-            f"{path} is a TIFF of several pages or channels, and needs the package 'tifffile', which is "
-            'not installed. Run: pip install "diffaug-bio[images]"'
-        )
-        raise InputError(msg) from error
-
-
 def _projected(values: NDArray[Any], pages: ImagePages) -> NDArray[Any]:
     """Bring pages `(n, height, width, channels)` to one; a mean of whole numbers is rounded."""
     if pages == "first":
@@ -173,7 +160,7 @@ def _shape_of(file: Any, path: Path) -> StackShape:
     if "Y" not in axes or "X" not in axes:
         msg = f"{path} holds no images of height and width, but values with the axes {axes!r}."
         raise InputError(msg)
-    check_unpacked_size(path, int(series.nbytes), most_compressed=_MOST_COMPRESSED)
+    check_unpacked_size(path, int(series.nbytes), most_compressed=MOST_DEFLATED)
     sizes = dict(zip(axes, shape, strict=True))
     n_channels = int(np.prod([sizes[axis] for axis in axes if axis in _ARE_CHANNELS], dtype=np.int64))
     if n_channels > _MOST_CHANNELS:

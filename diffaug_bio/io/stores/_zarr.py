@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from diffaug_bio._wording import shorten
 from diffaug_bio.errors import InputError
-from diffaug_bio.io._files import check_unpacked_size
+from diffaug_bio.io._files import MOST_DEFLATED, check_unpacked_size
 from diffaug_bio.io.stores._group import PARTS, read_group
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _METADATA = ("zarr.json", ".zgroup", ".zarray")
-_MOST_COMPRESSED = 1100  # bytes that one byte of a store can unpack to, as for HDF5
 _SPARSE = re.compile(r"(^|/)(data|indices|indptr)$")
 
 
@@ -107,7 +106,7 @@ def _check(group: Any, path: Path) -> None:
         # Pieces are unpacked whole, also where they reach beyond the array.
         pieces = zip(member.shape, member.chunks, strict=True)
         n_bytes += math.prod(-(-n // max(piece, 1)) * piece for n, piece in pieces) * size
-    check_unpacked_size(path, n_bytes, most_compressed=_MOST_COMPRESSED, held=_size(path))
+    check_unpacked_size(path, n_bytes, most_compressed=MOST_DEFLATED, held=_size(path))
     names = {f"{frame}/{group[frame].attrs.get('_index')}" for frame in ("obs", "var")}
     lacking = {
         name: f"{member.nchunks - member.nchunks_initialized} of {member.nchunks} pieces of {name}"

@@ -14,10 +14,9 @@ from diffaug_bio.io.table._column_names import (
     is_usual_label,
     may_count_rows,
     names_a_label,
-    names_a_time_to_event,
 )
 from diffaug_bio.io.table._levels import has_few_levels, is_truth
-from diffaug_bio.io.table._numbers import look_at, whole_numbers
+from diffaug_bio.io.table._numbers import look_at
 from diffaug_bio.io.table._remedies import refuse_odd
 from diffaug_bio.io.table._row_names import counts_rows
 
@@ -34,8 +33,6 @@ Kind = Literal["annotation", "numeric", "categorical", "ordinal", "maybe", "mayb
 """Kinds of columns; `"maybe"` and `"maybe true"` are features in a table of measured values, and
 `"maybe label"` would be, but for its name."""
 _MOST_CODES = 50  # different values of a column of codes, such as sites
-_ROWS_A_CODE = 2
-_LEAST_COUNTED = 10  # rows, of which a column may be the count
 
 
 def is_annotation(column: pd.Series, obs_columns: Collection[str]) -> bool:
@@ -131,45 +128,6 @@ def identifiers(features: pd.DataFrame, path: Path, *, meant: Collection[str]) -
     return found
 
 
-def warn_of_codes(features: pd.DataFrame, path: Path, *, meant: Collection[str]) -> list[str]:
-    """Warn of all features like codes of sites, batches or outcomes but those `meant`, and list them."""
-    found = [
-        name
-        for name in features.columns
-        if name not in meant
-        and (names_a_time_to_event(name) or (names_a_label(name) and _are_codes(features[name])))
-    ]
-    if found:
-        logger.warning(
-            "%s: columns %s look like codes or times of a label, batch or outcome, and are features: the "
-            "embedding would show them. To keep them out, name them as annotations (`obs_columns`, "
-            "`--annotations`).",
-            path.name,
-            listed(found),
-        )
-    return found
-
-
-def warn_of_counters(features: pd.DataFrame, path: Path, *, meant: Collection[str]) -> list[str]:
-    """Warn of features that count the rows, which nobody measures, and list them."""
-    if len(features) < _LEAST_COUNTED:
-        return []
-    first, second = features.iloc[0].to_numpy(np.float64), features.iloc[1].to_numpy(np.float64)
-    found = [
-        name
-        for name, is_next in zip(features.columns, second == first + 1, strict=True)
-        if is_next and name not in meant and bool((np.diff(features[name].to_numpy(np.float64)) == 1).all())
-    ]
-    if found:
-        logger.warning(
-            "%s: columns %s count the rows, and are features: the embedding would show the order of the "
-            "table. To leave them out, say so (`--ignore`); to name the rows by one, `--id`.",
-            path.name,
-            listed(found),
-        )
-    return found
-
-
 def warn_of_twins(frame: pd.DataFrame, path: Path) -> None:
     """Log a warning for labels that differ in blanks or capitals only, and so are different labels."""
     for name in frame.columns:
@@ -213,16 +171,6 @@ def _as_category(column: pd.Series) -> pd.Series:
     if len(levels) and numbers.notna().all() and numbers.is_unique and not is_padded:
         return texts.map(dict(zip(levels, numbers, strict=True))).astype("category")
     return texts.astype("category")
-
-
-def _are_codes(values: pd.Series) -> bool:
-    """Return True for whole numbers of few different values."""
-    n_levels = values.nunique()
-    return (
-        1 < n_levels <= _MOST_CODES
-        and len(values) >= _ROWS_A_CODE * n_levels
-        and whole_numbers(values.dropna())
-    )
 
 
 def listed(names: Sequence[str]) -> str:

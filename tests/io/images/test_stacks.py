@@ -245,7 +245,7 @@ def test_a_stack_that_declares_more_than_it_can_hold_is_refused(tmp_path: Path) 
     by_tifffile(tmp_path / "cell.tif", np.zeros((60, 500, 500), np.uint8), compression="zlib")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_files, "_ALWAYS_UNPACKED", 2**10)
-        patch.setattr("diffaug_bio.io.images._stacks._MOST_COMPRESSED", 2)
+        patch.setattr("diffaug_bio.io.images._stacks.MOST_DEFLATED", 2)
         with pytest.raises(InputError, match=r"cell\.tif declares"):
             io.read(tmp_path, modality="image")
 

@@ -1,4 +1,4 @@
-"""The packages that read typed tables, which not everybody has."""
+"""The packages that read some formats, which not everybody has."""
 
 from __future__ import annotations
 
